@@ -1,0 +1,102 @@
+"""Servers that the local stack starts: found ports, one child process each, waited for and stopped for certain."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+LOOPBACK = "127.0.0.1"
+POLL_SECONDS = 0.05
+
+
+class ServerError(Exception):
+    """A local server ended, or did not answer in time; the message quotes the end of its log."""
+
+
+def free_ports(count: int) -> list[int]:
+    """Find TCP ports on the loopback address that nobody listens on, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind((LOOPBACK, 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+class Server:
+    """A child process that serves until it is stopped.
+
+    It runs in a session of its own, so that a Ctrl-C at the terminal reaches us alone and we stop it in order.
+    """
+
+    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
+        self.log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        """Process id of the child."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the child has not ended."""
+        return self._process.poll() is None
+
+    def wait_until(self, answers: Callable[[], bool], *, seconds: float) -> None:
+        """Wait until the server answers.
+
+        Args:
+            answers: asks the server once; False while it is not ready.
+            seconds: how long to wait at most.
+
+        Raises:
+            ServerError: it ended, or the time is over.
+        """
+        deadline = time.monotonic() + seconds
+        while not answers():
+            if not self.running:
+                raise ServerError(f"{self._what()} ended with {self._process.returncode}:\n{self.log_end()}")
+            if time.monotonic() > deadline:
+                raise ServerError(f"{self._what()} did not answer within {seconds:g} s:\n{self.log_end()}")
+            time.sleep(POLL_SECONDS)
+
+    def stop(self, *, seconds: float = 20.0) -> None:
+        """Ask the server to end; after `seconds`, end its whole session."""
+        if self.running:
+            self._process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(seconds)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def log_end(self, lines: int = 15) -> str:
+        """The last lines of the server's log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+    def _what(self) -> str:
+        return Path(str(self._process.args[0])).name if isinstance(self._process.args, Sequence) else "server"
+
+    def __enter__(self) -> "Server":
+        """Use the server within a `with`; it is stopped at the end."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the server."""
+        self.stop()
