@@ -1,0 +1,75 @@
+"""What a walk through an image file yields: the metadata blocks, each with the place where it stood."""
+
+from dataclasses import dataclass, field
+
+from image_processor.source import View
+
+MAX_WARNINGS = 20
+"""Warnings one file may cause: a damaged file repeats itself, and a row has room for the first few only."""
+
+MAX_PACKET = 10 * 1024 * 1024
+"""Bytes of one XMP packet: editors pad packets, even by megabytes; no real document comes near."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A run of metadata bytes.
+
+    Attributes:
+        data: the bytes, or for TIFF files, whose tags may stand anywhere, a file that reads as it is used.
+        offset: where the block starts in the object, in bytes (of the first part, if it was joined from several).
+        where: the place in the words of its format, e.g. `APP1`, `eXIf`, `item 3`.
+    """
+
+    data: bytes | View
+    offset: int
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text with a keyword, as PNG keeps them (PNG specification, 11.3.3).
+
+    Attributes:
+        keyword: e.g. `Title`, `Author`, `Description`, `Copyright`, `Software`, `Comment`.
+        text: its text, decoded.
+        offset: where the chunk starts in the object, in bytes.
+        where: the chunk's type.
+    """
+
+    keyword: str
+    text: str
+    offset: int
+    where: str
+
+
+@dataclass(slots=True)
+class Container:
+    """An image file, taken apart.
+
+    Attributes:
+        content_type: media type by content, in ExifTool's spelling.
+        width: pixels of the main image as stored, before any rotation; None if the file does not say.
+        height: the same.
+        exif: TIFF structures without any `Exif` prefix; the first is the main image's.
+        xmp: XMP packets in file order.
+        iptc: IPTC-IIM records (the bytes of Photoshop resource 0x0404 or of TIFF tag 33723).
+        comments: comments without a declared encoding (JPEG COM, GIF comment extension).
+        texts: PNG text chunks that are not metadata blocks of another kind.
+        warnings: what could not be read and why.
+    """
+
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+    exif: list[Block] = field(default_factory=list)
+    xmp: list[Block] = field(default_factory=list)
+    iptc: list[Block] = field(default_factory=list)
+    comments: list[Block] = field(default_factory=list)
+    texts: list[Text] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        """Note what could not be read; the same text counts once, and only the first few are kept."""
+        if text not in self.warnings and len(self.warnings) < MAX_WARNINGS:
+            self.warnings.append(text)

@@ -1,0 +1,52 @@
+"""Which kind of image an object is, by its bytes, and the walk that takes it apart.
+
+The object's name and its declared Content-Type are never looked at.
+"""
+
+from collections.abc import Callable
+
+from image_processor import jpeg, tiff
+from image_processor.blocks import Block, Container, Text
+from image_processor.errors import ReadLimitReached
+from image_processor.source import Source
+
+__all__ = ["Block", "Container", "Text", "walk"]
+
+_HEAD = 64  # bytes that decide the type
+
+
+def walk(source: Source) -> Container | None:
+    """Find the metadata blocks of an image.
+
+    Whatever is wrong with the file ends up in `Container.warnings`.
+
+    Returns:
+        The container, or None if the object is no image by its content (an empty object is none either).
+
+    Raises:
+        ObjectError: the object could not be read; never `ReadLimitReached`.
+    """
+    head = source.read(0, _HEAD)
+    for matches, content_type, walker in _KINDS:
+        if matches(head):
+            container = Container(content_type)
+            try:
+                walker(source, head, container)
+            except ReadLimitReached as error:
+                container.warn(f"read limit reached: {error}")
+            return container
+    return None
+
+
+def _is_jpeg(head: bytes) -> bool:
+    return head[:3] == b"\xff\xd8\xff" or head == b"\xff\xd8"
+
+
+def _is_tiff(head: bytes) -> bool:
+    return tiff.magic(head) is not None
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], str, Callable[[Source, bytes, Container], None]], ...] = (
+    (_is_jpeg, "image/jpeg", jpeg.walk),
+    (_is_tiff, "image/tiff", tiff.walk),
+)

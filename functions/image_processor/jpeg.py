@@ -1,0 +1,222 @@
+"""JPEG: the marker segments up to the start of the scan (ISO/IEC 10918-1, annex B; Exif, XMP part 3, Photoshop).
+
+The walk ends at the first scan: what follows the image (the pictures of an MPF file, a second JPEG) is not the main
+image and never read.
+"""
+
+import struct
+from dataclasses import dataclass, field
+
+from image_processor import photoshop, tiff
+from image_processor.blocks import MAX_PACKET, Block, Container
+from image_processor.source import Source
+
+MAX_SEGMENTS = 2000
+"""Segments before the scan: a radiometric file has about 20, Extended XMP of 100 MB would have 1,600."""
+
+MAX_GARBAGE = 4096
+"""Bytes that are searched for the next marker where none stands."""
+
+MAX_PACKETS = 50
+"""XMP packets and Exif blocks of one file: more are no photo's."""
+
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
+_ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RSTn, SOI: no length follows
+_EOI, _SOS, _COM, _APP1, _APP13 = 0xD9, 0xDA, 0xFE, 0xE1, 0xED
+
+_EXIF = b"exif\0"
+_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+_EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
+_PHOTOSHOP = b"Photoshop 3.0\0"
+_PEEK = 128  # bytes that tell what an APP1 segment is
+
+
+@dataclass(slots=True)
+class _Extension:
+    """The parts of one Extended XMP document (XMP specification part 3, 1.1.3.1)."""
+
+    offset: int
+    full_length: int
+    parts: dict[int, bytes] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Walk:
+    container: Container
+    extensions: dict[bytes, _Extension] = field(default_factory=dict)
+    photoshop: list[tuple[int, bytes]] = field(default_factory=list)
+    photoshop_bytes: int = 0
+    extension_bytes: int = 0
+    last_exif: int = 0  # where the segment ended that last gave an Exif block
+
+
+def walk(source: Source, _head: bytes, container: Container) -> None:
+    """Add the metadata of a JPEG to `container`.
+
+    Raises:
+        ObjectError: the source's, with `container` as far as it came.
+    """
+    state = _Walk(container)
+    try:
+        _segments(source, state)
+    finally:
+        _finish(state)
+
+
+def _segments(source: Source, state: _Walk) -> None:
+    position = 2
+    for _ in range(MAX_SEGMENTS):
+        header = source.read(position, 4)
+        if len(header) < 4 and header[:2] != b"\xff\xd9":
+            state.container.warn("jpeg: the file ends before the image")
+            return
+        if header[0] != 0xFF or header[1] in (0x00, 0xFF):
+            following = _next_marker(source, position, state.container)
+            if following is None:
+                return
+            position = following
+            continue
+        marker = header[1]
+        if marker in (_EOI, _SOS):
+            return
+        if marker in _ALONE:
+            position += 2
+            continue
+        length = int.from_bytes(header[2:], "big")
+        if length < 2:
+            state.container.warn(f"jpeg: segment of length {length}")
+            return
+        _segment(source, state, marker, position, length - 2)
+        position += 2 + length
+    state.container.warn(f"jpeg: more than {MAX_SEGMENTS} segments")
+
+
+def _next_marker(source: Source, position: int, container: Container) -> int | None:
+    """Return where the next marker stands behind fill bytes or garbage, or None if there is none close by."""
+    window = source.read(position, MAX_GARBAGE)
+    start = 0
+    while (start := window.find(b"\xff", start)) >= 0:
+        if window[start + 1 : start + 2] not in (b"\x00", b"\xff", b""):
+            if window[:start].strip(b"\xff"):
+                container.warn("jpeg: bytes between the segments")
+            return position + start
+        start += 1
+    container.warn("jpeg: no marker where a segment should start")
+    return None
+
+
+def _segment(source: Source, state: _Walk, marker: int, position: int, length: int) -> None:
+    start = position + 4
+    container = state.container
+    if marker == _APP1:
+        _app1(source, state, start, length)
+    elif marker in _SOF and container.width is None:
+        frame = source.read(start, 5)
+        if len(frame) == 5:
+            height, width = struct.unpack(">HH", frame[1:])
+            container.width, container.height = width or None, height or None
+    elif marker == _COM and len(container.comments) < MAX_PACKETS:
+        container.comments.append(Block(source.read(start, length), start, "COM"))
+    elif marker == _APP13 and source.read(start, len(_PHOTOSHOP)) == _PHOTOSHOP:
+        if state.photoshop_bytes + length > photoshop.MAX_BYTES:
+            container.warn("jpeg: Photoshop resources beyond the limit not read")
+            return
+        state.photoshop_bytes += length
+        state.photoshop.append((start, source.read(start, length)))
+
+
+def _app1(source: Source, state: _Walk, start: int, length: int) -> None:
+    peek = source.read(start, min(length, _PEEK))
+    container = state.container
+    if peek[:5].lower() == _EXIF:
+        _exif(source, state, start, length)
+    elif peek.startswith(_EXTENDED):
+        _extension(source, state, start + len(_EXTENDED), length - len(_EXTENDED))
+    elif (skip := _xmp_start(peek)) is not None:
+        if len(container.xmp) >= MAX_PACKETS:
+            container.warn(f"xmp: more than {MAX_PACKETS} packets")
+            return
+        data = source.read(start + skip, length - skip)
+        if len(data) < length - skip:
+            container.warn("xmp: the file ends inside the packet")
+        container.xmp.append(Block(data, start + skip, "APP1"))
+
+
+def _xmp_start(peek: bytes) -> int | None:
+    """Return where the packet starts in an XMP segment, None for another segment.
+
+    Some programs spell the namespace that announces XMP wrongly; the packet's own start gives it away.
+    """
+    if peek.startswith(_XMP):
+        return len(_XMP)
+    starts = [found for mark in (b"<?xpacket", b"<x:xmpmeta") if (found := peek.find(mark)) >= 0]
+    return min(starts, default=None)
+
+
+def _exif(source: Source, state: _Walk, start: int, length: int) -> None:
+    """Add an Exif block, or continue one: a block above 64 KB goes on in the next segment without a TIFF header."""
+    container = state.container
+    data = source.read(start + 6, length - 6)
+    if len(data) < length - 6:
+        container.warn("exif: the file ends inside the segment")
+    blocks = container.exif
+    if blocks and state.last_exif == start - 4 and tiff.magic(data) is None:
+        first = blocks[-1]
+        if isinstance(first.data, bytes) and len(first.data) + len(data) <= MAX_PACKET:
+            blocks[-1] = Block(first.data + data, first.offset, first.where)
+    elif len(blocks) < MAX_PACKETS:
+        blocks.append(Block(data, start + 6, "APP1"))
+    state.last_exif = start + length
+
+
+def _extension(source: Source, state: _Walk, start: int, length: int) -> None:
+    """Keep one part of an Extended XMP document: GUID (32 ASCII digits), full length, offset, content."""
+    header = source.read(start, 40)
+    container = state.container
+    if len(header) < 40 or length < 40:
+        container.warn("xmp: extended XMP without a header")
+        return
+    full_length, offset = struct.unpack(">II", header[32:])
+    extension = state.extensions.setdefault(header[:32], _Extension(start + 40, full_length))
+    if state.extension_bytes + length - 40 > MAX_PACKET:
+        container.warn(f"xmp: extended XMP beyond {MAX_PACKET} bytes not read")
+        return
+    state.extension_bytes += length - 40
+    extension.parts.setdefault(offset, source.read(start + 40, length - 40))
+
+
+def _finish(state: _Walk) -> None:
+    """Join what stood in several segments, and look into the Exif and Photoshop blocks."""
+    container = state.container
+    for block in container.exif:
+        warnings: list[str] = []
+        tiff.embedded(tiff.walk_ifds(block.data, warnings), block.offset, container)
+        for warning in warnings:
+            container.warn(warning)
+    container.xmp.sort(key=lambda block: block.offset)
+    packets = [block.data for block in container.xmp if isinstance(block.data, bytes)]
+    for guid, extension in state.extensions.items():
+        joined = _join(extension, container)
+        if not any(guid in packet.replace(b"\0", b"") for packet in packets):  # UTF-16 packets name it too
+            # XMP part 3, 1.1.3.1: an extension that the main packet does not name is left over from an edit.
+            container.warn("xmp: extended XMP that no packet names")
+        elif joined:
+            container.xmp.append(Block(joined, extension.offset, f"APP1 extended {guid.decode('ascii', 'replace')}"))
+    if state.photoshop:
+        joined = b"".join(data[len(_PHOTOSHOP) :] for _, data in state.photoshop)
+        start = state.photoshop[0][0] + len(_PHOTOSHOP)
+        for number, offset, content in photoshop.resources(joined):
+            if number == photoshop.IPTC:
+                container.iptc.append(Block(content, start + offset, "APP13"))
+
+
+def _join(extension: _Extension, container: Container) -> bytes:
+    """Join the parts in the order of their offsets, up to the first gap."""
+    joined = bytearray()
+    for offset in sorted(extension.parts):
+        if offset > len(joined):
+            break
+        joined[offset:] = extension.parts[offset]
+    if len(joined) != extension.full_length:
+        container.warn(f"xmp: extended XMP has {len(joined)} of {extension.full_length} bytes")
+    return bytes(joined)

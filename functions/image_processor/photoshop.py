@@ -1,0 +1,36 @@
+"""Photoshop image resources: the blocks in a JPEG's APP13, TIFF tag 34377 and PSD files that carry IPTC, XMP or Exif.
+
+(Adobe Photoshop File Formats Specification, "Image Resource Blocks".)
+"""
+
+import struct
+from collections.abc import Iterator
+
+IPTC, EXIF, XMP = 0x0404, 0x0422, 0x0424
+
+MAX_RESOURCES = 500
+"""Resources of one file: real files have under 100."""
+
+MAX_BYTES = 4 * 1024 * 1024
+"""Bytes of resources that are read: they also hold thumbnails and paths, IPTC itself is a few KB."""
+
+_SIGNATURES = (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa")
+
+
+def resources(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield (id, offset, content) of each resource; stops where the blocks stop making sense.
+
+    Content is cut where `data` ends, so a resource whose length lies yields what is there.
+    """
+    position = 0
+    for _ in range(MAX_RESOURCES):
+        if data[position : position + 4] not in _SIGNATURES or position + 12 > len(data):
+            return
+        number = struct.unpack_from(">H", data, position + 4)[0]
+        name_end = position + 6 + (data[position + 6] + 2 & ~1)  # Pascal string, padded to even
+        if name_end + 4 > len(data):
+            return
+        length = struct.unpack_from(">I", data, name_end)[0]
+        start = name_end + 4
+        yield number, start, data[start : start + length]
+        position = start + (length + 1 & ~1)

@@ -1,0 +1,306 @@
+"""Ranged reads of one object through a small block cache, so that an image costs its metadata and not its size.
+
+The first GET fetches the head, which is all that nearly every JPEG needs. After that only the missing blocks are
+fetched: a far item (an IFD at the end of a TIFF, the `Exif` item of a HEIC) costs one GET of its neighbourhood, and a
+walk that goes on behind the head reads ahead in growing steps. `BytesSource` and `FileSource` share the cache with
+`S3Source`, so what they count is what S3 would have been asked for.
+"""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+from image_processor.errors import (
+    ObjectChanged,
+    ObjectDenied,
+    ObjectGone,
+    ObjectUnavailable,
+    ObjectUnreadable,
+    ReadLimitReached,
+)
+
+BLOCK = 8 * 1024
+"""Unit of the cache in bytes: small enough that a few blocks fit a head, large enough that one lookup serves a walk."""
+
+FIRST_READ = 15 * BLOCK
+"""Bytes of the first GET (120 KiB): Exif (at most 64 KB), a usual XMP packet and all up to the start of the scan."""
+
+FAR_READ = 8 * BLOCK
+"""Least bytes of a GET elsewhere (64 KiB): an IFD's values and an item's neighbours stand close to it."""
+
+READ_AHEAD = (32 * BLOCK, 128 * BLOCK)
+"""Bytes of the first and of every further GET of a walk that goes on where the last GET ended (256 KiB, 1 MiB)."""
+
+MAX_REQUESTS = 64
+"""GETs one image may cost: about 2 s of S3 latency; a real file needs fewer than ten."""
+
+MAX_BYTES = 24 * 1024 * 1024
+"""Bytes one image may cost, all of them kept until it is done: leaves room in the smallest sensible Lambda memory."""
+
+MAX_VIEW_READS = 100_000
+"""Reads through one `View`: well under a second; the richest maker notes need a tenth of it."""
+
+
+class Source(Protocol):
+    """Random access to the bytes of one object."""
+
+    @property
+    def size(self) -> int:
+        """Size of the object in bytes."""
+        ...
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset`, fewer only at the end of the object.
+
+        Raises:
+            ObjectError: the object could not be read; `ReadLimitReached` if it would cost more than its bounds.
+        """
+        ...
+
+
+class CachedSource:
+    """The block cache: what has been fetched is never fetched again, and nothing is fetched without need.
+
+    Attributes:
+        requests: fetches so far (GETs, for S3).
+        bytes_read: bytes fetched so far.
+    """
+
+    def __init__(self, size: int | None) -> None:
+        self.requests = 0
+        self.bytes_read = 0
+        self._size = size
+        self._blocks: dict[int, bytes] = {}
+        self._last_end = 0  # block behind the last fetch
+        self._steps_ahead = 0  # consecutive fetches that went on where the last one ended
+
+    @property
+    def size(self) -> int:
+        """Size in bytes; asks for the head if nobody has said it yet."""
+        if self._size is None:
+            self._load(0, FIRST_READ // BLOCK)
+        return self._size or 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset`, fewer only at the end of the object."""
+        first, start = divmod(offset, BLOCK)
+        block = self._blocks.get(first)
+        if block is not None and start + length <= len(block):
+            return block[start : start + length]
+        length = min(length, self.size - offset)
+        if offset < 0 or length <= 0:
+            return b""
+        blocks = range(first, (offset + length - 1) // BLOCK + 1)
+        self._ensure(blocks)
+        joined = b"".join(self._blocks.get(number, b"") for number in blocks)
+        return joined[start : start + length]
+
+    def _ensure(self, blocks: range) -> None:
+        missing = [number for number in blocks if number not in self._blocks]
+        if not missing:
+            return
+        if not self.requests:
+            # The head comes first and whole: types are decided there, and most walks end there.
+            self._load(0, FIRST_READ // BLOCK)
+            missing = [number for number in missing if number not in self._blocks]
+            if not missing:
+                return
+        # One GET even if a cached block stands between two missing ones: a request costs more than 8 KiB.
+        self._load(*self._extent(missing[0], missing[-1] + 1))
+
+    def _extent(self, first: int, end: int) -> tuple[int, int]:
+        """Widen the missing blocks to what one GET should fetch."""
+        total = -(-self.size // BLOCK)
+        if 0 <= first - self._last_end <= FAR_READ // BLOCK:
+            ahead = READ_AHEAD[min(self._steps_ahead, len(READ_AHEAD) - 1)]
+            self._steps_ahead += 1
+        else:
+            ahead, self._steps_ahead = FAR_READ, 0
+        end = min(max(end, first + ahead // BLOCK), total)
+        while end > first and end - 1 in self._blocks:
+            end -= 1
+        if end == total:
+            # The end of the object: what an IFD or an index there points to mostly stands just before it.
+            while end - first < FAR_READ // BLOCK and first and first - 1 not in self._blocks:
+                first -= 1
+        return first, end
+
+    def _load(self, first: int, end: int) -> None:
+        offset, length = first * BLOCK, (end - first) * BLOCK
+        if self._size is not None:
+            length = min(length, self._size - offset)
+        if length <= 0:
+            return
+        if self.requests >= MAX_REQUESTS or self.bytes_read + length > MAX_BYTES:
+            raise ReadLimitReached(f"{self.requests} requests and {self.bytes_read} bytes are spent on this image")
+        self.requests += 1
+        data = self._fetch(offset, length)
+        self.bytes_read += len(data)
+        for start in range(0, len(data), BLOCK):
+            self._blocks[(offset + start) // BLOCK] = data[start : start + BLOCK]
+        self._last_end = -(-(offset + len(data)) // BLOCK)
+
+    def _fetch(self, offset: int, length: int) -> bytes:
+        """Return the bytes of one range and learn the size; fewer bytes only at the end of the object."""
+        raise NotImplementedError
+
+
+class BytesSource(CachedSource):
+    """An object in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(len(data))
+        self._data = data
+
+    def _fetch(self, offset: int, length: int) -> bytes:
+        return self._data[offset : offset + length]
+
+
+class FileSource(CachedSource):
+    """A local file, opened for each fetch so that nothing has to be closed."""
+
+    def __init__(self, path: str | Path) -> None:
+        super().__init__(os.stat(path).st_size)
+        self._path = path
+
+    def _fetch(self, offset: int, length: int) -> bytes:
+        with open(self._path, "rb", buffering=0) as file:
+            file.seek(offset)
+            return file.read(length)
+
+
+class S3Source(CachedSource):
+    """An object in S3, pinned: every GET of it sees the bytes that the event was about, or fails.
+
+    Attributes:
+        etag: ETag without quotes; after the first GET that of the bytes read.
+        version_id: version read, or None in a bucket without versions.
+        last_modified: when the object was written; None before the first GET.
+        storage_class: storage class; None before the first GET, and for S3 Standard "STANDARD".
+    """
+
+    def __init__(
+        self, client: Any, bucket: str, key: str, *, etag: str | None, version_id: str | None, size: int | None
+    ) -> None:
+        super().__init__(size)
+        self._client = client
+        self._name = {"Bucket": bucket, "Key": key}
+        self.etag = etag.strip('"') if etag else None
+        self.version_id = version_id
+        self.last_modified: datetime | None = None
+        self.storage_class: str | None = None
+
+    def _fetch(self, offset: int, length: int) -> bytes:
+        request = {**self._name, "Range": f"bytes={offset}-{offset + length - 1}"}
+        if self.version_id:
+            request["VersionId"] = self.version_id
+        if self.etag:
+            request["IfMatch"] = f'"{self.etag}"'
+        try:
+            response = self._client.get_object(**request)
+            self._learn(response, offset)
+            with response["Body"] as body:
+                data: bytes = body.read(length)  # a server that ignores Range sends more
+        except ClientError as error:
+            if _status(error) == 416 and offset == 0:  # no first byte: the object is empty
+                self._size = 0
+                return b""
+            _raise_for(error)
+        except (BotoCoreError, HTTPClientError, OSError) as error:
+            raise ObjectUnavailable(str(error)) from error
+        if len(data) < min(length, self.size - offset):
+            raise ObjectUnavailable(f"only {len(data)} of {length} bytes came")
+        return data
+
+    def _learn(self, response: dict[str, Any], offset: int) -> None:
+        """Take the identity of the bytes from the answer; the size is the object's own, not what the event said."""
+        content_range = response.get("ContentRange", "")
+        total = content_range.rpartition("/")[2]
+        if total.isdigit():
+            self._size = int(total)
+        elif offset == 0:
+            self._size = response["ContentLength"]  # answered in full
+        else:
+            raise ObjectUnavailable("the server does not answer byte ranges")
+        self.etag = response.get("ETag", self.etag or "").strip('"') or None
+        self.version_id = response.get("VersionId", self.version_id)
+        self.last_modified = response.get("LastModified")
+        self.storage_class = response.get("StorageClass", "STANDARD")
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _raise_for(error: ClientError) -> NoReturn:
+    """Say what a refused GET means (Amazon S3 API Reference, GetObject and "List of error codes").
+
+    Raises:
+        ObjectError: always; anything unknown is worth another try.
+    """
+    code, status = error.response.get("Error", {}).get("Code", ""), _status(error)
+    meaning: type[Exception]
+    if code in ("InvalidObjectState", "InvalidRequest"):
+        # 403: in Glacier or an archive tier; 400: encrypted with a key that only the customer has (SSE-C).
+        meaning = ObjectUnreadable
+    elif status in (404, 405, 410):
+        meaning = ObjectGone
+    elif status in (409, 412):
+        meaning = ObjectChanged
+    elif status == 403 or code.startswith("KMS."):
+        meaning = ObjectDenied
+    else:
+        meaning = ObjectUnavailable
+    raise meaning(f"{code}: {error}") from error
+
+
+class View:
+    """A read-only file on a source, for libraries that want one: reads what is asked for and nothing else.
+
+    Passes the source's errors on, and ends a library that a hostile file leads around in circles with
+    `ReadLimitReached` after `MAX_VIEW_READS` reads.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self.size = source.size
+        self._source = source
+        self._position = 0
+        self._reads_left = MAX_VIEW_READS
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return `length` bytes from `offset` without moving, fewer only at the end."""
+        return self._source.read(offset, length)
+
+    def tell(self) -> int:
+        """Return the position in bytes."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Move to `offset` from the start, the position or the end; return the new position.
+
+        Raises:
+            ValueError: the position would be negative.
+        """
+        position = (0, self._position, self.size)[whence] + offset
+        if position < 0:
+            raise ValueError("negative position")
+        self._position = position
+        return position
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Return the next `size` bytes, or all that are left; fewer only at the end.
+
+        Raises:
+            ReadLimitReached: more reads or bytes than one image may cost.
+        """
+        self._reads_left -= 1
+        if self._reads_left < 0:
+            raise ReadLimitReached(f"more than {MAX_VIEW_READS} reads")
+        if size is None or size < 0:
+            size = max(0, self.size - self._position)
+        data = self._source.read(self._position, size)
+        self._position += len(data)
+        return data

@@ -1,0 +1,302 @@
+"""TIFF and its kin (BigTIFF, DNG, camera raws, the body of every Exif block): a bounded reader of their directories.
+
+It reads structure only: which tag stands where, with what type and count. Values are read when they are asked for,
+and never further than the file goes, so that a count that lies costs nothing. (TIFF 6.0, section 2; BigTIFF as
+specified by its designers: magic 43, eight-byte offsets, twenty-byte entries.)
+"""
+
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from image_processor import photoshop
+from image_processor.blocks import MAX_PACKET, Block, Container
+from image_processor.source import FIRST_READ, Source, View
+
+MAX_IFDS = 64
+"""Directories of one file: pyramids and scanned books have many pages, but only the first few describe the photo."""
+
+MAX_ENTRIES = 2000
+"""Entries of one directory: real ones stay under 300."""
+
+MAX_VALUE = 1024 * 1024
+"""Bytes of one value: far above any text or maker note that a row could hold."""
+
+MAX_POINTERS = 32
+"""Directories that one tag may point to (`SubIFDs`): raw files have up to five."""
+
+SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8, 129: 1}
+"""Bytes of one element by field type; 16 to 18 are BigTIFF's, 129 is UTF-8 text (Exif 3.0)."""
+
+_CODES = {1: "B", 3: "H", 4: "I", 5: "I", 6: "b", 8: "h", 9: "i", 10: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q"}
+_CODES[18] = "Q"
+_INTEGERS = (1, 3, 4, 13, 16, 18)
+_RATIONALS = (5, 10)
+
+NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH, SUB_IFDS = 254, 256, 257, 330
+XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
+EXIF_IFD, GPS_IFD, INTEROP_IFD, DNG_VERSION = 34665, 34853, 40965, 50706
+
+_CHILDREN = {SUB_IFDS: "SubIFD", EXIF_IFD: "ExifIFD", GPS_IFD: "GPS", INTEROP_IFD: "InteropIFD"}
+_REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
+
+_BIG = 43
+_MAGIC = {42: "image/tiff", _BIG: "image/x-tiff-big", 0x55: "image/x-panasonic-rw2"}
+_MAGIC |= dict.fromkeys((0x4F52, 0x5352), "image/x-olympus-orf")
+
+_Read = Callable[[int, int], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class RawTag:
+    """One entry of a directory, its value still unread.
+
+    Attributes:
+        tag: tag number.
+        type: field type (TIFF 6.0, section 2), as written, which may be one that does not exist.
+        count: number of elements, as written.
+        offset: where the value starts, in bytes from the start of the TIFF structure.
+        length: bytes of the value that the file really has.
+        whole: whether these are all that type and count promise; False for a lying count, offset or unknown type.
+    """
+
+    tag: int
+    type: int
+    count: int
+    offset: int
+    length: int
+    whole: bool
+    _order: str = field(repr=False)
+    _read: _Read = field(repr=False, compare=False)
+
+    def data(self, limit: int = MAX_VALUE) -> bytes:
+        """Return the bytes of the value, at most `limit`."""
+        return self._read(self.offset, min(self.length, limit))
+
+    def values(self, limit: int = 1000) -> tuple[int | float | tuple[int, int] | bytes, ...]:
+        """Return at most `limit` elements: numbers, (numerator, denominator) pairs, or the bytes of a text as one."""
+        code = _CODES.get(self.type)
+        if code is None:
+            return (self.data(),)
+        size = SIZES[self.type]
+        data = self.data(limit * size)
+        data = data[: len(data) - len(data) % size]
+        if self.type in _RATIONALS:
+            return tuple(struct.iter_unpack(self._order + code * 2, data))
+        return struct.unpack(f"{self._order}{len(data) // size}{code}", data)
+
+    def integer(self) -> int | None:
+        """Return the first element if it is an unsigned integer."""
+        if self.type not in _INTEGERS or not self.whole:
+            return None
+        return next((value for value in self.values(1) if isinstance(value, int)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ifd:
+    """One image file directory.
+
+    Attributes:
+        name: `IFD0`, `IFD1` ... along the chain, `ExifIFD`, `GPS`, `InteropIFD`, `SubIFD`, `SubIFD1` ... below it.
+        offset: where it starts, in bytes from the start of the TIFF structure.
+        tags: entries by tag number; of a repeated tag the first.
+    """
+
+    name: str
+    offset: int
+    tags: dict[int, RawTag]
+
+    def integer(self, tag: int) -> int | None:
+        """Return a tag's first element if it is there and an unsigned integer."""
+        raw = self.tags.get(tag)
+        return raw.integer() if raw else None
+
+
+def magic(head: bytes) -> int | None:
+    """Return the magic number of a TIFF header (42, 43 for BigTIFF, those of raw formats), or None if it is none."""
+    if head[:2] not in (b"II", b"MM") or len(head) < 8:
+        return None
+    number: int = struct.unpack_from("<H" if head[:2] == b"II" else ">H", head, 2)[0]
+    return number if number in _MAGIC else None
+
+
+def read_ifds(data: bytes | View, warnings: list[str] | None = None) -> list[Ifd]:
+    """Return all directories of a TIFF structure, in the order of `walk_ifds`.
+
+    Args:
+        data: the structure from its byte-order mark on.
+        warnings: takes what was wrong with the structure.
+    """
+    return list(walk_ifds(data, [] if warnings is None else warnings))
+
+
+def walk_ifds(data: bytes | View, warnings: list[str]) -> Iterator[Ifd]:
+    """Yield the directories one by one: each of the chain, followed by those that it points to.
+
+    No directory is visited twice, so loops and self pointers end; all limits end in a warning.
+    """
+    structure = _Structure.of(data)
+    if structure is None:
+        warnings.append("tiff: no header")
+        return
+    seen: set[int] = set()
+    names: dict[str, int] = {}
+    todo = [("IFD", structure.first)]
+    while todo:
+        name, offset = todo.pop()
+        if offset in seen:
+            warnings.append(f"tiff: {name} leads back to a directory that was read before")
+            continue
+        if len(seen) >= MAX_IFDS:
+            warnings.append(f"tiff: more than {MAX_IFDS} directories")
+            return
+        seen.add(offset)
+        number = names.get(name, 0)
+        names[name] = number + 1
+        label = f"{name}{number}" if number or name == "IFD" else name
+        ifd, following = structure.directory(label, offset, warnings)
+        if ifd is None:
+            continue
+        yield ifd
+        if name == "IFD" and following:
+            todo.append(("IFD", following))
+        todo.extend(reversed(list(_pointers(ifd))))
+
+
+def _pointers(ifd: Ifd) -> Iterator[tuple[str, int]]:
+    for tag, name in _CHILDREN.items():
+        raw = ifd.tags.get(tag)
+        if raw is not None and raw.type in _INTEGERS:
+            for value in raw.values(MAX_POINTERS if tag == SUB_IFDS else 1):
+                if isinstance(value, int) and value:
+                    yield name, value
+
+
+@dataclass(frozen=True, slots=True)
+class _Structure:
+    """Header of a TIFF structure, and how its directories are laid out."""
+
+    read: _Read
+    size: int
+    order: str
+    big: bool
+    first: int
+
+    @classmethod
+    def of(cls, data: bytes | View) -> "_Structure | None":
+        if isinstance(data, bytes):
+            content = data  # a name that mypy keeps narrow in the lambda
+            read: _Read = lambda offset, length: content[offset : offset + length]  # noqa: E731
+            size = len(data)
+        else:
+            read, size = data.read_at, data.size
+        head = read(0, 16)
+        number = magic(head)
+        if number is None:
+            return None
+        order = "<" if head[:2] == b"II" else ">"
+        if number != _BIG:
+            return cls(read, size, order, False, struct.unpack_from(order + "I", head, 4)[0])
+        if len(head) < 16 or struct.unpack_from(order + "HH", head, 4) != (8, 0):
+            return None
+        return cls(read, size, order, True, struct.unpack_from(order + "Q", head, 8)[0])
+
+    def directory(self, name: str, offset: int, warnings: list[str]) -> tuple[Ifd | None, int]:
+        """Read one directory; return it and the offset of the next one in its chain (0: none)."""
+        count_code, entry, pointer = ("Q", "HHQ8s", "Q") if self.big else ("H", "HHI4s", "I")
+        count_size, entry_size, pointer_size = (8, 20, 8) if self.big else (2, 12, 4)
+        if not offset or offset + count_size > self.size:
+            warnings.append(f"tiff: {name} is not inside the file")
+            return None, 0
+        claimed = struct.unpack(self.order + count_code, self.read(offset, count_size))[0]
+        start = offset + count_size
+        count = min(claimed, MAX_ENTRIES, (self.size - start) // entry_size)
+        if count < claimed:
+            warnings.append(f"tiff: {name} says {claimed} entries, {count} read")
+        table = self.read(start, count * entry_size + pointer_size)
+        tags: dict[int, RawTag] = {}
+        position = start + entry_size - pointer_size  # of the value field
+        entries = struct.iter_unpack(self.order + entry, table[: count * entry_size])
+        for number, (tag, kind, elements, value) in enumerate(entries):
+            if tag not in tags:
+                tags[tag] = self._tag(tag, kind, elements, value, position + number * entry_size)
+        tail = table[count * entry_size :]
+        following = (
+            struct.unpack(self.order + pointer, tail)[0] if len(tail) == pointer_size and count == claimed else 0
+        )
+        return Ifd(name, offset, tags), following
+
+    def _tag(self, tag: int, kind: int, count: int, field_bytes: bytes, position: int) -> RawTag:
+        length = count * SIZES.get(kind, 1)
+        offset = position
+        if length > len(field_bytes):
+            offset = int.from_bytes(field_bytes, "little" if self.order == "<" else "big")
+        available = max(0, min(length, self.size - offset))
+        whole = available == length and kind in SIZES
+        return RawTag(tag, kind, count, offset, available, whole, self.order, self.read)
+
+
+def embedded(ifds: Iterable[Ifd], base: int, container: Container) -> None:
+    """Add the XMP packets and IPTC records that stand in tags of the main image's directories.
+
+    Args:
+        ifds: directories of a TIFF structure; nothing is taken from the second of the chain on (thumbnail, next page).
+        base: offset of the structure in the object, in bytes.
+        container: takes the blocks.
+    """
+    for ifd in ifds:
+        if ifd.name == "IFD1":
+            return
+        if ifd.name in ("IFD0", "ExifIFD") or ifd.name.startswith("SubIFD"):
+            _add_blocks(ifd, base, container)
+
+
+def _add_blocks(ifd: Ifd, base: int, container: Container) -> None:
+    if (raw := ifd.tags.get(XMP)) and raw.length:
+        if raw.length > MAX_PACKET:
+            container.warn(f"xmp: only {MAX_PACKET} of {raw.length} bytes of tag {XMP} read")
+        container.xmp.append(Block(raw.data(MAX_PACKET), base + raw.offset, f"{ifd.name} tag {XMP}"))
+    if ifd.name != "IFD0":
+        return
+    if (raw := ifd.tags.get(IPTC)) and raw.length:
+        container.iptc.append(Block(_iptc_bytes(raw), base + raw.offset, f"{ifd.name} tag {IPTC}"))
+    if (raw := ifd.tags.get(PHOTOSHOP)) and raw.length:
+        for number, offset, content in photoshop.resources(raw.data(photoshop.MAX_BYTES)):
+            if number == photoshop.IPTC:
+                container.iptc.append(Block(content, base + raw.offset + offset, f"{ifd.name} tag {PHOTOSHOP}"))
+
+
+def _iptc_bytes(raw: RawTag) -> bytes:
+    """Return the IPTC record; programs that typed it LONG have often stored its words in the file's byte order."""
+    data = raw.data()
+    if raw.type == 4 and data[3:4] == b"\x1c" != data[:1]:
+        data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
+    return data
+
+
+def walk(source: Source, head: bytes, container: Container) -> None:
+    """Take a TIFF file apart: the file itself is the Exif block.
+
+    A file that the first GET has whole is handed over as bytes, a larger one as a `View`.
+    """
+    data = source.read(0, source.size) if source.size <= FIRST_READ else View(source)
+    container.exif.append(Block(data, 0, "TIFF"))
+    warnings: list[str] = []
+    container.content_type = _MAGIC[magic(head) or 42]
+    ifds = read_ifds(data, warnings)
+    container.content_type = _content_type(head, ifds, container.content_type)
+    images = [ifd for ifd in ifds if ifd.name.startswith(("IFD", "SubIFD")) and ifd.integer(IMAGE_WIDTH)]
+    main = next((ifd for ifd in images if not (ifd.integer(NEW_SUBFILE_TYPE) or 0) & _REDUCED_OR_MASK), None)
+    if main := main or (images[0] if images else None):
+        container.width, container.height = main.integer(IMAGE_WIDTH), main.integer(IMAGE_LENGTH)
+    embedded(ifds, 0, container)
+    for warning in warnings:
+        container.warn(warning)
+
+
+def _content_type(head: bytes, ifds: list[Ifd], by_magic: str) -> str:
+    if ifds and DNG_VERSION in ifds[0].tags:
+        return "image/x-adobe-dng"
+    if head[8:10] == b"CR" and by_magic == "image/tiff":
+        return "image/x-canon-cr2"
+    return by_magic
