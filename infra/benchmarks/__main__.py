@@ -1,0 +1,36 @@
+"""Run one benchmark by its name, or list them."""
+
+import ast
+import importlib
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> dict[str, str]:
+    """The benchmarks: name, and the first line of the module's docstring."""
+    modules = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if not path.stem.startswith("_")}
+    return {
+        name: (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
+        for name, path in modules.items()
+    }
+
+
+def main(argv: list[str]) -> int:
+    """Run the benchmark that the first argument names with the other arguments."""
+    known = names()
+    if not argv or argv[0] in ("-h", "--help"):
+        width = max(map(len, known), default=0)
+        print("usage: ./infra/bench NAME [ARGS]; every NAME tells more with --help\n")
+        print("\n".join(f"  {name:<{width}}  {line}" for name, line in known.items()))
+        return 0
+    name, *arguments = argv
+    if name not in known:
+        print(f"There is no benchmark {name!r}; there are: {', '.join(known)}", file=sys.stderr)
+        return 2
+    return importlib.import_module(f"benchmarks.{name}").main(arguments) or 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

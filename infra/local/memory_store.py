@@ -1,0 +1,149 @@
+"""An S3 bucket in memory, with S3's conditions and limits: for tests, benchmarks and simulations."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from threading import RLock
+from typing import TypeVar
+
+from ledger.errors import NotFound, Refused, Unavailable
+from ledger.store import Listed, Stored
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+SMALLEST_PART = 5 << 20
+LARGEST_PART = 5 << 30
+MOST_PARTS = 10_000
+
+
+class MemoryStore:
+    """The store's verbs over a dictionary.
+
+    Args:
+        now: gives the time that objects are stamped with.
+    """
+
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.objects: dict[str, tuple[Stored, str]] = {}
+        self.uploads: dict[str, tuple[str, str, dict[str, str], dict[int, bytes]]] = {}
+        self._now = now
+        self._count = 0
+        self._lock = RLock()
+
+    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
+        """Read an object; None if its ETag is still `unless`."""
+        stored = self._stored(key)
+        return None if unless == stored.etag else stored
+
+    def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
+        """Read bytes first..last (inclusive)."""
+        stored = self._stored(key)
+        if etag is not None and etag != stored.etag:
+            raise Refused(f"{key}: PreconditionFailed")
+        if last >= len(stored.body):
+            raise Unavailable(f"{key}: InvalidRange")
+        return stored.body[first : last + 1]
+
+    def head(self, key: str) -> Stored:
+        """Read all but the bytes."""
+        stored = self._stored(key)
+        return Stored(b"", stored.etag, stored.metadata, stored.size, stored.modified)
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Create an object; False if the key exists."""
+        with self._lock:
+            if key in self.objects:
+                return False
+            self._keep(key, body, hashlib.md5(body).hexdigest(), content_type, {})
+            return True
+
+    def put_if_match(
+        self, key: str, body: bytes, etag: str | None, content_type: str, metadata: Mapping[str, str]
+    ) -> str:
+        """Replace the object with this ETag, or create it if `etag` is None."""
+        with self._lock:
+            self._check(key, etag)
+            return self._keep(key, body, hashlib.md5(body).hexdigest(), content_type, metadata)
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+        """List objects in key order."""
+        with self._lock:
+            keys = sorted(key for key in self.objects if key.startswith(prefix) and key > after)
+            found = [(key, self.objects[key][0]) for key in keys]
+        return iter([Listed(key, stored.size, stored.modified or self._now()) for key, stored in found])
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are gone are fine."""
+        with self._lock:
+            for key in keys:
+                self.objects.pop(key, None)
+
+    def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
+        """Start a multipart upload and give its id."""
+        with self._lock:
+            self._count += 1
+            upload = f"upload-{self._count}"
+            self.uploads[upload] = (key, content_type, dict(metadata), {})
+            return upload
+
+    def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        """Upload a part and give its ETag."""
+        with self._lock:
+            if upload not in self.uploads or self.uploads[upload][0] != key:
+                raise NotFound(f"{key}: NoSuchUpload")
+            if not 1 <= number <= MOST_PARTS or len(body) > LARGEST_PART:
+                raise Unavailable(f"{key}: InvalidArgument")
+            self.uploads[upload][3][number] = body
+            return hashlib.md5(body).hexdigest()
+
+    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
+        if self._stored(source).size <= SMALLEST_PART:
+            raise Unavailable(f"{source}: InvalidRequest, too small for a range copy")
+        return self.upload_part(key, upload, number, self.get_range(source, first, last, etag=etag))
+
+    def finish_upload(self, key: str, upload: str, parts: Sequence[str], etag: str | None) -> str:
+        """Complete under the condition of `put_if_match`."""
+        with self._lock:
+            if upload not in self.uploads:
+                raise NotFound(f"{key}: NoSuchUpload")
+            _, content_type, metadata, bodies = self.uploads[upload]
+            ordered = [bodies[number] for number in range(1, len(parts) + 1)]
+            if any(len(body) < SMALLEST_PART for body in ordered[:-1]):
+                raise Unavailable(f"{key}: EntityTooSmall")
+            if [hashlib.md5(body).hexdigest() for body in ordered] != list(parts):
+                raise Unavailable(f"{key}: InvalidPart")
+            self._check(key, etag)
+            del self.uploads[upload]
+            digest = hashlib.md5(b"".join(hashlib.md5(body).digest() for body in ordered)).hexdigest()
+            return self._keep(key, b"".join(ordered), f"{digest}-{len(ordered)}", content_type, metadata)
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Abandon an upload; one that is gone is fine."""
+        with self._lock:
+            self.uploads.pop(upload, None)
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """Call a function for every item, one after the other."""
+        return [function(item) for item in items]
+
+    def _stored(self, key: str) -> Stored:
+        with self._lock:
+            if key not in self.objects:
+                raise NotFound(f"{key}: NoSuchKey")
+            return self.objects[key][0]
+
+    def _check(self, key: str, etag: str | None) -> None:
+        present = self.objects.get(key)
+        if etag is None and present is not None:
+            raise Refused(f"{key}: PreconditionFailed")
+        if etag is not None and present is None:
+            raise NotFound(f"{key}: NoSuchKey")
+        if etag is not None and present is not None and present[0].etag != etag:
+            raise Refused(f"{key}: PreconditionFailed")
+
+    def _keep(self, key: str, body: bytes, etag: str, content_type: str, metadata: Mapping[str, str]) -> str:
+        stored = Stored(body, etag, dict(metadata), len(body), self._now())
+        self.objects[key] = (stored, content_type)
+        return etag
