@@ -124,7 +124,7 @@ class MemoryStore:
         with self._lock:
             self.uploads.pop(upload, None)
 
-    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item, one after the other."""
         return [function(item) for item in items]
 

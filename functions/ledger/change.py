@@ -1,0 +1,123 @@
+"""Stream record to change: what an event means to the CSV."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from ledger.errors import BadEvent
+from ledger.row import RowEncoder, item_key, item_revision
+
+Event = Mapping[str, Any]
+
+
+class Change(NamedTuple):
+    """What is to become of one key.
+
+    Attributes:
+        key: `ingested_at,etag`.
+        revision: orders the changes of this key.
+        line: the row to put; None removes the key.
+        removed_at: for removals, the event's time (ISO 8601, UTC, whole seconds).
+        replaces: lines that a foreign writer replaced without raising the revision (see `newer`).
+    """
+
+    key: bytes
+    revision: int
+    line: bytes | None
+    removed_at: bytes = b""
+    replaces: tuple[bytes, ...] = ()
+
+    @property
+    def removal_line(self) -> bytes:
+        """Give the line by which the removals tree remembers this removal."""
+        return b"%b,%d,%b\n" % (self.key, self.revision, self.removed_at)
+
+
+def changes_of(event: Event, encoder: RowEncoder) -> list[Change]:
+    """Say what one stream record means: puts and removals, nearly always one.
+
+    Raises:
+        BadEvent: the record lacks the image, key or types that a change needs.
+    """
+    try:
+        name, record = event["eventName"], event["dynamodb"]
+        new, old = record.get("NewImage"), record.get("OldImage")
+        if name in ("INSERT", "MODIFY"):
+            if not new:
+                raise BadEvent(f"a {name} record has no NewImage")
+            return _put(new, old, record, encoder)
+        if name == "REMOVE":
+            if not old:
+                raise BadEvent("a REMOVE record has no OldImage: its row cannot be told from the key alone")
+            return [Change(item_key(old), item_revision(old), None, _event_time(record))]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadEvent(f"not a stream record: {type(error).__name__}") from error
+    raise BadEvent(f"unknown eventName {str(name)[:40]!r}")
+
+
+def _put(new: Any, old: Any, record: Mapping[str, Any], encoder: RowEncoder) -> list[Change]:
+    key, revision, line = item_key(new), item_revision(new), encoder.line(new)
+    if not old:
+        return [Change(key, revision, line)]
+    old_key, old_revision = item_key(old), item_revision(old)
+    if old_key != key:
+        return [Change(old_key, old_revision, None, _event_time(record)), Change(key, revision, line)]
+    # ImageProcessor raises the revision at every write; whoever does not is a foreign writer (a hand-made edit).
+    replaces = (encoder.line(old),) if old_revision == revision else ()
+    return [Change(key, revision, line, replaces=replaces)]
+
+
+def newer(first: Change, second: Change) -> Change:
+    """Choose between two changes of one key, `second` being the later one in the stream.
+
+    The higher revision wins, and a removal beats a put of the same revision. Two puts of one revision are a foreign
+    writer's: the later one wins, but it remembers what it replaced, so that an old delivery cannot undo it.
+    """
+    if first.revision != second.revision:
+        return first if first.revision > second.revision else second
+    if first.line is None or second.line is None:
+        removals = [change for change in (first, second) if change.line is None]
+        return max(removals, key=lambda change: change.removed_at)
+    if first.line == second.line:
+        return first if len(first.replaces) >= len(second.replaces) else second
+    if second.line in first.replaces:  # the first was made from the second: an old delivery came late
+        return first
+    return second._replace(replaces=(*second.replaces, *first.replaces, first.line))
+
+
+def fold(changes: Iterable[Change]) -> list[Change]:
+    """Keep one change per key, in key order. `changes` come in stream order."""
+    best: dict[bytes, Change] = {}
+    for change in changes:
+        known = best.get(change.key)
+        best[change.key] = change if known is None else newer(known, change)
+    return [best[key] for key in sorted(best)]
+
+
+def sequence_number(event: Event) -> str:
+    """Give the record's sequence number as received: digits of any length, compared as integers."""
+    return str(event.get("dynamodb", {}).get("SequenceNumber", ""))
+
+
+def stream_of(event: Event) -> str:
+    """Name the record's stream: `table/label`. A stream that is switched on again has another label."""
+    parts = str(event.get("eventSourceARN", "")).split("/")
+    return f"{parts[1]}/{parts[3]}" if len(parts) > 3 else ""
+
+
+def event_time(event: Event) -> str:
+    """Give the record's time as ISO 8601 in whole seconds, UTC; empty if it has none that can be read."""
+    try:
+        return _event_time(event["dynamodb"]).decode()
+    except (BadEvent, KeyError, TypeError):
+        return ""
+
+
+def _event_time(record: Mapping[str, Any]) -> bytes:
+    seconds = record.get("ApproximateCreationDateTime")
+    if not isinstance(seconds, int | float):
+        raise BadEvent("ApproximateCreationDateTime is not a number")
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    except (OverflowError, OSError, ValueError) as error:
+        raise BadEvent("ApproximateCreationDateTime is out of range") from error

@@ -1,0 +1,227 @@
+"""The commit protocol: a batch of events into the tree, by compare-and-swap of the root.
+
+    exporter A                      manifest.json           exporter B
+    journal segment, read root  <-  v7, ETag x          ->  journal segment, read root
+    merge, write shards and pages                           merge, write shards and pages
+    PUT v8, If-Match x          ->  v8, ETag y
+                                    refused (412)       <-  PUT v8', If-Match x
+                                    v8, ETag y          ->  read root, merge again (shards written are reused)
+                                    v9, ETag z          <-  PUT v9, If-Match y
+
+1. The segment goes to the journal (create-only), and at the same time the root is read.
+2. Touched pages and shards are read (content-addressed: mostly from memory).
+3. Merge. Nothing changes: 6.
+4. New shards, pages and the root's immutable copy are written (create-only), all before the root.
+5. The root is swapped. Done: 6. Refused: read the root and go to 2 with it; after the first time, combine (below).
+   Unknown: read the root; it is ours: we had won, 6; it is not: as refused. Nothing that was written is ever deleted.
+6. Publishing follows (`publish`); here the commit ends.
+7. What the time left does not allow is named in the report, to be delivered again.
+
+Combining: one key takes about 15 swaps a second, and all exporters touch the tail. So whoever was refused leaves its
+changes in `pending/<segment>`, waits a little, and reads the root. If the root's `merged` names the segment, a leader
+took it along. If not, this exporter leads: it merges all that waits with its own in one commit.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ledger.change import Change, Event, changes_of, event_time, fold, sequence_number, stream_of
+from ledger.errors import BadEvent, NotFound, Refused, Unavailable, Unknown
+from ledger.journal import Segment, quarantine, segment_of, write_segment
+from ledger.ledger import Ledger, TimeLeft, no_limit
+from ledger.manifest import ROOT_KEY, Root, encode_root
+from ledger.merge import Counts
+from ledger.objects import PAGE_TYPE
+from ledger.pending import Waiting, encode, take
+from ledger.row import RowEncoder
+from ledger.slices import Merged, merge_slice, next_slice
+
+# An attempt is begun only while this much of the invocation is left: a commit of one slice and the report fit in it.
+RESERVE_SECONDS = 8.0
+# Waiting after a refused swap, jittered, doubling: about one swap at first, then what a leader's commit takes.
+FIRST_WAIT_SECONDS = 0.15
+LONGEST_WAIT_SECONDS = 1.5
+MAX_CONFLICTS = 40  # without a time limit: then something is wrong that more attempts do not mend
+MERGED_NAMES = 1000  # segments that the root remembers as merged by a leader; a follower looks within seconds
+
+
+@dataclass(slots=True)
+class Report:
+    """What a commit did.
+
+    Attributes:
+        segment: name of the batch's segment in the journal.
+        root: the root that was read or written last.
+        counts: what became of the changes.
+        commits: roots written (a batch that touches many shards takes several).
+        conflicts: swaps refused.
+        combined: a leader committed the rest of this batch.
+        led: segments of others that were merged along.
+        quarantined: keys of the events put aside.
+        unfinished: events not committed in the time left, in stream order.
+    """
+
+    segment: str
+    root: Root
+    counts: Counts = field(default_factory=Counts)
+    commits: int = 0
+    conflicts: int = 0
+    combined: bool = False
+    led: int = 0
+    quarantined: list[str] = field(default_factory=list)
+    unfinished: list[Event] = field(default_factory=list)
+
+
+class _Batch:
+    """A batch of events, and what they mean under one list of columns."""
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.events = events
+        self.segment: Segment = segment_of(events)
+        self.newest_event = max(map(event_time, events))
+        self.streams: dict[str, str] = {}
+        for event in events:
+            raise_highest(self.streams, stream_of(event), sequence_number(event))
+        self.bad: list[tuple[Event, str]] = []
+        self._per_event: list[list[Change]] = []
+
+    def changes(self, columns: tuple[str, ...]) -> list[Change]:
+        """Say what the events mean: one change per key, in key order."""
+        encoder = RowEncoder(columns)
+        self.bad, self._per_event = [], []
+        for event in self.events:
+            try:
+                self._per_event.append(changes_of(event, encoder))
+            except BadEvent as error:
+                self.bad.append((event, str(error)))
+                self._per_event.append([])
+        return fold(change for changes in self._per_event for change in changes)
+
+    def events_of(self, todo: Sequence[Change]) -> list[Event]:
+        """Name the events that these changes, not yet committed, came from."""
+        keys = {change.key for change in todo}
+        pairs = zip(self.events, self._per_event, strict=True)
+        return [event for event, changes in pairs if any(change.key in keys for change in changes)]
+
+
+def commit(ledger: Ledger, events: Sequence[Event], time_left: TimeLeft = no_limit) -> Report:
+    """Merge a batch of stream records (at least one) into the tree.
+
+    Args:
+        ledger: where to.
+        events: records as received, in stream order.
+        time_left: gives the seconds left of the invocation, or None where there is no limit.
+
+    Raises:
+        Unavailable, Unknown: the store did not answer; nothing is lost, deliver the batch again.
+        Damaged, ManifestLost, NewerFormat: the ledger needs an operator; likewise.
+    """
+    batch = _Batch(events)
+    root, etag = ledger.together(ledger.load_root, lambda: write_segment(ledger.store, batch.segment))[0]
+    todo = batch.changes(root.columns)
+    report = Report(batch.segment.name, root)
+    report.quarantined = [*ledger.store.map(lambda bad: quarantine(ledger.store, *bad), batch.bad)]
+    own = Waiting(batch.segment.name, root.columns, todo, batch.newest_event, batch.streams)
+    others: list[Waiting] = []
+    while todo:
+        if not _has_time(time_left) or report.conflicts >= MAX_CONFLICTS:
+            report.unfinished = batch.events_of(todo)
+            break
+        part, rest = next_slice(ledger.objects, root, todo)
+        merged = merge_slice(ledger.objects, root, part, batch.newest_event)
+        if not merged.changed:
+            todo = rest
+            continue
+        candidate = _candidate(ledger, root, merged, [] if rest else [own, *others])
+        ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate)})
+        root, etag, won = _swap(ledger, candidate, etag)
+        if won:
+            _count(report, merged)
+            todo = rest
+            continue
+        report.conflicts += 1
+        if root.columns != own.columns:  # a rebuilt tree with another schema was swapped in
+            todo, others = batch.changes(root.columns), []
+            own = Waiting(own.name, root.columns, todo, own.newest_event, own.streams)
+            continue
+        root, etag = _wait(ledger, report, own, todo, root, etag)
+        if own.name in root.merged:
+            report.combined = True
+            break
+        others = take(ledger.store, own.name, root.columns)
+        todo = fold([*todo, *(change for waiting in others for change in waiting.changes)])
+    report.root = root
+    if report.conflicts and not report.combined and not report.unfinished:
+        report.led = len(others)
+        _delete_waiting(ledger, [own, *others])
+    return report
+
+
+def raise_highest(streams: dict[str, str], stream: str, number: str) -> None:
+    """Keep the highest sequence number of a stream; numbers are compared as integers, their lengths differ."""
+    if number.isascii() and number.isdigit() and int(number) >= int(streams.get(stream, "0")):
+        streams[stream] = number
+
+
+def _has_time(time_left: TimeLeft) -> bool:
+    left = time_left()
+    return left is None or left > RESERVE_SECONDS
+
+
+def _candidate(ledger: Ledger, root: Root, merged: Merged, done: Sequence[Waiting]) -> Root:
+    """Make the next root; `done` names the segments that are wholly merged with it.
+
+    Each attempt has an id of its own: the root's copy is named by it, and must never be found with other content.
+    """
+    checkpoint = root.checkpoint
+    streams = dict(checkpoint.streams)
+    newest = checkpoint.newest_event
+    for waiting in done:
+        newest = max(newest, waiting.newest_event)
+        for stream, number in waiting.streams.items():
+            raise_highest(streams, stream, number)
+    changes = checkpoint.changes + merged.counts.put + merged.counts.removed
+    names = [waiting.name for waiting in done[1:]]
+    return root.successor(
+        ledger.new_id(),
+        rows=merged.rows,
+        removals=merged.removals,
+        merged=(*root.merged, *names)[-MERGED_NAMES:] if names else root.merged,
+        checkpoint=type(checkpoint)(changes, newest, streams),
+    )
+
+
+def _swap(ledger: Ledger, candidate: Root, etag: str) -> tuple[Root, str, bool]:
+    """Swap the root; give the root that now stands, its ETag, and whether it is the candidate."""
+    try:
+        new_etag = ledger.store.put_if_match(ROOT_KEY, encode_root(candidate), etag, PAGE_TYPE, {})
+    except (Refused, NotFound, Unknown):
+        # Whatever the answer was or was not, the root itself says who won. A root that is gone raises ManifestLost.
+        root, new_etag = ledger.load_root()
+        return root, new_etag, root == candidate
+    ledger.remember_root(candidate, new_etag)
+    return candidate, new_etag, True
+
+
+def _wait(
+    ledger: Ledger, report: Report, own: Waiting, todo: Sequence[Change], root: Root, etag: str
+) -> tuple[Root, str]:
+    """Leave the changes for a leader (the first time), wait a jittered moment, and read the root again."""
+    if report.conflicts == 1:
+        mine = Waiting(own.name, own.columns, todo, own.newest_event, own.streams)
+        ledger.store.put_new(mine.key, encode(mine), "text/plain; charset=utf-8")
+    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (report.conflicts - 1))
+    ledger.sleep(longest * ledger.chance())
+    return ledger.load_root()
+
+
+def _count(report: Report, merged: Merged) -> None:
+    report.commits += 1
+    for name in Counts.__slots__:
+        setattr(report.counts, name, getattr(report.counts, name) + getattr(merged.counts, name))
+
+
+def _delete_waiting(ledger: Ledger, done: Sequence[Waiting]) -> None:
+    with suppress(Unavailable):  # the next leader merges them again, which changes nothing, and deletes them
+        ledger.store.delete([waiting.key for waiting in done])

@@ -1,0 +1,41 @@
+"""Every error of the ledger; each sentence says which state it means."""
+
+
+class LedgerError(Exception):
+    """Something in the ledger is not as it should be."""
+
+
+class BadEvent(LedgerError):
+    """The stream record cannot become a change: it goes to quarantine whole and never blocks the stream."""
+
+
+class NotFound(LedgerError):
+    """The store holds no object of that key."""
+
+
+class Refused(LedgerError):
+    """A conditional write was refused (412, or 409 while another writer was at it): nothing was written."""
+
+
+class Unavailable(LedgerError):
+    """The store did not answer a read, or refused to serve it; asking again may help."""
+
+
+class Unknown(LedgerError):
+    """The answer to a write was lost: it may have landed, so look before anything else, and delete nothing."""
+
+
+class OutOfTime(LedgerError):
+    """Too little of the invocation is left to go on; what is not committed must be delivered again."""
+
+
+class Damaged(LedgerError):
+    """An object's bytes are not those that its name or its parent promises."""
+
+
+class NewerFormat(LedgerError):
+    """The root was written by a newer Skyledger, whose rules this code does not know."""
+
+
+class ManifestLost(LedgerError):
+    """`manifest.json` is gone or empty although shards exist: restore it, do not start anew."""

@@ -1,0 +1,110 @@
+"""The journal: every batch of events as received, before anything is made of it; and the quarantine beside it."""
+
+import gzip
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ledger.change import Event, event_time, sequence_number
+from ledger.errors import Damaged, NotFound
+from ledger.store import Store
+
+PREFIX = "journal/"
+PENDING_PREFIX = "pending/"
+QUARANTINE_PREFIX = "quarantine/"
+_GZIP_LEVEL = 1
+_NO_TIME = "1970-01-01T00:00:00Z"  # a batch whose first record has no time is journaled all the same
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One journaled batch.
+
+    Attributes:
+        name: `date=YYYY-MM-DD/hour=HH/<first>-<last>-<digest>`: of its content alone, so that a batch delivered twice
+            is one segment.
+        body: the records as JSON lines.
+    """
+
+    name: str
+    body: bytes
+
+    @property
+    def key(self) -> str:
+        """Give the key of the segment's object."""
+        return f"{PREFIX}{self.name}.jsonl.gz"
+
+    @property
+    def pending_key(self) -> str:
+        """Give the key of the marker that says: this segment waits to be merged."""
+        return f"{PENDING_PREFIX}{self.name}"
+
+
+def segment_of(events: Sequence[Event]) -> Segment:
+    """Make the segment of a batch (at least one record)."""
+    body = b"".join([_dump(event) + b"\n" for event in events])
+    time = next(filter(None, map(event_time, events)), _NO_TIME)
+    numbers = [_safe(sequence_number(event)) for event in (events[0], events[-1])]
+    digest = hashlib.sha256(body).hexdigest()[:20]
+    return Segment(f"date={time[:10]}/hour={time[11:13]}/{numbers[0]}-{numbers[1]}-{digest}", body)
+
+
+def write_segment(store: Store, segment: Segment) -> bool:
+    """Write a segment, create-only; False if it is there already.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    body = gzip.compress(segment.body, _GZIP_LEVEL, mtime=0)
+    return store.put_new(segment.key, body, "application/gzip")
+
+
+def read_segment(store: Store, name: str) -> list[dict[str, Any]]:
+    """Read the records of a segment.
+
+    Raises:
+        Damaged: it is missing or not readable.
+        Unavailable: the store did not answer.
+    """
+    key = Segment(name, b"").key
+    try:
+        stored = store.get(key)
+        assert stored is not None
+        return [orjson.loads(line) for line in gzip.decompress(stored.body).splitlines()]
+    except NotFound as error:
+        raise Damaged(f"{key} is missing although a marker names it") from error
+    except (OSError, EOFError, ValueError) as error:
+        raise Damaged(f"{key} is not readable") from error
+
+
+def quarantine(store: Store, event: Event, reason: str) -> str:
+    """Put an event that cannot become a change aside, whole and with its reason; give the key.
+
+    The key comes from the content, so a redelivered event lies there once.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    record = _dump(event)
+    digest = hashlib.sha256(record).hexdigest()[:20]
+    time = event_time(event) or _NO_TIME
+    key = f"{QUARANTINE_PREFIX}date={time[:10]}/{_safe(sequence_number(event))}-{digest}.json"
+    body = b'{"reason":' + orjson.dumps(reason) + b',"event":' + record + b"}\n"
+    store.put_new(key, body, "application/json")
+    return key
+
+
+def _dump(event: Any) -> bytes:
+    try:
+        return orjson.dumps(event)
+    except TypeError:  # lone surrogates and integers beyond 64 bits: only from a record that DynamoDB did not make
+        return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _safe(number: str) -> str:
+    """Keep only what is safe in a key: sequence numbers are digits, a bad event's may be anything."""
+    return number if number.isascii() and number.isdigit() and len(number) <= 40 else "none"

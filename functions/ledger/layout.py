@@ -1,0 +1,177 @@
+"""How a new image-data.csv is made of the present one: a list of pieces, then a list of parts. Pure.
+
+Old and new CSV are the header and all shards of two roots. Pages, and within changed pages shards, that both roots
+name are unchanged ranges of the present CSV and need not pass through the function; the rest is new bytes. S3 takes
+parts of 5 MiB and more (the last may be smaller) and up to 5 GiB, at most 10,000, so a short run of new bytes borrows
+from the unchanged range behind it: at most 5 MiB per changed region, and where that range is too short, all of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ledger.manifest import Entry, Root
+
+SMALLEST_PART = 5 << 20
+LARGEST_PART = 5 << 30
+# Copies run side by side inside S3. A publish is about this many of them at every size: enough to be fast, and so few
+# that their price (as PUTs) does not grow with the table.
+COPIES = 80
+# New bytes are uploaded in parts of this size, which bounds what is in memory at once.
+UPLOAD_PART = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Bytes first..last (inclusive) of the present CSV."""
+
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """Count the bytes."""
+        return self.last - self.first + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """All bytes of a shard."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Bytes that are at hand."""
+
+    body: bytes
+
+    @property
+    def size(self) -> int:
+        """Count the bytes."""
+        return len(self.body)
+
+
+Piece = Copy | Shard | Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One part made of pieces whose bytes pass through the function."""
+
+    pieces: tuple[Piece, ...]
+
+    @property
+    def size(self) -> int:
+        """Count the bytes."""
+        return sum(piece.size for piece in self.pieces)
+
+
+Part = Copy | Upload
+
+
+def pages_to_compare(old: Root, new: Root) -> tuple[list[Entry], list[Entry]]:
+    """Name the pages that only one of two roots has."""
+    old_hashes = {page.sha256 for page in old.rows.pages}
+    new_hashes = {page.sha256 for page in new.rows.pages}
+    return (
+        [page for page in old.rows.pages if page.sha256 not in new_hashes],
+        [page for page in new.rows.pages if page.sha256 not in old_hashes],
+    )
+
+
+def pieces(
+    old: Root | None, new: Root, pages: Mapping[str, Sequence[Entry]], old_header: bytes, new_header: bytes
+) -> list[Piece]:
+    """Describe the new CSV by ranges of the present one and new bytes, in order.
+
+    Args:
+        old: the root that the present CSV was made from; None if there is no usable one.
+        new: the root to publish.
+        pages: the pages of `pages_to_compare` (all of the new root's pages if there is no old one).
+        old_header: the present CSV's first line.
+        new_header: the new one's.
+    """
+    offsets = _offsets(old, pages, len(old_header)) if old else {}
+    same_header = old is not None and old_header == new_header
+    found: list[Piece] = [Copy(0, len(old_header) - 1) if same_header else Literal(new_header)]
+    for page in new.rows.pages:
+        for entry in (page,) if page.sha256 in offsets else pages[page.sha256]:
+            start = offsets.get(entry.sha256)
+            piece = Shard(entry.sha256, entry.bytes) if start is None else Copy(start, start + entry.bytes - 1)
+            last = found[-1]
+            if isinstance(piece, Copy) and isinstance(last, Copy) and last.last + 1 == piece.first:
+                found[-1] = Copy(last.first, piece.last)
+            else:
+                found.append(piece)
+    return found
+
+
+def _offsets(old: Root, pages: Mapping[str, Sequence[Entry]], start: int) -> dict[str, int]:
+    """Say where in the present CSV each page lies, and each shard of the pages that are given."""
+    offsets: dict[str, int] = {}
+    for page in old.rows.pages:
+        offset = start
+        if page.sha256 in pages:
+            for shard in pages[page.sha256]:
+                offsets[shard.sha256] = offset
+                offset += shard.bytes
+        else:
+            offsets[page.sha256] = start
+        start += page.bytes
+    return offsets
+
+
+def parts(found: Iterable[Piece], total: int) -> list[Part]:
+    """Turn pieces into parts that S3 takes.
+
+    Args:
+        found: the pieces, in order.
+        total: bytes of them all.
+    """
+    size = min(LARGEST_PART, max(SMALLEST_PART, -(-total // COPIES)))
+    made: list[Part] = []
+    waiting: list[Piece] = []
+    for piece in found:
+        waiting_size = sum(one.size for one in waiting)
+        if isinstance(piece, Copy):
+            missing = max(0, SMALLEST_PART - waiting_size) if waiting else 0
+            if piece.size - missing < SMALLEST_PART:
+                waiting.append(piece)  # too short to be a part of its own
+                continue
+            if missing:
+                waiting.append(Copy(piece.first, piece.first + missing - 1))
+                piece = Copy(piece.first + missing, piece.last)
+            made.extend(_uploads(waiting))
+            waiting = []
+            made.extend(_copies(piece, size))
+        else:
+            waiting.append(piece)
+    made.extend(_uploads(waiting))
+    return made
+
+
+def _copies(piece: Copy, size: int) -> Iterator[Copy]:
+    """Cut a long range into equal copies of about `size`, none below the smallest part."""
+    count = max(1, round(piece.size / size), -(-piece.size // LARGEST_PART))
+    while count > 1 and piece.size // count < SMALLEST_PART:
+        count -= 1
+    for number in range(count):
+        first = piece.first + piece.size * number // count
+        yield Copy(first, piece.first + piece.size * (number + 1) // count - 1)
+
+
+def _uploads(waiting: Sequence[Piece]) -> Iterator[Upload]:
+    """Pack waiting pieces into uploads of about UPLOAD_PART; the rest, if it is too small, joins the one before."""
+    packs: list[list[Piece]] = []
+    room = 0
+    for piece in waiting:
+        if room <= 0:
+            packs.append([])
+            room = UPLOAD_PART
+        packs[-1].append(piece)
+        room -= piece.size
+    if len(packs) > 1 and sum(piece.size for piece in packs[-1]) < SMALLEST_PART:
+        packs[-2:] = [packs[-2] + packs[-1]]
+    return (Upload(tuple(pack)) for pack in packs)

@@ -1,0 +1,105 @@
+"""A ledger: one export bucket and all that a running function needs to work on it."""
+
+import random
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ledger.errors import Damaged, ManifestLost, NotFound, Refused
+from ledger.manifest import ROOT_KEY, Root, Targets, decode_root, encode_root
+from ledger.objects import PAGE_TYPE, Objects
+from ledger.store import Store
+
+A = TypeVar("A")
+B = TypeVar("B")
+TimeLeft = Callable[[], float | None]
+
+
+def no_limit() -> None:
+    """Say that time is not limited: None, which is not the same as 0 seconds."""
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The store with its cache, and the sources of ids, waiting and chance (which tests replace).
+
+    Attributes:
+        store: the export bucket.
+        objects: its shards and pages, cached.
+        targets: where the trees of a new, empty ledger are cut; an existing one keeps its own.
+        new_id: gives an id that nobody else has.
+        sleep: waits, in seconds.
+        chance: gives numbers from 0 up to 1, for jitter.
+        monotonic: a clock in seconds.
+    """
+
+    store: Store
+    objects: Objects = field(init=False)
+    targets: Targets = field(default_factory=Targets)
+    new_id: Callable[[], str] = lambda: secrets.token_hex(8)
+    sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+    monotonic: Callable[[], float] = time.monotonic
+    _root: tuple[str, Root] | None = None
+
+    def __post_init__(self) -> None:
+        self.objects = Objects(self.store)
+
+    def load_root(self) -> tuple[Root, str]:
+        """Read the root and its ETag; a ledger that has none yet gets an empty one.
+
+        Raises:
+            ManifestLost: there is no root although there are shards or copies of roots.
+            Damaged, NewerFormat: the root is not readable by this code.
+            Unavailable, Unknown: the store did not answer.
+        """
+        known = self._root
+        try:
+            stored = self.store.get(ROOT_KEY, unless=known[0] if known else None)
+        except NotFound:
+            return self._first_root()
+        if stored is None:
+            assert known is not None
+            return known[1], known[0]
+        if not stored.body.strip():
+            raise ManifestLost(f"{ROOT_KEY} is empty")
+        root = decode_root(stored.body)
+        self._root = (stored.etag, root)
+        return root, stored.etag
+
+    def together(self, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
+        """Do two things at the same time."""
+        results: Sequence[A | B] = self.store.map(lambda call: call(), (first, second))
+        return results[0], results[1]  # type: ignore[return-value]
+
+    def remember_root(self, root: Root, etag: str) -> None:
+        """Take a root that was just written as known."""
+        self._root = (etag, root)
+
+    def load_copy(self, name: str) -> Root:
+        """Read the immutable copy of a root, named `<version>-<commit_id>`.
+
+        Raises:
+            NotFound: it is not kept any longer.
+            Damaged: it is not that root.
+        """
+        stored = self.store.get(f"roots/{name}.json")
+        assert stored is not None
+        root = decode_root(stored.body)
+        if root.name != name:
+            raise Damaged(f"roots/{name}.json is the root {root.name}")
+        return root
+
+    def _first_root(self) -> tuple[Root, str]:
+        for prefix in ("shards/", "roots/"):
+            if found := next(self.store.list(prefix), None):
+                raise ManifestLost(f"{ROOT_KEY} is missing although {found.key} exists")
+        root = Root(commit_id=self.new_id(), targets=self.targets)
+        try:
+            etag = self.store.put_if_match(ROOT_KEY, encode_root(root), None, PAGE_TYPE, {})
+        except Refused:
+            return self.load_root()  # somebody else was first
+        self.remember_root(root, etag)
+        return root, etag

@@ -1,0 +1,247 @@
+"""Root and pages: what the tree consists of, and where it is cut. Pure: bytes in, bytes out."""
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import orjson
+
+from ledger.columns import NAMES
+from ledger.errors import Damaged, NewerFormat
+
+FORMAT = 1
+ROOT_KEY = "manifest.json"
+CSV_KEY = "image-data.csv"
+
+# Sizes of shards and pages are exponential around these (see `starts_shard`): a shard is what a commit rewrites at
+# the tail, a page what it rewrites per touched shard. They are part of the tree hash; another value is another tree.
+TARGET_SHARD_BYTES = 1 << 20
+TARGET_PAGE_SHARDS = 1000
+_PAGE_SALT = b"page:"
+_HASH_SPAN = 1 << 64
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Where a tree is cut: the expected bytes of a shard and the expected shards of a page."""
+
+    shard_bytes: int = TARGET_SHARD_BYTES
+    page_shards: int = TARGET_PAGE_SHARDS
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One shard as its page lists it, or one page as the root lists it.
+
+    Attributes:
+        first: key of its first line.
+        rows: number of lines.
+        bytes: bytes of the lines (of all its shards).
+        sha256: hash of the object's bytes, which is its name.
+    """
+
+    first: bytes
+    rows: int
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Shards and pages of one kind of line, as the root holds it: pages in key order."""
+
+    pages: tuple[Entry, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """Count the lines."""
+        return sum(page.rows for page in self.pages)
+
+    @property
+    def bytes(self) -> int:
+        """Add up the bytes of all lines."""
+        return sum(page.bytes for page in self.pages)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What has been merged.
+
+    Attributes:
+        changes: changes that took effect (a duplicate has none, so redelivery does not count twice).
+        newest_event: time of the newest event merged, ISO 8601 in UTC; empty before the first.
+        streams: per stream (`table/label`) the highest sequence number merged.
+    """
+
+    changes: int = 0
+    newest_event: str = ""
+    streams: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Root:
+    """`manifest.json`: the only object that is ever replaced.
+
+    Attributes:
+        version: counts the commits.
+        commit_id: of the writer, the same over all attempts of one commit: found here after a lost answer, it says
+            that the commit had won.
+        columns: names in order; exporters write these, whatever list their own code has.
+        targets: where the trees are cut.
+        rows, removals: the two trees.
+        merged: the last segments that were merged by another exporter than the one that journaled them.
+        checkpoint: what has been merged.
+    """
+
+    version: int = 0
+    commit_id: str = ""
+    columns: tuple[str, ...] = NAMES
+    targets: Targets = Targets()
+    rows: Tree = Tree()
+    removals: Tree = Tree()
+    merged: tuple[str, ...] = ()
+    checkpoint: Checkpoint = Checkpoint()
+
+    @property
+    def name(self) -> str:
+        """Name this root's immutable copy, without folder."""
+        return f"{self.version}-{self.commit_id}"
+
+    @property
+    def copy_key(self) -> str:
+        """Give the key of this root's immutable copy."""
+        return f"roots/{self.name}.json"
+
+    @property
+    def tree_hash(self) -> str:
+        """Name the exact content of the CSV: SHA-256 over format, targets, columns and the pages of the rows tree."""
+        content = {
+            "format": FORMAT,
+            "targets": [self.targets.shard_bytes, self.targets.page_shards],
+            "columns": list(self.columns),
+            "pages": [page.sha256 for page in self.rows.pages],
+        }
+        return sha256(orjson.dumps(content))
+
+    def successor(self, commit_id: str, **changed: Any) -> "Root":
+        """Give the next version, with some fields changed."""
+        return replace(self, version=self.version + 1, commit_id=commit_id, **changed)
+
+
+def sha256(body: bytes) -> str:
+    """Hash an object's bytes to its name."""
+    return hashlib.sha256(body).hexdigest()
+
+
+def shard_key(digest: str) -> str:
+    """Give the key of a shard."""
+    return f"shards/{digest}.csv"
+
+
+def page_key(digest: str) -> str:
+    """Give the key of a page."""
+    return f"manifest/{digest}.json"
+
+
+def starts_shard(key: bytes, size: int, targets: Targets) -> bool:
+    """Say whether a line starts a new shard: in a fraction size/target of all lines, whatever stands around it.
+
+    The expected shard then has the target's size, and a change of one line moves no other cut.
+    """
+    return _hash(key) * targets.shard_bytes < size * _HASH_SPAN
+
+
+def starts_page(first: bytes, targets: Targets) -> bool:
+    """Say whether the shard with this first key starts a new page."""
+    return _hash(_PAGE_SALT + first) * targets.page_shards < _HASH_SPAN
+
+
+def _hash(key: bytes) -> int:
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
+
+
+def position(entries: Sequence[Entry], key: bytes) -> int:
+    """Find the entry whose key range holds a key: the last that starts at or before it, or the first of all."""
+    return max(0, bisect_right(entries, key, key=lambda entry: entry.first) - 1)
+
+
+def encode_page(shards: Iterable[Entry]) -> bytes:
+    """Write a page: equal shards give equal bytes."""
+    return orjson.dumps({"shards": [_entry_json(shard) for shard in shards]}) + b"\n"
+
+
+def decode_page(body: bytes) -> tuple[Entry, ...]:
+    """Read a page.
+
+    Raises:
+        Damaged: it is not a page.
+    """
+    try:
+        return tuple(_entry(shard) for shard in orjson.loads(body)["shards"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged("a page is not readable") from error
+
+
+def encode_root(root: Root) -> bytes:
+    """Write a root. The version and commit_id in it make its bytes, and so its ETag, unlike any other's."""
+    content = {
+        "format": FORMAT,
+        "version": root.version,
+        "commit_id": root.commit_id,
+        "tree": root.tree_hash,
+        "columns": list(root.columns),
+        "targets": {"shard_bytes": root.targets.shard_bytes, "page_shards": root.targets.page_shards},
+        "checkpoint": {
+            "changes": root.checkpoint.changes,
+            "newest_event": root.checkpoint.newest_event,
+            "streams": dict(sorted(root.checkpoint.streams.items())),
+        },
+        "rows": _tree_json(root.rows),
+        "removals": _tree_json(root.removals),
+        "merged": list(root.merged),
+    }
+    return orjson.dumps(content) + b"\n"
+
+
+def decode_root(body: bytes) -> Root:
+    """Read a root.
+
+    Raises:
+        NewerFormat: a newer Skyledger wrote it.
+        Damaged: it is not a root, or its tree hash does not fit its pages.
+    """
+    try:
+        content = orjson.loads(body)
+        if content["format"] != FORMAT:
+            raise NewerFormat(f"manifest.json has format {content['format']}, this code knows {FORMAT}")
+        checkpoint = content["checkpoint"]
+        root = Root(
+            version=content["version"],
+            commit_id=content["commit_id"],
+            columns=tuple(content["columns"]),
+            targets=Targets(content["targets"]["shard_bytes"], content["targets"]["page_shards"]),
+            rows=Tree(tuple(_entry(page) for page in content["rows"]["pages"])),
+            removals=Tree(tuple(_entry(page) for page in content["removals"]["pages"])),
+            merged=tuple(content["merged"]),
+            checkpoint=Checkpoint(checkpoint["changes"], checkpoint["newest_event"], checkpoint["streams"]),
+        )
+        intact = content["tree"] == root.tree_hash
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged("manifest.json is not a root") from error
+    if not intact:
+        raise Damaged("manifest.json does not have the tree hash that it names")
+    return root
+
+
+def _entry_json(entry: Entry) -> dict[str, Any]:
+    return {"first": entry.first.decode(), "rows": entry.rows, "bytes": entry.bytes, "sha256": entry.sha256}
+
+
+def _entry(content: Mapping[str, Any]) -> Entry:
+    return Entry(content["first"].encode(), content["rows"], content["bytes"], content["sha256"])
+
+
+def _tree_json(tree: Tree) -> dict[str, Any]:
+    return {"rows": tree.rows, "bytes": tree.bytes, "pages": [_entry_json(page) for page in tree.pages]}

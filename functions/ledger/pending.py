@@ -1,0 +1,123 @@
+"""Changes that wait to be merged by whoever leads: what an exporter leaves when its swap was refused.
+
+A waiting object holds the changes as finished lines, so that a leader splits lines instead of reading events again:
+then one leader can merge what forty exporters prepared.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from ledger.change import Change
+from ledger.errors import Damaged, NotFound
+from ledger.journal import PENDING_PREFIX
+from ledger.row import key_of, revision_of
+from ledger.store import Store
+
+# What one leader takes along: bounded in memory, and far below what a commit can merge within a second or two.
+TAKE_BYTES = 48 << 20
+TAKE_SEGMENTS = 100
+
+_PUT, _REMOVE, _REPLACED = b"+", b"-", b"="
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The changes of one segment, waiting.
+
+    Attributes:
+        name: of the segment.
+        columns: for which the lines are written; under another schema they are useless and left to their owner.
+        changes: one per key, in key order.
+        newest_event: time of the segment's newest event.
+        streams: highest sequence number per stream.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    changes: Sequence[Change]
+    newest_event: str = ""
+    streams: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Give the key of the waiting object."""
+        return PENDING_PREFIX + self.name
+
+
+def encode(waiting: Waiting) -> bytes:
+    """Write a waiting object: a line of JSON, then each change as a marked line."""
+    head = {
+        "name": waiting.name,
+        "columns": waiting.columns,
+        "newest_event": waiting.newest_event,
+        "streams": dict(waiting.streams),
+    }
+    lines = [orjson.dumps(head), b"\n"]
+    for change in waiting.changes:
+        for replaced in change.replaces:
+            lines += (_REPLACED, replaced)
+        lines += (_REMOVE, change.removal_line) if change.line is None else (_PUT, change.line)
+    return b"".join(lines)
+
+
+def decode(body: bytes) -> Waiting:
+    """Read a waiting object.
+
+    Raises:
+        Damaged: it is none.
+    """
+    lines = body.splitlines(keepends=True)
+    try:
+        head = orjson.loads(lines[0])
+        return Waiting(
+            head["name"], tuple(head["columns"]), list(_changes(lines[1:])), head["newest_event"], head["streams"]
+        )
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        raise Damaged("a waiting object is not readable") from error
+
+
+def _changes(lines: Iterable[bytes]) -> Iterable[Change]:
+    replaces: list[bytes] = []
+    for marked in lines:
+        mark, line = marked[:1], marked[1:]
+        if mark == _REPLACED:
+            replaces.append(line)
+            continue
+        key, revision = key_of(line), revision_of(line)
+        if mark == _PUT:
+            yield Change(key, revision, line, replaces=tuple(replaces))
+        elif mark == _REMOVE:
+            yield Change(key, revision, None, line[line.rindex(b",") + 1 : -1], tuple(replaces))
+        else:
+            raise ValueError("unknown mark")
+        replaces = []
+
+
+def take(store: Store, own: str, columns: tuple[str, ...]) -> list[Waiting]:
+    """Read what waits, bounded, without the segment named `own`.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    keys: list[str] = []
+    size = 0
+    for listed in store.list(PENDING_PREFIX):
+        if listed.key == PENDING_PREFIX + own:
+            continue
+        size += listed.size
+        if len(keys) == TAKE_SEGMENTS or size > TAKE_BYTES:
+            break
+        keys.append(listed.key)
+    found = store.map(lambda key: _read(store, key), keys)
+    return [waiting for waiting in found if waiting is not None and waiting.columns == columns]
+
+
+def _read(store: Store, key: str) -> Waiting | None:
+    try:
+        stored = store.get(key)
+        assert stored is not None
+        return decode(stored.body)
+    except (NotFound, Damaged):
+        return None  # another leader was faster, or it is not ours to mend: its owner commits it

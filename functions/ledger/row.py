@@ -1,0 +1,163 @@
+"""Table item to CSV line: one pure function, shared by the live path, replay and backfill."""
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from ledger.columns import TYPES
+from ledger.errors import BadEvent
+
+# `ingested_at` has a fixed width, so a line starts with its key (`2026-11-25T03:09:00.123456Z,etag`) without parsing.
+INGESTED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+INGESTED_AT_WIDTH = 27
+# All characters sort after the comma: lines then sort as keys do, and a line can be compared with a key as it is.
+ETAG = re.compile(r"[0-9A-Za-z][-./0-9:;=A-Z_a-z]{0,255}")
+
+_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_TIMESTAMP = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+")
+# A spreadsheet runs a cell that starts so (OWASP, CSV injection). Texts that already start with quotes before such a
+# character get one more, so that taking one quote off gives back every text.
+_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_LINE_BREAK = re.compile(r"\r\n|[\r\n]")
+
+Item = Mapping[str, Mapping[str, Any]]
+
+
+def key_of(line: bytes) -> bytes:
+    """Give the key of a line: its first two fields as they stand."""
+    return line[: line.index(b",", INGESTED_AT_WIDTH + 1)]
+
+
+def revision_of(line: bytes) -> int:
+    """Give the revision of a line: its third field."""
+    start = line.index(b",", INGESTED_AT_WIDTH + 1) + 1
+    return int(line[start : line.index(b",", start)])
+
+
+def item_key(item: Item) -> bytes:
+    """Give the key of a table item.
+
+    Raises:
+        BadEvent: `ingested_at` or `etag` is absent or not of its form.
+    """
+    ingested_at, etag = _string(item, "ingested_at"), _string(item, "etag")
+    if not INGESTED_AT.fullmatch(ingested_at):
+        raise BadEvent("ingested_at is not a UTC time with six decimals")
+    if not ETAG.fullmatch(etag):
+        raise BadEvent("etag has characters that no ETag has")
+    return f"{ingested_at},{etag}".encode()
+
+
+def item_revision(item: Item) -> int:
+    """Give the revision of a table item.
+
+    Raises:
+        BadEvent: it is absent or not a whole number.
+    """
+    text = item.get("revision", {}).get("N")
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit():
+        raise BadEvent("revision is not a whole number")
+    return int(text)
+
+
+def header(columns: Sequence[str]) -> bytes:
+    """Give the CSV's first line: every name quoted, so that readers which sniff learn of quotes at once."""
+    return (",".join(f'"{name}"' for name in columns) + "\n").encode()
+
+
+class RowEncoder:
+    """Writes table items as lines of one fixed list of columns.
+
+    Args:
+        columns: names in order; the first three are ingested_at, etag, revision. A name that this code does not know
+            (a column of an older or newer schema) is written by the type that the item gives it.
+    """
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        self.columns = tuple(columns)
+        if self.columns[:3] != ("ingested_at", "etag", "revision"):
+            raise ValueError("the columns must start with ingested_at, etag, revision")
+        self._slots = {name: (index, TYPES.get(name, "")) for index, name in enumerate(self.columns) if index > 2}
+
+    def line(self, item: Item) -> bytes:
+        """Write one item as a line with its line feed.
+
+        Raises:
+            BadEvent: the item has no usable key or revision, or a column holds a value of another type.
+        """
+        cells = [""] * len(self.columns)
+        cells[1] = item_key(item).decode()
+        cells[2] = str(item_revision(item))
+        slots = self._slots
+        for name, value in item.items():
+            slot = slots.get(name)
+            if slot is None:
+                continue
+            index, kind = slot
+            text = value.get("S")
+            if text is not None and kind != "integer" and kind != "decimal":
+                cells[index] = _json_cell(text) if kind == "json" else _text_cell(text, kind, name)
+            elif (number := value.get("N")) is not None and kind in ("integer", "decimal", ""):
+                cells[index] = _number_cell(number, kind, name)
+            elif "NULL" not in value:
+                raise BadEvent(f"{name} is of type {'/'.join(value)}, which is not {kind or 'text or number'}")
+        try:
+            return (",".join(cells[1:]) + "\n").encode()
+        except UnicodeEncodeError as error:
+            raise BadEvent("a text is not valid Unicode") from error
+
+
+def _string(item: Item, name: str) -> str:
+    text = item.get(name, {}).get("S")
+    if not isinstance(text, str):
+        raise BadEvent(f"{name} is not in the item as text")
+    return text
+
+
+def _json_cell(text: str) -> str:
+    if "\n" in text or "\r" in text:
+        text = _LINE_BREAK.sub(" ", text)  # between tokens: inside its strings JSON has none
+    return '"' + text.replace('"', '""') + '"' if text else ""
+
+
+def _text_cell(text: str, kind: str, name: str) -> str:
+    if kind == "timestamp":
+        if text and not _TIMESTAMP.fullmatch(text):
+            raise BadEvent(f"{name} is not an ISO 8601 time")
+        return text
+    if _FORMULA.match(text):
+        text = "'" + text
+    if "\0" in text:
+        text = text.replace("\0", "")  # Redshift's COPY stops at NUL
+    if "\n" in text or "\r" in text:
+        text = _LINE_BREAK.sub(" ", text)
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
+
+
+def unguard(text: str) -> str:
+    """Take off the quote that keeps a spreadsheet from running a text cell."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+
+
+def _number_cell(text: str, kind: str, name: str) -> str:
+    if not _PLAIN_NUMBER.fullmatch(text):
+        text = _expand(text, name)
+    if text.startswith("-") and not text.strip("-0."):
+        text = text[1:]
+    if kind == "decimal" and "." not in text:
+        return text + ".0"
+    if kind == "integer" and "." in text:
+        raise BadEvent(f"{name} is not a whole number")
+    return text
+
+
+def _expand(text: str, name: str) -> str:
+    try:
+        number = Decimal(text)
+    except (InvalidOperation, TypeError, ValueError) as error:
+        raise BadEvent(f"{name} is not a number") from error
+    # DynamoDB keeps numbers from 1E-130 to 9.9E+125; anything else did not come from it.
+    if not number.is_finite() or not -130 <= number.adjusted() <= 125:
+        raise BadEvent(f"{name} is not a number that DynamoDB keeps")
+    return format(number, "f")

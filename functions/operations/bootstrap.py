@@ -1,0 +1,61 @@
+"""At deployment: an empty system has an image-data.csv too, with the header alone.
+
+CloudFormation calls this as a custom resource (AWS, "Custom resource request objects"). It only creates what is
+missing, so that an upgrade, or a second call, changes nothing; deleting the stack deletes no data.
+"""
+
+import json
+import os
+import urllib.request
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from ledger.csvw import KEY as DESCRIPTION_KEY
+from ledger.csvw import TYPE as DESCRIPTION_TYPE
+from ledger.csvw import describe
+from ledger.ledger import Ledger
+from ledger.publish import publish
+from ledger.store import S3Store
+
+logger = Logger()
+_ANSWER_SECONDS = 10
+
+
+def bootstrap(ledger: Ledger) -> int:
+    """Create the empty root, the CSV and its description where they are missing; give the root's version."""
+    root, _ = ledger.load_root()
+    ledger.store.put_new(DESCRIPTION_KEY, describe(root.columns), DESCRIPTION_TYPE)
+    return publish(ledger).version
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Answer a custom resource request; called without one (by hand), just do the work."""
+    status, reason = "SUCCESS", ""
+    try:
+        if event.get("RequestType") != "Delete":
+            version = bootstrap(Ledger(S3Store(os.environ["EXPORT_BUCKET"])))
+            logger.info("ledger is there", version=version)
+    except Exception as error:
+        logger.exception("bootstrap failed")
+        if "ResponseURL" not in event:
+            raise
+        status, reason = "FAILED", f"{type(error).__name__}: {error}"
+    if "ResponseURL" in event:
+        _answer(event, status, reason)
+    return {"Status": status}
+
+
+def _answer(event: dict[str, Any], status: str, reason: str) -> None:
+    body = {
+        "Status": status,
+        "Reason": reason or "done",
+        "PhysicalResourceId": event.get("PhysicalResourceId", "skyledger"),
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    # CloudFormation's presigned URL wants no content type.
+    request = urllib.request.Request(
+        event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
+    )
+    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS):
+        pass
