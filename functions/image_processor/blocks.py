@@ -10,6 +10,12 @@ MAX_WARNINGS = 20
 MAX_PACKET = 10 * 1024 * 1024
 """Bytes of one XMP packet: editors pad packets, even by megabytes; no real document comes near."""
 
+MAX_BLOCKS = 50
+"""XMP packets, Exif blocks, comments and texts of one file, each: more are no photo's."""
+
+EXIF_PREFIX = b"Exif\0\0"
+"""What announces a TIFF structure in JPEG, and by mistake or custom elsewhere too."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -68,6 +74,33 @@ class Container:
     comments: list[Block] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def add_exif(self, data: bytes, offset: int, where: str) -> None:
+        """Add a TIFF structure, without the `Exif` prefix if it has one."""
+        if data.startswith(EXIF_PREFIX):
+            data, offset = data[len(EXIF_PREFIX) :], offset + len(EXIF_PREFIX)
+        self._add(self.exif, Block(data, offset, where), "Exif blocks")
+
+    def add_xmp(self, data: bytes, offset: int, where: str) -> None:
+        """Add an XMP packet."""
+        self._add(self.xmp, Block(data, offset, where), "XMP packets")
+
+    def add_comment(self, data: bytes, offset: int, where: str) -> None:
+        """Add a comment."""
+        self._add(self.comments, Block(data, offset, where), "comments")
+
+    def add_text(self, text: Text) -> None:
+        """Add a text with a keyword."""
+        if len(self.texts) < MAX_BLOCKS:
+            self.texts.append(text)
+        else:
+            self.warn(f"more than {MAX_BLOCKS} texts")
+
+    def _add(self, blocks: list[Block], block: Block, kind: str) -> None:
+        if len(blocks) < MAX_BLOCKS:
+            blocks.append(block)
+        else:
+            self.warn(f"more than {MAX_BLOCKS} {kind}")
 
     def warn(self, text: str) -> None:
         """Note what could not be read; the same text counts once, and only the first few are kept."""

@@ -5,7 +5,7 @@ The object's name and its declared Content-Type are never looked at.
 
 from collections.abc import Callable
 
-from image_processor import jpeg, tiff
+from image_processor import gif, jpeg, png, riff, tiff
 from image_processor.blocks import Block, Container, Text
 from image_processor.errors import ReadLimitReached
 from image_processor.source import Source
@@ -46,7 +46,14 @@ def _is_tiff(head: bytes) -> bool:
     return tiff.magic(head) is not None
 
 
+def _is_png(head: bytes) -> bool:
+    return head.startswith(png.SIGNATURE)
+
+
 _KINDS: tuple[tuple[Callable[[bytes], bool], str, Callable[[Source, bytes, Container], None]], ...] = (
     (_is_jpeg, "image/jpeg", jpeg.walk),
     (_is_tiff, "image/tiff", tiff.walk),
+    (_is_png, "image/png", png.walk),
+    (riff.is_webp, "image/webp", riff.walk),
+    (gif.is_gif, "image/gif", gif.walk),
 )

@@ -1,7 +1,5 @@
 """What can come between an S3 event and the bytes of its object: one class for each thing to be done about it."""
 
-# ruff: noqa: N818  (the names say the state that the object is in)
-
 
 class ObjectError(Exception):
     """The object that an event named could not be read; the subclass says what that means."""

@@ -17,9 +17,6 @@ MAX_SEGMENTS = 2000
 MAX_GARBAGE = 4096
 """Bytes that are searched for the next marker where none stands."""
 
-MAX_PACKETS = 50
-"""XMP packets and Exif blocks of one file: more are no photo's."""
-
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RSTn, SOI: no length follows
 _EOI, _SOS, _COM, _APP1, _APP13 = 0xD9, 0xDA, 0xFE, 0xE1, 0xED
@@ -115,8 +112,8 @@ def _segment(source: Source, state: _Walk, marker: int, position: int, length: i
         if len(frame) == 5:
             height, width = struct.unpack(">HH", frame[1:])
             container.width, container.height = width or None, height or None
-    elif marker == _COM and len(container.comments) < MAX_PACKETS:
-        container.comments.append(Block(source.read(start, length), start, "COM"))
+    elif marker == _COM:
+        container.add_comment(source.read(start, length), start, "COM")
     elif marker == _APP13 and source.read(start, len(_PHOTOSHOP)) == _PHOTOSHOP:
         if state.photoshop_bytes + length > photoshop.MAX_BYTES:
             container.warn("jpeg: Photoshop resources beyond the limit not read")
@@ -133,13 +130,10 @@ def _app1(source: Source, state: _Walk, start: int, length: int) -> None:
     elif peek.startswith(_EXTENDED):
         _extension(source, state, start + len(_EXTENDED), length - len(_EXTENDED))
     elif (skip := _xmp_start(peek)) is not None:
-        if len(container.xmp) >= MAX_PACKETS:
-            container.warn(f"xmp: more than {MAX_PACKETS} packets")
-            return
         data = source.read(start + skip, length - skip)
         if len(data) < length - skip:
             container.warn("xmp: the file ends inside the packet")
-        container.xmp.append(Block(data, start + skip, "APP1"))
+        container.add_xmp(data, start + skip, "APP1")
 
 
 def _xmp_start(peek: bytes) -> int | None:
@@ -164,8 +158,8 @@ def _exif(source: Source, state: _Walk, start: int, length: int) -> None:
         first = blocks[-1]
         if isinstance(first.data, bytes) and len(first.data) + len(data) <= MAX_PACKET:
             blocks[-1] = Block(first.data + data, first.offset, first.where)
-    elif len(blocks) < MAX_PACKETS:
-        blocks.append(Block(data, start + 6, "APP1"))
+    else:
+        container.add_exif(data, start + 6, "APP1")
     state.last_exif = start + length
 
 
@@ -188,12 +182,7 @@ def _extension(source: Source, state: _Walk, start: int, length: int) -> None:
 def _finish(state: _Walk) -> None:
     """Join what stood in several segments, and look into the Exif and Photoshop blocks."""
     container = state.container
-    for block in container.exif:
-        warnings: list[str] = []
-        tiff.embedded(tiff.walk_ifds(block.data, warnings), block.offset, container)
-        for warning in warnings:
-            container.warn(warning)
-    container.xmp.sort(key=lambda block: block.offset)
+    tiff.look_into_exif(container)
     packets = [block.data for block in container.xmp if isinstance(block.data, bytes)]
     for guid, extension in state.extensions.items():
         joined = _join(extension, container)
@@ -201,13 +190,11 @@ def _finish(state: _Walk) -> None:
             # XMP part 3, 1.1.3.1: an extension that the main packet does not name is left over from an edit.
             container.warn("xmp: extended XMP that no packet names")
         elif joined:
-            container.xmp.append(Block(joined, extension.offset, f"APP1 extended {guid.decode('ascii', 'replace')}"))
+            container.add_xmp(joined, extension.offset, f"APP1 extended {guid.decode('ascii', 'replace')}")
     if state.photoshop:
         joined = b"".join(data[len(_PHOTOSHOP) :] for _, data in state.photoshop)
         start = state.photoshop[0][0] + len(_PHOTOSHOP)
-        for number, offset, content in photoshop.resources(joined):
-            if number == photoshop.IPTC:
-                container.iptc.append(Block(content, start + offset, "APP13"))
+        photoshop.add_iptc(joined, start, "APP13", container)
 
 
 def _join(extension: _Extension, container: Container) -> bytes:

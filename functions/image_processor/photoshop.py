@@ -6,6 +6,8 @@
 import struct
 from collections.abc import Iterator
 
+from image_processor.blocks import Block, Container
+
 IPTC, EXIF, XMP = 0x0404, 0x0422, 0x0424
 
 MAX_RESOURCES = 500
@@ -34,3 +36,12 @@ def resources(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         start = name_end + 4
         yield number, start, data[start : start + length]
         position = start + (length + 1 & ~1)
+
+
+def add_iptc(data: bytes, offset: int, where: str, container: Container) -> None:
+    """Add the IPTC record among resources, or the record itself where a program stored it without them."""
+    if data[:1] == b"\x1c":
+        container.iptc.append(Block(data, offset, where))
+    for number, start, content in resources(data):
+        if number == IPTC:
+            container.iptc.append(Block(content, offset + start, where))

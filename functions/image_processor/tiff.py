@@ -251,19 +251,27 @@ def embedded(ifds: Iterable[Ifd], base: int, container: Container) -> None:
             _add_blocks(ifd, base, container)
 
 
+def look_into_exif(container: Container) -> None:
+    """Add what is embedded in the Exif blocks of a container that is no TIFF file, and bring the packets into order."""
+    for block in container.exif:
+        warnings: list[str] = []
+        embedded(walk_ifds(block.data, warnings), block.offset, container)
+        for warning in warnings:
+            container.warn(warning)
+    container.xmp.sort(key=lambda block: block.offset)
+
+
 def _add_blocks(ifd: Ifd, base: int, container: Container) -> None:
     if (raw := ifd.tags.get(XMP)) and raw.length:
         if raw.length > MAX_PACKET:
             container.warn(f"xmp: only {MAX_PACKET} of {raw.length} bytes of tag {XMP} read")
-        container.xmp.append(Block(raw.data(MAX_PACKET), base + raw.offset, f"{ifd.name} tag {XMP}"))
+        container.add_xmp(raw.data(MAX_PACKET), base + raw.offset, f"{ifd.name} tag {XMP}")
     if ifd.name != "IFD0":
         return
     if (raw := ifd.tags.get(IPTC)) and raw.length:
         container.iptc.append(Block(_iptc_bytes(raw), base + raw.offset, f"{ifd.name} tag {IPTC}"))
     if (raw := ifd.tags.get(PHOTOSHOP)) and raw.length:
-        for number, offset, content in photoshop.resources(raw.data(photoshop.MAX_BYTES)):
-            if number == photoshop.IPTC:
-                container.iptc.append(Block(content, base + raw.offset + offset, f"{ifd.name} tag {PHOTOSHOP}"))
+        photoshop.add_iptc(raw.data(photoshop.MAX_BYTES), base + raw.offset, f"{ifd.name} tag {PHOTOSHOP}", container)
 
 
 def _iptc_bytes(raw: RawTag) -> bytes:

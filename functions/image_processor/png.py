@@ -1,0 +1,174 @@
+"""PNG: its chunks, before and behind the image data (PNG specification, third edition, sections 5 and 11).
+
+Image data is stepped over. Where it is cut into so many small chunks that stepping would read all of it, the walk
+goes on from the end of the file: chunks form a chain up to `IEND`, so the last ones can be found from behind.
+"""
+
+import struct
+from collections.abc import Callable
+
+from image_processor import photoshop, tiff
+from image_processor.blocks import MAX_PACKET, Container, Text
+from image_processor.inflate import inflate
+from image_processor.source import FAR_READ, Source
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+MAX_CHUNKS = 5000
+"""Chunks of one file that are looked at, image data included."""
+
+MAX_STEPS = 8
+"""Steps over large image data chunks, each of which may cost a GET."""
+
+LARGE = 2 * FAR_READ
+"""Bytes from which stepping over a chunk is cheaper than reading it."""
+
+TAILS = (FAR_READ, 1024 * 1024)
+"""Bytes at the end of the file that are searched for the chunks behind the image data, one after the other."""
+
+MAX_TEXT = 64 * 1024
+"""Bytes of one text that is not XMP or Exif."""
+
+_METADATA = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+_RAW_PROFILE = b"Raw profile type "
+_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
+
+
+def walk(source: Source, head: bytes, container: Container) -> None:
+    """Add the metadata of a PNG to `container`."""
+    if head[12:16] == b"IHDR" and len(head) >= 24:
+        container.width, container.height = (value or None for value in struct.unpack(">II", head[16:24]))
+    try:
+        _chunks(source, container)
+    finally:
+        tiff.look_into_exif(container)
+
+
+def _chunks(source: Source, container: Container) -> None:
+    position, steps = len(SIGNATURE), 0
+    for _ in range(MAX_CHUNKS):
+        header = source.read(position, 8)
+        if len(header) < 8:
+            container.warn("png: the file ends before IEND")
+            return
+        length, kind = int.from_bytes(header[:4], "big"), header[4:]
+        if kind == b"IEND":
+            return
+        if length >= 1 << 31 or not kind.isalpha():
+            container.warn(f"png: damaged chunk of length {length}")
+            return
+        if kind in _METADATA:
+            _metadata(kind, source.read(position + 8, min(length, MAX_PACKET)), length, position + 8, container)
+        elif kind in (b"IDAT", b"fdAT"):
+            steps += length >= LARGE
+            if (length < LARGE or steps > MAX_STEPS) and source.size - position > 2 * LARGE:
+                behind = _behind_image_data(source, position)
+                if behind is None:
+                    container.warn("png: the chunks behind the image data were not found")
+                    return
+                position = behind
+                continue
+        position += 12 + length
+    container.warn(f"png: more than {MAX_CHUNKS} chunks")
+
+
+def _behind_image_data(source: Source, position: int) -> int | None:
+    """Return where the first chunk stands that follows the last image data found near the end, None if none is found.
+
+    An `IDAT` is taken for one if the chunks from there on form a chain up to `IEND`.
+    """
+    for length in TAILS:
+        start = max(position + 12, source.size - length)
+        tail = source.read(start, length)
+        at = tail.find(b"IDAT", 4)
+        for _ in range(MAX_CHUNKS):
+            if at < 0:
+                break
+            behind = _chain(tail, at - 4)
+            if behind is not None:
+                return start + behind
+            at = tail.find(b"IDAT", at + 1)
+    return None
+
+
+def _chain(tail: bytes, at: int) -> int | None:
+    """Follow the chunks of `tail` from `at`; return where image data ends for good if they lead to `IEND`."""
+    behind = None
+    while at + 8 <= len(tail):
+        length, kind = int.from_bytes(tail[at : at + 4], "big"), tail[at + 4 : at + 8]
+        if kind == b"IEND":
+            return behind
+        if not kind.isalpha():
+            return None
+        at += 12 + length
+        if kind in (b"IDAT", b"fdAT"):
+            behind = at
+    return None
+
+
+def _metadata(kind: bytes, data: bytes, length: int, offset: int, container: Container) -> None:
+    name = kind.decode()
+    if len(data) < length:
+        container.warn(f"png: only {len(data)} of {length} bytes of {name} read")
+    if kind == b"eXIf":
+        container.add_exif(data, offset, name)
+        return
+    keyword, separator, rest = data.partition(b"\0")
+    content = _CONTENT[kind](rest) if separator else None
+    if content is None:
+        # Cut, broken, of an unknown compression, or one that inflates without end.
+        container.warn(f"png: {name} {keyword[:79].decode('latin-1')!r} not readable")
+    elif keyword == _XMP_KEYWORD:
+        container.add_xmp(content, offset, name)
+    elif keyword.startswith(_RAW_PROFILE):
+        _raw_profile(keyword[len(_RAW_PROFILE) :], content, offset, name, container)
+    else:
+        # tEXt and zTXt are Latin-1, iTXt is UTF-8 (PNG specification, 11.3.3).
+        text = content[:MAX_TEXT].decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
+        container.add_text(Text(keyword[:79].decode("latin-1"), text, offset, name))
+
+
+def _plain(rest: bytes) -> bytes | None:
+    return rest
+
+
+def _compressed(rest: bytes) -> bytes | None:
+    return inflate(rest[1:], MAX_PACKET) if rest[:1] == b"\0" else None
+
+
+def _international(rest: bytes) -> bytes | None:
+    """Return the text of an iTXt chunk: it follows compression flag and method, language and translated keyword."""
+    fields = rest[2:].split(b"\0", 2)
+    if len(fields) < 3:
+        return None
+    if rest[:1] == b"\0":
+        return fields[2]
+    return inflate(fields[2], MAX_PACKET) if rest[1:2] == b"\0" else None
+
+
+_CONTENT: dict[bytes, Callable[[bytes], bytes | None]] = {
+    b"tEXt": _plain,
+    b"zTXt": _compressed,
+    b"iTXt": _international,
+}
+
+
+def _raw_profile(kind: bytes, content: bytes, offset: int, where: str, container: Container) -> None:
+    """Add a profile as ImageMagick writes it: line break, name, length in decimal, and the bytes in hexadecimal."""
+    where = f"{where} raw profile {kind[:20].decode('latin-1')}"
+    try:
+        _name, _length, digits = content.split(None, 2)
+        data = bytes.fromhex(digits.decode("ascii"))
+    except ValueError:
+        container.warn(f"png: {where} is not hexadecimal")
+        return
+    if kind in (b"exif", b"APP1", b"xmp"):
+        if data.startswith(_JPEG_XMP):
+            container.add_xmp(data[len(_JPEG_XMP) :], offset, where)
+        elif kind == b"xmp":
+            container.add_xmp(data, offset, where)
+        else:
+            container.add_exif(data, offset, where)
+    elif kind in (b"iptc", b"8bim"):
+        photoshop.add_iptc(data, offset, where, container)
