@@ -1,0 +1,100 @@
+"""Factories of table items and stream records, and the plain model that the ledger is compared with."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from infra.local.memory_store import MemoryStore
+from ledger.columns import NAMES
+from ledger.ledger import Ledger
+from ledger.manifest import Targets
+from ledger.row import RowEncoder, header
+
+START = datetime(2026, 11, 25, 8, 0, 0, tzinfo=UTC)
+STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-25T07:00:00.000"
+
+Item = dict[str, dict[str, Any]]
+
+
+def item(number: int = 0, revision: int = 1, **attributes: Mapping[str, Any]) -> Item:
+    """Make the table item of image `number`; later numbers were ingested later."""
+    ingested_at = (START + timedelta(milliseconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    made: Item = {
+        "etag": {"S": f"{number:032x}"},
+        "ingested_at": {"S": ingested_at},
+        "revision": {"N": str(revision)},
+        "bucket": {"S": "photos"},
+        "key": {"S": f"site/{number}.jpg"},
+        "size_bytes": {"N": "1234"},
+        "copies": {"N": "1"},
+        "content_type": {"S": "image/jpeg"},
+        "last_modified": {"S": "2026-11-25T07:59:59Z"},
+    }
+    return made | {name: dict(value) for name, value in attributes.items()}
+
+
+def event(
+    name: str,
+    new: Item | None = None,
+    old: Item | None = None,
+    *,
+    sequence: int = 100,
+    seconds: int = 0,
+    stream: str = STREAM,
+) -> dict[str, Any]:
+    """Make a stream record (`INSERT`, `MODIFY` or `REMOVE`), `seconds` after START."""
+    image = new or old or {}
+    record: dict[str, Any] = {
+        "ApproximateCreationDateTime": int(START.timestamp()) + seconds,
+        "Keys": {"etag": image.get("etag", {"S": "none"})},
+        "SequenceNumber": str(sequence),
+        "SizeBytes": 100,
+        "StreamViewType": "NEW_AND_OLD_IMAGES",
+    }
+    if new is not None:
+        record["NewImage"] = new
+    if old is not None:
+        record["OldImage"] = old
+    return {
+        "eventID": f"event-{sequence}",
+        "eventName": name,
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "eu-west-1",
+        "eventSourceARN": stream,
+        "dynamodb": record,
+    }
+
+
+def insert(number: int, *, sequence: int | None = None, **attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the INSERT of image `number`."""
+    return event("INSERT", item(number, **attributes), sequence=number + 1 if sequence is None else sequence)
+
+
+def modify(number: int, revision: int, *, sequence: int = 10**6, **attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a MODIFY of image `number` to this revision."""
+    return event("MODIFY", item(number, revision, **attributes), item(number, revision - 1), sequence=sequence)
+
+
+def remove(number: int, revision: int = 1, *, sequence: int = 10**6, seconds: int = 0) -> dict[str, Any]:
+    """Make the REMOVE of image `number`, whose item had this revision."""
+    return event("REMOVE", old=item(number, revision), sequence=sequence, seconds=seconds)
+
+
+def model_csv(items: Iterable[Item], columns: Sequence[str] = NAMES) -> bytes:
+    """Write the CSV as a plain reference would: encode the final items and sort the lines."""
+    encoder = RowEncoder(columns)
+    return header(columns) + b"".join(sorted(encoder.line(one) for one in items))
+
+
+def make_ledger(store: MemoryStore, seed: int = 1, targets: Targets | None = None) -> Ledger:
+    """Make a ledger for tests: small shards, no waiting, chances and ids from a seed."""
+    chance = random.Random(seed)
+    return Ledger(
+        store,
+        targets=targets or Targets(shard_bytes=1000, page_shards=4),
+        new_id=lambda: f"{chance.getrandbits(64):016x}",
+        sleep=lambda seconds: None,
+        chance=chance.random,
+    )

@@ -1,0 +1,50 @@
+"""Reads a ledger as its users do, and checks on the way what must always hold."""
+
+from infra.local.memory_store import MemoryStore
+from ledger.manifest import Root, Tree, decode_page, decode_root, page_key, sha256, shard_key
+from ledger.row import header, key_of
+
+
+def read_root(store: MemoryStore) -> Root:
+    """Read manifest.json."""
+    return decode_root(_body(store, "manifest.json"))
+
+
+def read_tree(store: MemoryStore, tree: Tree) -> bytes:
+    """Read all lines of a tree, checking every hash, count, order and cut on the way."""
+    lines: list[bytes] = []
+    for page in tree.pages:
+        body = _body(store, page_key(page.sha256))
+        assert sha256(body) == page.sha256
+        shards = decode_page(body)
+        assert (sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)) == (page.rows, page.bytes)
+        assert shards[0].first == page.first
+        for shard in shards:
+            content = _body(store, shard_key(shard.sha256))
+            assert sha256(content) == shard.sha256
+            assert (content.count(b"\n"), len(content)) == (shard.rows, shard.bytes)
+            assert key_of(content) == shard.first
+            lines += content.splitlines(keepends=True)
+    keys = [key_of(line) for line in lines]
+    assert keys == sorted(set(keys)), "keys are in order and none is there twice"
+    return b"".join(lines)
+
+
+def read_rows(store: MemoryStore) -> bytes:
+    """Read header and rows as the root names them."""
+    root = read_root(store)
+    return header(root.columns) + read_tree(store, root.rows)
+
+
+def read_csv(store: MemoryStore) -> bytes:
+    """Read image-data.csv, checking that its metadata names what it shows."""
+    stored = store.get("image-data.csv")
+    assert stored is not None
+    assert int(stored.metadata["rows"]) == stored.body.count(b"\n") - 1
+    return stored.body
+
+
+def _body(store: MemoryStore, key: str) -> bytes:
+    stored = store.get(key)
+    assert stored is not None
+    return stored.body
