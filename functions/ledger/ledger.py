@@ -3,9 +3,9 @@
 import random
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from ledger.errors import Damaged, ManifestLost, NotFound, Refused
 from ledger.manifest import ROOT_KEY, Root, Targets, decode_root, encode_root
@@ -71,8 +71,9 @@ class Ledger:
 
     def together(self, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
         """Do two things at the same time."""
-        results: Sequence[A | B] = self.store.map(lambda call: call(), (first, second))
-        return results[0], results[1]  # type: ignore[return-value]
+        calls: tuple[Callable[[], object], ...] = (first, second)
+        one, two = self.store.map(lambda call: call(), calls)
+        return cast(A, one), cast(B, two)
 
     def remember_root(self, root: Root, etag: str) -> None:
         """Take a root that was just written as known."""
