@@ -33,16 +33,26 @@ class Server:
     It runs in a session of its own, so that a Ctrl-C at the terminal reaches us alone and we stop it in order.
     """
 
-    def __init__(self, command: Sequence[str], *, log: Path, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, command: Sequence[str], *, log: Path, environment: Mapping[str, str | None] | None = None
+    ) -> None:
+        """Start the child.
+
+        Args:
+            command: program and arguments.
+            log: file that the child's output is appended to.
+            environment: what it gets beside our own environment; None takes a variable away.
+        """
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
+        variables = {**os.environ, **(environment or {})}
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(environment or {})},
+                env={name: value for name, value in variables.items() if value is not None},
                 start_new_session=True,
             )
 

@@ -1,0 +1,133 @@
+"""Deploy the template to the emulator as to AWS: our zip in a bucket, a change set with the SAM transform."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+from local.bundle import ROOT, build
+from local.emulator import Emulator
+
+STACK = "skyledger"
+CODE_BUCKET = "skyledger-code"
+CODE_LINE = "CodeUri: functions/"
+TLS_CONDITION = 'aws:SecureTransport: "false"'
+WAIT = {"Delay": 1, "MaxAttempts": 120}
+
+
+class DeploymentError(Exception):
+    """CloudFormation refused the template or could not make the stack; the message names the resource."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What a deployed stack tells of itself: the template's outputs."""
+
+    images_bucket: str
+    export_bucket: str
+    images_table: str
+    images_stream_arn: str
+    objects_table: str
+    queue_url: str
+    dead_letters_url: str
+    image_processor: str
+    csv_exporter: str
+    stream_mapping_id: str
+
+
+def deploy(emulator: Emulator, cache: Path, parameters: Mapping[str, str]) -> Deployment:
+    """Create the stack, or bring it up to date.
+
+    Args:
+        emulator: where to.
+        cache: folder for built zips.
+        parameters: the template's parameters that shall differ from their defaults.
+
+    Raises:
+        DeploymentError: the stack could not be made.
+    """
+    template = _localise(emulator, build(cache))
+    cloudformation = emulator.client("cloudformation")
+    kind = _change_set_kind(cloudformation)
+    change_set = {"StackName": STACK, "ChangeSetName": f"deploy-{time.time_ns()}"}
+    cloudformation.create_change_set(
+        **change_set,
+        ChangeSetType=kind,
+        TemplateBody=template,
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+    )
+    if _is_change(cloudformation, change_set):
+        cloudformation.execute_change_set(**change_set)
+        _wait_until_complete(cloudformation, kind)
+    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    return _read_outputs({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
+
+
+def _localise(emulator: Emulator, bundle: Path) -> str:
+    """Upload the zip and return the template with its place, as `sam package` would.
+
+    The emulator speaks plain HTTP. With permissions on, the policies that refuse plain HTTP would refuse every request,
+    so here, and only here, their condition gets a value that no request has.
+    """
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket=CODE_BUCKET)
+    s3.upload_file(str(bundle), CODE_BUCKET, bundle.name)
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    if template.count(CODE_LINE) != 1:
+        raise DeploymentError(f"template.yaml must say '{CODE_LINE}' once, for all functions")
+    template = template.replace(CODE_LINE, f"CodeUri: s3://{CODE_BUCKET}/{bundle.name}")
+    return template.replace(TLS_CONDITION, TLS_CONDITION.replace("false", "never"))
+
+
+def _change_set_kind(cloudformation: Any) -> str:
+    try:
+        cloudformation.describe_stacks(StackName=STACK)
+    except ClientError:
+        return "CREATE"
+    return "UPDATE"
+
+
+def _is_change(cloudformation: Any, change_set: Mapping[str, str]) -> bool:
+    """Wait for the change set; False if the stack is up to date already."""
+    try:
+        cloudformation.get_waiter("change_set_create_complete").wait(**change_set, WaiterConfig=WAIT)
+    except WaiterError as error:
+        reason = cloudformation.describe_change_set(**change_set).get("StatusReason", "")
+        cloudformation.delete_change_set(**change_set)
+        if "didn't contain changes" in reason or "No updates are to be performed" in reason:
+            return False
+        raise DeploymentError(reason or str(error)) from error
+    return True
+
+
+def _wait_until_complete(cloudformation: Any, kind: str) -> None:
+    waiter = "stack_create_complete" if kind == "CREATE" else "stack_update_complete"
+    try:
+        cloudformation.get_waiter(waiter).wait(StackName=STACK, WaiterConfig=WAIT)
+    except WaiterError as error:
+        events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+        failures = [
+            f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason', '')}"
+            for event in events
+            if event["ResourceStatus"].endswith("_FAILED")
+        ]
+        raise DeploymentError("; ".join(failures) or str(error)) from error
+
+
+def _read_outputs(outputs: Mapping[str, str]) -> Deployment:
+    return Deployment(
+        images_bucket=outputs["ImagesBucketName"],
+        export_bucket=outputs["ExportBucketName"],
+        images_table=outputs["ImagesTableName"],
+        images_stream_arn=outputs["ImagesStreamArn"],
+        objects_table=outputs["ObjectsTableName"],
+        queue_url=outputs["ImageQueueUrl"],
+        dead_letters_url=outputs["ImageDeadLettersUrl"],
+        image_processor=outputs["ImageProcessorName"],
+        csv_exporter=outputs["CsvExporterName"],
+        stream_mapping_id=outputs["StreamMappingId"],
+    )

@@ -1,0 +1,224 @@
+"""The emulator of AWS (ministack): its environment, and one running server whose data outlives it.
+
+Tables are saved only when the emulator is stopped in order, objects at once. After a hard end the two disagree, so
+such data is put aside instead of used.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+from local.servers import LOOPBACK, Server, free_ports
+
+LOCK_FILE = Path(__file__).parent / "emulator.lock"
+REGION = "us-east-1"
+ACCESS_KEY = "test"  # the emulator's root credentials, also where it checks permissions
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0  # it writes its whole state then
+
+
+class AlreadyRunningError(Exception):
+    """Another process of this project has the stack running on the same data."""
+
+
+def make_environment(folder: Path) -> Path:
+    """Make the emulator's own environment, or renew it if its pins have changed.
+
+    Args:
+        folder: where the environment lies.
+
+    Returns:
+        The program that starts the emulator.
+    """
+    stamp = folder / "made-from"
+    wanted = hashlib.sha256(LOCK_FILE.read_bytes() + sys.version.encode()).hexdigest()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK_FILE)], check=True)
+        stamp.write_text(wanted)
+    return folder / "bin" / "ministack"
+
+
+class Emulator:
+    """A running emulator on a loopback port, with its data in a folder that one process uses at a time.
+
+    Attributes:
+        endpoint_url: where every service answers.
+        put_aside: where the data of a run that ended hard was moved to, or None.
+    """
+
+    def __init__(self, program: Path, folder: Path, *, check_permissions: bool = False) -> None:
+        """Start the emulator.
+
+        Args:
+            program: what `make_environment` returned.
+            folder: data, logs and state; kept from run to run.
+            check_permissions: evaluate IAM policies on every request, as AWS does.
+
+        Raises:
+            AlreadyRunningError: another process holds `folder`.
+            ServerError: the emulator did not start.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self._run_file = folder / "running.json"
+        self._lock = (folder / "lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise AlreadyRunningError(f"another process is using {folder}") from error
+        self.put_aside = self._settle_last_run()
+        port = self._choose_port()
+        self.endpoint_url = f"http://{LOOPBACK}:{port}"
+        self._server = Server(
+            [str(program)], log=folder / "emulator.log", environment=self._settings(port, check_permissions)
+        )
+        self._run_file.write_text(json.dumps({"pid": self._server.pid, "port": port}))
+        self._server.wait_until(self._answers, seconds=START_SECONDS)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Environment variables that lead any AWS client to this emulator."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+
+    def client(self, service: str, **config: Any) -> Any:
+        """Make a boto3 client of a service, with more settings for `botocore.config.Config` if need be."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+            region_name=REGION,
+            config=Config(**{"max_pool_connections": 32, **config}),
+        )
+
+    def stop(self) -> None:
+        """Stop the emulator in order, so that its tables are saved, and give the folder free."""
+        was_running = self._server.running
+        self._server.stop(seconds=STOP_SECONDS)
+        if was_running:
+            self._run_file.unlink(missing_ok=True)
+        self._lock.close()
+
+    def __enter__(self) -> "Emulator":
+        """Use the emulator within a `with`; it is stopped at the end."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the emulator."""
+        self.stop()
+
+    def _settings(self, port: int, check_permissions: bool) -> dict[str, str | None]:
+        # The functions' unpacked code goes to the temporary folder and is left behind there: make it ours, and empty.
+        temporary = self.folder / "temporary"
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        return {
+            "GATEWAY_PORT": str(port),
+            "BIND_HOST": LOOPBACK,
+            "MINISTACK_HOST": LOOPBACK,
+            "MINISTACK_REGION": REGION,
+            "IOT_MTLS_ENABLED": "0",  # that listener would ignore BIND_HOST
+            "LAMBDA_EXECUTOR": "local",
+            "AUTH": "true" if check_permissions else "false",
+            "PERSIST_STATE": "1",
+            "STATE_DIR": str(self.folder / "data" / "state"),
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(self.folder / "data" / "s3"),
+            "TMPDIR": str(temporary),
+            "LOG_LEVEL": "WARNING",
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+            "AWS_DEFAULT_REGION": REGION,
+            # The functions must find nothing but their bundle, and no credentials of the user's.
+            "PYTHONPATH": None,
+            "AWS_PROFILE": None,
+            "AWS_SESSION_TOKEN": None,
+            "AWS_ENDPOINT_URL": None,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": os.devnull,
+        }
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/ready", timeout=2) as response:
+                return bool(response.status == 200)
+        except OSError:
+            return False
+
+    def _settle_last_run(self) -> Path | None:
+        """Deal with a run that did not end in order.
+
+        Its emulator may still run, because only our process was killed: then it is stopped, and its state is whole.
+        If it is gone as well, tables and objects disagree.
+        """
+        if not self._run_file.exists():
+            return None
+        last = json.loads(self._run_file.read_text())
+        if _listens(last["port"]) and _ask_to_stop(last["pid"]):
+            self._run_file.unlink()
+            return None
+        aside = self.folder / "data-of-a-hard-end"
+        shutil.rmtree(aside, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):
+            (self.folder / "data").rename(aside)
+        self._run_file.unlink()
+        return aside if aside.exists() else None
+
+    def _choose_port(self) -> int:
+        """Take the port of the last run if it is free: saved queue addresses name it."""
+        kept = self.folder / "port"
+        port = int(kept.read_text()) if kept.exists() else 0
+        if not port or _listens(port):
+            (port,) = free_ports(1)
+        kept.write_text(str(port))
+        return port
+
+
+def _listens(port: int) -> bool:
+    with contextlib.closing(socket.socket()) as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def _ask_to_stop(pid: int) -> bool:
+    """Stop an emulator that lost its parent; whether it ended in time."""
+    deadline = time.monotonic() + STOP_SECONDS
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    for _ in _until(deadline):
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+    return False
+
+
+def _until(deadline: float) -> Iterator[None]:
+    while time.monotonic() < deadline:
+        yield
+        time.sleep(0.1)
