@@ -1,4 +1,4 @@
-"""What can come between an S3 event and the bytes of its object: one class for each thing to be done about it."""
+"""Every error of ImageProcessor: one class for each thing to be done about it."""
 
 
 class ObjectError(Exception):
@@ -27,3 +27,35 @@ class ObjectUnavailable(ObjectError):
 
 class ReadLimitReached(ObjectError):
     """One image asked for more bytes or requests than it may cost: keep what was read so far."""
+
+
+class BadNotification(Exception):
+    """The message is no S3 event of a shape that this function knows: it goes to the dead-letter queue as it is."""
+
+
+class UnexpectedInvocation(Exception):
+    """The function was called with something else than a batch of SQS messages: a trigger is set up wrongly."""
+
+
+class OutOfTime(Exception):
+    """Too little of the invocation is left to go on: the message must be delivered again."""
+
+
+class CatalogError(Exception):
+    """The tables could not be brought up to the event; nothing was half done, and the message is delivered again."""
+
+
+class CatalogContended(CatalogError):
+    """Other writers won every attempt, or the time left allowed no more."""
+
+
+class CatalogUnavailable(CatalogError):
+    """DynamoDB did not answer, or throttled, in every attempt that the time left allowed."""
+
+
+class CatalogRefused(CatalogError):
+    """DynamoDB refused the request for good (permission, size, a missing table): an operator has to act."""
+
+
+class CatalogDamaged(CatalogError):
+    """The tables contradict each other in a way that no event can have caused: an operator has to look."""

@@ -43,6 +43,9 @@ MAX_BYTES = 24 * 1024 * 1024
 MAX_VIEW_READS = 100_000
 """Reads through one `View`: well under a second; the richest maker notes need a tenth of it."""
 
+MAX_VIEW_BYTES = 64 * 1024 * 1024
+"""Bytes read through one `View`, cached ones included."""
+
 
 class Source(Protocol):
     """Random access to the bytes of one object."""
@@ -208,7 +211,7 @@ class S3Source(CachedSource):
             if _status(error) == 416 and offset == 0:  # no first byte: the object is empty
                 self._size = 0
                 return b""
-            _raise_for(error)
+            raise_for(error)
         except (BotoCoreError, HTTPClientError, OSError) as error:
             raise ObjectUnavailable(str(error)) from error
         if len(data) < min(length, self.size - offset):
@@ -235,8 +238,8 @@ def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _raise_for(error: ClientError) -> NoReturn:
-    """Say what a refused GET means (Amazon S3 API Reference, GetObject and "List of error codes").
+def raise_for(error: ClientError) -> NoReturn:
+    """Say what a refused GET or HEAD means (Amazon S3 API Reference, GetObject and "List of error codes").
 
     Raises:
         ObjectError: always; anything unknown is worth another try.
@@ -261,7 +264,7 @@ class View:
     """A read-only file on a source, for libraries that want one: reads what is asked for and nothing else.
 
     Passes the source's errors on, and ends a library that a hostile file leads around in circles with
-    `ReadLimitReached` after `MAX_VIEW_READS` reads.
+    `ReadLimitReached`.
     """
 
     def __init__(self, source: Source) -> None:
@@ -269,6 +272,7 @@ class View:
         self._source = source
         self._position = 0
         self._reads_left = MAX_VIEW_READS
+        self._bytes_left = MAX_VIEW_BYTES
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset` without moving, fewer only at the end."""
@@ -296,11 +300,12 @@ class View:
         Raises:
             ReadLimitReached: more reads or bytes than one image may cost.
         """
+        left = max(0, self.size - self._position)
+        size = left if size is None or size < 0 else min(size, left)
         self._reads_left -= 1
-        if self._reads_left < 0:
-            raise ReadLimitReached(f"more than {MAX_VIEW_READS} reads")
-        if size is None or size < 0:
-            size = max(0, self.size - self._position)
+        self._bytes_left -= size
+        if self._reads_left < 0 or self._bytes_left < 0:
+            raise ReadLimitReached(f"more than {MAX_VIEW_READS} reads or {MAX_VIEW_BYTES} bytes")
         data = self._source.read(self._position, size)
         self._position += len(data)
         return data
