@@ -1,0 +1,258 @@
+"""SQS message body to object events: pure parsing of every shape in which S3 tells of an object.
+
+    S3 event             {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {...}}]}
+    S3 test event        {"Service": "Amazon S3", "Event": "s3:TestEvent", ...}: S3 checks a new notification with it
+    EventBridge event    {"source": "aws.s3", "detail-type": "Object Created", "detail": {...}}
+    SNS envelope         {"Type": "Notification", "Message": "<one of the above>"}
+
+Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event message structure".
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+from urllib.parse import unquote_plus
+
+from image_processor.errors import BadNotification, UnexpectedInvocation
+
+_MAX_ENVELOPES = 2
+"""SNS envelopes around an event: a topic that feeds a topic; more can only be a mistake or an attack."""
+
+_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
+
+
+class Kind(StrEnum):
+    """What an event means to the catalog."""
+
+    CREATED = "created"
+    """The object holds new bytes, whichever way they came."""
+    REMOVED = "removed"
+    """The object is no longer there (with versions: a delete marker hides it)."""
+    VERSION_REMOVED = "version removed"
+    """One version or delete marker is gone for good; whether the object is still there, and with which bytes, only
+    S3 can say."""
+    RESTORED = "restored"
+    """An archived object can be read for a while; its bytes are those it had."""
+    OTHER = "other"
+    """Nothing that the catalog keeps has changed (tags, access, storage class)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """One event of one object.
+
+    Attributes:
+        kind: what it means.
+        name: what S3 calls it, e.g. `ObjectCreated:Put` or `Object Created`.
+        bucket: name of the bucket.
+        key: key of the object, decoded.
+        time: when S3 finished the request, ISO 8601, as received.
+        sequencer: hexadecimal; orders the events of one key. None for events that change no bytes.
+        etag: without quotes; opaque. Removals carry none.
+        size: bytes of the object. Removals carry none.
+        version_id: the version (or delete marker) that the event is about; None in a bucket without versions.
+    """
+
+    kind: Kind
+    name: str
+    bucket: str
+    key: str
+    time: str
+    sequencer: str | None = None
+    etag: str | None = None
+    size: int | None = None
+    version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """What one message holds: events to act on, and what in it could not be read.
+
+    Attributes:
+        events: in the order of the message; none for S3's test event.
+        broken: one error for each unreadable record; its neighbours are still to be done.
+        test: the message is the test event that S3 sends when a notification is configured.
+    """
+
+    events: tuple[ObjectEvent, ...] = ()
+    broken: tuple[BadNotification, ...] = ()
+    test: bool = False
+
+
+def parse(body: str) -> Notification:
+    """Read one message.
+
+    Raises:
+        BadNotification: the message as a whole is of no known shape.
+    """
+    return _parse(body, _MAX_ENVELOPES)
+
+
+def _parse(body: str, envelopes: int) -> Notification:
+    try:
+        message = json.loads(body)
+    except (RecursionError, ValueError) as error:
+        raise BadNotification("the message is not JSON") from error
+    if not isinstance(message, dict):
+        raise BadNotification("the message is not a JSON object")
+    if message.get("Event") == "s3:TestEvent":
+        return Notification(test=True)
+    if message.get("Type") == "Notification" and isinstance(message.get("Message"), str):
+        if not envelopes:
+            raise BadNotification(f"more than {_MAX_ENVELOPES} SNS envelopes around one event")
+        return _parse(message["Message"], envelopes - 1)
+    if isinstance(message.get("Records"), list):
+        return _gather(message["Records"], _s3_record)
+    if message.get("source") == "aws.s3" and "detail" in message:
+        return _gather([message], _eventbridge_event)
+    raise BadNotification(f"the message is no S3 event; its fields are {_field_names(message)}")
+
+
+def _gather(records: list[Any], read: Callable[[Any], ObjectEvent]) -> Notification:
+    """Read each record by itself: one that is broken must not cost its neighbours."""
+    events, broken = [], []
+    for number, record in enumerate(records):
+        try:
+            events.append(read(record))
+        except BadNotification as error:
+            broken.append(BadNotification(f"record {number}: {error}"))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            broken.append(BadNotification(f"record {number} lacks what an S3 event has: {error!r}"))
+    return Notification(tuple(events), tuple(broken))
+
+
+def _s3_record(record: Any) -> ObjectEvent:
+    if record.get("eventSource") != "aws:s3":
+        raise BadNotification(f"its source is {str(record.get('eventSource'))[:40]!r}, not aws:s3")
+    # Minor versions only add fields; another major version may mean anything (S3 User Guide, eventVersion).
+    if not str(record.get("eventVersion", "2.1")).startswith("2."):
+        raise BadNotification(f"event version {str(record['eventVersion'])[:10]!r} is not 2.x")
+    name, entity = _text(record["eventName"], "eventName").removeprefix("s3:"), record["s3"]["object"]
+    version_id = entity.get("versionId") or None
+    return _event(
+        _kind_of_name(name, version_id),
+        name,
+        bucket=record["s3"]["bucket"]["name"],
+        # Form-encoded, a space as "+", and decoded exactly once: a key may hold what looks like an escape itself.
+        key=unquote_plus(_text(entity["key"], "key"), errors="strict"),
+        time=record.get("eventTime"),
+        sequencer=entity.get("sequencer"),
+        etag=entity.get("eTag"),
+        size=entity.get("size"),
+        version_id=version_id,
+    )
+
+
+def _kind_of_name(name: str, version_id: str | None) -> Kind:
+    family, _, action = name.partition(":")
+    if family == "ObjectCreated":
+        return Kind.CREATED
+    if family in ("ObjectRemoved", "LifecycleExpiration"):
+        # Without versions a deletion removes the object itself.
+        return Kind.VERSION_REMOVED if action == "Delete" and version_id else Kind.REMOVED
+    if name == "ObjectRestore:Completed":
+        return Kind.RESTORED
+    return Kind.OTHER
+
+
+def _eventbridge_event(event: Any) -> ObjectEvent:
+    name, detail = _text(event["detail-type"], "detail-type"), event["detail"]
+    entity = detail["object"]
+    version_id = entity.get("version-id") or None
+    kind = {"Object Created": Kind.CREATED, "Object Restore Completed": Kind.RESTORED}.get(name, Kind.OTHER)
+    if name == "Object Deleted":
+        permanent = detail.get("deletion-type") == "Permanently Deleted"
+        kind = Kind.VERSION_REMOVED if permanent and version_id else Kind.REMOVED
+    return _event(
+        kind,
+        name,
+        bucket=detail["bucket"]["name"],
+        key=_text(entity["key"], "key"),  # EventBridge does not encode it
+        time=event.get("time"),
+        sequencer=entity.get("sequencer"),
+        etag=entity.get("etag"),
+        size=entity.get("size"),
+        version_id=version_id,
+    )
+
+
+def _event(
+    kind: Kind,
+    name: str,
+    *,
+    bucket: Any,
+    key: str,
+    time: Any,
+    sequencer: Any,
+    etag: Any,
+    size: Any,
+    version_id: Any,
+) -> ObjectEvent:
+    """Check what the catalog will rely on."""
+    if not _text(bucket, "bucket") or not key:
+        raise BadNotification("bucket and key must not be empty")
+    if kind in (Kind.CREATED, Kind.REMOVED, Kind.VERSION_REMOVED):
+        if not isinstance(sequencer, str) or not _HEXADECIMAL.fullmatch(sequencer):
+            raise BadNotification("its sequencer is no hexadecimal number")
+    else:
+        sequencer = None
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+        raise BadNotification("its size is no number of bytes")
+    if etag:
+        # S3's API answers quote the ETag, its events do not; one pair of quotes is not part of it.
+        etag = _text(etag, "etag").removeprefix('"').removesuffix('"')
+    if version_id is not None:
+        _text(version_id, "version id")
+    return ObjectEvent(kind, name, bucket, key, _text(time, "time"), sequencer, etag or None, size, version_id)
+
+
+def is_later(sequencer: str, than: str) -> bool:
+    """Tell whether one sequencer of a key stands for a later event than another of the same key.
+
+    They are hexadecimal numbers, and their lengths may differ (S3 User Guide: "left-pad").
+    """
+    return int(sequencer, 16) > int(than, 16)
+
+
+def require_sqs(event: Any) -> None:
+    """Refuse, by name, whatever is not a batch of SQS messages.
+
+    S3 and SNS can call a function directly, and may then drop events when the function cannot keep up.
+
+    Raises:
+        UnexpectedInvocation: says what it is and where it should go instead.
+    """
+    records = event.get("Records") if isinstance(event, Mapping) else None
+    if isinstance(records, list):
+        sources = {_record_source(record) for record in records}
+        if sources <= {"aws:sqs"}:
+            return
+        strange = sorted(sources - {"aws:sqs"})[0]
+    elif isinstance(event, Mapping) and event.get("Event") == "s3:TestEvent":
+        strange = "aws:s3"
+    else:
+        strange = str(event.get("source", "")) if isinstance(event, Mapping) else ""
+    name = {"aws:s3": "an S3 event", "aws:sns": "an SNS event", "aws.s3": "an EventBridge event of S3"}.get(
+        strange, f"an event of {strange[:40]!r}" if strange else "no event of a known source"
+    )
+    raise UnexpectedInvocation(
+        f"called with {name}: this function takes batches of SQS messages; send the bucket's events to its queue"
+    )
+
+
+def _record_source(record: Any) -> str:
+    # SNS spells the field with a capital letter.
+    return str(record.get("eventSource") or record.get("EventSource")) if isinstance(record, Mapping) else "?"
+
+
+def _text(value: Any, what: str) -> str:
+    if not isinstance(value, str):
+        raise BadNotification(f"{what} is not text")
+    return value
+
+
+def _field_names(message: Mapping[str, Any]) -> str:
+    return ", ".join(sorted(map(str, message))[:8])[:200] or "none"
