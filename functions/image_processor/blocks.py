@@ -2,13 +2,16 @@
 
 from dataclasses import dataclass, field
 
-from image_processor.source import View
+from image_processor.view import View
 
 MAX_WARNINGS = 20
 """Warnings one file may cause: a damaged file repeats itself, and a row has room for the first few only."""
 
 MAX_PACKET = 10 * 1024 * 1024
 """Bytes of one XMP packet: editors pad packets, even by megabytes; no real document comes near."""
+
+MAX_TOTAL = 16 * 1024 * 1024
+"""Bytes of all blocks of one file, decompressed: what the parsers behind this may have to work on."""
 
 MAX_BLOCKS = 50
 """XMP packets, Exif blocks, comments and texts of one file, each: more are no photo's."""
@@ -63,6 +66,7 @@ class Container:
         comments: comments without a declared encoding (JPEG COM, GIF comment extension).
         texts: PNG text chunks that are not metadata blocks of another kind.
         warnings: what could not be read and why.
+        room: bytes that may still be added before `MAX_TOTAL` is reached.
     """
 
     content_type: str
@@ -74,6 +78,7 @@ class Container:
     comments: list[Block] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    room: int = MAX_TOTAL
 
     def add_exif(self, data: bytes, offset: int, where: str) -> None:
         """Add a TIFF structure, without the `Exif` prefix if it has one."""
@@ -85,22 +90,29 @@ class Container:
         """Add an XMP packet."""
         self._add(self.xmp, Block(data, offset, where), "XMP packets")
 
+    def add_iptc(self, data: bytes, offset: int, where: str) -> None:
+        """Add an IPTC-IIM record."""
+        self._add(self.iptc, Block(data, offset, where), "IPTC records")
+
     def add_comment(self, data: bytes, offset: int, where: str) -> None:
         """Add a comment."""
         self._add(self.comments, Block(data, offset, where), "comments")
 
     def add_text(self, text: Text) -> None:
         """Add a text with a keyword."""
-        if len(self.texts) < MAX_BLOCKS:
+        if self._has_room(len(self.texts), len(text.text), "texts"):
             self.texts.append(text)
-        else:
-            self.warn(f"more than {MAX_BLOCKS} texts")
 
     def _add(self, blocks: list[Block], block: Block, kind: str) -> None:
-        if len(blocks) < MAX_BLOCKS:
+        if self._has_room(len(blocks), len(block.data) if isinstance(block.data, bytes) else 0, kind):
             blocks.append(block)
-        else:
-            self.warn(f"more than {MAX_BLOCKS} {kind}")
+
+    def _has_room(self, count: int, size: int, kind: str) -> bool:
+        if count >= MAX_BLOCKS or size > self.room:
+            self.warn(f"{kind} beyond {MAX_BLOCKS}, or beyond {MAX_TOTAL} bytes in all, not kept")
+            return False
+        self.room -= size
+        return True
 
     def warn(self, text: str) -> None:
         """Note what could not be read; the same text counts once, and only the first few are kept."""

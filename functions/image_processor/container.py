@@ -5,7 +5,7 @@ The object's name and its declared Content-Type are never looked at.
 
 from collections.abc import Callable
 
-from image_processor import gif, jpeg, png, riff, tiff
+from image_processor import bmp, gif, heif, jp2, jpeg, jxl, png, psd, riff, tiff, tiff_file
 from image_processor.blocks import Block, Container, Text
 from image_processor.errors import ReadLimitReached
 from image_processor.source import Source
@@ -46,14 +46,23 @@ def _is_tiff(head: bytes) -> bool:
     return tiff.magic(head) is not None
 
 
-def _is_png(head: bytes) -> bool:
-    return head.startswith(png.SIGNATURE)
+def _is_heif(head: bytes) -> bool:
+    return heif.content_type(head) is not None
+
+
+def _starts_with(*signatures: bytes) -> Callable[[bytes], bool]:
+    return lambda head: head.startswith(signatures)
 
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], str, Callable[[Source, bytes, Container], None]], ...] = (
     (_is_jpeg, "image/jpeg", jpeg.walk),
-    (_is_tiff, "image/tiff", tiff.walk),
-    (_is_png, "image/png", png.walk),
+    (_is_tiff, "image/tiff", tiff_file.walk),
+    (_starts_with(png.SIGNATURE), "image/png", png.walk),
     (riff.is_webp, "image/webp", riff.walk),
+    (_is_heif, "image/heif", heif.walk),
+    (_starts_with(jxl.SIGNATURE, jxl.CODESTREAM), "image/jxl", jxl.walk),
     (gif.is_gif, "image/gif", gif.walk),
+    (_starts_with(jp2.SIGNATURE, jp2.CODESTREAM), "image/jp2", jp2.walk),
+    (_starts_with(psd.SIGNATURE), "image/vnd.adobe.photoshop", psd.walk),
+    (bmp.is_bmp, "image/bmp", bmp.walk),
 )

@@ -5,7 +5,7 @@ import struct
 from image_processor.blocks import MAX_PACKET, Container
 from image_processor.source import Source
 
-MAX_READ = 4 * 1024 * 1024
+MAX_READ = 1024 * 1024
 """Bytes of one GIF that are walked: image data can only be stepped over by reading it, and XMP mostly comes first."""
 
 _WINDOW = 64 * 1024

@@ -7,7 +7,7 @@ image and never read.
 import struct
 from dataclasses import dataclass, field
 
-from image_processor import photoshop, tiff
+from image_processor import photoshop, tiff, tiff_file
 from image_processor.blocks import MAX_PACKET, Block, Container
 from image_processor.source import Source
 
@@ -182,7 +182,7 @@ def _extension(source: Source, state: _Walk, start: int, length: int) -> None:
 def _finish(state: _Walk) -> None:
     """Join what stood in several segments, and look into the Exif and Photoshop blocks."""
     container = state.container
-    tiff.look_into_exif(container)
+    tiff_file.look_into_exif(container)
     packets = [block.data for block in container.xmp if isinstance(block.data, bytes)]
     for guid, extension in state.extensions.items():
         joined = _join(extension, container)

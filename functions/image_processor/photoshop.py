@@ -6,7 +6,7 @@
 import struct
 from collections.abc import Iterator
 
-from image_processor.blocks import Block, Container
+from image_processor.blocks import Container
 
 IPTC, EXIF, XMP = 0x0404, 0x0422, 0x0424
 
@@ -41,7 +41,7 @@ def resources(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def add_iptc(data: bytes, offset: int, where: str, container: Container) -> None:
     """Add the IPTC record among resources, or the record itself where a program stored it without them."""
     if data[:1] == b"\x1c":
-        container.iptc.append(Block(data, offset, where))
+        container.add_iptc(data, offset, where)
     for number, start, content in resources(data):
         if number == IPTC:
-            container.iptc.append(Block(content, offset + start, where))
+            container.add_iptc(content, offset + start, where)

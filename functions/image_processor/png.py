@@ -7,7 +7,7 @@ goes on from the end of the file: chunks form a chain up to `IEND`, so the last 
 import struct
 from collections.abc import Callable
 
-from image_processor import photoshop, tiff
+from image_processor import photoshop, tiff_file
 from image_processor.blocks import MAX_PACKET, Container, Text
 from image_processor.inflate import inflate
 from image_processor.source import FAR_READ, Source
@@ -42,7 +42,7 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     try:
         _chunks(source, container)
     finally:
-        tiff.look_into_exif(container)
+        tiff_file.look_into_exif(container)
 
 
 def _chunks(source: Source, container: Container) -> None:
@@ -81,21 +81,23 @@ def _behind_image_data(source: Source, position: int) -> int | None:
     for length in TAILS:
         start = max(position + 12, source.size - length)
         tail = source.read(start, length)
-        at = tail.find(b"IDAT", 4)
-        for _ in range(MAX_CHUNKS):
-            if at < 0:
-                break
-            behind = _chain(tail, at - 4)
+        at, failed = tail.find(b"IDAT", 4), set[int]()
+        while at >= 0:
+            behind = _chain(tail, at - 4, failed)
             if behind is not None:
                 return start + behind
             at = tail.find(b"IDAT", at + 1)
     return None
 
 
-def _chain(tail: bytes, at: int) -> int | None:
-    """Follow the chunks of `tail` from `at`; return where image data ends for good if they lead to `IEND`."""
+def _chain(tail: bytes, at: int, failed: set[int]) -> int | None:
+    """Follow the chunks of `tail` from `at`; return where image data ends for good if they lead to `IEND`.
+
+    Every place on the way is added to `failed` and not followed twice, so that a hostile tail costs one pass.
+    """
     behind = None
-    while at + 8 <= len(tail):
+    while at + 8 <= len(tail) and at not in failed:
+        failed.add(at)
         length, kind = int.from_bytes(tail[at : at + 4], "big"), tail[at + 4 : at + 8]
         if kind == b"IEND":
             return behind
@@ -115,8 +117,10 @@ def _metadata(kind: bytes, data: bytes, length: int, offset: int, container: Con
         container.add_exif(data, offset, name)
         return
     keyword, separator, rest = data.partition(b"\0")
-    content = _CONTENT[kind](rest) if separator else None
+    limit = min(MAX_PACKET, container.room)
+    content = _CONTENT[kind](rest, limit) if separator else None
     if content is None:
+        container.room -= limit
         # Cut, broken, of an unknown compression, or one that inflates without end.
         container.warn(f"png: {name} {keyword[:79].decode('latin-1')!r} not readable")
     elif keyword == _XMP_KEYWORD:
@@ -129,25 +133,25 @@ def _metadata(kind: bytes, data: bytes, length: int, offset: int, container: Con
         container.add_text(Text(keyword[:79].decode("latin-1"), text, offset, name))
 
 
-def _plain(rest: bytes) -> bytes | None:
+def _plain(rest: bytes, _limit: int) -> bytes | None:
     return rest
 
 
-def _compressed(rest: bytes) -> bytes | None:
-    return inflate(rest[1:], MAX_PACKET) if rest[:1] == b"\0" else None
+def _compressed(rest: bytes, limit: int) -> bytes | None:
+    return inflate(rest[1:], limit) if rest[:1] == b"\0" else None
 
 
-def _international(rest: bytes) -> bytes | None:
+def _international(rest: bytes, limit: int) -> bytes | None:
     """Return the text of an iTXt chunk: it follows compression flag and method, language and translated keyword."""
     fields = rest[2:].split(b"\0", 2)
     if len(fields) < 3:
         return None
     if rest[:1] == b"\0":
         return fields[2]
-    return inflate(fields[2], MAX_PACKET) if rest[1:2] == b"\0" else None
+    return inflate(fields[2], limit) if rest[1:2] == b"\0" else None
 
 
-_CONTENT: dict[bytes, Callable[[bytes], bytes | None]] = {
+_CONTENT: dict[bytes, Callable[[bytes, int], bytes | None]] = {
     b"tEXt": _plain,
     b"zTXt": _compressed,
     b"iTXt": _international,

@@ -2,12 +2,17 @@
 
 import struct
 
-from image_processor import tiff
+from image_processor import tiff_file
 from image_processor.blocks import MAX_PACKET, Container
 from image_processor.source import Source
 
 MAX_CHUNKS = 2000
-"""Chunks of one file; an animation has one for each frame, and every one behind the head may cost a read."""
+"""Chunks of a file whose header promises Exif or XMP; an animation has one for each frame."""
+
+MAX_UNPROMISED = 16
+"""Chunks of a file that promises none: some programs forget to, but animations are not downloaded to find out."""
+
+_PROMISES = 0x08 | 0x04  # flags of VP8X: Exif, XMP
 
 _FIRST = 30  # bytes of the file up to the end of what a first chunk says about the size
 
@@ -25,20 +30,23 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     if declared > source.size:
         container.warn(f"webp: the file ends {declared - source.size} bytes early")
     try:
-        _chunks(source, end, container)
+        _chunks(
+            source,
+            end,
+            MAX_CHUNKS if head[12:16] == b"VP8X" and int.from_bytes(head[20:21]) & _PROMISES else MAX_UNPROMISED,
+            container,
+        )
     finally:
-        tiff.look_into_exif(container)
+        tiff_file.look_into_exif(container)
 
 
-def _chunks(source: Source, end: int, container: Container) -> None:
+def _chunks(source: Source, end: int, limit: int, container: Container) -> None:
     position = 12
-    for _ in range(MAX_CHUNKS):
+    for _ in range(limit):
         if position + 8 > end:
             return
         header = source.read(position, 8)
         length = int.from_bytes(header[4:], "little")
-        if length > end - position - 8:
-            container.warn(f"webp: a chunk says {length} bytes, {end - position - 8} are there")
         kind, start = header[:4], position + 8
         if kind in (b"EXIF", b"XMP "):
             data = source.read(start, min(length, end - start, MAX_PACKET))
@@ -46,8 +54,11 @@ def _chunks(source: Source, end: int, container: Container) -> None:
                 container.warn(f"webp: only {len(data)} of {length} bytes of {kind.decode().strip()} read")
             add = container.add_exif if kind == b"EXIF" else container.add_xmp
             add(data, start, kind.decode().strip())
+        elif length > end - start:
+            container.warn("webp: the file ends inside a chunk")
         position = start + length + (length & 1)
-    container.warn(f"webp: more than {MAX_CHUNKS} chunks")
+    if limit == MAX_CHUNKS:
+        container.warn(f"webp: more than {MAX_CHUNKS} chunks")
 
 
 def _size(head: bytes) -> tuple[int | None, int | None]:

@@ -40,12 +40,6 @@ MAX_REQUESTS = 64
 MAX_BYTES = 24 * 1024 * 1024
 """Bytes one image may cost, all of them kept until it is done: leaves room in the smallest sensible Lambda memory."""
 
-MAX_VIEW_READS = 100_000
-"""Reads through one `View`: well under a second; the richest maker notes need a tenth of it."""
-
-MAX_VIEW_BYTES = 64 * 1024 * 1024
-"""Bytes read through one `View`, cached ones included."""
-
 
 class Source(Protocol):
     """Random access to the bytes of one object."""
@@ -258,54 +252,3 @@ def raise_for(error: ClientError) -> NoReturn:
     else:
         meaning = ObjectUnavailable
     raise meaning(f"{code}: {error}") from error
-
-
-class View:
-    """A read-only file on a source, for libraries that want one: reads what is asked for and nothing else.
-
-    Passes the source's errors on, and ends a library that a hostile file leads around in circles with
-    `ReadLimitReached`.
-    """
-
-    def __init__(self, source: Source) -> None:
-        self.size = source.size
-        self._source = source
-        self._position = 0
-        self._reads_left = MAX_VIEW_READS
-        self._bytes_left = MAX_VIEW_BYTES
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Return `length` bytes from `offset` without moving, fewer only at the end."""
-        return self._source.read(offset, length)
-
-    def tell(self) -> int:
-        """Return the position in bytes."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to `offset` from the start, the position or the end; return the new position.
-
-        Raises:
-            ValueError: the position would be negative.
-        """
-        position = (0, self._position, self.size)[whence] + offset
-        if position < 0:
-            raise ValueError("negative position")
-        self._position = position
-        return position
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Return the next `size` bytes, or all that are left; fewer only at the end.
-
-        Raises:
-            ReadLimitReached: more reads or bytes than one image may cost.
-        """
-        left = max(0, self.size - self._position)
-        size = left if size is None or size < 0 else min(size, left)
-        self._reads_left -= 1
-        self._bytes_left -= size
-        if self._reads_left < 0 or self._bytes_left < 0:
-            raise ReadLimitReached(f"more than {MAX_VIEW_READS} reads or {MAX_VIEW_BYTES} bytes")
-        data = self._source.read(self._position, size)
-        self._position += len(data)
-        return data

@@ -6,12 +6,10 @@ specified by its designers: magic 43, eight-byte offsets, twenty-byte entries.)
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from image_processor import photoshop
-from image_processor.blocks import MAX_PACKET, Block, Container
-from image_processor.source import FIRST_READ, Source, View
+from image_processor.view import View
 
 MAX_IFDS = 64
 """Directories of one file: pyramids and scanned books have many pages, but only the first few describe the photo."""
@@ -38,11 +36,9 @@ XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
 EXIF_IFD, GPS_IFD, INTEROP_IFD, DNG_VERSION = 34665, 34853, 40965, 50706
 
 _CHILDREN = {SUB_IFDS: "SubIFD", EXIF_IFD: "ExifIFD", GPS_IFD: "GPS", INTEROP_IFD: "InteropIFD"}
-_REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
-
 _BIG = 43
-_MAGIC = {42: "image/tiff", _BIG: "image/x-tiff-big", 0x55: "image/x-panasonic-rw2"}
-_MAGIC |= dict.fromkeys((0x4F52, 0x5352), "image/x-olympus-orf")
+CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", 0x55: "image/x-panasonic-rw2"}
+CONTENT_TYPES |= dict.fromkeys((0x4F52, 0x5352), "image/x-olympus-orf")
 
 _Read = Callable[[int, int], bytes]
 
@@ -117,7 +113,7 @@ def magic(head: bytes) -> int | None:
     if head[:2] not in (b"II", b"MM") or len(head) < 8:
         return None
     number: int = struct.unpack_from("<H" if head[:2] == b"II" else ">H", head, 2)[0]
-    return number if number in _MAGIC else None
+    return number if number in CONTENT_TYPES else None
 
 
 def read_ifds(data: bytes | View, warnings: list[str] | None = None) -> list[Ifd]:
@@ -234,77 +230,3 @@ class _Structure:
         available = max(0, min(length, self.size - offset))
         whole = available == length and kind in SIZES
         return RawTag(tag, kind, count, offset, available, whole, self.order, self.read)
-
-
-def embedded(ifds: Iterable[Ifd], base: int, container: Container) -> None:
-    """Add the XMP packets and IPTC records that stand in tags of the main image's directories.
-
-    Args:
-        ifds: directories of a TIFF structure; nothing is taken from the second of the chain on (thumbnail, next page).
-        base: offset of the structure in the object, in bytes.
-        container: takes the blocks.
-    """
-    for ifd in ifds:
-        if ifd.name == "IFD1":
-            return
-        if ifd.name in ("IFD0", "ExifIFD") or ifd.name.startswith("SubIFD"):
-            _add_blocks(ifd, base, container)
-
-
-def look_into_exif(container: Container) -> None:
-    """Add what is embedded in the Exif blocks of a container that is no TIFF file, and bring the packets into order."""
-    for block in container.exif:
-        warnings: list[str] = []
-        embedded(walk_ifds(block.data, warnings), block.offset, container)
-        for warning in warnings:
-            container.warn(warning)
-    container.xmp.sort(key=lambda block: block.offset)
-
-
-def _add_blocks(ifd: Ifd, base: int, container: Container) -> None:
-    if (raw := ifd.tags.get(XMP)) and raw.length:
-        if raw.length > MAX_PACKET:
-            container.warn(f"xmp: only {MAX_PACKET} of {raw.length} bytes of tag {XMP} read")
-        container.add_xmp(raw.data(MAX_PACKET), base + raw.offset, f"{ifd.name} tag {XMP}")
-    if ifd.name != "IFD0":
-        return
-    if (raw := ifd.tags.get(IPTC)) and raw.length:
-        container.iptc.append(Block(_iptc_bytes(raw), base + raw.offset, f"{ifd.name} tag {IPTC}"))
-    if (raw := ifd.tags.get(PHOTOSHOP)) and raw.length:
-        photoshop.add_iptc(raw.data(photoshop.MAX_BYTES), base + raw.offset, f"{ifd.name} tag {PHOTOSHOP}", container)
-
-
-def _iptc_bytes(raw: RawTag) -> bytes:
-    """Return the IPTC record; programs that typed it LONG have often stored its words in the file's byte order."""
-    data = raw.data()
-    if raw.type == 4 and data[3:4] == b"\x1c" != data[:1]:
-        data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
-    return data
-
-
-def walk(source: Source, head: bytes, container: Container) -> None:
-    """Take a TIFF file apart: the file itself is the Exif block.
-
-    A file that the first GET has whole is handed over as bytes, a larger one as a `View`.
-    """
-    data = source.read(0, source.size) if source.size <= FIRST_READ else View(source)
-    container.exif.append(Block(data, 0, "TIFF"))
-    warnings: list[str] = []
-    container.content_type = _MAGIC[magic(head) or 42]
-    ifds = read_ifds(data, warnings)
-    container.content_type = _content_type(head, ifds, container.content_type)
-    images = [ifd for ifd in ifds if ifd.name.startswith(("IFD", "SubIFD")) and ifd.integer(IMAGE_WIDTH)]
-    main = next((ifd for ifd in images if not (ifd.integer(NEW_SUBFILE_TYPE) or 0) & _REDUCED_OR_MASK), None)
-    if main := main or (images[0] if images else None):
-        container.width, container.height = main.integer(IMAGE_WIDTH), main.integer(IMAGE_LENGTH)
-    embedded(ifds, 0, container)
-    for warning in warnings:
-        container.warn(warning)
-
-
-def _content_type(head: bytes, ifds: list[Ifd], by_magic: str) -> str:
-    if ifds and DNG_VERSION in ifds[0].tags:
-        return "image/x-adobe-dng"
-    if head[8:10] == b"CR" and by_magic == "image/tiff":
-        return "image/x-canon-cr2"
-    return by_magic

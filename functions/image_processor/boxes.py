@@ -1,0 +1,76 @@
+"""Boxes of the ISO base media file format, which HEIF, AVIF, JPEG XL and JPEG 2000 share (ISO/IEC 14496-12, 4.2)."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from image_processor.source import Source
+
+MAX_BOXES = 1000
+"""Boxes of a file that are looked at; a far one may cost a read."""
+
+MAX_INNER_BOXES = 20_000
+"""Boxes inside a content that was read: one for each item of a mosaic."""
+
+XMP_UUID = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
+"""User type of a `uuid` box with an XMP packet (XMP specification part 3, 1.2.7)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One box.
+
+    Attributes:
+        kind: four-character type.
+        start: where its content starts, in bytes from the start of what was walked.
+        end: where it ends, never beyond the end of what was walked.
+        whole: whether all that its size promises is there.
+    """
+
+    kind: bytes
+    start: int
+    end: int
+    whole: bool
+
+    @property
+    def length(self) -> int:
+        """Bytes of the content."""
+        return self.end - self.start
+
+
+def boxes(source: Source, position: int, end: int) -> Iterator[Box]:
+    """Yield the boxes from `position` to `end`; a size that makes no sense ends the walk."""
+    for _ in range(MAX_BOXES):
+        if position + 8 > end:
+            return
+        header = source.read(position, 16)
+        box = _box(header, position, end)
+        if box is None:
+            return
+        yield box
+        position = box.end
+
+
+def boxes_in(data: bytes, position: int, end: int) -> Iterator[Box]:
+    """Yield the boxes from `position` to `end` of a content that was read before."""
+    for _ in range(MAX_INNER_BOXES):
+        if position + 8 > end:
+            return
+        box = _box(data[position : min(position + 16, end)], position, end)
+        if box is None:
+            return
+        yield box
+        position = box.end
+
+
+def _box(header: bytes, position: int, end: int) -> Box | None:
+    """Read a header: size and type; size 1 means that eight more bytes have it, size 0 that the box fills the rest."""
+    size, kind = int.from_bytes(header[:4], "big"), header[4:8]
+    length = 8
+    if size == 1 and len(header) >= 16:
+        size, length = int.from_bytes(header[8:16], "big"), 16
+    elif size == 0:
+        size = end - position
+    if size < length or len(kind) < 4:
+        return None
+    return Box(kind, position + length, min(end, position + size), position + size <= end)

@@ -1,0 +1,75 @@
+"""JPEG XL: the bare codestream and the box container (ISO/IEC 18181-1 D.3, 18181-2)."""
+
+from image_processor import tiff_file
+from image_processor.blocks import MAX_PACKET, Container
+from image_processor.boxes import boxes
+from image_processor.heif import exif_start
+from image_processor.source import Source
+
+SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
+CODESTREAM = b"\xff\x0a"
+
+_RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
+_SIZE_BITS = (9, 13, 18, 30)
+_SIZE_HEADER = 12  # bytes that hold the longest size header
+
+
+def walk(source: Source, head: bytes, container: Container) -> None:
+    """Add the metadata of a JPEG XL file to `container`; only the container has any."""
+    if head.startswith(CODESTREAM):
+        container.width, container.height = _size(head)
+        return
+    try:
+        _boxes(source, container)
+    finally:
+        tiff_file.look_into_exif(container)
+
+
+def _boxes(source: Source, container: Container) -> None:
+    for box in boxes(source, 0, source.size):
+        if box.kind in (b"jxlc", b"jxlp") and container.width is None:
+            # A part of a codestream is led by its number.
+            container.width, container.height = _size(
+                source.read(box.start + 4 * (box.kind == b"jxlp"), min(box.length, _SIZE_HEADER))
+            )
+        elif box.kind in (b"Exif", b"xml "):
+            data = source.read(box.start, min(box.length, MAX_PACKET))
+            name = box.kind.decode().strip()
+            if not box.whole or len(data) < box.length:
+                container.warn(f"jxl: box {name} is cut")
+            if box.kind == b"Exif":
+                skip = exif_start(data)
+                container.add_exif(data[skip:], box.start + skip, name)
+            else:
+                container.add_xmp(data, box.start, name)
+        elif box.kind == b"brob":
+            kind = source.read(box.start, 4).decode("latin-1").strip()
+            container.warn(f"jxl: box {kind} is compressed with Brotli and was not read")
+
+
+def _size(codestream: bytes) -> tuple[int | None, int | None]:
+    """Return width and height from the size header, whose bits are packed from the lowest on."""
+    if not codestream.startswith(CODESTREAM) or len(codestream) < 3:
+        return None, None
+    bits = _Bits(int.from_bytes(codestream[2:_SIZE_HEADER], "little"))
+    small = bits.take(1)
+    height = _length(bits, small)
+    ratio = bits.take(3)
+    if not ratio:
+        return _length(bits, small), height
+    numerator, denominator = _RATIOS[ratio - 1]
+    return height * numerator // denominator, height
+
+
+def _length(bits: "_Bits", small: int) -> int:
+    return (bits.take(5) + 1) * 8 if small else bits.take(_SIZE_BITS[bits.take(2)]) + 1
+
+
+class _Bits:
+    def __init__(self, value: int) -> None:
+        self._value = value
+
+    def take(self, count: int) -> int:
+        taken = self._value & (1 << count) - 1
+        self._value >>= count
+        return taken
