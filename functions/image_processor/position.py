@@ -1,0 +1,101 @@
+"""Positions, altitudes and speeds: pure functions (Exif 2.32, section 4.6.6; XMP specification part 2, GPSCoordinate).
+
+The rule for hemisphere references, since a wrong sign is worse than no position: the first letter of the reference
+decides, whatever its case (`S`, `s`, `South`). Anything else (absent, NUL, `X`, an `E` on a latitude) makes the
+coordinate unusable, unless another source, XMP or the aircraft's maker, states it with its sign.
+"""
+
+import re
+from decimal import Decimal
+from fractions import Fraction
+from typing import Literal
+
+from image_processor.values import Raw, Unusable, exact, number, rounded
+
+Axis = Literal["latitude", "longitude"]
+
+_LETTERS: dict[Axis, tuple[str, str]] = {"latitude": ("N", "S"), "longitude": ("E", "W")}
+_LIMITS: dict[Axis, int] = {"latitude": 90, "longitude": 180}
+_XMP_COORDINATE = re.compile(r"\s*(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?\s*([NSEWnsew])\s*", re.ASCII)
+
+_METRES_PER_SECOND = {"K": Fraction(1000, 3600), "M": Fraction(1609344, 3600000), "N": Fraction(1852, 3600)}
+"""GPSSpeedRef: kilometres per hour, miles per hour, knots."""
+
+_BELOW = ("1", "3")
+"""GPSAltitudeRef: 1 and 3 are below the ellipsoid or sea level (Exif 3.0: 0/1 ellipsoid, 2/3 sea level)."""
+
+
+def coordinate(axis: Axis, parts: tuple[Raw, ...], reference: str | None) -> Decimal:
+    """Return signed degrees from Exif's degrees, minutes and seconds.
+
+    Args:
+        axis: which coordinate it is.
+        parts: one to three numbers; a zero denominator in any of them spoils the whole.
+        reference: GPSLatitudeRef or GPSLongitudeRef.
+
+    Raises:
+        Unusable: a number or the reference is, or the place is not on Earth.
+    """
+    if not 1 <= len(parts) <= 3:
+        raise Unusable("not degrees, minutes and seconds")
+    degrees = sum((exact(part) / 60**power for power, part in enumerate(parts)), Fraction(0))
+    return _signed(axis, degrees, reference)
+
+
+def xmp_coordinate(axis: Axis, text: str) -> Decimal:
+    """Return signed degrees from XMP: `33,51.4050S`, `33,51,24.3S`, or a maker's signed decimal `-33.85675`.
+
+    Raises:
+        Unusable: neither, or not on Earth.
+    """
+    match = _XMP_COORDINATE.fullmatch(text)
+    if match is None:
+        return _on_earth(axis, exact(text))
+    degrees = sum((exact(part or 0) / 60**power for power, part in enumerate(match.groups()[:3])), Fraction(0))
+    return _signed(axis, degrees, match[4])
+
+
+def altitude(value: Raw, reference: str | None) -> Decimal:
+    """Return an altitude in m, negative if its reference says "below"; no reference means above (Exif's default).
+
+    Args:
+        value: metres.
+        reference: GPSAltitudeRef as text; a byte 0x31 is the digit that a program wrote instead of the number.
+
+    Raises:
+        Unusable: not a number.
+    """
+    metres = number(value)
+    below = reference is not None and ("1" if reference == "49" else "3" if reference == "51" else reference) in _BELOW
+    return -abs(metres) if below else metres
+
+
+def speed(value: Raw, reference: str | None) -> Decimal:
+    """Return a speed in m/s from GPSSpeed and GPSSpeedRef (km/h if there is none, which is Exif's default).
+
+    Raises:
+        Unusable: not a number, or a unit that nobody knows.
+    """
+    unit = (reference or "K").strip().upper()[:1] or "K"
+    if unit not in _METRES_PER_SECOND:
+        raise Unusable(f"unknown unit {reference!r}")
+    return rounded(exact(value) * _METRES_PER_SECOND[unit])
+
+
+def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:
+    """Tell the position 0, 0, which receivers write when they have no fix; 0 in one coordinate alone is a place."""
+    return latitude is not None and longitude is not None and latitude == 0 and longitude == 0
+
+
+def _signed(axis: Axis, degrees: Fraction, reference: str | None) -> Decimal:
+    letter = (reference or "").strip(" \0").upper()[:1]
+    positive, negative = _LETTERS[axis]
+    if letter not in (positive, negative):
+        raise Unusable("no usable hemisphere reference")
+    return _on_earth(axis, -abs(degrees) if letter == negative else degrees)
+
+
+def _on_earth(axis: Axis, degrees: Fraction) -> Decimal:
+    if abs(degrees) > _LIMITS[axis]:
+        raise Unusable("out of range")
+    return rounded(degrees)

@@ -1,0 +1,117 @@
+"""Text as photos write it: pure functions from bytes to Unicode.
+
+Exif calls its texts ASCII and says nothing about other characters. The rule: valid UTF-8 is read as such, anything
+else as Windows-1252 (which contains Latin-1), and then the row says so, because it is a guess.
+"""
+
+from typing import Final
+
+BLANKS: Final = " \t\r\n\0\v\f\ufeff"
+
+_LATIN = {byte: byte for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}  # undefined in Windows-1252, controls in Latin-1
+
+
+def decode(data: bytes) -> tuple[str, bool]:
+    """Return a text up to its first NUL, without blanks around it, and whether its encoding was guessed."""
+    data = data.partition(b"\0")[0]
+    try:
+        return data.decode("utf-8").strip(BLANKS), False
+    except UnicodeDecodeError:
+        return windows_1252(data).strip(BLANKS), True
+
+
+def windows_1252(data: bytes) -> str:
+    """Return bytes as Windows-1252; its five undefined bytes become the Latin-1 controls, so that none is lost."""
+    if any(byte in data for byte in _LATIN):
+        return "".join(chr(byte) if byte in _LATIN else bytes((byte,)).decode("cp1252") for byte in data)
+    return data.decode("cp1252")
+
+
+def decode_utf16(data: bytes, order: str = "<") -> str:
+    """Return UTF-16 text up to its first NUL character; an odd last byte is dropped.
+
+    A byte-order mark decides; without one `order` does, unless the zero bytes of Latin letters stand on the wrong side.
+    Text that is plainly UTF-8, written by mistake, is read as such.
+
+    Args:
+        data: bytes of the text.
+        order: `<` for little endian, `>` for big endian.
+    """
+    if _is_utf8_by_mistake(data):
+        return decode(data)[0]
+    data = data[: len(data) & ~1]
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        order, data = ("<" if data[:1] == b"\xff" else ">"), data[2:]
+    else:
+        used = data.rstrip(b"\0")
+        high_first, high_last = used[0::2].count(0), used[1::2].count(0)
+        if high_first != high_last:
+            order = ">" if high_first > high_last else "<"
+    text = data.decode("utf-16-le" if order == "<" else "utf-16-be", "replace")
+    return text.partition("\0")[0].strip(BLANKS)
+
+
+def decode_comment(data: bytes, order: str) -> tuple[str, bool]:
+    """Return a text that begins with the eight bytes of a character code (Exif 2.32, UserComment, table 9).
+
+    Args:
+        data: the whole value, code included.
+        order: byte order of the Exif block, `<` or `>`.
+
+    Returns:
+        The text and whether its encoding was guessed.
+    """
+    code, body = data[:8].upper(), data[8:]
+    if code.startswith(b"UNICODE"):
+        return decode_utf16(body, order), False
+    if code.startswith(b"JIS"):
+        return _decode_jis(body)
+    if code.startswith(b"ASCII") or code == bytes(8):
+        return decode(body.lstrip(b"\0"))
+    if code.strip(b" \0") == b"":
+        return decode(body)
+    return decode(data)  # no code: programs that do not know of it
+
+
+def clean(text: str) -> str:
+    """Return a text without NUL, lone surrogates and blanks around it: what every later format can hold."""
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
+    return text.replace("\0", "").strip(BLANKS)
+
+
+def _decode_jis(body: bytes) -> tuple[str, bool]:
+    """Return JIS X 0208 text: with ISO-2022 escapes, or (as Exif has it) bare two-byte codes, or another encoding."""
+    body = body.rstrip(b"\0")
+    if b"\x1b" in body:
+        return body.decode("iso2022_jp", "replace").strip(BLANKS), False
+    if max(body, default=0) < 0x80:
+        pairs = body[: len(body) & ~1]
+        if all(0x21 <= byte <= 0x7E for byte in pairs):
+            try:
+                return (b"\x1b$B" + pairs + b"\x1b(B").decode("iso2022_jp").strip(BLANKS), False
+            except UnicodeDecodeError:
+                pass
+        return decode(body)
+    for encoding in ("utf-8", "euc_jp", "shift_jis"):
+        try:
+            return body.decode(encoding).strip(BLANKS), encoding != "utf-8"
+        except UnicodeDecodeError:
+            continue
+    return decode(body)
+
+
+def _is_utf8_by_mistake(data: bytes) -> bool:
+    """Tell UTF-8 from UTF-16: no NUL inside, well-formed, no controls, and at least half of the bytes Latin letters.
+
+    Windows ends UTF-16 with two NUL bytes; Latin UTF-16 has one in each pair, and CJK UTF-16 is hardly ever all that.
+    """
+    used = data.rstrip(b"\0")
+    if len(used) < 4 or 0 in used or len(data) - len(used) > 1:
+        return False
+    try:
+        text = used.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    letters = sum(byte == 0x20 or 0x41 <= byte <= 0x5A or 0x61 <= byte <= 0x7A for byte in used)
+    return letters * 2 >= len(used) and not any(char < " " and char not in "\t\r\n" for char in text)

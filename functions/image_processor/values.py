@@ -1,0 +1,149 @@
+"""Numbers as photos write them, and numbers as the table keeps them: pure functions.
+
+A number leaves here as plain decimal notation: no exponent, no float noise, no `+`, no negative zero. Quotients are
+rounded (half to even) at `PLACES` decimal places, coordinates included: ten places of a degree are 0.01 mm.
+"""
+
+import math
+import re
+import struct
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from fractions import Fraction
+
+PLACES = 10
+"""Decimal places of every decimal column."""
+
+MAX_DIGITS = 38
+"""Significant digits a DynamoDB number can have (DynamoDB Developer Guide, "Number")."""
+
+MAX_WHOLE_DIGITS = MAX_DIGITS - PLACES
+"""Digits before the point, so that every number fits: nothing that a photo measures is larger."""
+
+Rational = tuple[int, int]
+Raw = int | float | Rational | str
+
+_CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_STEP = Decimal(1).scaleb(-PLACES)
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?"
+_TEXT = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER}))?\s*(?:m|mm|s|deg|°|m/s|EV|%)?\s*", re.ASCII)
+_NON_FINITE = re.compile(r"\s*[+-]?(?:nan|inf|infinity|undef|1\.#\w+)\s*", re.IGNORECASE)
+
+
+class Unusable(ValueError):
+    """A field is there but says nothing that its column could hold; the text says why, for the row's warnings."""
+
+
+def number(raw: Raw) -> Decimal:
+    """Return a number rounded to `PLACES`.
+
+    Args:
+        raw: integer, float, (numerator, denominator), or text such as `+317.547`, `4971569/65536`, `12.5 m`.
+
+    Raises:
+        Unusable: zero denominator, NaN or infinity, not a number, or more digits than the table can hold.
+    """
+    return rounded(exact(raw))
+
+
+def exact(raw: Raw) -> Fraction:
+    """Return a number as the fraction that it is.
+
+    Raises:
+        Unusable: as `number`.
+    """
+    if isinstance(raw, tuple):
+        return _quotient(*raw)
+    if isinstance(raw, float):
+        return _finite(raw)
+    if isinstance(raw, int):
+        return Fraction(raw)
+    match = _TEXT.fullmatch(raw)
+    if match is None:
+        raise Unusable("not finite" if _NON_FINITE.fullmatch(raw) else "not a number")
+    numerator, denominator = match.groups()
+    value = _written(numerator)
+    return value if denominator is None else _quotient(value, _written(denominator))
+
+
+def rounded(value: Fraction) -> Decimal:
+    """Return a fraction rounded to `PLACES`.
+
+    Raises:
+        Unusable: more digits before the point than the table can hold.
+    """
+    if abs(value) >= 10**MAX_WHOLE_DIGITS:
+        raise Unusable("too large")
+    quotient = _CONTEXT.divide(Decimal(value.numerator), Decimal(value.denominator))
+    return quotient.quantize(_STEP, context=_CONTEXT)
+
+
+def whole(raw: Raw) -> int:
+    """Return a number that must be an integer.
+
+    Raises:
+        Unusable: as `number`, or the number has a fraction.
+    """
+    value = exact(raw)
+    if value.denominator != 1:
+        raise Unusable("not an integer")
+    if abs(value) >= 10**MAX_DIGITS:
+        raise Unusable("too large")
+    return value.numerator
+
+
+def plain(value: Decimal | int) -> str:
+    """Return the digits of a number: no exponent, no trailing zeros, no `-0`."""
+    if isinstance(value, int):
+        return str(value)
+    digits = f"{value:f}"
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return "0" if digits in ("-0", "") else digits
+
+
+def approximate(value: Fraction) -> float | int:
+    """Return a number for a JSON document: integers as such, else 12 significant digits."""
+    if value.denominator == 1 and abs(value) < 2**53:
+        return value.numerator
+    try:
+        return float(f"{float(value):.12g}")
+    except OverflowError:
+        return 0.0 if value == 0 else math.copysign(1.7976931348e308, value)
+
+
+def shortest_float32(value: float) -> float:
+    """Return the shortest decimal that is this 32-bit float: 3.3 and not 3.299999952316284."""
+    if not math.isfinite(value):
+        return value
+    for digits in (6, 7, 8):
+        short = float(f"{value:.{digits}g}")
+        try:
+            if struct.pack("<f", short) == struct.pack("<f", value):
+                return short
+        except OverflowError:  # rounded up beyond the largest 32-bit float
+            break
+    return float(f"{value:.9g}")
+
+
+def _finite(value: float) -> Fraction:
+    if not math.isfinite(value):
+        raise Unusable("not finite")
+    return Fraction(repr(value))
+
+
+def _written(digits: str) -> Fraction:
+    """Return a number written in decimal; the exponent is bounded first, since it would be expanded."""
+    value = Decimal(digits)
+    if value and not -400 < value.adjusted() < 400:
+        if value.adjusted() > 0:
+            raise Unusable("too large")
+        return Fraction(0)
+    if len(digits) > 400:
+        raise Unusable("too many digits")
+    return Fraction(value)
+
+
+def _quotient(numerator: Fraction | int, denominator: Fraction | int) -> Fraction:
+    if denominator == 0:
+        raise Unusable("zero denominator")
+    return Fraction(numerator) / Fraction(denominator)

@@ -1,0 +1,207 @@
+"""XMP: all packets of an image as one document (XMP specification parts 1 and 3; ISO 16684-1).
+
+The document is the union of the packets. Where two say different things about a property, the first in file order
+wins, which is a warning. Its JSON form:
+
+- a property is `prefix:Name`, the prefix being that of `namespaces`, never the packet's own;
+- a simple value, and a URI in `rdf:resource`, is a text;
+- `rdf:Bag`, `rdf:Seq` and `rdf:Alt` are arrays, but alternatives by language are an object by language;
+- a structure is an object of its fields, in whichever of RDF's forms it was written;
+- a value with qualifiers is an object with `rdf:value` beside them.
+"""
+
+from dataclasses import dataclass, field
+
+from image_processor.namespaces import RDF, X, XML, prefix_of
+from image_processor.xml_tree import Element, Refused, parse
+
+Value = str | list["Value"] | dict[str, "Value"]
+
+MAX_PACKETS = 50
+"""Packets of one image; editors leave two or three."""
+
+_RDF = f"{{{RDF}}}"
+_LANG = f"{{{XML}}}lang"
+_TOOLKITS = (f"{{{X}}}xmptk", f"{{{X}}}xaptk")
+_ARRAYS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
+_SYNTAX = frozenset(f"{_RDF}{name}" for name in ("ID", "nodeID", "datatype", "parseType", "resource", "about"))
+
+_OF_THE_PACKET = ("rdf:about", "x:xmptk", "xmpNote:HasExtendedXMP")
+"""Properties of a packet rather than of the image: that two packets differ in them is no conflict."""
+
+
+@dataclass(slots=True)
+class Document:
+    """The XMP of one image.
+
+    Attributes:
+        properties: top-level properties by `prefix:Name`.
+        packets: packets that could be read.
+        warnings: packets that could not, and conflicts between those that could.
+    """
+
+    properties: dict[str, Value] = field(default_factory=dict)
+    packets: int = 0
+    warnings: list[str] = field(default_factory=list)
+
+    def text(self, name: str) -> str | None:
+        """Return a property's text: of alternatives `x-default`, of an array the first, of a qualified value the value."""
+        return text_of(self.properties.get(name))
+
+    def texts(self, name: str) -> list[str]:
+        """Return the texts of an array, or of a simple value the one text."""
+        value = self.properties.get(name)
+        items = value if isinstance(value, list) else [value]
+        return [text for item in items if (text := text_of(item))]
+
+
+def text_of(value: Value | None) -> str | None:
+    """Return the one text that stands for a value; None for a structure, and for what is blank."""
+    if isinstance(value, list):
+        return next((text for item in value if (text := text_of(item)) is not None), None)
+    if isinstance(value, dict):
+        if "rdf:value" in value:
+            return text_of(value["rdf:value"])
+        if "x-default" in value:
+            return text_of(value["x-default"])
+        if value and not any(":" in key for key in value):  # alternatives by language without a default
+            return text_of(next(iter(value.values())))
+        return None
+    return value if value and value.strip() else None
+
+
+def read(packets: list[bytes]) -> Document:
+    """Read the packets of an image in file order; one that cannot be read costs itself only."""
+    document = Document()
+    if len(packets) > MAX_PACKETS:
+        document.warnings.append(f"xmp: {len(packets)} packets, {MAX_PACKETS} read")
+    for packet in packets[:MAX_PACKETS]:
+        try:
+            root, undeclared = parse(packet)
+        except Refused as error:
+            document.warnings.append(f"xmp: {error}")
+            continue
+        document.packets += 1
+        if undeclared:
+            document.warnings.append(f"xmp: prefixes not declared: {', '.join(undeclared)[:200]}")
+        for name, value in _properties(root):
+            _add(document, name, value)
+    return document
+
+
+def _add(document: Document, name: str, value: Value) -> None:
+    known = document.properties.setdefault(name, value)
+    if known != value and name not in _OF_THE_PACKET:
+        if known in ("", [], {}):
+            document.properties[name] = value
+        elif value not in ("", [], {}):
+            document.warnings.append(f"xmp: {name[:100]} is there twice; the first is kept")
+
+
+def _properties(root: Element) -> list[tuple[str, Value]]:
+    """Return the properties of one packet; those without any rdf:RDF it has none."""
+    found: list[tuple[str, Value]] = []
+    for name in _TOOLKITS:
+        if toolkit := root.attributes.get(name):
+            found.append(("x:xmptk", toolkit))
+    for rdf in _find_rdf(root):
+        for node in rdf.children:
+            if node.name == f"{_RDF}Description" or node.children:
+                found.extend(_of_node(node))
+            else:  # a property where only nodes belong: early Yuneec cameras
+                found.append((_key(node.name), _value(node)))
+    return found
+
+
+def _find_rdf(root: Element) -> list[Element]:
+    """Return the rdf:RDF elements; none lies within another."""
+    found, todo = [], [root]
+    while todo:
+        element = todo.pop()
+        if element.name == f"{_RDF}RDF":
+            found.append(element)
+        else:
+            todo.extend(reversed(element.children))
+    return found
+
+
+def _of_node(node: Element) -> list[tuple[str, Value]]:
+    """Return the properties of an rdf:Description: its attributes and its elements."""
+    found: list[tuple[str, Value]] = []
+    about = node.attributes.get(f"{_RDF}about") or node.attributes.get("about")
+    if about:
+        found.append(("rdf:about", about))
+    found.extend(_attributes(node))
+    found.extend((_key(child.name), _value(child)) for child in node.children)
+    return found
+
+
+def _attributes(element: Element) -> list[tuple[str, Value]]:
+    return [
+        (_key(name), value)
+        for name, value in element.attributes.items()
+        if name not in _SYNTAX and name != _LANG and "{" in name
+    ]
+
+
+def _value(element: Element) -> Value:
+    """Return the value of a property element, or of an item of an array."""
+    value = _unqualified(element)
+    if language := element.attributes.get(_LANG):
+        if isinstance(value, dict) and "rdf:value" in value:
+            return value | {"xml:lang": language}
+        return {"rdf:value": value, "xml:lang": language}
+    return value
+
+
+def _unqualified(element: Element) -> Value:
+    attributes = element.attributes
+    parse_type = attributes.get(f"{_RDF}parseType")
+    if parse_type == "Literal":
+        return _all_text(element)
+    if parse_type == "Resource":
+        return _structure(element)
+    if (uri := attributes.get(f"{_RDF}resource")) is not None and not element.children:
+        qualifiers = dict(_attributes(element))
+        return {"rdf:value": uri, **qualifiers} if qualifiers else uri
+    if element.children:
+        only = element.children[0]
+        if len(element.children) == 1 and only.name in _ARRAYS:
+            return _array(only)
+        if len(element.children) == 1 and only.name == f"{_RDF}Description":
+            return _structure(only)
+        return _structure(element)
+    if fields := dict(_attributes(element)):
+        if element.text.strip():
+            return {"rdf:value": element.text, **fields}
+        return fields
+    return element.text
+
+
+def _structure(element: Element) -> Value:
+    """Return the fields of a structure; the first of a repeated field counts."""
+    fields: dict[str, Value] = dict(_attributes(element))
+    for child in element.children:
+        fields.setdefault(_key(child.name), _value(child))
+    return fields
+
+
+def _array(element: Element) -> Value:
+    items = [_value(item) for item in element.children]
+    if element.name != f"{_RDF}Alt" or not items:
+        return items
+    by_language: dict[str, Value] = {}
+    for item in items:
+        if not isinstance(item, dict) or set(item) != {"rdf:value", "xml:lang"}:
+            return items
+        by_language.setdefault(str(item["xml:lang"]), item["rdf:value"])
+    return by_language
+
+
+def _all_text(element: Element) -> str:
+    return element.text + "".join(_all_text(child) for child in element.children)
+
+
+def _key(name: str) -> str:
+    uri, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
+    return f"{prefix_of(uri)}:{local}" if uri else local
