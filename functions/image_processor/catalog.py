@@ -1,0 +1,262 @@
+"""The tables `Images` and `Objects`: bring them up to a fact about an object, in one transaction.
+
+The decision what to write is pure and stands in `decision.py`; here are the requests, and what their refusals mean:
+
+    answer                                        then
+    done                                          done
+    a condition failed                            the refusal carries the items as they are: decide again from them
+    TransactionConflict, throttling               wait, send the same plan again
+    no answer, 5xx after the SDK's own tries      it may have landed: read, decide again; our own sequencer in the
+                                                  record means that it had
+    anything else (size, permission, no table)    CatalogRefused
+
+The first attempt for a new object reads nothing: it assumes that neither object nor image is known, which is nearly
+always true, and is told so otherwise.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from image_processor.decision import decide, first_guess
+from image_processor.errors import (
+    CatalogContended,
+    CatalogDamaged,
+    CatalogRefused,
+    CatalogUnavailable,
+    OutOfTime,
+)
+from image_processor.expressions import transact_item
+from image_processor.tables import Fact, Item, Outcome, Plan, Ref, Table, Unseen, View
+
+ATTEMPTS = 12
+"""Plans sent for one fact: enough for some hundred functions that all copy the same image at once; the queue delivers
+the message again after that."""
+
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
+"""Upper bounds of the random wait between attempts, doubling; a transaction takes about 10 ms."""
+
+RESERVE_S = 3.0
+"""Seconds of the invocation that no further attempt may begin in: one request with the SDK's tries, and the report."""
+
+_BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_BUSY_CODES = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "TransactionConflictException",
+        "TransactionInProgressException",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a fact changed.
+
+    Attributes:
+        outcome: in a word.
+        image_added: a row came to be.
+        image_removed: a row went.
+        attempts: transactions sent.
+    """
+
+    outcome: Outcome
+    image_added: bool = False
+    image_removed: bool = False
+    attempts: int = 0
+
+
+class _Refused(Exception):
+    """A condition failed.
+
+    Attributes:
+        items: those that did not meet it, as they are now.
+        resent: the SDK had sent the request before and lost the answer, so it may have been refused for having
+            succeeded.
+    """
+
+    def __init__(self, items: View, *, resent: bool = False) -> None:
+        super().__init__("a condition failed")
+        self.items = items
+        self.resent = resent
+
+
+class _Busy(Exception):
+    """Nothing was written; the same request may succeed a moment later."""
+
+
+class _Unanswered(Exception):
+    """The answer is lost, and with it whether the request was carried out."""
+
+
+class Catalog:
+    """The two tables.
+
+    Args:
+        client: DynamoDB client.
+        images: name of the table of images.
+        objects: name of the table of objects.
+        now: clock, UTC.
+        sleep: waits for a number of seconds.
+        chance: random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        images: str,
+        objects: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        sleep: Callable[[float], None] = time.sleep,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._client = client
+        self._names = {Table.IMAGES: images, Table.OBJECTS: objects}
+        self._now, self._sleep, self._chance = now, sleep, chance
+
+    def put(self, fact: Fact, time_left: Callable[[], float]) -> Written:
+        """Bring the tables up to a fact, whatever they know already.
+
+        Args:
+            fact: what the object holds, or that it is gone.
+            time_left: seconds until the invocation ends.
+
+        Returns:
+            What changed. `UNKNOWN_IMAGE` asks for the fact with the image's attributes; nothing was written.
+
+        Raises:
+            CatalogError: the subclass says whether another delivery may help; nothing was half done.
+            OutOfTime: too little time for even one attempt.
+        """
+        view = first_guess(fact)
+        guessed = bool(view)
+        lost: Plan | None = None  # a plan that may have been carried out without our knowing
+        races = 0
+        trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
+        for attempt in range(ATTEMPTS):
+            if not self._may_try(races, time_left):
+                break
+            try:
+                plan = self._plan(fact, view)
+                if plan.outcome is Outcome.DUPLICATE and lost:
+                    plan = lost  # the record carries our sequencer: it was carried out
+                elif plan.writes:
+                    self._write(plan)
+                return Written(plan.outcome, plan.image_added, plan.image_removed, attempt + bool(plan.writes))
+            except _Refused as refused:
+                lost = plan if refused.resent else lost
+                if guessed:
+                    # Nobody was faster: the guess was wrong, and the refusal says in what.
+                    view, guessed = View(view | refused.items), False
+                    continue
+                # What else is known may be as old as what was refused.
+                view = refused.items
+                trouble = CatalogContended(f"other writers won every attempt to write {fact.object}")
+            except CatalogDamaged as damage:
+                # Items that were read at different moments may contradict each other too.
+                view, trouble = View(), damage
+            except _Busy as busy:
+                trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {busy}")
+                trouble.__cause__ = busy.__cause__
+            except _Unanswered as unanswered:
+                view, guessed, lost = View(), False, plan
+                trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
+                trouble.__cause__ = unanswered.__cause__
+            races += 1
+        raise trouble
+
+    def _may_try(self, races: int, time_left: Callable[[], float]) -> bool:
+        """Wait as long as the races lost so far suggest, if the time left allows that and one more attempt."""
+        wait = self._chance() * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (races - 1)) if races else 0.0
+        if time_left() < RESERVE_S + wait:
+            return False
+        if wait:
+            self._sleep(wait)
+        return True
+
+    def _plan(self, fact: Fact, view: View) -> Plan:
+        """Decide, reading what the decision needs."""
+        while True:
+            try:
+                return decide(fact, view, self._now())
+            except Unseen as unseen:
+                view[unseen.ref] = self._read(unseen.ref)
+
+    def _read(self, ref: Ref) -> Item | None:
+        try:
+            answer = _send(
+                self._client.get_item,
+                TableName=self._names[ref.table],
+                Key={ref.table.value: {"S": ref.key}},
+                ConsistentRead=True,
+            )
+        except _Unanswered as error:
+            raise _Busy(str(error)) from error.__cause__  # a read leaves nothing behind
+        item: Item | None = answer.get("Item")
+        return item
+
+    def _write(self, plan: Plan) -> None:
+        refs = [write.ref for write in plan.writes]
+        if len(set(refs)) < len(refs):
+            # One item in two roles: the view mixes moments, and DynamoDB would refuse the request as a whole.
+            raise _Refused(View())
+        _send(
+            self._client.transact_write_items,
+            refs=refs,
+            TransactItems=[transact_item(write, self._names[write.ref.table]) for write in plan.writes],
+            # The SDK sends the same token when it repeats the request: DynamoDB then answers for the first one.
+            ClientRequestToken=str(uuid4()),
+        )
+
+
+def _send(request: Callable[..., Any], *, refs: list[Ref] | None = None, **arguments: Any) -> Any:
+    """Send one request and tell its refusals apart.
+
+    Raises:
+        _Refused: a condition of one of `refs` failed.
+        _Busy: nothing was done, for now.
+        _Unanswered: unknown whether it was done.
+        CatalogRefused: the request is refused for good.
+    """
+    try:
+        return request(**arguments)
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        if code == "TransactionCanceledException":
+            _raise_cancelled(error, refs or [])
+        if code in _BUSY_CODES:
+            raise _Busy(code) from error
+        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
+            raise _Unanswered(code) from error
+        raise CatalogRefused(f"DynamoDB refused the request: {code}") from error
+    except ParamValidationError:
+        # Its text quotes the values, and those are a photo's contents, which no log should hold.
+        raise CatalogRefused("the request is not one that DynamoDB takes") from None
+    except BotoCoreError as error:
+        raise _Unanswered(type(error).__name__) from error
+
+
+def _raise_cancelled(error: ClientError, refs: list[Ref]) -> None:
+    """Say why a transaction was cancelled: one reason for each of its writes, in their order, `None` for the others."""
+    reasons: list[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
+    codes = [str(reason.get("Code")) for reason in reasons]
+    if fatal := {code for code in codes if code not in _BUSY | {"None", "ConditionalCheckFailed"}}:
+        raise CatalogRefused(f"DynamoDB refused the transaction: {', '.join(sorted(fatal))}") from error
+    if "ConditionalCheckFailed" in codes:
+        found = {
+            ref: reason.get("Item")
+            for ref, reason in zip(refs, reasons, strict=True)
+            if reason.get("Code") == "ConditionalCheckFailed"
+        }
+        resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
+        raise _Refused(View(found), resent=resent) from error
+    raise _Busy(", ".join(sorted(set(codes) & _BUSY)) or "TransactionCanceledException") from error

@@ -1,0 +1,293 @@
+"""What one fact about an object changes in the tables: state and fact in, conditional writes out. No I/O.
+
+`Images` has one item for each distinct image (its row), `Objects` one for each object: which image it holds, and the
+sequencer of the event that said so. The objects of one image form a list, oldest first:
+
+    Images[etag]    bucket/key = the oldest object (head)        newest_object = the newest one (tail)
+    Objects[o]      older <- o -> newer                          no `older`: head; no `newer`: tail
+
+so that any number of copies costs a handful of writes, and the row can always name an object that exists. An object
+that is gone leaves a tombstone, its record without `etag`: a creation that comes late is told by its sequencer.
+
+All writes of a plan are one transaction, and every fact that the decision used is a condition of it. Two functions
+that take events of one object, or of two objects with the same bytes, then meet like this:
+
+    time    function A                              function B
+     |      decide from record(sequencer 5)
+     |                                              decide from record(sequencer 5)
+     |      transaction: record is still 5 -> 7
+     |                                              transaction: record is still 5? refused, and told the record
+     |                                              decide again from record(sequencer 7): stale, nothing to do
+     v
+"""
+
+from datetime import UTC, datetime, timedelta
+
+from image_processor.errors import CatalogDamaged
+from image_processor.notification import is_later
+from image_processor.tables import (
+    UNREAD,
+    Absent,
+    AttributeValue,
+    Delete,
+    Expectations,
+    Fact,
+    Item,
+    Outcome,
+    Plan,
+    Present,
+    Put,
+    Ref,
+    Table,
+    Update,
+    View,
+    Write,
+    object_name,
+)
+
+TOMBSTONE_DAYS = 30
+"""A creation event can come as late as the queue and its dead-letter queue keep messages: 14 days each at most."""
+
+
+def first_guess(fact: Fact) -> View:
+    """Assume what is nearly always true: a new object with a new image. The conditions will tell if it is not."""
+    if isinstance(fact, Present) and fact.attributes is not None and fact.sequencer is not None:
+        return View({Ref(Table.OBJECTS, fact.object): None, Ref(Table.IMAGES, fact.etag): None})
+    return View()
+
+
+def decide(fact: Fact, view: View, now: datetime) -> Plan:
+    """Say what a fact changes.
+
+    Args:
+        fact: what an event means.
+        view: the items as last seen; a wrong view leads to a plan that is refused, never to a wrong table.
+        now: UTC, aware; starts a new image's life, and a tombstone's.
+
+    Raises:
+        Unseen: an item is needed that the view lacks.
+        CatalogDamaged: the tables contradict each other.
+    """
+    record = view[Ref(Table.OBJECTS, fact.object)]
+    late = _late(fact, record)
+    if late:
+        return Plan(late)
+    if isinstance(fact, Absent):
+        return _vacate(fact, record, view, now)
+    if record is None or "etag" not in record:
+        return _settle(fact, record, view, now, Outcome.ADDED)
+    if record["etag"]["S"] == fact.etag and not _row_lost(fact, record, view):
+        return _refresh(fact, record, view)
+    return _settle(fact, record, view, now, Outcome.REPLACED)
+
+
+def _late(fact: Fact, record: Item | None) -> Outcome | None:
+    if fact.sequencer is None:  # only about the bytes that the object had
+        held = record["etag"]["S"] if record and "etag" in record else None
+        return None if held == fact.etag else Outcome.STALE
+    if record is None or is_later(fact.sequencer, than=record["sequencer"]["S"]):
+        return None
+    return Outcome.STALE if is_later(record["sequencer"]["S"], than=fact.sequencer) else Outcome.DUPLICATE
+
+
+def _vacate(fact: Absent, record: Item | None, view: View, now: datetime) -> Plan:
+    """Take the object off its image's list and leave a tombstone."""
+    leaving = _unlink(fact, record, view) if record and "etag" in record else ()
+    sequencer = fact.sequencer or (record or {})["sequencer"]["S"]
+    tombstone = {
+        "object": {"S": fact.object},
+        "sequencer": {"S": sequencer},
+        "expires_at": {"N": str(int((now + timedelta(days=TOMBSTONE_DAYS)).timestamp()))},
+    }
+    put = Put(Ref(Table.OBJECTS, fact.object), _same_record(record), tombstone)
+    return Plan(Outcome.REMOVED if record and "etag" in record else Outcome.NOTED, (put, *leaving))
+
+
+def _settle(fact: Present, record: Item | None, view: View, now: datetime, outcome: Outcome) -> Plan:
+    """Take the object off the list that it is on, if any, and put it at the end of its image's list."""
+    image = view[Ref(Table.IMAGES, fact.etag)]
+    if image is None and fact.attributes is None:
+        return Plan(Outcome.UNKNOWN_IMAGE)
+    leaving = _unlink(fact, record, view) if record and "etag" in record else ()
+    arriving, older = _link(fact, image, view, now)
+    item = _record(fact, record, older)
+    if fact.content_type == UNREAD and image:
+        item["content_type"] = image["content_type"]
+    put = Put(Ref(Table.OBJECTS, fact.object), _same_record(record), item)
+    return Plan(outcome, (put, *arriving, *leaving))
+
+
+def _refresh(fact: Present, record: Item, view: View) -> Plan:
+    """Note the later event; the row changes only if it names this object, or was waiting to be read."""
+    item = _record(fact, record, None)
+    if fact.content_type == UNREAD:
+        del item["content_type"]
+    changes = {name: value for name, value in item.items() if record.get(name) != value}
+    row = _row_changes(fact, record, view)
+    if not changes and not row:
+        return Plan(Outcome.UNCHANGED)
+    # The event that was found is still the last one of this object.
+    same_event = {"sequencer": record["sequencer"], "etag": record["etag"]}
+    # Only the oldest object's date is the row's, and an object becomes the oldest without an event of its own.
+    same_head = {"older": record.get("older")}
+    update = Update(Ref(Table.OBJECTS, fact.object), {**same_event, **same_head}, changes)
+    if not row:
+        return Plan(Outcome.REFRESHED, (update,))
+    # An update would create an item that is not there.
+    image_exists: dict[str, AttributeValue | None] = {"etag": record["etag"]}
+    # Somebody who deleted the row by hand may have let another object begin it anew.
+    same_name = _names(fact) if "last_modified" in row else {}
+    update_row = Update(Ref(Table.IMAGES, fact.etag), {**image_exists, **same_name}, row, adds={"revision": 1})
+    return Plan(Outcome.REFRESHED, (update, update_row))
+
+
+def _row_changes(fact: Present, record: Item, view: View) -> dict[str, AttributeValue | None]:
+    changes: dict[str, AttributeValue | None] = {}
+    if "older" not in record and record["last_modified"]["S"] != fact.last_modified:
+        changes["last_modified"] = {"S": fact.last_modified}
+    if fact.attributes is not None and fact.content_type != UNREAD:
+        image = view[Ref(Table.IMAGES, fact.etag)]
+        if image and image["content_type"]["S"] == UNREAD:
+            changes |= _metadata(fact)
+    return changes
+
+
+def _metadata(fact: Present) -> dict[str, AttributeValue | None]:
+    """The columns that an image gets when it can be read at last; the warning that it could not be read goes."""
+    return {"warnings": None, **(fact.attributes or {}), "content_type": {"S": fact.content_type}}
+
+
+def _link(fact: Present, image: Item | None, view: View, now: datetime) -> tuple[tuple[Write, ...], str | None]:
+    """Put the object at the end of its image's list; also return the object before it."""
+    ref = Ref(Table.IMAGES, fact.etag)
+    if image is None:
+        # Nobody else has begun this life of the image meanwhile.
+        no_image = {"etag": None}
+        return (Put(ref, no_image, _new_image(fact, now)),), None
+    tail = image["newest_object"]["S"]
+    tail_ref = Ref(Table.OBJECTS, tail)
+    if tail == fact.object or (tail_ref in view and view[tail_ref] is None):
+        raise CatalogDamaged(f"image {fact.etag} names {tail} as its newest object, which does not hold it")
+    # The object that is to be followed still holds the image, and nothing follows it yet.
+    open_end = {"etag": {"S": fact.etag}, "newer": None}
+    # The list still ends there.
+    same_tail = {"newest_object": image["newest_object"]}
+    changes: dict[str, AttributeValue | None] = {"newest_object": {"S": fact.object}}
+    expect: dict[str, AttributeValue | None] = {**same_tail}
+    if fact.attributes is not None and fact.content_type != UNREAD and image["content_type"]["S"] == UNREAD:
+        # Nobody else has read it meanwhile.
+        expect["content_type"] = image["content_type"]
+        changes |= _metadata(fact)
+    return (
+        Update(tail_ref, open_end, {"newer": {"S": fact.object}}),
+        Update(ref, expect, changes, adds={"copies": 1, "revision": 1}),
+    ), tail
+
+
+def _unlink(fact: Fact, record: Item, view: View) -> tuple[Write, ...]:
+    """Take the object off its image's list: close the gap, and let the row name an object that is left."""
+    older, newer = record.get("older"), record.get("newer")
+    this: AttributeValue = {"S": fact.object}
+    writes: list[Write] = []
+    # The neighbours still are neighbours; this also keeps an update from creating an item that is not there.
+    if older:
+        writes.append(Update(Ref(Table.OBJECTS, older["S"]), {"newer": this}, {"newer": newer}))
+    if newer:
+        expect: dict[str, AttributeValue | None] = {"older": this}
+        if not older:
+            # The row is about to take over the next object's date, which another event of that object would change.
+            expect["last_modified"] = _known(view, Ref(Table.OBJECTS, newer["S"]))["last_modified"]
+        writes.append(Update(Ref(Table.OBJECTS, newer["S"]), expect, {"older": older}))
+    if _row_lost(fact, record, view):
+        return tuple(writes)
+    image = Ref(Table.IMAGES, record["etag"]["S"])
+    if not older and not newer:
+        # The last object with these bytes. The row still ends its list here, so nobody has joined.
+        return (*writes, Delete(image, {"newest_object": this}))
+    expect_row: dict[str, AttributeValue | None] = {"etag": record["etag"]}
+    changes: dict[str, AttributeValue | None] = {}
+    if not newer:
+        # The list ends with this object, and will end with the one before it.
+        expect_row["newest_object"], changes["newest_object"] = this, older
+    if not older and newer:
+        # The row names this object, and will name the next one.
+        expect_row |= _names(fact)
+        bucket, _, key = newer["S"].partition("/")
+        changes |= {
+            "bucket": {"S": bucket},
+            "key": {"S": key},
+            "last_modified": _known(view, Ref(Table.OBJECTS, newer["S"]))["last_modified"],
+        }
+    return (*writes, Update(image, expect_row, changes, adds={"copies": -1, "revision": 1}))
+
+
+def _row_lost(fact: Fact, record: Item, view: View) -> bool:
+    """Tell whether a foreign writer deleted the row: there is none, or a later one that does not list this object.
+
+    Nobody reads the row to find out; a refusal brings it. That the object's own record has not changed is a condition
+    all the same, so a view of different moments does no harm.
+    """
+    ref = Ref(Table.IMAGES, record["etag"]["S"])
+    if ref not in view:
+        return False
+    image = view[ref]
+    if image is None:
+        return True
+    not_its_head = "older" not in record and object_name(image["bucket"]["S"], image["key"]["S"]) != fact.object
+    not_its_tail = "newer" not in record and image["newest_object"]["S"] != fact.object
+    return not_its_head or not_its_tail
+
+
+def _known(view: View, ref: Ref) -> Item:
+    item = view[ref]
+    if item is None or "etag" not in item:
+        raise CatalogDamaged(f"{ref.key} is on an image's list and has no record that says so")
+    return item
+
+
+def _names(fact: Fact) -> dict[str, AttributeValue]:
+    return {"bucket": {"S": fact.bucket}, "key": {"S": fact.key}}
+
+
+def _same_record(record: Item | None) -> Expectations:
+    """Say under which condition the object's record may be replaced."""
+    if record is None:
+        # No event of this object has been seen.
+        return {"object": None}
+    # The event that was found is still the last one of this object.
+    same_event = {"sequencer": record["sequencer"], "etag": record.get("etag")}
+    # Neighbours come and go without an event of this object.
+    same_neighbours = {"older": record.get("older"), "newer": record.get("newer")}
+    return {**same_event, **same_neighbours}
+
+
+def _record(fact: Present, record: Item | None, older: str | None) -> dict[str, AttributeValue]:
+    item: dict[str, AttributeValue] = {
+        "object": {"S": fact.object},
+        "etag": {"S": fact.etag},
+        "sequencer": {"S": fact.sequencer} if fact.sequencer else (record or {})["sequencer"],
+        "size_bytes": {"N": str(fact.size_bytes)},
+        "content_type": {"S": fact.content_type},
+        "last_modified": {"S": fact.last_modified},
+    }
+    if fact.version_id:
+        item["version_id"] = {"S": fact.version_id}
+    if older:
+        item["older"] = {"S": older}
+    return item
+
+
+def _new_image(fact: Present, now: datetime) -> dict[str, AttributeValue]:
+    return {
+        **(fact.attributes or {}),
+        "etag": {"S": fact.etag},
+        "ingested_at": {"S": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
+        "revision": {"N": "1"},
+        "bucket": {"S": fact.bucket},
+        "key": {"S": fact.key},
+        "size_bytes": {"N": str(fact.size_bytes)},
+        "copies": {"N": "1"},
+        "content_type": {"S": fact.content_type},
+        "last_modified": {"S": fact.last_modified},
+        "newest_object": {"S": fact.object},
+    }

@@ -1,0 +1,189 @@
+"""Words of the catalog: what a fact about an object is, and what a plan writes to the two tables.
+
+Items are in DynamoDB's wire form throughout, as extraction gives them and as the SDK's client takes them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+AttributeValue = Mapping[str, Any]
+"""A DynamoDB value in wire form: {"S": "text"} or {"N": "1"}."""
+
+Item = Mapping[str, AttributeValue]
+
+Expectations = Mapping[str, AttributeValue | None]
+"""Values that an item's attributes must have for a write to happen; None: the item must have no such attribute."""
+
+UNREAD = "application/octet-stream"
+"""Content type of an image whose bytes could not be read (archived): the type of unknown bytes, RFC 2046 4.5.1."""
+
+
+class Table(StrEnum):
+    """The two tables, by the role they play; the value is the partition key's name."""
+
+    IMAGES = "etag"
+    OBJECTS = "object"
+
+
+class Ref(NamedTuple):
+    """One item, by its table and partition key."""
+
+    table: Table
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The fact that an object holds an image.
+
+    Attributes:
+        bucket: bucket of the object.
+        key: key of the object.
+        sequencer: of the event that says so; None if the bytes are those the object had (restored from an archive).
+        etag: names the image.
+        size_bytes: size of the object.
+        last_modified: when the object was written, ISO 8601, UTC.
+        content_type: of the image, by content.
+        attributes: the image's other columns in wire form; None if nobody has read the image yet.
+        version_id: version of the object; None in a bucket without versions.
+    """
+
+    bucket: str
+    key: str
+    sequencer: str | None
+    etag: str
+    size_bytes: int
+    last_modified: str
+    content_type: str = UNREAD
+    attributes: Item | None = None
+    version_id: str | None = None
+
+    @property
+    def object(self) -> str:
+        """Name of the object's record."""
+        return object_name(self.bucket, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The fact that an object is gone, or holds no image.
+
+    Attributes:
+        bucket: bucket of the object.
+        key: key of the object.
+        sequencer: of the event that says so; None if the bytes are those the object had.
+        etag: the bytes that turned out to be no image; None for an object that is gone.
+    """
+
+    bucket: str
+    key: str
+    sequencer: str | None
+    etag: str | None = None
+
+    @property
+    def object(self) -> str:
+        """Name of the object's record."""
+        return object_name(self.bucket, self.key)
+
+
+Fact = Present | Absent
+
+
+class Outcome(StrEnum):
+    """What became of a fact."""
+
+    ADDED = "added"
+    """The object is new, or was without an image."""
+    REPLACED = "replaced"
+    """The object held another image."""
+    REFRESHED = "refreshed"
+    """The object holds the image that it held."""
+    REMOVED = "removed"
+    """The object held an image and does no more."""
+    NOTED = "noted"
+    """The object held no image; its tombstone now knows the event."""
+    STALE = "stale"
+    """A later event of the object came first."""
+    DUPLICATE = "duplicate"
+    """This very event came before."""
+    UNCHANGED = "unchanged"
+    """Nothing is to be written."""
+    UNKNOWN_IMAGE = "unknown image"
+    """The image has no row, and the fact brings none: read the object and come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write a whole item in place of one that meets `expect`."""
+
+    ref: Ref
+    expect: Expectations
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """Change an item that meets `expect`.
+
+    Attributes:
+        ref: the item.
+        expect: what must hold.
+        sets: attributes to set, or with None to remove.
+        adds: numbers to add to attributes.
+    """
+
+    ref: Ref
+    expect: Expectations
+    sets: Mapping[str, AttributeValue | None] = field(default_factory=dict)
+    adds: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete an item that meets `expect`."""
+
+    ref: Ref
+    expect: Expectations
+
+
+Write = Put | Update | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The writes that bring the tables up to a fact: all or none."""
+
+    outcome: Outcome
+    writes: tuple[Write, ...] = ()
+
+    @property
+    def image_added(self) -> bool:
+        """Whether a new row comes to be."""
+        return any(isinstance(write, Put) and write.ref.table is Table.IMAGES for write in self.writes)
+
+    @property
+    def image_removed(self) -> bool:
+        """Whether a row goes."""
+        return any(isinstance(write, Delete) for write in self.writes)
+
+
+class Unseen(Exception):
+    """The decision needs an item that nobody has read yet."""
+
+    def __init__(self, ref: Ref) -> None:
+        super().__init__(f"{ref.table}={ref.key}")
+        self.ref = ref
+
+
+class View(dict[Ref, Item | None]):
+    """What is known of the tables: items as last seen, None for items known to be absent."""
+
+    def __missing__(self, ref: Ref) -> Item | None:
+        raise Unseen(ref)
+
+
+def object_name(bucket: str, key: str) -> str:
+    """Name an object's record. Bucket names have no slash, so the name can be taken apart again."""
+    return f"{bucket}/{key}"
