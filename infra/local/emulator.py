@@ -64,13 +64,14 @@ class Emulator:
         put_aside: where the data of a run that ended hard was moved to, or None.
     """
 
-    def __init__(self, program: Path, folder: Path, *, check_permissions: bool = False) -> None:
+    def __init__(self, program: Path, folder: Path, *, check_permissions: bool = False, fresh: bool = False) -> None:
         """Start the emulator.
 
         Args:
             program: what `make_environment` returned.
             folder: data, logs and state; kept from run to run.
             check_permissions: evaluate IAM policies on every request, as AWS does.
+            fresh: begin with nothing; earlier data is deleted.
 
         Raises:
             AlreadyRunningError: another process holds `folder`.
@@ -86,6 +87,8 @@ class Emulator:
             self._lock.close()
             raise AlreadyRunningError(f"another process is using {folder}") from error
         self.put_aside = self._settle_last_run()
+        if fresh:
+            shutil.rmtree(folder / "data", ignore_errors=True)
         port = self._choose_port()
         self.endpoint_url = f"http://{LOOPBACK}:{port}"
         self._server = Server(
@@ -115,11 +118,15 @@ class Emulator:
             config=Config(**{"max_pool_connections": 32, **config}),
         )
 
-    def stop(self) -> None:
-        """Stop the emulator in order, so that its tables are saved, and give the folder free."""
+    def stop(self, *, whole: bool = True) -> None:
+        """Stop the emulator in order, so that its tables are saved, and give the folder free.
+
+        Args:
+            whole: False if the data must not be used again; the next start puts it aside.
+        """
         was_running = self._server.running
         self._server.stop(seconds=STOP_SECONDS)
-        if was_running:
+        if was_running and whole:
             self._run_file.unlink(missing_ok=True)
         self._lock.close()
 

@@ -1,0 +1,236 @@
+"""`./infra/run`: the whole pipeline on this machine, from a folder of photos to image-data.csv."""
+
+import csv
+import io
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from local.deploy import DeploymentError
+from local.emulator import AlreadyRunningError
+from local.photos import write_survey
+from local.servers import ServerError
+from local.stack import HOME, LocalStack, etag_of, files_of
+
+FOLLOW_SECONDS = 1.0
+# The processor's time-out and some: work that has not moved for so long is not under way but failed.
+STALLED_SECONDS = 75.0
+REASON = "The reason stands in .skyledger/stack/emulator.log"
+SHOWN_ROWS = 10
+SHOWN_COLUMNS = {
+    "key": "photo",
+    "model": "model",
+    "captured_at": "captured at",
+    "gps_latitude_deg": "lat (deg)",
+    "gps_longitude_deg": "lon (deg)",
+    "relative_altitude_m": "height (m)",
+}
+
+console = Console(highlight=False)
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+
+
+@dataclass(frozen=True, slots=True)
+class Csv:
+    """A published CSV as this command shows it."""
+
+    path: Path
+    rows: list[dict[str, str]]
+
+    @classmethod
+    def download(cls, stack: LocalStack, path: Path) -> "Csv":
+        """Fetch the CSV and put it in its place whole."""
+        content = stack.csv()
+        unfinished = path.with_suffix(".unfinished")
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+        return cls(path, list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline=""))))
+
+    @property
+    def images(self) -> int:
+        """Objects that hold an image."""
+        return sum(int(row["copies"] or 0) for row in self.rows)
+
+    @property
+    def warned(self) -> int:
+        """Rows of images that could not be read in full."""
+        return sum(1 for row in self.rows if row["warnings"])
+
+
+@app.command()
+def run(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(exists=True, file_okay=False, help="Photos to upload. Without it, a synthetic drone survey."),
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="End when the CSV is current.")] = False,
+    photos: Annotated[int, typer.Option(min=1, help="How many photos the synthetic survey has.")] = 24,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs uploaded.")] = False,
+) -> None:
+    """Run the whole pipeline on this machine: photos in, image-data.csv out.
+
+    Everything lies in .skyledger/ and is kept: running again adds nothing twice. Without --once the pipeline stays up
+    and follows what is added to FOLDER or put into the images bucket, until Ctrl-C.
+    """
+    begun = time.monotonic()
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    if folder is None:
+        folder = HOME / "survey"
+        write_survey(folder, photos)
+    try:
+        with _running_stack(fresh) as stack:
+            whole = _bring_up_to_date(stack, folder, begun)
+            if not once:
+                _follow(stack, folder)
+    except AlreadyRunningError:
+        _fail("Skyledger is running here already; end that one first (Ctrl-C).", 2)
+    except (ServerError, DeploymentError) as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        whole = True
+    raise typer.Exit(0 if whole else 1)
+
+
+@contextmanager
+def _running_stack(fresh: bool) -> Iterator[LocalStack]:
+    with console.status("") as status:
+        stack = LocalStack(fresh=fresh, tell=lambda step: status.update(f"{step} ..."))
+    if stack.emulator.put_aside:
+        console.print("[yellow]The last run ended hard, so its tables and buckets disagree: beginning anew.[/]")
+        console.print(f"Its data is in {stack.emulator.put_aside}")
+    console.print(f"Pipeline up at [bold]{stack.emulator.endpoint_url}[/]")
+    try:
+        yield stack
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second Ctrl-C would end it hard
+        with console.status("finishing what is under way and saving ..."):
+            exported = stack.stop()
+        if not exported:
+            console.print(f"[red]Not everything could be exported; the next run begins anew.[/] {REASON}")
+
+
+def _bring_up_to_date(stack: LocalStack, folder: Path, begun: float) -> bool:
+    """Upload, wait and show; whether everything came through."""
+    files = files_of(folder)
+    uploaded = _upload_changed(stack, files)
+    whole = _wait_with_progress(stack)
+    csv = Csv.download(stack, HOME / "image-data.csv")
+    _show(csv)
+    seconds = time.monotonic() - begun
+    objects = len(stack.uploaded())
+    console.print(
+        f"{uploaded} of {len(files)} files uploaded now; {objects} objects in the bucket, {csv.images} images"
+    )
+    console.print(
+        f"[bold]{len(csv.rows)} rows[/] (distinct images), {csv.warned} with warnings, {seconds:.1f} s in all"
+    )
+    lost = stack.dead_letters()
+    if lost:
+        console.print(f"[red]{lost} events could not be processed[/] and lie in the dead-letter queue. {REASON}")
+    console.print(f"CSV: [bold]{csv.path}[/]")
+    return whole and not lost
+
+
+def _upload_changed(stack: LocalStack, files: dict[str, Path]) -> int:
+    present = stack.uploaded()
+    changed = [(key, path) for key, path in files.items() if present.get(key) != etag_of(path)]
+    if not changed:
+        return 0
+    with _progress() as progress:
+        task = progress.add_task("uploading", total=len(changed))
+        for _ in stack.upload(changed):
+            progress.advance(task)
+    return len(changed)
+
+
+def _wait_with_progress(stack: LocalStack) -> bool:
+    """Wait until the CSV is current; False if work is left that does not move."""
+    with _progress() as progress:
+        most, last, moved = 0, None, time.monotonic()
+        task = progress.add_task("reading images", total=None)
+        while backlog := stack.backlog():
+            left = backlog.waiting + backlog.under_way
+            most = max(most, left)
+            progress.update(
+                task,
+                total=most or None,
+                completed=most - left,
+                description="reading images" if left else "writing the CSV",
+            )
+            if backlog != last:
+                last, moved = backlog, time.monotonic()
+            if time.monotonic() - moved > STALLED_SECONDS:
+                console.print(f"[red]{left} events do not get through[/]; they are tried again in minutes. {REASON}")
+                return False
+        progress.update(task, description="CSV is current", total=most or 1, completed=most or 1)
+    return True
+
+
+def _follow(stack: LocalStack, folder: Path) -> None:
+    """Upload what is added to the folder, and report every new version of the CSV, until interrupted."""
+    console.print(f"\nFollowing [bold]{folder}[/] and the images bucket; Ctrl-C ends.")
+    console.print(
+        f"  aws --endpoint-url {stack.emulator.endpoint_url} s3 cp PHOTO s3://{stack.deployment.images_bucket}/",
+        style="dim",
+    )
+    version, seen = stack.csv_version(), _dates(folder)
+    while True:
+        time.sleep(FOLLOW_SECONDS)
+        dates = _dates(folder)
+        if dates != seen:
+            seen = dates
+            _upload_changed(stack, files_of(folder))
+        now = stack.csv_version()
+        if now != version:
+            version = now
+            csv = Csv.download(stack, HOME / "image-data.csv")
+            console.print(f"{time.strftime('%H:%M:%S')}  {len(csv.rows)} rows, {csv.warned} with warnings")
+
+
+def _dates(folder: Path) -> dict[Path, float]:
+    return {path: path.stat().st_mtime for path in files_of(folder).values()}
+
+
+def _show(csv: Csv) -> None:
+    table = Table(title=f"The first {min(SHOWN_ROWS, len(csv.rows))} of {len(csv.rows)} rows", title_justify="left")
+    for column, title in SHOWN_COLUMNS.items():
+        table.add_column(title, no_wrap=True, justify="right" if column.endswith(("_deg", "_m")) else "left")
+    for row in csv.rows[:SHOWN_ROWS]:
+        table.add_row(row["key"].rpartition("/")[2], *(row[column] for column in list(SHOWN_COLUMNS)[1:]))
+    console.print(table)
+
+
+def _progress() -> Progress:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    return Progress(*columns, console=console)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _fail(message: str, code: int) -> None:
+    Console(stderr=True).print(f"[red]{message}[/]")
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    sys.exit(app())
