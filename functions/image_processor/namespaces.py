@@ -10,7 +10,7 @@ from functools import lru_cache
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 XML = "http://www.w3.org/XML/1998/namespace"
-X = "adobe:ns:meta/"
+XMP_META = "adobe:ns:meta/"
 
 _ADOBE = {
     "aux": "exif/1.0/aux",
@@ -110,7 +110,7 @@ _BY_URI = (
     | {f"ns.google.com/photos/1.0/{path}": prefix for prefix, path in _GOOGLE.items()}
     | {uri: prefix for prefix, uri in (_OTHERS | _MAKERS).items()}
 )
-_BY_PREFIX = {prefix: f"http://{uri}/" for uri, prefix in _BY_URI.items()} | {"rdf": RDF, "xml": XML, "x": X}
+_BY_PREFIX = {prefix: f"http://{uri}/" for uri, prefix in _BY_URI.items()} | {"rdf": RDF, "xml": XML, "x": XMP_META}
 
 _MAKER_PATTERNS = (
     (re.compile(r"autel[\w.-]*/"), "drone-autel"),

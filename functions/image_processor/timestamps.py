@@ -18,6 +18,7 @@ _TIME = r"(\d{1,2}| \d):(\d{1,2}| \d)(?::(\d{1,2}| \d)(?:[.,](\d+))?)?"
 _ZONE = r"(Z|[+-]\d{1,2}(?::?\d{2})?)"
 _STAMP = re.compile(rf"{_DATE}[ T]+{_TIME}\s*{_ZONE}?", re.ASCII | re.IGNORECASE)
 _DATE_ONLY = re.compile(rf"{_DATE}(?:[ T].*)?", re.ASCII)
+_IPTC_TIME = re.compile(r"(\d{2}):?(\d{2}):?(\d{2})([+-]\d{4})?", re.ASCII)
 _OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?", re.ASCII)
 
 
@@ -70,6 +71,21 @@ def zone(text: str) -> str:
     return _zone(text) if text.strip(" :\0") else ""
 
 
+def iptc_stamp(date: str, time: str) -> str | None:
+    """Return IPTC's DateCreated `20060509` and TimeCreated `062751-0500` as ISO 8601, or None if there is no date.
+
+    Raises:
+        Unusable: not a date and time.
+    """
+    if is_blank(date):
+        return None
+    match = _IPTC_TIME.fullmatch(time.strip())
+    if match is None or not re.fullmatch(r"\d{8}", date.strip(), re.ASCII):
+        raise Unusable("a date without a time" if not time.strip() else "not a date")
+    hour, minute, second, offset = match.groups()
+    return stamp(f"{date[:4]}:{date[4:6]}:{date[6:8]} {hour}:{minute}:{second}{offset or ''}")
+
+
 def utc_stamp(date: str, time: tuple[Raw, ...] | str) -> str | None:
     """Return GPSDateStamp and GPSTimeStamp as `2016-09-28T17:17:58.65Z`, or None if one is blank.
 
@@ -86,10 +102,7 @@ def utc_stamp(date: str, time: tuple[Raw, ...] | str) -> str | None:
     if match is None:
         raise Unusable("not a date")
     year, month, day = map(int, match.groups())
-    if isinstance(time, str):
-        parts = tuple(time.strip().rstrip("Z").split(":"))
-    else:
-        parts = time
+    parts = tuple(time.strip().rstrip("Z").split(":")) if isinstance(time, str) else time
     if len(parts) != 3:
         raise Unusable("not a time")
     hour, minute, second = (exact(part) for part in parts)

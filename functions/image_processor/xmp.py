@@ -12,7 +12,7 @@ wins, which is a warning. Its JSON form:
 
 from dataclasses import dataclass, field
 
-from image_processor.namespaces import RDF, X, XML, prefix_of
+from image_processor.namespaces import RDF, XML, XMP_META, prefix_of
 from image_processor.xml_tree import Element, Refused, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
@@ -22,7 +22,7 @@ MAX_PACKETS = 50
 
 _RDF = f"{{{RDF}}}"
 _LANG = f"{{{XML}}}lang"
-_TOOLKITS = (f"{{{X}}}xmptk", f"{{{X}}}xaptk")
+_TOOLKITS = (f"{{{XMP_META}}}xmptk", f"{{{XMP_META}}}xaptk")
 _ARRAYS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
 _SYNTAX = frozenset(f"{_RDF}{name}" for name in ("ID", "nodeID", "datatype", "parseType", "resource", "about"))
 
@@ -45,7 +45,7 @@ class Document:
     warnings: list[str] = field(default_factory=list)
 
     def text(self, name: str) -> str | None:
-        """Return a property's text: of alternatives `x-default`, of an array the first, of a qualified value the value."""
+        """Return a property's text: `x-default` of alternatives, the first of an array, the value of a qualified one."""
         return text_of(self.properties.get(name))
 
     def texts(self, name: str) -> list[str]:
@@ -100,10 +100,8 @@ def _add(document: Document, name: str, value: Value) -> None:
 
 def _properties(root: Element) -> list[tuple[str, Value]]:
     """Return the properties of one packet; those without any rdf:RDF it has none."""
-    found: list[tuple[str, Value]] = []
-    for name in _TOOLKITS:
-        if toolkit := root.attributes.get(name):
-            found.append(("x:xmptk", toolkit))
+    toolkits = (root.attributes.get(name) for name in _TOOLKITS)
+    found: list[tuple[str, Value]] = [("x:xmptk", toolkit) for toolkit in toolkits if toolkit]
     for rdf in _find_rdf(root):
         for node in rdf.children:
             if node.name == f"{_RDF}Description" or node.children:

@@ -1,0 +1,219 @@
+"""The typed columns of one image: each from the best of its sources."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from image_processor import position, sources, timestamps
+from image_processor.metadata import Metadata
+from image_processor.position import Axis
+from image_processor.text import clean, decode
+from image_processor.values import Raw, Unusable, number, whole
+from image_processor.xmp import text_of
+
+Cell = str | int | Decimal | list[str]
+
+_INFINITE = 0xFFFFFFFF  # numerator of SubjectDistance that means infinity (Exif 2.32)
+_TOO_LARGE_ISO = 65535
+
+
+def cells_of(metadata: Metadata) -> dict[str, Cell]:
+    """Return the values of the columns from `width_px` to `projection_type`; what is unknown is absent."""
+    values: dict[str, Cell | None] = {"width_px": metadata.container.width, "height_px": metadata.container.height}
+    for column, names in sources.TEXTS.items():
+        values[column] = next((found for name in names if (found := metadata.text(name, column))), None)
+    for column, names in sources.JOINED.items():
+        values[column] = next(("; ".join(found) for name in names if (found := metadata.texts(name, column))), None)
+    for column, names in sources.NUMBERS.items():
+        values[column] = _numeric(metadata, column, names, number)
+    for column, names in sources.INTEGERS.items():
+        values[column] = _numeric(metadata, column, names, whole)
+    for column, (names, meanings) in sources.ENUMERATIONS.items():
+        code = _numeric(metadata, column, names, whole)
+        values[column] = None if code is None else meanings.get(code, f"unknown ({code})")
+    for column, read in _SPECIAL.items():
+        values[column] = read(metadata)
+    values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
+    return {column: value for column, value in values.items() if value is not None}
+
+
+def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Callable[[Raw], Any]) -> Any:
+    """Return the first usable number; of several elements the first counts."""
+
+    def value(name: str) -> Any:
+        found = metadata.values(name)
+        if not found:
+            return None
+        if column == "digital_zoom_ratio" and found[0] == (0, 0):
+            return None  # numerator 0: digital zoom was not used
+        if column == "subject_distance_m" and _is_infinite(found[0]):
+            raise Unusable("infinity")
+        return read(found[0])
+
+    return metadata.first(column, names, value)
+
+
+def _is_infinite(value: Raw) -> bool:
+    return isinstance(value, tuple) and value[0] == _INFINITE
+
+
+def _orientation(metadata: Metadata) -> int | None:
+    def read(source: str) -> int | None:
+        found = metadata.values(source)
+        if not found:
+            return None
+        value = whole(found[0])
+        if not 1 <= value <= 8:
+            raise Unusable(f"{value} is no orientation")
+        return value
+
+    return metadata.first("orientation", sources.ORIENTATIONS, read)
+
+
+def _iso(metadata: Metadata) -> int | None:
+    largest: int | None = None
+
+    def read(source: str) -> int | None:
+        nonlocal largest
+        speeds = [whole(value) for value in metadata.values(source)]
+        speed = next((value for value in speeds if value), speeds[0] if speeds else None)
+        if speed == _TOO_LARGE_ISO:
+            largest = speed
+            return None
+        return speed
+
+    speed = metadata.first("iso", sources.SENSITIVITIES, read)
+    return largest if speed is None else speed
+
+
+def _flash_fired(metadata: Metadata) -> int | None:
+    def read(source: str) -> int | None:
+        if source == "EXIF:Flash":
+            found = metadata.values(source)
+            return whole(found[0]) & 1 if found else None
+        flash = metadata.xmp.properties.get(source)
+        fired = text_of(flash.get("exif:Fired")) if isinstance(flash, dict) else None
+        return None if fired is None else int(fired.strip().lower() == "true")
+
+    return metadata.first("flash_fired", ("EXIF:Flash", "exif:Flash"), read)
+
+
+def _captured_at(metadata: Metadata) -> str | None:
+    def read(moment: tuple[str, str, str]) -> str | None:
+        date, fraction, offset = (metadata.text(source) or "" if source else "" for source in moment)
+        if moment[0].startswith("IPTC:"):
+            return timestamps.iptc_stamp(date, offset)
+        try:
+            zone = timestamps.zone(offset)
+        except Unusable as error:
+            metadata.warn(f"captured_at: {offset[:20]!r}: {error}")
+            zone = ""
+        return timestamps.stamp(date, fraction, zone)
+
+    return metadata.first("captured_at", sources.MOMENTS, read)
+
+
+def _gps_datetime(metadata: Metadata) -> str | None:
+    def read(group: str) -> str | None:
+        date = metadata.text(f"{group}:GPSDateStamp") or ""
+        if group == "EXIF":
+            return timestamps.utc_stamp(date, metadata.values("EXIF:GPSTimeStamp"))
+        time = metadata.text("exif:GPSTimeStamp") or ""
+        return timestamps.utc_stamp(date, time) if date else timestamps.in_utc(time)
+
+    return metadata.first("gps_datetime", ("EXIF", "exif"), read)
+
+
+def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
+    """Return latitude and longitude: of the first source that has both and is a place, else what the first has."""
+    half: tuple[Decimal | None, Decimal | None] = (None, None)
+    for latitude_names, longitude_names in sources.POSITIONS:
+        latitude = metadata.first(
+            "gps_latitude_deg", latitude_names, lambda name: _coordinate(metadata, "latitude", name)
+        )
+        longitude = metadata.first(
+            "gps_longitude_deg", longitude_names, lambda name: _coordinate(metadata, "longitude", name)
+        )
+        if position.is_nowhere(latitude, longitude):
+            metadata.warn("gps_latitude_deg: the position 0, 0 means no fix")
+        elif latitude is not None and longitude is not None:
+            _flag_void(metadata)
+            return latitude, longitude
+        elif half == (None, None):
+            half = latitude, longitude
+    if half != (None, None):
+        _flag_void(metadata)
+    return half
+
+
+def _flag_void(metadata: Metadata) -> None:
+    if (metadata.text("EXIF:GPSStatus") or "").upper().startswith("V"):
+        metadata.warn("gps_status: void: the receiver calls its position invalid")
+
+
+def _coordinate(metadata: Metadata, axis: Axis, source: str) -> Decimal | None:
+    found = metadata.values(source)
+    if not found:
+        return None
+    if not source.startswith("EXIF:"):
+        return position.xmp_coordinate(axis, str(found[0]))
+    return position.coordinate(axis, found, metadata.text(f"{source}Ref"))
+
+
+def _gps_altitude(metadata: Metadata) -> Decimal | None:
+    return _with_reference(metadata, "gps_altitude_m", sources.ALTITUDES, position.altitude)
+
+
+def _gps_speed(metadata: Metadata) -> Decimal | None:
+    return _with_reference(metadata, "gps_speed_mps", sources.SPEEDS, position.speed)
+
+
+def _with_reference(
+    metadata: Metadata,
+    column: str,
+    pairs: tuple[tuple[str, str], ...],
+    read: Callable[[Raw, str | None], Decimal],
+) -> Decimal | None:
+    def value(pair: tuple[str, str]) -> Decimal | None:
+        found = metadata.values(pair[0])
+        return read(found[0], metadata.text(pair[1])) if found else None
+
+    return metadata.first(column, pairs, value)
+
+
+def _keywords(metadata: Metadata) -> list[str] | None:
+    """Return all keywords of all sources in order, each once; XPKeywords separates them by semicolons."""
+    words: dict[str, None] = {}
+    for source in sources.KEYWORDS:
+        found = metadata.texts(source, "keywords")
+        if source == "EXIF:XPKeywords":
+            found = [clean(word) for text in found for word in text.split(";")]
+        words.update(dict.fromkeys(word for word in found if word))
+    return list(words) or None
+
+
+def _comment(metadata: Metadata) -> str | None:
+    for source in sources.COMMENTS:
+        if content := metadata.text(source, "comment"):
+            return content
+    for block in metadata.container.comments:
+        if isinstance(block.data, bytes):
+            content, guessed = decode(block.data)
+            if content := clean(content):
+                if guessed:
+                    metadata.warn("comment: not UTF-8, read as Windows-1252")
+                return content
+    return None
+
+
+_SPECIAL: dict[str, Callable[[Metadata], Cell | None]] = {
+    "orientation": _orientation,
+    "captured_at": _captured_at,
+    "iso": _iso,
+    "flash_fired": _flash_fired,
+    "gps_altitude_m": _gps_altitude,
+    "gps_datetime": _gps_datetime,
+    "gps_speed_mps": _gps_speed,
+    "comment": _comment,
+    "keywords": _keywords,
+}

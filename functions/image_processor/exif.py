@@ -1,0 +1,195 @@
+"""Exif: the tags of an image's TIFF blocks, by directory and name.
+
+`tiff` finds the directories and bounds them; a tag is read only if the block really has all of its value, so that a
+bad offset or a count that lies costs that tag alone. exifread names the tags (`exif_names`) and decodes the maker
+note (`maker_notes`).
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from image_processor import text, tiff
+from image_processor.blocks import Block
+from image_processor.errors import ReadLimitReached
+from image_processor.exif_names import name_of
+from image_processor.maker_notes import maker_note
+from image_processor.tiff import SIZES, Ifd, RawTag
+from image_processor.values import Raw, approximate, shortest_float32
+from image_processor.view import View
+
+MAX_TAGS = 3000
+"""Tags of one image: the richest real file (a raw with several pictures) has about 300."""
+
+MAX_TEXT = 64 * 1024
+"""Bytes of one text: all that a JPEG segment can hold."""
+
+MAX_ITEMS = 64
+"""Elements of an array that are written out; longer ones are tables (strip offsets, colour maps)."""
+
+MAX_BINARY = 16
+"""Bytes of an untyped value that are written out as numbers; more is a blob."""
+
+MAX_DAMAGED = 8
+"""Damaged tags of one block that are named in warnings."""
+
+_TEXT_TYPES = (2, 129)
+_BYTE_TYPES = (1, 6, 7)
+_FLOAT32 = 11
+_UTF16_TAGS = range(0x9C9B, 0x9CA0)  # XPTitle to XPSubject: bytes that are UTF-16LE
+_CODED_TAGS = {("ExifIFD", 0x9286), ("IFD0", 0x9286), ("GPS", 0x1B), ("GPS", 0x1C)}
+_POINTERS = (tiff.EXIF_IFD, tiff.GPS_IFD, tiff.INTEROP_IFD, tiff.SUB_IFDS)
+_MAKER_NOTE = 0x927C
+_KINDS = {1: "BYTE", 2: "ASCII", 3: "SHORT", 4: "LONG", 5: "RATIONAL", 6: "SBYTE", 7: "UNDEFINED", 8: "SSHORT"}
+_KINDS |= {9: "SLONG", 10: "SRATIONAL", 11: "FLOAT", 12: "DOUBLE", 13: "IFD", 16: "LONG8", 17: "SLONG8", 18: "IFD8"}
+_KINDS |= {129: "UTF-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One tag with its name and the place it stands in.
+
+    Attributes:
+        directory: `IFD0`, `ExifIFD`, `GPS`, ...
+        name: name in the standard.
+        raw: number, type, count and access to the value.
+        order: byte order of its block, `<` or `>`.
+    """
+
+    directory: str
+    name: str
+    raw: RawTag
+    order: str
+
+    def text(self) -> tuple[str, bool]:
+        """Return the value as text (numbers in decimal) and whether its encoding was guessed."""
+        if (self.directory, self.raw.tag) in _CODED_TAGS and self.raw.type in (1, 7):
+            return text.decode_comment(self.raw.data(MAX_TEXT), self.order)
+        if self.raw.tag in _UTF16_TAGS and self.directory != "GPS":
+            return text.decode_utf16(self.raw.data(MAX_TEXT)), False
+        if self.raw.type in _TEXT_TYPES or (self.raw.type in _BYTE_TYPES and self.raw.count > 1):
+            return text.decode(self.raw.data(MAX_TEXT))
+        return " ".join(_in_decimal(value) for value in self.numbers()), False
+
+    def numbers(self) -> tuple[Raw, ...]:
+        """Return the elements as numbers, (numerator, denominator) pairs, or the one text."""
+        if self.raw.type in _TEXT_TYPES:
+            content = text.decode(self.raw.data(MAX_TEXT))[0]
+            return (content,) if content else ()
+        if self.raw.type == 7:
+            return tuple(self.raw.data(MAX_ITEMS))
+        values = self.raw.values(MAX_ITEMS)
+        if self.raw.type == _FLOAT32:
+            return tuple(shortest_float32(value) for value in values if isinstance(value, float))
+        return tuple(value for value in values if not isinstance(value, bytes))
+
+    def json(self) -> Any:
+        """Return the value for the JSON document; what is binary or long as its type and size only."""
+        raw = self.raw
+        if raw.type in _TEXT_TYPES or raw.tag in _UTF16_TAGS or (self.directory, raw.tag) in _CODED_TAGS:
+            return text.clean(self.text()[0])
+        if raw.type == 7 or (raw.type == 1 and raw.count > MAX_ITEMS):
+            return self._json_of_bytes()
+        if raw.count > MAX_ITEMS:
+            return {"type": _KINDS[raw.type], "count": raw.count}
+        values = [_for_json(value) for value in self.numbers()]
+        return values[0] if len(values) == 1 else values
+
+    def _json_of_bytes(self) -> Any:
+        if self.raw.tag == _MAKER_NOTE or self.raw.count > 1000:
+            return {"type": _KINDS[self.raw.type], "bytes": self.raw.length}
+        data = self.raw.data()
+        printable = data.rstrip(b"\0")
+        if len(printable) > 2 and printable.isascii() and printable.decode().isprintable():
+            return printable.decode()
+        if len(data) > MAX_BINARY:
+            return {"type": _KINDS[self.raw.type], "bytes": self.raw.length}
+        return data[0] if len(data) == 1 else list(data)
+
+
+@dataclass(slots=True)
+class Exif:
+    """The Exif of one image.
+
+    Attributes:
+        directories: tags by directory, then name; of several blocks the first that has a tag counts.
+        maker_note: decoded maker note by name, values ready for JSON.
+        warnings: tags that could not be read, and why.
+    """
+
+    directories: dict[str, dict[str, Tag]] = field(default_factory=dict)
+    maker_note: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def find(self, name: str) -> Tag | None:
+        """Return the main image's tag of that name; a tag in the wrong one of IFD0 and ExifIFD counts too."""
+        for directory in ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD"):
+            tag = self.directories.get(directory, {}).get(name)
+            if tag is not None:
+                return tag
+        return None
+
+    def document(self) -> dict[str, dict[str, Any]]:
+        """Return all tags for the `exif` column: an object by directory of objects by tag name."""
+        document = {
+            directory: {tag.name: tag.json() for tag in tags.values() if tag.raw.tag not in _POINTERS}
+            for directory, tags in self.directories.items()
+        }
+        if self.maker_note:
+            document["MakerNotes"] = self.maker_note
+        return {directory: tags for directory, tags in document.items() if tags}
+
+
+def read(blocks: list[Block]) -> Exif:
+    """Read the TIFF blocks of an image; an earlier one wins where two have the same tag."""
+    exif = Exif()
+    for block in blocks:
+        try:
+            _read_block(exif, block.data)
+        except ReadLimitReached as error:
+            exif.warnings.append(f"exif: read limit reached: {error}")
+            break
+    return exif
+
+
+def _read_block(exif: Exif, data: bytes | View) -> None:
+    head = data[:2] if isinstance(data, bytes) else data.read_at(0, 2)
+    order = "<" if head == b"II" else ">"
+    ignored: list[str] = []  # the container has warned of the structure already
+    damaged = 0
+    for ifd in tiff.walk_ifds(data, ignored):
+        damaged += _add_directory(exif, ifd, order, MAX_DAMAGED - damaged)
+        if ifd.name == "ExifIFD" and not exif.maker_note and _MAKER_NOTE in ifd.tags:
+            exif.maker_note = maker_note(data, order, ifd.tags[_MAKER_NOTE], exif.find)
+
+
+def _add_directory(exif: Exif, ifd: Ifd, order: str, warnings_left: int) -> int:
+    """Add the sound tags of a directory; return how many were not."""
+    tags = exif.directories.setdefault(ifd.name, {})
+    damaged = 0
+    for number, raw in ifd.tags.items():
+        name = name_of(ifd.name, number)
+        if not raw.whole:
+            damaged += 1
+            if damaged <= warnings_left:
+                reason = "the value is not inside the file" if raw.type in SIZES else f"unknown type {raw.type}"
+                exif.warnings.append(f"exif: {ifd.name} {name}: {reason}")
+        elif sum(map(len, exif.directories.values())) >= MAX_TAGS:
+            exif.warnings.append(f"exif: more than {MAX_TAGS} tags")
+            break
+        elif raw.length:
+            tags.setdefault(name, Tag(ifd.name, name, raw, order))
+    return damaged
+
+
+def _in_decimal(value: Raw) -> str:
+    return f"{value[0]}/{value[1]}" if isinstance(value, tuple) else str(value)
+
+
+def _for_json(value: Raw) -> Any:
+    if isinstance(value, tuple):
+        numerator, denominator = value
+        return approximate(Fraction(numerator, denominator)) if denominator else f"{numerator}/{denominator}"
+    if isinstance(value, float) and value - value != 0:  # NaN or infinity, which JSON does not have
+        return str(value)
+    return value

@@ -1,0 +1,77 @@
+"""IPTC-IIM records: the captions of press and stock photography (IPTC Information Interchange Model 4.2).
+
+A record is a run of datasets: 0x1C, record number, dataset number, length, value.
+"""
+
+from dataclasses import dataclass, field
+
+from image_processor import text
+
+MAX_DATASETS = 2000
+"""Datasets of one image: hundreds of keywords are rare."""
+
+_MARKER = 0x1C
+_APPLICATION = 2
+
+_NAMES = {
+    5: "ObjectName",
+    25: "Keywords",
+    55: "DateCreated",
+    60: "TimeCreated",
+    80: "By-line",
+    105: "Headline",
+    116: "CopyrightNotice",
+    120: "Caption-Abstract",
+}
+
+
+@dataclass(slots=True)
+class Iptc:
+    """The datasets that feed columns, by name; repeatable ones have several values."""
+
+    values: dict[str, list[str]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+    def text(self, name: str) -> str | None:
+        """Return the first value of a dataset."""
+        return next(iter(self.values.get(name, ())), None)
+
+
+def read(records: list[bytes]) -> Iptc:
+    """Read IPTC records; of several, the first that has a dataset counts.
+
+    Text is UTF-8 where the record declares it or is valid as such, else Windows-1252, as most programs without a
+    declaration wrote.
+    """
+    iptc = Iptc()
+    for record in records:
+        found: dict[str, list[str]] = {}
+        for number, value in _datasets(record):
+            content, guessed = text.decode(value)
+            if guessed:
+                warning = f"iptc: {_NAMES[number]}: not UTF-8, read as Windows-1252"
+                if warning not in iptc.warnings:
+                    iptc.warnings.append(warning)
+            if content:
+                found.setdefault(_NAMES[number], []).append(content)
+        for name, values in found.items():
+            iptc.values.setdefault(name, values)
+    return iptc
+
+
+def _datasets(record: bytes) -> list[tuple[int, bytes]]:
+    """Return the known datasets of the application record in order, as far as the record is sound."""
+    found: list[tuple[int, bytes]] = []
+    position = 0
+    while position + 5 <= len(record) and record[position] == _MARKER and len(found) < MAX_DATASETS:
+        number, dataset = record[position + 1], record[position + 2]
+        length = int.from_bytes(record[position + 3 : position + 5], "big")
+        position += 5
+        if length & 0x8000:  # extended dataset: the length of the length
+            size = length & 0x7FFF
+            length = int.from_bytes(record[position : position + size], "big")
+            position += size
+        if number == _APPLICATION and dataset in _NAMES:
+            found.append((dataset, record[position : position + length]))
+        position += length
+    return found

@@ -1,0 +1,158 @@
+"""Maker notes, decoded by exifread: of DJI (speeds and angles), Apple, Canon, Casio, Fujifilm, Nikon, Olympus, Sony.
+
+A maker note is a directory in a maker's own format, read by guess. exifread knows the formats but believes every
+count and offset, so its reader of directories is replaced here by one that looks first and leaves out what is not
+inside the block, too long, or makes exifread fail.
+"""
+
+import io
+import struct
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from exifread.core.exif_header import ExifHeader
+from exifread.core.ifd_tag import IfdTag
+from exifread.tags.exif import EXIF_TAGS
+from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
+
+from image_processor.errors import ReadLimitReached
+from image_processor.text import clean
+from image_processor.tiff import RawTag
+from image_processor.values import Rational, approximate, shortest_float32
+from image_processor.view import View
+
+MAX_ENTRIES = 300
+"""Entries of one maker note directory; Canon and Nikon write about 60."""
+
+MAX_COUNT = 800
+"""Elements of one tag: exifread reads them one by one, and longer ones are tables that it does not know."""
+
+MAX_ELEMENTS = 6000
+"""Elements of one maker note: about 10 ms."""
+
+MAX_LIST = 16
+"""Elements of an array that are kept."""
+
+_HEAD = 64  # bytes by which exifread tells the formats
+
+
+class _Text(Protocol):
+    def text(self) -> tuple[str, bool]: ...
+
+
+def maker_note(data: bytes | View, order: str, note: RawTag, find: Callable[[str], _Text | None]) -> dict[str, Any]:
+    """Return a maker note by tag name, values ready for JSON; empty if its maker's format is not known.
+
+    Args:
+        data: the TIFF block that holds the note, since its offsets may point anywhere in it.
+        order: byte order of the block, `<` or `>`.
+        note: the MakerNote tag.
+        find: gives the tags Make and Model, which decide the format.
+    """
+    make = find("Make")
+    if make is None or not note.whole or note.length < 12:
+        return {}
+    model = find("Model")
+    reader = _Reader(io.BytesIO(data) if isinstance(data, bytes) else data, order, _size(data))
+    reader.tags = {
+        "Image Make": _tag(make.text()[0], [], 0, 0),
+        "Image Model": _tag(model.text()[0] if model else "", [], 0, 0),
+        "EXIF MakerNote": _tag("", list(note.data(_HEAD)), note.offset, note.length),
+    }
+    try:
+        reader.decode_maker_note()
+    except ReadLimitReached:
+        raise
+    except Exception:  # a guess that failed; the tags decoded before it are good
+        pass
+    decoded: dict[str, Any] = {}
+    for key, tag in reader.tags.items():
+        directory, _, name = key.partition(" ")
+        if directory == "MakerNote" and isinstance(tag, IfdTag) and not name.startswith("Tag 0x"):
+            value = _for_json(tag)
+            if value not in (None, "", []):
+                decoded[name] = value
+    return decoded
+
+
+class _Reader(ExifHeader):
+    """exifread's decoder, with bounds."""
+
+    def __init__(self, file: Any, order: str, size: int) -> None:
+        super().__init__(file, "I" if order == "<" else "M", 0, 0, strict=False, detailed=True)
+        self._size = size
+        self._elements_left = MAX_ELEMENTS
+        self._seen: set[int] = set()
+
+    def dump_ifd(
+        self, ifd: int, ifd_name: str, tag_dict: Any = None, relative: int = 0, stop_tag: str = "UNDEF"
+    ) -> None:
+        """Read one directory, entry by entry, if it can be one at all."""
+        start = self.offset + ifd
+        if start in self._seen or not 0 <= start <= self._size - 2:
+            return
+        self._seen.add(start)
+        entries = self.s2n(ifd, 2)
+        if not 0 < entries <= MAX_ENTRIES or start + 2 + 12 * entries > self._size:
+            return
+        names = EXIF_TAGS if tag_dict is None else tag_dict
+        for position in range(ifd + 2, ifd + 2 + 12 * entries, 12):
+            number = self.s2n(position, 2)
+            known = names.get(number)
+            name = known[0] if known else f"Tag 0x{number:04X}"
+            if self._is_sound(position, ifd, relative):
+                try:
+                    self._process_tag(ifd, ifd_name, known, position, number, name, bool(relative), stop_tag)
+                except ReadLimitReached:
+                    raise
+                except Exception:
+                    self.tags.pop(f"{ifd_name} {name}", None)
+
+    def _is_sound(self, position: int, ifd: int, relative: int) -> bool:
+        """Tell whether an entry's type is known and its value short and inside the block."""
+        self.file_handle.seek(self.offset + position)
+        kind, count, offset = struct.unpack(("<" if self.endian == "I" else ">") + "2xHII", self.file_handle.read(12))
+        if kind == 0 or kind not in FieldType.__members__.values():
+            return False
+        size = FIELD_DEFINITIONS[FieldType(kind)][0] * count
+        if kind != FieldType.ASCII:
+            self._elements_left -= count
+        if not 0 < count <= MAX_COUNT or self._elements_left < 0:
+            return False
+        if size <= 4:
+            return True
+        start = self.offset + offset + (ifd - 8 if relative else 0)
+        return start >= 0 and start + size <= self._size
+
+
+def _size(data: bytes | View) -> int:
+    return len(data) if isinstance(data, bytes) else data.size
+
+
+def _tag(printable: str, values: list[int], offset: int, length: int) -> IfdTag:
+    return IfdTag(printable, 0, FieldType.UNDEFINED, values, offset, length)
+
+
+def _for_json(tag: IfdTag) -> Any:
+    values = tag.values
+    if tag.prefer_printable or isinstance(values, (str, bytes)):
+        content = tag.printable if tag.prefer_printable else values
+        content = content.decode("utf-8", "replace") if isinstance(content, bytes) else str(content)
+        return clean(content.partition("\0")[0])[:1000]
+    if not isinstance(values, list) or len(values) > MAX_LIST:
+        return None
+    numbers = [_number(value, tag.field_type) for value in values]
+    return numbers[0] if len(numbers) == 1 else numbers
+
+
+def _number(value: Any, kind: FieldType) -> Any:
+    if isinstance(value, tuple):  # exifread leaves floats in struct's tuples
+        value = value[0]
+    if isinstance(value, float):
+        value = shortest_float32(value) if kind == FieldType.FLOAT_32 else value
+        return value if value - value == 0 else str(value)
+    if isinstance(value, int):
+        return value
+    numerator, denominator = value.num, value.den
+    quotient: Rational = (numerator, denominator)
+    return approximate(value) if denominator else f"{quotient[0]}/{quotient[1]}"

@@ -1,0 +1,141 @@
+"""All metadata of one image, and how a source of `sources` is looked up in it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from image_processor import exif, iptc, text, xmp
+from image_processor.blocks import Container
+from image_processor.exif import Exif
+from image_processor.iptc import Iptc
+from image_processor.values import Raw, Unusable
+from image_processor.xmp import Document
+
+MAX_WARNINGS = 50
+"""Warnings of one row."""
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Metadata:
+    """What was read from one image.
+
+    Attributes:
+        container: the file taken apart.
+        exif: tags.
+        xmp: properties.
+        iptc: datasets.
+        warnings: what was unusable and why, each `column: reason` or `block: reason`, in order of appearance.
+    """
+
+    container: Container
+    exif: Exif
+    xmp: Document
+    iptc: Iptc
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, container: Container) -> "Metadata":
+        """Read the blocks of a container."""
+        metadata = cls(
+            container,
+            exif.read(container.exif),
+            xmp.read([_content(block.data) for block in container.xmp]),
+            iptc.read([_content(block.data) for block in container.iptc]),
+        )
+        for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
+            for warning in part.warnings:  # type: ignore[attr-defined]
+                metadata.warn(warning)
+        return metadata
+
+    def warn(self, warning: str) -> None:
+        """Note what was unusable; the same text counts once, and only the first are kept."""
+        warning = text.clean(warning)[:300]
+        if warning in self.warnings or len(self.warnings) >= MAX_WARNINGS:
+            return
+        last = len(self.warnings) == MAX_WARNINGS - 1
+        self.warnings.append("more warnings were left out" if last else warning)
+
+    def values(self, source: str) -> tuple[Raw, ...]:
+        """Return a source's numbers (a text for those that have none); empty if it is absent or blank."""
+        group, _, name = source.partition(":")
+        if group == "EXIF":
+            tag = self.exif.find(name)
+            return tag.numbers() if tag else ()
+        if group == "DJI":
+            value = self.exif.maker_note.get(name) if self._is_dji() else None
+            return (value,) if isinstance(value, (int, float)) else ()
+        content = self.text(source)
+        return (content,) if content else ()
+
+    def text(self, source: str, column: str = "") -> str | None:
+        """Return a source's text, or None if it is absent or blank.
+
+        Args:
+            source: one of `sources`.
+            column: column to name in the warning if the text's encoding had to be guessed.
+        """
+        return next(iter(self.texts(source, column)), None)
+
+    def texts(self, source: str, column: str = "") -> list[str]:
+        """Return all texts of a source: the items of an array, all values of a repeated dataset."""
+        group, _, name = source.partition(":")
+        if group == "EXIF":
+            return self._exif_text(name, column)
+        if group == "IPTC":
+            return self.iptc.values.get(name, [])
+        if group == "PNG":
+            found = [entry.text for entry in self.container.texts if entry.keyword == name]
+        elif "/" in name:
+            found = self._field(f"{group}:{name}")
+        elif isinstance(self.xmp.properties.get(source), list):
+            found = self.xmp.texts(source)
+        else:
+            content = self.xmp.text(source)
+            found = [content] if content else []
+        return [cleaned for content in found if (cleaned := text.clean(content))]
+
+    def first(self, column: str, sources: Iterable[Any], read: Callable[[Any], T | None]) -> T | None:
+        """Return what the first source gives that has something usable; the others cost a warning.
+
+        Args:
+            column: named in the warning.
+            sources: best first.
+            read: returns None for an absent source, and raises `Unusable` for one that says nothing.
+        """
+        for source in sources:
+            try:
+                value = read(source)
+            except Unusable as error:
+                self.warn(f"{column}: {error}")
+                continue
+            if value is not None:
+                return value
+        return None
+
+    def _exif_text(self, name: str, column: str) -> list[str]:
+        tag = self.exif.find(name)
+        if tag is None:
+            return []
+        content, guessed = tag.text()
+        content = text.clean(content)
+        if content and guessed and column:
+            self.warn(f"{column}: not UTF-8, read as Windows-1252")
+        return [content] if content else []
+
+    def _field(self, path: str) -> list[str]:
+        """Return a field of a structure, `prefix:Structure/Field`; the field has its structure's prefix."""
+        structure, _, name = path.partition("/")
+        value = self.xmp.properties.get(structure)
+        if not isinstance(value, dict):
+            return []
+        content = xmp.text_of(value.get(f"{structure.partition(':')[0]}:{name}"))
+        return [content] if content else []
+
+    def _is_dji(self) -> bool:
+        return self.exif.maker_note.get("Make") == "DJI"
+
+
+def _content(data: Any) -> bytes:
+    return data if isinstance(data, bytes) else data.read_at(0, data.size)

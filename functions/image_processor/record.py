@@ -1,0 +1,86 @@
+"""From the bytes of an image to the attributes of its table item."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import orjson
+
+from image_processor import item_size
+from image_processor.cells import Cell, cells_of
+from image_processor.container import walk
+from image_processor.metadata import Metadata
+from image_processor.source import Source
+from image_processor.text import clean
+from image_processor.values import plain
+from ledger.columns import TYPES
+
+AttributeValue = dict[str, str]
+"""A DynamoDB value in wire form: `{"S": ...}` or `{"N": ...}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What one image says of itself.
+
+    Attributes:
+        content_type: media type by content.
+        attributes: wire values of the columns from `width_px` to `xmp`; an unknown column is absent.
+    """
+
+    content_type: str
+    attributes: dict[str, AttributeValue]
+
+
+def extract(source: Source) -> Record | None:
+    """Read an image's metadata. Whatever its bytes are, it gives a record; what was unusable is in `warnings`.
+
+    Returns:
+        The record, or None if the object is no image by its content.
+
+    Raises:
+        ObjectError: the object could not be read (never because of what it holds).
+    """
+    container = walk(source)
+    if container is None:
+        return None
+    metadata = Metadata.of(container)
+    cells = cells_of(metadata)
+    documents: dict[str, Any] = {"exif": metadata.exif.document(), "xmp": metadata.xmp.properties}
+    return Record(container.content_type, _attributes(metadata, cells, documents))
+
+
+def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any]) -> dict[str, AttributeValue]:
+    texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
+    numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
+    numbers["xmp_packets"] = str(metadata.xmp.packets)
+    if keywords := cells.get("keywords"):
+        texts["keywords"] = _json(keywords)
+    documents = {name: document for name, document in documents.items() if document}
+    other = sum(len(name) + len(value) for name, value in numbers.items()) + 50 * 300
+    for warning in item_size.fit(texts, documents, other):
+        metadata.warn(warning)
+    texts |= {name: _json(document) for name, document in documents.items()}
+    if metadata.warnings:
+        texts["warnings"] = _json(metadata.warnings)
+    attributes = {name: {"S": value} for name, value in texts.items() if value}
+    attributes |= {name: {"N": value} for name, value in numbers.items()}
+    return {name: attributes[name] for name in TYPES if name in attributes}
+
+
+def _json(value: Any) -> str:
+    """Return compact JSON; lone surrogates, which no encoding has, become question marks."""
+    try:
+        return orjson.dumps(value).decode()
+    except (TypeError, orjson.JSONEncodeError):
+        return orjson.dumps(_without_surrogates(value), option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(str(key)): _without_surrogates(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    return value if value is None or isinstance(value, (bool, float)) or abs(value) < 2**63 else str(value)

@@ -1,0 +1,196 @@
+"""Where each column's value comes from, best source first: the table that `record` follows and `ledger.columns` tells.
+
+A source is `EXIF:` and the name of a tag of the main image, `DJI:` and a name of DJI's maker note, `IPTC:` and the name
+of a dataset, `PNG:` and a keyword, or an XMP property under its well-known prefix; `/` leads into a structure.
+"""
+
+
+def _dji(name: str) -> tuple[str, str]:
+    """Return a property of DJI's vocabulary, which Autel took over under a namespace of its own."""
+    return f"drone-dji:{name}", f"drone-autel:{name}"
+
+
+def _attitude(axis: str) -> dict[str, tuple[str, ...]]:
+    return {
+        f"flight_{axis.lower()}_deg": (
+            *_dji(f"Flight{axis}Degree"),
+            f"drone-parrot:Drone{axis}Degree",
+            f"drone-yuneec:Drone{axis}",
+            f"drone-skydio:VehicleOrientationNED/{axis}",
+            f"FLIR:MAV{axis}",
+            f"DJI:{axis}",
+        ),
+        f"gimbal_{axis.lower()}_deg": (*_dji(f"Gimbal{axis}Degree"), f"drone-yuneec:Gimbal{axis}"),
+        f"camera_{axis.lower()}_deg": (
+            f"drone-parrot:Camera{axis}Degree",
+            f"drone-skydio:CameraOrientationNED/{axis}",
+            f"Camera:{axis}",
+            f"sensefly:{axis}",
+            f"xmp:Camera{axis}",
+            f"DJI:Camera{axis}",
+            f"GPano:Pose{'Heading' if axis == 'Yaw' else axis}Degrees",
+        ),
+    }
+
+
+TEXTS: dict[str, tuple[str, ...]] = {
+    "make": ("EXIF:Make", "tiff:Make"),
+    "model": ("EXIF:Model", "tiff:Model", "EXIF:UniqueCameraModel"),
+    "serial_number": (
+        "EXIF:BodySerialNumber",
+        "EXIF:CameraSerialNumber",
+        "exifEX:BodySerialNumber",
+        "aux:SerialNumber",
+        *_dji("CameraSerialNumber"),
+        "drone-parrot:CameraSerialNumber",
+    ),
+    "lens_make": ("EXIF:LensMake", "exifEX:LensMake"),
+    "lens_model": ("EXIF:LensModel", "exifEX:LensModel", "aux:Lens"),
+    "lens_serial_number": ("EXIF:LensSerialNumber", "exifEX:LensSerialNumber", "aux:LensSerialNumber"),
+    "software": ("EXIF:Software", "tiff:Software", "xmp:CreatorTool", "PNG:Software"),
+    "gps_satellites": ("EXIF:GPSSatellites", "exif:GPSSatellites"),
+    "gps_status": ("EXIF:GPSStatus", "exif:GPSStatus", *_dji("GpsStatus")),
+    "gps_map_datum": ("EXIF:GPSMapDatum", "exif:GPSMapDatum"),
+    "altitude_type": _dji("AltitudeType"),
+    "drone_model": (*_dji("DroneModel"), *_dji("ProductName"), "Platform:Model"),
+    "drone_serial_number": (
+        *_dji("DroneSerialNumber"),
+        "drone-parrot:SerialNumber",
+        "drone-skydio:SerialNumber",
+        "Platform:SerialNumber",
+    ),
+    "title": ("dc:title", "IPTC:ObjectName", "EXIF:XPTitle", "EXIF:ImageTitle", "PNG:Title"),
+    "description": ("EXIF:ImageDescription", "dc:description", "IPTC:Caption-Abstract", "PNG:Description"),
+    "copyright": ("EXIF:Copyright", "dc:rights", "IPTC:CopyrightNotice", "PNG:Copyright"),
+    "projection_type": ("GPano:ProjectionType", "GSpherical:ProjectionType"),
+}
+"""Columns that take the first text there is."""
+
+JOINED: dict[str, tuple[str, ...]] = {
+    "author": ("EXIF:Artist", "dc:creator", "IPTC:By-line", "EXIF:XPAuthor", "EXIF:Photographer", "PNG:Author"),
+}
+"""Columns that take all texts of the first source there is, joined by `; `."""
+
+NUMBERS: dict[str, tuple[str, ...]] = {
+    "exposure_time_s": ("EXIF:ExposureTime", "exif:ExposureTime"),
+    "f_number": ("EXIF:FNumber", "exif:FNumber"),
+    "exposure_bias_ev": ("EXIF:ExposureBiasValue", "exif:ExposureBiasValue"),
+    "focal_length_mm": ("EXIF:FocalLength", "exif:FocalLength"),
+    "focal_length_35mm_mm": ("EXIF:FocalLengthIn35mmFilm", "exif:FocalLengthIn35mmFilm"),
+    "digital_zoom_ratio": ("EXIF:DigitalZoomRatio", "exif:DigitalZoomRatio"),
+    "subject_distance_m": ("EXIF:SubjectDistance", "exif:SubjectDistance"),
+    "gps_track_deg": ("EXIF:GPSTrack", "exif:GPSTrack"),
+    "gps_image_direction_deg": ("EXIF:GPSImgDirection", "exif:GPSImgDirection"),
+    "gps_dop": ("EXIF:GPSDOP", "exif:GPSDOP"),
+    "gps_horizontal_error_m": (
+        "EXIF:GPSHPositioningError",
+        "exif:GPSHPositioningError",
+        "Camera:GPSXYAccuracy",
+        "sensefly:GPSXYAccuracy",
+    ),
+    "relative_altitude_m": (
+        *_dji("RelativeAltitude"),
+        "drone-skydio:RelativeAltitude",
+        "drone-yuneec:AboveHomeAltitude",
+        "FLIR:MAVRelativeAltitude",
+        "Camera:AboveGroundAltitude",
+    ),
+    "absolute_altitude_m": (
+        *_dji("AbsoluteAltitude"),
+        "drone-skydio:AbsoluteAltitude",
+        "drone-yuneec:GPSAltitude",
+        "drone-parrot:DroneAltitudeEgm96Amsl",
+        "drone-parrot:DroneAltitudeWgs84Ellipsoid",
+    ),
+    **_attitude("Roll"),
+    **_attitude("Pitch"),
+    **_attitude("Yaw"),
+    "flight_x_speed_mps": (*_dji("FlightXSpeed"), "DJI:SpeedX"),
+    "flight_y_speed_mps": (*_dji("FlightYSpeed"), "DJI:SpeedY"),
+    "flight_z_speed_mps": (*_dji("FlightZSpeed"), "DJI:SpeedZ"),
+    "rtk_std_latitude_m": _dji("RtkStdLat"),
+    "rtk_std_longitude_m": _dji("RtkStdLon"),
+    "rtk_std_height_m": _dji("RtkStdHgt"),
+}
+"""Decimal columns that take the first usable number."""
+
+INTEGERS: dict[str, tuple[str, ...]] = {
+    "gps_altitude_ref": ("EXIF:GPSAltitudeRef", "exif:GPSAltitudeRef"),
+    "rtk_flag": _dji("RtkFlag"),
+    "rating": ("EXIF:Rating", "xmp:Rating"),
+}
+"""Integer columns that take the first usable integer."""
+
+ENUMERATIONS: dict[str, tuple[tuple[str, ...], dict[int, str]]] = {
+    "color_space": (
+        ("EXIF:ColorSpace", "exif:ColorSpace"),
+        {1: "sRGB", 2: "Adobe RGB", 0xFFFD: "Wide Gamut RGB", 0xFFFE: "ICC Profile", 0xFFFF: "Uncalibrated"},
+    ),
+    "exposure_program": (
+        ("EXIF:ExposureProgram", "exif:ExposureProgram"),
+        {
+            0: "Not defined",
+            1: "Manual",
+            2: "Normal program",
+            3: "Aperture priority",
+            4: "Shutter priority",
+            5: "Creative program",
+            6: "Action program",
+            7: "Portrait mode",
+            8: "Landscape mode",
+            9: "Bulb",
+        },
+    ),
+    "metering_mode": (
+        ("EXIF:MeteringMode", "exif:MeteringMode"),
+        {
+            0: "Unknown",
+            1: "Average",
+            2: "CenterWeightedAverage",
+            3: "Spot",
+            4: "MultiSpot",
+            5: "Pattern",
+            6: "Partial",
+            255: "Other",
+        },
+    ),
+    "white_balance": (("EXIF:WhiteBalance", "exif:WhiteBalance"), {0: "Auto", 1: "Manual"}),
+}
+"""Columns that name a number as Exif 2.32 (tables 8 and 9) does; 2, 9, 0xFFFD and 0xFFFE are makers' additions."""
+
+POSITIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("EXIF:GPSLatitude",), ("EXIF:GPSLongitude",)),
+    (("exif:GPSLatitude",), ("exif:GPSLongitude",)),
+    (_dji("GpsLatitude"), (*_dji("GpsLongitude"), *_dji("GpsLongtitude"))),
+    (_dji("Latitude"), _dji("Longitude")),
+    (("drone-skydio:Latitude",), ("drone-skydio:Longitude",)),
+    (("drone-parrot:DroneLatitude",), ("drone-parrot:DroneLongitude",)),
+)
+"""Latitude and longitude: the first pair that is whole and a place, else the first half. (`GpsLongtitude`: DJI's spelling.)"""
+
+MOMENTS: tuple[tuple[str, str, str], ...] = (
+    ("EXIF:DateTimeOriginal", "EXIF:SubSecTimeOriginal", "EXIF:OffsetTimeOriginal"),
+    ("exif:DateTimeOriginal", "", ""),
+    ("EXIF:DateTimeDigitized", "EXIF:SubSecTimeDigitized", "EXIF:OffsetTimeDigitized"),
+    ("exif:DateTimeDigitized", "", ""),
+    ("photoshop:DateCreated", "", ""),
+    ("IPTC:DateCreated", "", "IPTC:TimeCreated"),
+    ("xmp:CreateDate", "", ""),
+)
+"""When the picture was taken: date, sub-seconds, offset. (DateTime and OffsetTime are those of the last change.)"""
+
+SENSITIVITIES = (
+    "EXIF:ISOSpeedRatings",
+    "exif:ISOSpeedRatings",
+    "exifEX:PhotographicSensitivity",
+    "EXIF:RecommendedExposureIndex",
+    "EXIF:ISOSpeed",
+    "EXIF:StandardOutputSensitivity",
+)
+"""ISO; 65535 there means that it is too large for the tag and stands in a later one (Exif 2.32, annex G)."""
+
+ORIENTATIONS = ("EXIF:Orientation", "tiff:Orientation")
+SPEEDS = (("EXIF:GPSSpeed", "EXIF:GPSSpeedRef"), ("exif:GPSSpeed", "exif:GPSSpeedRef"))
+ALTITUDES = (("EXIF:GPSAltitude", "EXIF:GPSAltitudeRef"), ("exif:GPSAltitude", "exif:GPSAltitudeRef"))
+KEYWORDS = ("dc:subject", "lr:hierarchicalSubject", "IPTC:Keywords", "EXIF:XPKeywords")
+COMMENTS = ("EXIF:UserComment", "exif:UserComment", "EXIF:XPComment", "PNG:Comment")
