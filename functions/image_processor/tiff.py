@@ -12,7 +12,10 @@ from dataclasses import dataclass, field
 from image_processor.view import View
 
 MAX_IFDS = 64
-"""Directories of one file: pyramids and scanned books have many pages, but only the first few describe the photo."""
+"""Directories of one file: a raw file with its previews has about ten."""
+
+MAX_CHAIN = 8
+"""Directories in the chain: a scanned book has hundreds, each may cost a GET, and none but the first is the photo."""
 
 MAX_ENTRIES = 2000
 """Entries of one directory: real ones stay under 300."""
@@ -148,6 +151,9 @@ def walk_ifds(data: bytes | View, warnings: list[str]) -> Iterator[Ifd]:
             return
         seen.add(offset)
         number = names.get(name, 0)
+        if name == "IFD" and number == MAX_CHAIN:
+            warnings.append(f"tiff: more than {MAX_CHAIN} directories in the chain")
+            return
         names[name] = number + 1
         label = f"{name}{number}" if number or name == "IFD" else name
         ifd, following = structure.directory(label, offset, warnings)

@@ -1,38 +1,46 @@
 """TIFF files, and the packets that TIFF tags carry, in whatever container the TIFF structure stands."""
 
-from collections.abc import Iterable, Iterator
-
 from image_processor import photoshop, tiff
 from image_processor.blocks import MAX_PACKET, Block, Container
+from image_processor.errors import ReadLimitReached
 from image_processor.source import FIRST_READ, Source
 from image_processor.view import View
 
 _REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
 
 
-def embedded(ifds: Iterable[tiff.Ifd], base: int, container: Container) -> None:
-    """Add the tiff.XMP packets and tiff.IPTC records that stand in tags of the main image's directories.
+def look_into_exif(container: Container) -> None:
+    """Add what is embedded in the Exif blocks of a container that is no TIFF file, and bring the packets into order."""
+    for block in container.exif:
+        _embedded(_ifds(block.data, container), block.offset, container)
+    container.xmp.sort(key=lambda block: block.offset)
+
+
+def _ifds(data: bytes | View, container: Container) -> list[tiff.Ifd]:
+    """Return the directories, as many as the limits allow."""
+    ifds: list[tiff.Ifd] = []
+    warnings: list[str] = []
+    try:
+        ifds.extend(tiff.walk_ifds(data, warnings))  # keeps those that came before an error
+    except ReadLimitReached as error:
+        warnings.append(f"tiff: read limit reached: {error}")
+    for warning in warnings:
+        container.warn(warning)
+    return ifds
+
+
+def _embedded(ifds: list[tiff.Ifd], base: int, container: Container) -> None:
+    """Add the XMP packets and IPTC records that stand in tags of the main image's directories.
 
     Args:
-        ifds: directories of a TIFF structure; nothing is taken from the second of the chain on (thumbnail, next page).
+        ifds: directories of a TIFF structure; only the first of the chain (not the thumbnail, not the next page) and
+            those below it are looked into.
         base: offset of the structure in the object, in bytes.
         container: takes the blocks.
     """
     for ifd in ifds:
-        if ifd.name == "IFD1":
-            return
         if ifd.name in ("IFD0", "ExifIFD") or ifd.name.startswith("SubIFD"):
             _add_blocks(ifd, base, container)
-
-
-def look_into_exif(container: Container) -> None:
-    """Add what is embedded in the Exif blocks of a container that is no TIFF file, and bring the packets into order."""
-    for block in container.exif:
-        warnings: list[str] = []
-        embedded(tiff.walk_ifds(block.data, warnings), block.offset, container)
-        for warning in warnings:
-            container.warn(warning)
-    container.xmp.sort(key=lambda block: block.offset)
 
 
 def _add_blocks(ifd: tiff.Ifd, base: int, container: Container) -> None:
@@ -51,7 +59,7 @@ def _add_blocks(ifd: tiff.Ifd, base: int, container: Container) -> None:
 
 
 def _iptc_bytes(raw: tiff.RawTag) -> bytes:
-    """Return the tiff.IPTC record; programs that typed it LONG have often stored its words in the file's byte order."""
+    """Return the IPTC record; programs that typed it LONG have often stored its words in the file's byte order."""
     data = raw.data()
     if raw.type == 4 and data[3:4] == b"\x1c" != data[:1]:
         data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
@@ -61,30 +69,14 @@ def _iptc_bytes(raw: tiff.RawTag) -> bytes:
 def walk(source: Source, head: bytes, container: Container) -> None:
     """Take a TIFF file apart: the file itself is the Exif block.
 
-    A file that the first GET has whole is handed over as bytes, a larger one as a `View`. Directories are read only
-    as far as the main image's, since every further page of a scan may cost a GET.
+    A file that the first GET has whole is handed over as bytes, a larger one as a `View`.
     """
     data = source.read(0, source.size) if source.size <= FIRST_READ else View(source)
     container.exif.append(Block(data, 0, "TIFF"))
     container.content_type = tiff.CONTENT_TYPES[tiff.magic(head) or 42]
-    warnings: list[str] = []
-    try:
-        ifds = list(_up_to_main(tiff.walk_ifds(data, warnings)))
-        _describe(ifds, head, container)
-        embedded(ifds, 0, container)
-    finally:
-        for warning in warnings:
-            container.warn(warning)
-
-
-def _up_to_main(ifds: Iterable[tiff.Ifd]) -> Iterator[tiff.Ifd]:
-    """Yield the first directory of the chain with all below it, and as many more as it takes to find the main image."""
-    found = False
-    for ifd in ifds:
-        if found and ifd.name.startswith("IFD"):
-            return
-        yield ifd
-        found = found or _is_main(ifd)
+    ifds = _ifds(data, container)
+    _describe(ifds, head, container)
+    _embedded(ifds, 0, container)
 
 
 def _is_main(ifd: tiff.Ifd) -> bool:

@@ -27,9 +27,10 @@ from image_files import (
     resource,
     tiff,
 )
+from image_processor import source as source_module
 from image_processor import tiff as tiff_module
 from image_processor.container import walk
-from image_processor.source import FIRST_READ, BytesSource, FileSource
+from image_processor.source import BytesSource, FileSource
 from image_processor.tiff import read_ifds
 from image_processor.view import View
 
@@ -95,6 +96,15 @@ def test_a_chain_of_very_many_directories_is_read_up_to_the_limit():
     """Each further directory may cost a GET."""
     warnings: list[str] = []
     ifds = read_ifds(tiff(*[{MAKE: ascii_value("DJI")}] * 100), warnings)
+    assert len(ifds) == tiff_module.MAX_CHAIN
+    assert warnings == ["tiff: more than 8 directories in the chain"]
+
+
+def test_a_tree_of_very_many_directories_is_read_up_to_the_limit():
+    """Directories below directories are bounded in all."""
+    below = [{SUB_IFDS: [{MAKE: ascii_value("DJI")}] * 20}] * 20
+    warnings: list[str] = []
+    ifds = read_ifds(tiff({SUB_IFDS: below}), warnings)
     assert len(ifds) == tiff_module.MAX_IFDS
     assert warnings == ["tiff: more than 64 directories"]
 
@@ -235,15 +245,27 @@ def _moved(directories: bytes, by: int, big: bool) -> bytes:
     return bytes(out)
 
 
-def test_a_scan_of_many_pages_costs_its_first_page():
-    """Pages lie scattered over the file; none but the first describes it."""
-    pages, image = 60, bytes(400_000)
-    out, place = bytearray(b"II*\0\x08\0\0\0"), 8
+def scan(pages: int) -> BytesSource:
+    """A file of pages, each followed by its image data."""
+    image = bytes(400_000)
+    out = bytearray(b"II*\0\x08\0\0\0")
     for _ in range(pages):
         page = tiff({**SIZE})[8:-4]
-        place += len(page) + 4 + len(image)
-        out += page + struct.pack("<I", place) + image
-    source = BytesSource(bytes(out))
+        out += page + struct.pack("<I", len(out) + len(page) + 4 + len(image)) + image
+    return BytesSource(bytes(out))
+
+
+def test_a_scan_of_many_pages_costs_its_first_few():
+    """Pages lie scattered over the file; none but the first describes it."""
+    source = scan(pages=60)
     assert walk(source).width == 4000
-    assert source.requests <= 2
-    assert source.bytes_read < FIRST_READ + 100_000
+    assert source.requests <= tiff_module.MAX_CHAIN + 1
+    assert source.bytes_read < 1_000_000
+
+
+def test_directories_beyond_the_sources_limit_cost_only_themselves(monkeypatch):
+    """What was read before the limit stays, and the row says so."""
+    monkeypatch.setattr(source_module, "MAX_REQUESTS", 3)
+    container = walk(scan(pages=6))
+    assert container.width == 4000
+    assert container.warnings[0].startswith("tiff: read limit reached")
