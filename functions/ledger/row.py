@@ -9,16 +9,18 @@ from ledger.columns import TYPES
 from ledger.errors import BadEvent
 
 # `ingested_at` has a fixed width, so a line starts with its key (`2026-11-25T03:09:00.123456Z,etag`) without parsing.
-INGESTED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+INGESTED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
 INGESTED_AT_WIDTH = 27
 # All characters sort after the comma: lines then sort as keys do, and a line can be compared with a key as it is.
 ETAG = re.compile(r"[0-9A-Za-z][-./0-9:;=A-Z_a-z]{0,255}")
 
-_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?")
-_TIMESTAMP = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+")
-# A spreadsheet runs a cell that starts so (OWASP, CSV injection). Texts that already start with quotes before such a
-# character get one more, so that taking one quote off gives back every text.
-_FORMULA = re.compile(r"'*[=+\-@\t\r]")
+_PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
+_REVISION_DIGITS = 38  # what DynamoDB keeps exactly
+_NUMBER = re.compile(r"[-+]?[.\d]+(E[-+]?\d+)?", re.ASCII | re.IGNORECASE)
+_TIMESTAMP = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+", re.ASCII)
+# A spreadsheet runs a cell that starts so (OWASP, CSV injection); some skip blanks before it. Texts that already start
+# with quotes before such a character get one more, so that taking one quote off gives back every text.
+_FORMULA = re.compile(r"'*(\t| *[=+\-@])")
 _LINE_BREAK = re.compile(r"\r\n|[\r\n]")
 
 Item = Mapping[str, Mapping[str, Any]]
@@ -56,7 +58,7 @@ def item_revision(item: Item) -> int:
         BadEvent: it is absent or not a whole number.
     """
     text = item.get("revision", {}).get("N")
-    if not isinstance(text, str) or not text.isascii() or not text.isdigit():
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > _REVISION_DIGITS:
         raise BadEvent("revision is not a whole number")
     return int(text)
 
@@ -126,12 +128,12 @@ def _text_cell(text: str, kind: str, name: str) -> str:
         if text and not _TIMESTAMP.fullmatch(text):
             raise BadEvent(f"{name} is not an ISO 8601 time")
         return text
-    if _FORMULA.match(text):
-        text = "'" + text
     if "\0" in text:
         text = text.replace("\0", "")  # Redshift's COPY stops at NUL
     if "\n" in text or "\r" in text:
         text = _LINE_BREAK.sub(" ", text)
+    if _FORMULA.match(text):  # last: what is taken away above may bare such a start
+        text = "'" + text
     return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
 
 
@@ -153,11 +155,13 @@ def _number_cell(text: str, kind: str, name: str) -> str:
 
 
 def _expand(text: str, name: str) -> str:
+    if not _NUMBER.fullmatch(text):  # Decimal itself takes more: digits of all scripts, spaces, underscores, NaN
+        raise BadEvent(f"{name} is not a number")
     try:
         number = Decimal(text)
-    except (InvalidOperation, TypeError, ValueError) as error:
+    except InvalidOperation as error:
         raise BadEvent(f"{name} is not a number") from error
     # DynamoDB keeps numbers from 1E-130 to 9.9E+125; anything else did not come from it.
-    if not number.is_finite() or not -130 <= number.adjusted() <= 125:
+    if not -130 <= number.adjusted() <= 125:
         raise BadEvent(f"{name} is not a number that DynamoDB keeps")
     return format(number, "f")
