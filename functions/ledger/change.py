@@ -80,7 +80,8 @@ def newer(first: Change, second: Change) -> Change:
         return max(removals, key=lambda change: change.removed_at)
     if first.line == second.line:
         return first if len(first.replaces) >= len(second.replaces) else second
-    if second.line in first.replaces:  # the first was made from the second: an old delivery came late
+    made_from_first = first.line in second.replaces
+    if second.line in first.replaces and not made_from_first:  # an old delivery came late
         return first
     return second._replace(replaces=(*second.replaces, *first.replaces, first.line))
 
@@ -95,13 +96,19 @@ def fold(changes: Iterable[Change]) -> list[Change]:
 
 
 def sequence_number(event: Event) -> str:
-    """Give the record's sequence number as received: digits of any length, compared as integers."""
-    return str(event.get("dynamodb", {}).get("SequenceNumber", ""))
+    """Give the record's sequence number as received: digits of any length, compared as integers; empty if none."""
+    try:
+        return str(event["dynamodb"]["SequenceNumber"])
+    except (KeyError, TypeError):
+        return ""
 
 
 def stream_of(event: Event) -> str:
     """Name the record's stream: `table/label`. A stream that is switched on again has another label."""
-    parts = str(event.get("eventSourceARN", "")).split("/")
+    try:
+        parts = str(event["eventSourceARN"]).split("/")
+    except (KeyError, TypeError):
+        return ""
     return f"{parts[1]}/{parts[3]}" if len(parts) > 3 else ""
 
 
@@ -109,7 +116,7 @@ def event_time(event: Event) -> str:
     """Give the record's time as ISO 8601 in whole seconds, UTC; empty if it has none that can be read."""
     try:
         return _event_time(event["dynamodb"]).decode()
-    except (BadEvent, KeyError, TypeError):
+    except (AttributeError, BadEvent, KeyError, TypeError):
         return ""
 
 
