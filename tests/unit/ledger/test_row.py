@@ -1,0 +1,233 @@
+"""Table item to line: one line, RFC 4180, typed, guarded."""
+
+import csv
+import io
+import json
+import random
+import re
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factories import Item, insert, item
+from ledger.change import changes_of
+from ledger.columns import COLUMNS, NAMES
+from ledger.errors import BadEvent
+from ledger.row import ETAG, RowEncoder, header, item_key, key_of, revision_of, unguard
+
+ENCODER = RowEncoder(NAMES)
+TEXTS = [column.name for column in COLUMNS if column.type == "text" and column.name != "etag"]
+# Characters that are special to CSV, to spreadsheets or to readers, and any other.
+NASTY = st.text(st.sampled_from("a1,\"'=+-@\t\r\n\0 ;é測😀\x85\u2028") | st.characters(exclude_categories=["Cs"]))
+
+
+def cells(one: Item, encoder: RowEncoder = ENCODER) -> dict[str, str]:
+    """Read a line back with a CSV reader of its own."""
+    text = encoder.line(one).decode()
+    (row,) = csv.reader(io.StringIO(text, newline=""), strict=True)
+    return dict(zip(encoder.columns, row, strict=True))
+
+
+def cleaned(text: str) -> str:
+    """What the docs promise of a text cell: no NUL, a space for each line break."""
+    return re.sub("\r\n|\r|\n", " ", text.replace("\0", ""))
+
+
+@given(st.dictionaries(st.sampled_from(TEXTS), NASTY))
+def test_every_text_comes_back_from_one_line(texts: dict[str, str]) -> None:
+    """RFC 4180: whatever the texts, one item is one line, and a CSV reader gets every text back."""
+    one = item(1, **{name: {"S": text} for name, text in texts.items()})
+    line = ENCODER.line(one)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert b"\r" not in line
+    assert b"\0" not in line
+    read = cells(one)
+    assert {name: unguard(read[name]) for name in texts} == {name: cleaned(text) for name, text in texts.items()}
+
+
+@given(st.text(st.sampled_from("a'=+-@\t\r\n\0 "), max_size=6))
+def test_no_text_cell_is_a_formula_and_the_guard_comes_off(text: str) -> None:
+    """C5: a cell never starts (after blanks) as a formula, and taking the guard off gives the text back."""
+    cell = cells(item(1, description={"S": text}))["description"]
+    assert not re.match(r"[ ]*[=+\-@]|\t|\r", cell)
+    assert unguard(cell) == cleaned(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+31 20", "'+31 20"),
+        ("-", "'-"),
+        ("@x", "'@x"),
+        ("\t=1", "'\t=1"),
+        ('=HYPERLINK("http://x")', '\'=HYPERLINK("http://x")'),
+        ("'=1", "''=1"),
+        ("'quoted'", "'quoted'"),
+        ("\0=1+1", "'=1+1"),
+        ("\r\n=1+1", "' =1+1"),
+        (" -5 °C", "' -5 °C"),
+        ("a=b", "a=b"),
+        ("Brücke 測量 😀", "Brücke 測量 😀"),
+        ("", ""),
+    ],
+)
+def test_a_text_that_a_spreadsheet_would_run_is_guarded(text: str, cell: str) -> None:
+    """C5, C6: a quote goes before what would run, also where it is bared by what the encoder itself takes away."""
+    assert cells(item(1, description={"S": text}))["description"] == cell
+
+
+def test_numbers_are_never_guarded() -> None:
+    """C5: longitude -74.04 and gimbal pitch -44.50 stay numbers."""
+    read = cells(item(1, gps_longitude_deg={"N": "-74.04"}, gimbal_pitch_deg={"N": "-44.50"}))
+    assert (read["gps_longitude_deg"], read["gimbal_pitch_deg"]) == ("-74.04", "-44.50")
+
+
+@pytest.mark.parametrize(
+    ("column", "stored", "cell"),
+    [
+        ("size_bytes", "3804086584686624768", "3804086584686624768"),
+        ("f_number", "0.1234567890123456789012345678901234567", "0.1234567890123456789012345678901234567"),
+        ("f_number", "1E+100", "1" + "0" * 100 + ".0"),
+        ("size_bytes", "1.2E+3", "1200"),
+        ("f_number", "2.5E-7", "0.00000025"),
+        ("size_bytes", "-0", "0"),
+        ("f_number", "-0", "0.0"),
+        ("f_number", "-0.00", "0.00"),
+        ("f_number", "1.10", "1.10"),
+        ("f_number", "8", "8.0"),
+        ("f_number", "-8", "-8.0"),
+        ("size_bytes", "0", "0"),
+        ("f_number", "9.9E+125", "99" + "0" * 124 + ".0"),
+    ],
+)
+def test_a_number_keeps_its_digits(column: str, stored: str, cell: str) -> None:
+    """X8, C2: digits as stored, exponents expanded, no minus zero; decimals always with a point, integers without."""
+    assert cells(item(1, **{column: {"N": stored}}))[column] == cell
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"f_number": {"S": "2.8"}},
+        {"size_bytes": {"S": "1"}},
+        {"make": {"N": "7"}},
+        {"exif": {"M": {}}},
+        {"keywords": {"L": []}},
+        {"make": {"BOOL": True}},
+        {"iso": {"N": "1.5"}},
+        {"iso": {"N": "1E-1"}},
+        {"iso": {"N": "many"}},
+        {"iso": {"N": ""}},
+        {"iso": {"N": "٣"}},
+        {"iso": {"N": "1_000"}},
+        {"iso": {"N": "1.2.3"}},
+        {"f_number": {"N": "NaN"}},
+        {"f_number": {"N": "Infinity"}},
+        {"f_number": {"N": "1E+999999999"}},
+        {"captured_at": {"S": "yesterday"}},
+        {"captured_at": {"S": "=2024-01-01T00:00:00"}},
+        {"last_modified": {"N": "1700000000"}},
+        {"make": {"S": "\ud800"}},
+        {"exif": {"S": '"\udfff"'}},
+        {"revision": {"N": "1.0"}},
+        {"revision": {"N": "-1"}},
+        {"revision": {"N": "²"}},
+        {"revision": {"S": "1"}},
+        {"revision": {}},
+        {"revision": {"N": "9" * 129}},
+        {"ingested_at": {"S": "2026-11-25T03:09:00Z"}},
+        {"ingested_at": {"S": "2026-11-25T03:09:00.123456+"}},
+        {"ingested_at": {"S": "٢٠٢٦-11-25T03:09:00.123456Z"}},
+        {"ingested_at": {"N": "1"}},
+        {"etag": {"S": ""}},
+        {"etag": {"S": '"quoted"'}},
+        {"etag": {"S": "a,b"}},
+        {"etag": {"S": "a\n"}},
+        {"etag": {"S": "=1"}},
+        {"etag": {"S": "é"}},
+        {"etag": {"S": "a" * 257}},
+    ],
+)
+def test_a_value_of_another_kind_is_a_bad_event(attributes: dict[str, dict[str, Any]]) -> None:
+    """A column of the wrong type costs its event, with a reason, and never becomes a cell that looks right."""
+    with pytest.raises(BadEvent, match=r"\w"):
+        ENCODER.line(item(1) | attributes)
+
+
+def test_absent_null_and_empty_are_empty_cells_and_zero_is_zero() -> None:
+    """Empty means unknown; zero means zero."""
+    read = cells(item(1, make={"NULL": True}, model={"S": ""}, exif={"S": ""}, iso={"N": "0"}))
+    assert (read["make"], read["model"], read["exif"], read["f_number"], read["iso"]) == ("", "", "", "", "0")
+
+
+def test_attributes_that_are_no_columns_are_ignored() -> None:
+    """An item may carry internal attributes, of any type."""
+    with_internal = item(1, newest_object={"S": "photos/x"}, lists={"L": [{"S": "a"}]}, old_flag={"BOOL": False})
+    assert ENCODER.line(with_internal) == ENCODER.line(item(1))
+
+
+def test_json_columns_pass_through_untouched() -> None:
+    """A JSON document keeps every character but a line break between its tokens, and its value whatever it holds."""
+    document = {"a": 'say "x", y', "b": "line\nbreak", "c": [1.10, None], "=d": "=1+1"}
+    text = json.dumps(document, indent=2)
+    cell = cells(item(1, exif={"S": text}))["exif"]
+    assert cell == text.replace("\n", " ")
+    assert json.loads(cell) == document
+
+
+@given(st.randoms(use_true_random=False), st.booleans())
+def test_neither_attribute_order_nor_white_space_changes_a_line(chance: random.Random, indent: bool) -> None:
+    """One encoder for live path, replay and backfill: an event's line depends on its values alone."""
+    one = insert(7, make={"S": "DJI"}, f_number={"N": "2.8"}, exif={"S": '{"Make":"DJI"}'}, internal={"N": "1"})
+    image = list(one["dynamodb"]["NewImage"].items())
+    chance.shuffle(image)
+    shuffled = one | {"dynamodb": one["dynamodb"] | {"NewImage": dict(image)}}
+    text = json.dumps(shuffled, indent=4 if indent else None)
+    assert changes_of(orjson.loads(text), ENCODER) == changes_of(one, ENCODER)
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**38 - 1), st.from_regex(ETAG, fullmatch=True))
+def test_key_and_revision_are_read_from_a_line_without_parsing_it(number: int, revision: int, etag: str) -> None:
+    """The first three fields are never quoted and say where the row stands."""
+    one = item(number, revision, etag={"S": etag}, description={"S": ',"1"'})
+    line = ENCODER.line(one)
+    assert key_of(line) == item_key(one) == f"{one['ingested_at']['S']},{etag}".encode()
+    assert revision_of(line) == revision
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.text("09Aaz-./:;=_", max_size=3).map("a".__add__)), unique=True))
+def test_lines_sort_as_their_keys_do(keys: list[tuple[int, str]]) -> None:
+    """No ETag has a character before the comma: so a line can be compared with a key as it stands."""
+    items = [item(number, etag={"S": etag}) for number, etag in keys]
+    by_key = [ENCODER.line(one) for one in sorted(items, key=item_key)]
+    assert by_key == sorted(ENCODER.line(one) for one in items)
+
+
+def test_the_header_is_quoted_and_every_row_is_as_wide() -> None:
+    """X5, C2: one fixed schema; the header's quotes tell readers that sniff of quotes at once."""
+    first_line = header(NAMES).decode()
+    assert first_line == ",".join(f'"{name}"' for name in NAMES) + "\n"
+    assert len(cells(item(1))) == len(NAMES)
+    assert list(NAMES[:3]) == ["ingested_at", "etag", "revision"]
+
+
+def test_a_list_of_columns_from_another_time_is_honoured() -> None:
+    """A name that this code does not know is written by the type that the item gives it; one that it lacks is left."""
+    encoder = RowEncoder(("ingested_at", "etag", "revision", "make", "from_the_future", "also_new"))
+    read = cells(item(1, make={"S": "DJI"}, from_the_future={"N": "-0.50"}, also_new={"S": "=x"}), encoder)
+    assert read["from_the_future"] == "-0.50"
+    assert read["also_new"] == "'=x"
+    assert list(read) == list(encoder.columns)
+    with pytest.raises(BadEvent):
+        encoder.line(item(1, also_new={"L": []}))
+
+
+def test_columns_without_the_key_in_front_are_refused() -> None:
+    """The merge reads key and revision from the first three fields."""
+    with pytest.raises(ValueError, match="must start with"):
+        RowEncoder(("etag", "ingested_at", "revision"))
