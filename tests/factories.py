@@ -97,4 +97,5 @@ def make_ledger(store: MemoryStore, seed: int = 1, targets: Targets | None = Non
         new_id=lambda: f"{chance.getrandbits(64):016x}",
         sleep=lambda seconds: None,
         chance=chance.random,
+        now=START.timestamp,
     )

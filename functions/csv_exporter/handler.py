@@ -48,7 +48,7 @@ def export(to: Ledger, event: dict[str, Any], time_left: Any) -> dict[str, Any]:
     if not events:
         return {"batchItemFailures": []}
     try:
-        report = commit(to, events, time_left)
+        report = commit(to, events, time_left, arrived=to.now())
         published = publish(to, time_left) if not report.unfinished else None
     except LedgerError as error:
         logger.exception("batch failed", error=type(error).__name__, events=len(events))
@@ -76,6 +76,7 @@ def _observe(report: Report, published: Published | None, events: int) -> None:
         "Conflicts": report.conflicts,
         "SegmentsCombined": report.led + report.combined,
         "EventsUnfinished": len(report.unfinished),
+        "GapsOpen": len(report.root.checkpoint.gaps),
         "Rows": report.root.rows.rows,
     }.items():
         metrics.add_metric(name, MetricUnit.Count, value)

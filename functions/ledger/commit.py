@@ -24,13 +24,15 @@ took it along. If not, this exporter leads: it merges all that waits with its ow
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Protocol
 
 from ledger.change import Change, Event, changes_of, event_time, fold, sequence_number, stream_of
 from ledger.errors import BadEvent, NotFound, Refused, Unavailable, Unknown
 from ledger.journal import Segment, quarantine, segment_of, write_segment
 from ledger.ledger import Ledger, TimeLeft, no_limit
-from ledger.manifest import ROOT_KEY, Root, encode_root
+from ledger.manifest import ROOT_KEY, Checkpoint, Gap, Root, encode_root
 from ledger.merge import Counts
 from ledger.objects import PAGE_TYPE
 from ledger.pending import Waiting, encode, take
@@ -44,6 +46,9 @@ FIRST_WAIT_SECONDS = 0.15
 LONGEST_WAIT_SECONDS = 1.5
 MAX_CONFLICTS = 40  # without a time limit: then something is wrong that more attempts do not mend
 MERGED_NAMES = 1000  # segments that the root remembers as merged by a leader; a follower looks within seconds
+# The stream forgets after 24 hours. What arrives so late may have had older neighbours that are gone.
+LATE_SECONDS = 23 * 3600.0
+OPEN_GAPS = 100  # neighbouring gaps of one stream are one, so these are a hundred streams
 
 
 @dataclass(slots=True)
@@ -73,16 +78,41 @@ class Report:
     unfinished: list[Event] = field(default_factory=list)
 
 
-class _Batch:
-    """A batch of events, and what they mean under one list of columns."""
+class Batch(Protocol):
+    """What a commit merges: a segment, and what it means under one list of columns.
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    Attributes:
+        segment: goes to the journal.
+        newest_event: time of its newest event.
+        streams: its highest sequence number per stream.
+        gaps: times of which it tells that records may have been lost.
+        bad: its events that cannot become a change, each with the reason; known once `changes` was asked.
+    """
+
+    segment: Segment
+    newest_event: str
+    streams: dict[str, str]
+    gaps: tuple[Gap, ...]
+    bad: list[tuple[Event, str]]
+
+    def changes(self, columns: tuple[str, ...]) -> list[Change]:
+        """Say what it means: one change per key, in key order."""
+
+    def events_of(self, todo: Sequence[Change]) -> list[Event]:
+        """Name the events that these changes, not yet committed, came from."""
+
+
+class _StreamBatch:
+    """A batch of stream records."""
+
+    def __init__(self, events: Sequence[Event], arrived: float | None) -> None:
         self.events = events
         self.segment: Segment = segment_of(events)
         self.newest_event = max(map(event_time, events))
         self.streams: dict[str, str] = {}
         for event in events:
             raise_highest(self.streams, stream_of(event), sequence_number(event))
+        self.gaps = _late(events, arrived)
         self.bad: list[tuple[Event, str]] = []
         self._per_event: list[list[Change]] = []
 
@@ -105,24 +135,32 @@ class _Batch:
         return [event for event, changes in pairs if any(change.key in keys for change in changes)]
 
 
-def commit(ledger: Ledger, events: Sequence[Event], time_left: TimeLeft = no_limit) -> Report:
+def commit(
+    ledger: Ledger, events: Sequence[Event], time_left: TimeLeft = no_limit, *, arrived: float | None = None
+) -> Report:
     """Merge a batch of stream records (at least one) into the tree.
 
     Args:
         ledger: where to.
         events: records as received, in stream order.
         time_left: gives the seconds left of the invocation, or None where there is no limit.
+        arrived: when the stream delivered them (seconds since 1970), which tells how near it was to forgetting them;
+            None if they do not come from the stream directly.
 
     Raises:
         Unavailable, Unknown: the store did not answer; nothing is lost, deliver the batch again.
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator; likewise.
     """
-    batch = _Batch(events)
+    return commit_batch(ledger, _StreamBatch(events, arrived), time_left)
+
+
+def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit) -> Report:
+    """Merge a batch of any kind into the tree; arguments and errors are those of `commit`."""
     root, etag = ledger.together(ledger.load_root, lambda: write_segment(ledger.store, batch.segment))[0]
     todo = batch.changes(root.columns)
     report = Report(batch.segment.name, root)
     report.quarantined = [*ledger.store.map(lambda bad: quarantine(ledger.store, *bad), batch.bad)]
-    own = Waiting(batch.segment.name, root.columns, todo, batch.newest_event, batch.streams)
+    own = Waiting(batch.segment.name, root.columns, todo, batch.newest_event, batch.streams, batch.gaps)
     others: list[Waiting] = []
     while todo:
         if not _has_time(time_left) or report.conflicts >= MAX_CONFLICTS:
@@ -133,7 +171,7 @@ def commit(ledger: Ledger, events: Sequence[Event], time_left: TimeLeft = no_lim
         if not merged.changed:
             todo = rest
             continue
-        candidate = _candidate(ledger, root, merged, [] if rest else [own, *others])
+        candidate = _candidate(ledger, root, merged, [own, *others], whole=not rest)
         ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate)})
         root, etag, won = _swap(ledger, candidate, etag)
         if won:
@@ -143,7 +181,7 @@ def commit(ledger: Ledger, events: Sequence[Event], time_left: TimeLeft = no_lim
         report.conflicts += 1
         if root.columns != own.columns:  # a rebuilt tree with another schema was swapped in
             todo, others = batch.changes(root.columns), []
-            own = Waiting(own.name, root.columns, todo, own.newest_event, own.streams)
+            own = replace(own, columns=root.columns, changes=todo)
             continue
         root, etag = _wait(ledger, report, own, todo, root, etag)
         if own.name in root.merged:
@@ -169,27 +207,55 @@ def _has_time(time_left: TimeLeft) -> bool:
     return left is None or left > RESERVE_SECONDS
 
 
-def _candidate(ledger: Ledger, root: Root, merged: Merged, done: Sequence[Waiting]) -> Root:
-    """Make the next root; `done` names the segments that are wholly merged with it.
+def _candidate(ledger: Ledger, root: Root, merged: Merged, taken: Sequence[Waiting], whole: bool) -> Root:
+    """Make the next root; `taken` are the segments that it merges, `whole` says that nothing of them is left.
 
     Each attempt has an id of its own: the root's copy is named by it, and must never be found with other content.
     """
-    checkpoint = root.checkpoint
-    streams = dict(checkpoint.streams)
-    newest = checkpoint.newest_event
-    for waiting in done:
-        newest = max(newest, waiting.newest_event)
-        for stream, number in waiting.streams.items():
-            raise_highest(streams, stream, number)
-    changes = checkpoint.changes + merged.counts.put + merged.counts.removed
-    names = [waiting.name for waiting in done[1:]]
+    changes = root.checkpoint.changes + merged.counts.put + merged.counts.removed
+    names = tuple(waiting.name for waiting in taken)
+    checkpoint = replace(root.checkpoint, changes=changes)
     return root.successor(
         ledger.new_id(),
         rows=merged.rows,
         removals=merged.removals,
-        merged=(*root.merged, *names)[-MERGED_NAMES:] if names else root.merged,
-        checkpoint=type(checkpoint)(changes, newest, streams),
+        merged=(*root.merged, *names[1:])[-MERGED_NAMES:] if whole and names[1:] else root.merged,
+        segments=names,
+        checkpoint=_advance(checkpoint, taken) if whole else checkpoint,
     )
+
+
+def _advance(checkpoint: Checkpoint, done: Sequence[Waiting]) -> Checkpoint:
+    """Say in the checkpoint that these segments are wholly merged."""
+    streams, newest, gaps = dict(checkpoint.streams), checkpoint.newest_event, checkpoint.gaps
+    tables = {stream.partition("/")[0] for stream in streams if stream}
+    for waiting in done:
+        for stream, number in waiting.streams.items():
+            if stream and stream not in streams and stream.partition("/")[0] in tables:
+                gaps = add_gap(gaps, Gap("new-stream", stream, checkpoint.newest_event, waiting.newest_event))
+            raise_highest(streams, stream, number)
+        for gap in waiting.gaps:
+            gaps = add_gap(gaps, replace(gap, since=checkpoint.newest_event))
+        newest = max(newest, waiting.newest_event)
+    return replace(checkpoint, newest_event=newest, streams=streams, gaps=gaps)
+
+
+def add_gap(gaps: tuple[Gap, ...], new: Gap) -> tuple[Gap, ...]:
+    """Add a gap; one of the same kind and stream that is open already grows instead."""
+    for index, gap in enumerate(gaps):
+        if (gap.kind, gap.stream) == (new.kind, new.stream):
+            grown = replace(gap, since=min(gap.since, new.since), until=max(gap.until, new.until))
+            return (*gaps[:index], grown, *gaps[index + 1 :])
+    return (*gaps, new)[-OPEN_GAPS:]
+
+
+def _late(events: Sequence[Event], arrived: float | None) -> tuple[Gap, ...]:
+    """Say what it means that a stream delivered these records when it was about to forget them."""
+    if arrived is None:
+        return ()
+    oldest_kept = datetime.fromtimestamp(arrived - LATE_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    late = [event for event in events if "" < event_time(event) < oldest_kept]
+    return (Gap("late", stream_of(late[0]), "", min(map(event_time, late))),) if late else ()
 
 
 def _swap(ledger: Ledger, candidate: Root, etag: str) -> tuple[Root, str, bool]:
@@ -209,7 +275,7 @@ def _wait(
 ) -> tuple[Root, str]:
     """Leave the changes for a leader (the first time), wait a jittered moment, and read the root again."""
     if report.conflicts == 1:
-        mine = Waiting(own.name, own.columns, todo, own.newest_event, own.streams)
+        mine = replace(own, changes=todo)
         ledger.store.put_new(mine.key, encode(mine), "text/plain; charset=utf-8")
     longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (report.conflicts - 1))
     ledger.sleep(longest * ledger.chance())

@@ -33,6 +33,7 @@ class Ledger:
         sleep: waits, in seconds.
         chance: gives numbers from 0 up to 1, for jitter.
         monotonic: a clock in seconds.
+        now: the time, in seconds since 1970.
     """
 
     store: Store
@@ -42,6 +43,7 @@ class Ledger:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
     monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
     _root: tuple[str, Root] | None = None
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from ledger.columns import NAMES
 from ledger.errors import Damaged, NewerFormat
 
 FORMAT = 1
+REBUILT = ("*",)
 ROOT_KEY = "manifest.json"
 CSV_KEY = "image-data.csv"
 
@@ -66,6 +67,24 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True)
+class Gap:
+    """A time of which stream records may have been lost.
+
+    Attributes:
+        kind: `new-stream` (the stream was switched off and on, or the table restored) or `late` (records came when the
+            stream was about to forget them, so that others may be gone).
+        stream: `table/label` of the records that told of it.
+        since: time of the newest event merged before; empty if there was none.
+        until: time of the oldest event that came after.
+    """
+
+    kind: str
+    stream: str
+    since: str
+    until: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """What has been merged.
 
@@ -73,11 +92,13 @@ class Checkpoint:
         changes: changes that took effect (a duplicate has none, so redelivery does not count twice).
         newest_event: time of the newest event merged, ISO 8601 in UTC; empty before the first.
         streams: per stream (`table/label`) the highest sequence number merged.
+        gaps: times that a backfill has yet to repair, oldest first.
     """
 
     changes: int = 0
     newest_event: str = ""
     streams: Mapping[str, str] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +113,8 @@ class Root:
         targets: where the trees are cut.
         rows, removals: the two trees.
         merged: the last segments that were merged by another exporter than the one that journaled them.
+        segments: what this commit alone took from the journal, wholly or in part; `REBUILT` if that was all of it. The
+            copies of successive roots so tell a replay what was merged since it listed the journal.
         checkpoint: what has been merged.
     """
 
@@ -102,6 +125,7 @@ class Root:
     rows: Tree = Tree()
     removals: Tree = Tree()
     merged: tuple[str, ...] = ()
+    segments: tuple[str, ...] = ()
     checkpoint: Checkpoint = Checkpoint()
 
     @property
@@ -126,8 +150,8 @@ class Root:
         return sha256(orjson.dumps(content))
 
     def successor(self, commit_id: str, **changed: Any) -> "Root":
-        """Give the next version, with some fields changed."""
-        return replace(self, version=self.version + 1, commit_id=commit_id, **changed)
+        """Give the next version, with some fields changed; `segments` is empty unless it is given."""
+        return replace(self, version=self.version + 1, commit_id=commit_id, **{"segments": (), **changed})
 
 
 def sha256(body: bytes) -> str:
@@ -197,10 +221,12 @@ def encode_root(root: Root) -> bytes:
             "changes": root.checkpoint.changes,
             "newest_event": root.checkpoint.newest_event,
             "streams": dict(sorted(root.checkpoint.streams.items())),
+            "gaps": [asdict(gap) for gap in root.checkpoint.gaps],
         },
         "rows": _tree_json(root.rows),
         "removals": _tree_json(root.removals),
         "merged": list(root.merged),
+        "segments": list(root.segments),
     }
     return orjson.dumps(content) + b"\n"
 
@@ -225,7 +251,13 @@ def decode_root(body: bytes) -> Root:
             rows=Tree(tuple(_entry(page) for page in content["rows"]["pages"])),
             removals=Tree(tuple(_entry(page) for page in content["removals"]["pages"])),
             merged=tuple(content["merged"]),
-            checkpoint=Checkpoint(checkpoint["changes"], checkpoint["newest_event"], checkpoint["streams"]),
+            segments=tuple(content["segments"]),
+            checkpoint=Checkpoint(
+                checkpoint["changes"],
+                checkpoint["newest_event"],
+                checkpoint["streams"],
+                tuple(Gap(**gap) for gap in checkpoint["gaps"]),
+            ),
         )
         intact = content["tree"] == root.tree_hash
     except (ValueError, KeyError, TypeError, AttributeError) as error:

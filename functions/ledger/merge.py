@@ -2,7 +2,7 @@
 
 The merge is commutative, associative and idempotent; redelivery, reordering, two exporters and a replay in parallel
 all rest on that. A tree is a sequence of lines in key order, cut into shards, and the sequence of its shards, cut into
-pages; `_Builder` cuts either by the same rule: a member starts a new group by its own key alone (and the first of all
+pages; `Pages` cuts either by the same rule: a member starts a new group by its own key alone (and the first of all
 starts one in any case). So a change moves only the cut at its own line: it can split its shard, or join it with the
 one before, which is why `needs` also asks for the neighbour of a shard whose first line is touched.
 """
@@ -163,7 +163,7 @@ def _edit(
     prune: Callable[[list[bytes]], list[bytes]] | None = None,
 ) -> Edited:
     """Apply changes to a tree: shard by shard, then cut the pages again."""
-    out = _Pages(targets)
+    out = Pages(targets)
     waiting = list(changes)
     if not tree.pages:
         lines = [line for change in waiting if (line := decide(change, None)) is not None]
@@ -202,16 +202,20 @@ def _holds(lines: Sequence[bytes], index: int, key: bytes) -> bool:
     return index < len(lines) and lines[index].startswith(key) and lines[index][len(key)] == 0x2C
 
 
-class _Pages:
+class Pages:
     """Writes a tree from left to right: lines into shards, shards into pages.
 
     What comes in unchanged goes out under its old hash: `_origin` remembers that the open shard's lines are exactly
     those of a shard that is already stored.
+
+    Args:
+        targets: where the tree is cut.
+        edited: takes the new objects; a rebuild gives one whose dictionaries store them at once.
     """
 
-    def __init__(self, targets: Targets) -> None:
+    def __init__(self, targets: Targets, edited: Edited | None = None) -> None:
         self._targets = targets
-        self._edited = Edited(Tree())
+        self._edited = edited or Edited(Tree())
         self._pages: list[Entry] = []
         self._open_lines: list[bytes] = []
         self._origin: Entry | None = None

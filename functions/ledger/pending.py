@@ -5,13 +5,14 @@ then one leader can merge what forty exporters prepared.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 import orjson
 
 from ledger.change import Change
 from ledger.errors import Damaged, NotFound
 from ledger.journal import PENDING_PREFIX
+from ledger.manifest import Gap
 from ledger.row import key_of, revision_of
 from ledger.store import Store
 
@@ -32,6 +33,7 @@ class Waiting:
         changes: one per key, in key order.
         newest_event: time of the segment's newest event.
         streams: highest sequence number per stream.
+        gaps: times of which the segment tells that records may have been lost.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Waiting:
     changes: Sequence[Change]
     newest_event: str = ""
     streams: Mapping[str, str] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def key(self) -> str:
@@ -53,6 +56,7 @@ def encode(waiting: Waiting) -> bytes:
         "columns": waiting.columns,
         "newest_event": waiting.newest_event,
         "streams": dict(waiting.streams),
+        "gaps": [asdict(gap) for gap in waiting.gaps],
     }
     lines = [orjson.dumps(head), b"\n"]
     for change in waiting.changes:
@@ -72,7 +76,12 @@ def decode(body: bytes) -> Waiting:
     try:
         head = orjson.loads(lines[0])
         return Waiting(
-            head["name"], tuple(head["columns"]), list(_changes(lines[1:])), head["newest_event"], head["streams"]
+            head["name"],
+            tuple(head["columns"]),
+            list(_changes(lines[1:])),
+            head["newest_event"],
+            head["streams"],
+            tuple(Gap(**gap) for gap in head["gaps"]),
         )
     except (IndexError, KeyError, TypeError, ValueError) as error:
         raise Damaged("a waiting object is not readable") from error
