@@ -45,6 +45,8 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
 RESERVE_S = 3.0
 """Seconds of the invocation that no further attempt may begin in: one request with the SDK's tries, and the report."""
 
+_SURE_OF_DAMAGE = 3
+
 _BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
 _BUSY_CODES = frozenset(
     {
@@ -140,9 +142,9 @@ class Catalog:
         view = first_guess(fact)
         guessed = bool(view)
         lost: Plan | None = None  # a plan that may have been carried out without our knowing
-        races = 0
+        races = sent = damages = 0
         trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
-        for attempt in range(ATTEMPTS):
+        for _ in range(ATTEMPTS):
             if not self._may_try(races, time_left):
                 break
             try:
@@ -150,8 +152,9 @@ class Catalog:
                 if plan.outcome is Outcome.DUPLICATE and lost:
                     plan = lost  # the record carries our sequencer: it was carried out
                 elif plan.writes:
+                    sent += 1
                     self._write(plan)
-                return Written(plan.outcome, plan.image_added, plan.image_removed, attempt + bool(plan.writes))
+                return Written(plan.outcome, plan.image_added, plan.image_removed, sent)
             except _Refused as refused:
                 lost = plan if refused.resent else lost
                 if guessed:
@@ -162,7 +165,10 @@ class Catalog:
                 view = refused.items
                 trouble = CatalogContended(f"other writers won every attempt to write {fact.object}")
             except CatalogDamaged as damage:
-                # Items that were read at different moments may contradict each other too.
+                # Items that were seen at different moments may contradict each other too, but not again and again.
+                damages += 1
+                if damages == _SURE_OF_DAMAGE:
+                    raise
                 view, trouble = View(), damage
             except _Busy as busy:
                 trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {busy}")
