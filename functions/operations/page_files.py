@@ -1,0 +1,51 @@
+"""The page that shows the CSV on a map: which files it has, and how they get beside the CSV."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from ledger.errors import NotFound, Refused
+from ledger.manifest import sha256
+from ledger.store import Store
+
+FOLDER = Path(__file__).parent / "page"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".json": "application/json",
+}
+
+
+def page_files() -> Iterator[tuple[str, Path]]:
+    """Give key and file of everything that the page consists of; `index.html` stands at the top."""
+    for path in sorted(FOLDER.rglob("*")):
+        if path.suffix in TYPES:
+            name = path.relative_to(FOLDER).as_posix()
+            yield (name if name == "index.html" else f"page/{name}"), path
+
+
+def upload_page(store: Store) -> int:
+    """Put the page's files into the export bucket where they are missing or of another version; count those written.
+
+    Raises:
+        Unavailable, Unknown: the store did not answer; call it again.
+    """
+    return sum(store.map(lambda item: _upload(store, *item), page_files()))
+
+
+def _upload(store: Store, key: str, path: Path) -> bool:
+    body = path.read_bytes()
+    digest = sha256(body)
+    try:
+        present = store.head(key)
+    except NotFound:
+        present = None
+    if present is not None and present.metadata.get("sha256") == digest:
+        return False
+    try:
+        store.put_if_match(key, body, present.etag if present else None, TYPES[path.suffix], {"sha256": digest})
+    except Refused:  # another deployment is at it
+        return False
+    return True

@@ -1,0 +1,118 @@
+"""Serve the page on this machine with the caller's own credentials: nothing needs to be public."""
+
+import json
+import mimetypes
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ledger.errors import LedgerError, NotFound
+from ledger.store import Store, Stored
+from operations.page_files import TYPES, page_files
+
+# What the page reads of the export bucket; no other key is served.
+_SINGLE = {"manifest.json", "image-data.csv", "image-data.csv-metadata.json"}
+_FOLDERS = ("manifest/", "shards/")
+_CONFIG = "page/config.json"
+_PHOTO = "photo/"
+
+ReadPhoto = Callable[[str, str], tuple[bytes, str]]
+
+
+def photo_reader(s3: Any, bucket: str) -> ReadPhoto:
+    """Read photos of one bucket, and of no other."""
+
+    def read(asked: str, key: str) -> tuple[bytes, str]:
+        if asked != bucket:
+            raise NotFound(f"{asked} is not the images bucket")
+        try:
+            answer = s3.get_object(Bucket=bucket, Key=key)
+        except s3.exceptions.ClientError as error:
+            raise NotFound(key) from error
+        return answer["Body"].read(), mimetypes.guess_type(key)[0] or "application/octet-stream"
+
+    return read
+
+
+def page_server(store: Store, photos: ReadPhoto | None = None, port: int = 0) -> ThreadingHTTPServer:
+    """Make the server, on loopback; the caller runs and closes it.
+
+    Args:
+        store: the export bucket.
+        photos: reads a photo by bucket and key; None leaves links to photos out.
+        port: 0 takes any free one.
+    """
+    answers = _Answers(store, photos)
+
+    class Handler(_Handler):
+        find = staticmethod(answers.find)
+
+    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+
+
+Answer = tuple[bytes, str, dict[str, str]]
+
+
+class _Answers:
+    """Finds what a path names: a file of the page, an object that the page reads, or a photo."""
+
+    def __init__(self, store: Store, photos: ReadPhoto | None) -> None:
+        self._store = store
+        self._photos = photos
+        self._files = dict(page_files())
+
+    def find(self, path: str) -> Answer:
+        """Give body, content type and further headers; raises NotFound, Unavailable."""
+        if path in self._files:
+            file = self._files[path]
+            return file.read_bytes(), TYPES[file.suffix], {"Cache-Control": "no-cache"}
+        if path == _CONFIG:
+            link = "photo/{bucket}/{key}" if self._photos else ""
+            return json.dumps({"photos": link}).encode(), TYPES[".json"], {"Cache-Control": "no-cache"}
+        if path in _SINGLE:
+            stored = _get(self._store, path)
+            return stored.body, _kind(path), {"ETag": f'"{stored.etag}"', "Cache-Control": "no-cache"}
+        if path.startswith(_FOLDERS):  # named by content: never another
+            return _get(self._store, path).body, _kind(path), {"Cache-Control": "max-age=31536000, immutable"}
+        if path.startswith(_PHOTO) and self._photos:
+            bucket, _, key = path.removeprefix(_PHOTO).partition("/")
+            body, kind = self._photos(bucket, key)
+            # A photo is a stranger's file: whatever it really is, the browser must not run it.
+            return body, kind, {"Content-Security-Policy": "sandbox", "X-Content-Type-Options": "nosniff"}
+        raise NotFound(path)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    find: Callable[[str], Answer]
+
+    def do_GET(self) -> None:
+        path = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
+        try:
+            body, kind, headers = self.find(path)
+        except NotFound:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        except LedgerError:
+            self.send_error(HTTPStatus.BAD_GATEWAY)
+            return
+        self.send_response(HTTPStatus.OK)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class names it so)
+        """Stay silent: the terminal belongs to the command."""
+
+
+def _get(store: Store, key: str) -> Stored:
+    stored = store.get(key)
+    assert stored is not None
+    return stored
+
+
+def _kind(path: str) -> str:
+    return TYPES[".json"] if path.endswith(".json") else "text/csv; charset=utf-8"
