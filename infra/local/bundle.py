@@ -8,8 +8,10 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import boto3
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTIONS = ROOT / "functions"
@@ -28,10 +30,12 @@ def build(cache: Path) -> Path:
         The zip; its name holds the hash of what it was made from.
     """
     sources = {path.relative_to(FUNCTIONS).as_posix(): path.read_bytes() for path in _source_files()}
-    dependencies = _digest({"requirements": REQUIREMENTS.read_bytes(), "lock": LOCK.read_bytes(), **_interpreter()})
+    services = named_services(b"".join(sources.values()).decode())
+    inputs = (REQUIREMENTS.read_bytes(), LOCK.read_bytes(), f"{sys.version} {sys.platform} {services}".encode())
+    dependencies = _digest({str(number): content for number, content in enumerate(inputs)})
     bundle = cache / f"functions-{_digest({**sources, '': dependencies.encode()})}.zip"
     if not bundle.exists():
-        base = _build_dependencies(cache, dependencies)
+        base = _build_dependencies(cache, dependencies, services)
         _remove_others(cache, "functions-*.zip")
         unfinished = bundle.with_suffix(".unfinished")
         shutil.copy(base, unfinished)
@@ -42,8 +46,12 @@ def build(cache: Path) -> Path:
     return bundle
 
 
-def _build_dependencies(cache: Path, digest: str) -> Path:
-    """Build the part of the zip that seldom changes."""
+def _build_dependencies(cache: Path, digest: str, services: Sequence[str]) -> Path:
+    """Build the part of the zip that seldom changes.
+
+    The SDK's descriptions of services that the functions never name are left out: they are most of its files, and the
+    emulator unpacks all files at every cold start.
+    """
     archive_path = cache / f"dependencies-{digest}.zip"
     if archive_path.exists():
         return archive_path
@@ -57,6 +65,9 @@ def _build_dependencies(cache: Path, digest: str) -> Path:
         [*pip, "--target", str(folder), "--requirement", str(REQUIREMENTS), "--constraint", str(constraints)],
         check=True,
     )
+    for described in (folder / "botocore" / "data").iterdir():
+        if described.is_dir() and described.name not in services:
+            shutil.rmtree(described)
     # Compiled code that is not checked against the sources' dates: unpacking changes those, and a cold start would
     # compile everything anew.
     compileall.compile_dir(folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
@@ -74,15 +85,17 @@ def pins(lock: str) -> str:
     return "".join(f"{name}\n" for name in re.findall(r"^([A-Za-z0-9][^\\\n]*?==[^\\\n]*?) *\\?$", lock, re.MULTILINE))
 
 
+def named_services(sources: str) -> list[str]:
+    """Find the AWS services that sources name in a literal, as every use of boto3 does."""
+    literals = set(re.findall(r"""["']([a-z0-9-]+)["']""", sources))
+    return sorted(literals & set(boto3.Session().get_available_services()))
+
+
 def _source_files() -> Iterator[Path]:
     for path in sorted(FUNCTIONS.rglob("*")):
         parts = path.relative_to(FUNCTIONS).parts
         if path.is_file() and not any(part == "__pycache__" or part.endswith(".egg-info") for part in parts):
             yield path
-
-
-def _interpreter() -> dict[str, bytes]:
-    return {"interpreter": f"{sys.version} {sys.platform}".encode()}
 
 
 def _digest(contents: dict[str, bytes]) -> str:
