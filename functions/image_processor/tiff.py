@@ -32,6 +32,7 @@ SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12:
 _CODES = {1: "B", 3: "H", 4: "I", 5: "I", 6: "b", 8: "h", 9: "i", 10: "i", 11: "f", 12: "d", 13: "I", 16: "Q", 17: "q"}
 _CODES[18] = "Q"
 _INTEGERS = (1, 3, 4, 13, 16, 18)
+_POINTERS = (*_INTEGERS, 9)  # some editors type offsets as signed
 _RATIONALS = (5, 10)
 
 NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH, SUB_IFDS = 254, 256, 257, 330
@@ -168,9 +169,9 @@ def walk_ifds(data: bytes | View, warnings: list[str]) -> Iterator[Ifd]:
 def _pointers(ifd: Ifd) -> Iterator[tuple[str, int]]:
     for tag, name in _CHILDREN.items():
         raw = ifd.tags.get(tag)
-        if raw is not None and raw.type in _INTEGERS:
+        if raw is not None and raw.type in _POINTERS:
             for value in raw.values(MAX_POINTERS if tag == SUB_IFDS else 1):
-                if isinstance(value, int) and value:
+                if isinstance(value, int) and value > 0:
                     yield name, value
 
 
