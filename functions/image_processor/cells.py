@@ -23,7 +23,9 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
     for column, names in sources.TEXTS.items():
         values[column] = next((found for name in names if (found := metadata.text(name, column))), None)
     for column, names in sources.JOINED.items():
-        values[column] = next(("; ".join(found) for name in names if (found := metadata.texts(name, column))), None)
+        values[column] = (
+            "; ".join(next((texts for name in names if (texts := metadata.texts(name, column))), ())) or None
+        )
     for column, names in sources.NUMBERS.items():
         values[column] = _numeric(metadata, column, names, number)
     for column, names in sources.INTEGERS.items():

@@ -95,7 +95,7 @@ class _Reader(ExifHeader):
         entries = self.s2n(ifd, 2)
         if not 0 < entries <= MAX_ENTRIES or start + 2 + 12 * entries > self._size:
             return
-        names = EXIF_TAGS if tag_dict is None else tag_dict
+        names: Any = EXIF_TAGS if tag_dict is None else tag_dict
         for position in range(ifd + 2, ifd + 2 + 12 * entries, 12):
             number = self.s2n(position, 2)
             known = names.get(number)
@@ -122,7 +122,7 @@ class _Reader(ExifHeader):
         if size <= 4:
             return True
         start = self.offset + offset + (ifd - 8 if relative else 0)
-        return start >= 0 and start + size <= self._size
+        return bool(start >= 0 and start + size <= self._size)
 
 
 def _size(data: bytes | View) -> int:

@@ -45,7 +45,7 @@ class Metadata:
             iptc.read([_content(block.data) for block in container.iptc]),
         )
         for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
-            for warning in part.warnings:  # type: ignore[attr-defined]
+            for warning in part.warnings:
                 metadata.warn(warning)
         return metadata
 

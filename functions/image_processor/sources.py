@@ -166,7 +166,7 @@ POSITIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("drone-skydio:Latitude",), ("drone-skydio:Longitude",)),
     (("drone-parrot:DroneLatitude",), ("drone-parrot:DroneLongitude",)),
 )
-"""Latitude and longitude: the first pair that is whole and a place, else the first half. (`GpsLongtitude`: DJI's spelling.)"""
+"""Latitude and longitude: the first pair that is whole and a place, else a half. (`GpsLongtitude` is DJI's own.)"""
 
 MOMENTS: tuple[tuple[str, str, str], ...] = (
     ("EXIF:DateTimeOriginal", "EXIF:SubSecTimeOriginal", "EXIF:OffsetTimeOriginal"),

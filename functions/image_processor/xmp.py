@@ -45,7 +45,7 @@ class Document:
     warnings: list[str] = field(default_factory=list)
 
     def text(self, name: str) -> str | None:
-        """Return a property's text: `x-default` of alternatives, the first of an array, the value of a qualified one."""
+        """Return a property's text: `x-default` of alternatives, the first item of an array."""
         return text_of(self.properties.get(name))
 
     def texts(self, name: str) -> list[str]:
