@@ -13,6 +13,7 @@ from ledger.manifest import Entry, Root
 
 SMALLEST_PART = 5 << 20
 LARGEST_PART = 5 << 30
+MOST_PARTS = 10_000
 # Copies run side by side inside S3. A publish is about this many of them at every size: enough to be fast, and so few
 # that their price (as PUTs) does not grow with the table.
 COPIES = 80
@@ -130,48 +131,58 @@ def parts(found: Iterable[Piece], total: int) -> list[Part]:
         found: the pieces, in order.
         total: bytes of them all.
     """
-    size = min(LARGEST_PART, max(SMALLEST_PART, -(-total // COPIES)))
+    found = list(found)
+    smallest = SMALLEST_PART
+    while len(made := _parts(found, total, smallest)) > MOST_PARTS:
+        smallest *= 2  # changed regions that lie close together then join, and uploads are larger
+    return made
+
+
+def _parts(found: Sequence[Piece], total: int, smallest: int) -> list[Part]:
+    size = min(LARGEST_PART, max(smallest, -(-total // COPIES)))
     made: list[Part] = []
     waiting: list[Piece] = []
+    waiting_size = 0
     for piece in found:
-        waiting_size = sum(one.size for one in waiting)
         if isinstance(piece, Copy):
-            missing = max(0, SMALLEST_PART - waiting_size) if waiting else 0
-            if piece.size - missing < SMALLEST_PART:
+            missing = max(0, smallest - waiting_size) if waiting else 0
+            if piece.size - missing < smallest:
                 waiting.append(piece)  # too short to be a part of its own
+                waiting_size += piece.size
                 continue
             if missing:
                 waiting.append(Copy(piece.first, piece.first + missing - 1))
                 piece = Copy(piece.first + missing, piece.last)
-            made.extend(_uploads(waiting))
-            waiting = []
-            made.extend(_copies(piece, size))
+            made.extend(_uploads(waiting, smallest))
+            waiting, waiting_size = [], 0
+            made.extend(_copies(piece, size, smallest))
         else:
             waiting.append(piece)
-    made.extend(_uploads(waiting))
+            waiting_size += piece.size
+    made.extend(_uploads(waiting, smallest))
     return made
 
 
-def _copies(piece: Copy, size: int) -> Iterator[Copy]:
+def _copies(piece: Copy, size: int, smallest: int) -> Iterator[Copy]:
     """Cut a long range into equal copies of about `size`, none below the smallest part."""
     count = max(1, round(piece.size / size), -(-piece.size // LARGEST_PART))
-    while count > 1 and piece.size // count < SMALLEST_PART:
+    while count > 1 and piece.size // count < smallest:
         count -= 1
     for number in range(count):
         first = piece.first + piece.size * number // count
         yield Copy(first, piece.first + piece.size * (number + 1) // count - 1)
 
 
-def _uploads(waiting: Sequence[Piece]) -> Iterator[Upload]:
+def _uploads(waiting: Sequence[Piece], smallest: int) -> Iterator[Upload]:
     """Pack waiting pieces into uploads of about UPLOAD_PART; the rest, if it is too small, joins the one before."""
     packs: list[list[Piece]] = []
     room = 0
     for piece in waiting:
         if room <= 0:
             packs.append([])
-            room = UPLOAD_PART
+            room = max(UPLOAD_PART, smallest)
         packs[-1].append(piece)
         room -= piece.size
-    if len(packs) > 1 and sum(piece.size for piece in packs[-1]) < SMALLEST_PART:
+    if len(packs) > 1 and sum(piece.size for piece in packs[-1]) < smallest:
         packs[-2:] = [packs[-2] + packs[-1]]
     return (Upload(tuple(pack)) for pack in packs)
