@@ -1,0 +1,201 @@
+"""Pieces and parts: whatever changed, the parts are the new CSV, S3 takes them, and few bytes are uploaded."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from unittest import mock
+
+import pytest
+from hypothesis import event, given
+from hypothesis import strategies as st
+
+from ledger import layout
+from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, pages_to_compare, parts, pieces
+from ledger.manifest import Entry, Root, Tree
+
+# S3's limits in small: 5 MiB, 5 GiB, 10,000 parts, and our own sizes of uploads and copies.
+SMALLEST, LARGEST, MOST, UPLOAD, COPIES = 50, 4000, 40, 80, 8
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _small_limits() -> Iterator[None]:
+    limits = {"SMALLEST_PART": SMALLEST, "LARGEST_PART": LARGEST, "MOST_PARTS": MOST}
+    with mock.patch.multiple(layout, UPLOAD_PART=UPLOAD, COPIES=COPIES, **limits):
+        yield
+
+
+@dataclass
+class Csv:
+    """A CSV with its root, pages and shards."""
+
+    header: bytes
+    root: Root
+    pages: dict[str, Sequence[Entry]] = field(default_factory=dict)
+    shards: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        order = [shard.sha256 for page in self.root.rows.pages for shard in self.pages[page.sha256]]
+        return self.header + b"".join(self.shards[digest] for digest in order)
+
+
+def make_csv(header: bytes, sizes: dict[int, tuple[int, int]], page_of: dict[int, int]) -> Csv:
+    """Make a CSV of shards: number -> (size, variant); shards of one page number stand in one page."""
+    made = Csv(header, Root())
+    pages: dict[int, list[Entry]] = {}
+    for number, (size, variant) in sorted(sizes.items()):
+        body = (b"%d/%d;" % (number, variant) * (size // 4 + 1))[:size]
+        digest = hashlib.sha256(b"%d %d %d" % (number, size, variant)).hexdigest()
+        made.shards[digest] = body
+        pages.setdefault(page_of[number], []).append(Entry(b"%06d" % number, 1, size, digest))
+    entries = []
+    for _, shards in sorted(pages.items()):
+        digest = hashlib.sha256(repr(shards).encode()).hexdigest()
+        made.pages[digest] = shards
+        entries.append(Entry(shards[0].first, len(shards), sum(shard.bytes for shard in shards), digest))
+    made.root = Root(rows=Tree(tuple(entries)))
+    return made
+
+
+@st.composite
+def neighbours(draw: st.DrawFn) -> tuple[Csv, Csv]:
+    """Draw a CSV and what it may be next: shards changed, gone, new; pages cut elsewhere."""
+    count = draw(st.integers(0, 60))
+    size = st.one_of(st.integers(1, 30), st.integers(1, 400))
+    old = {number: (draw(size), 0) for number in range(0, 2 * count, 2)}
+    new = dict(old)
+    for number in draw(st.lists(st.integers(0, 2 * count), max_size=8)):
+        kind = draw(st.sampled_from(["changed", "gone", "new"]))
+        if kind == "changed" and number in new:
+            new[number] = (draw(size), 1)
+        elif kind == "gone":
+            new.pop(number, None)
+        elif kind == "new":
+            new[number | 1] = (draw(size), 2)
+    every = draw(st.integers(1, 10))
+    cuts = {number: number // every for number in range(2 * count + 2)}
+    moved = draw(st.booleans())
+    header = draw(st.sampled_from([b"header\n", b"another, longer header\n"]))
+    return make_csv(b"header\n", old, cuts), make_csv(
+        header, new, {number: (number + every // 2 * moved) // every for number in cuts}
+    )
+
+
+def plan(old: Csv | None, new: Csv) -> tuple[list[Piece], list[Part]]:
+    """Lay out as `publish` does: only pages that just one root has are given."""
+    only_old, only_new = pages_to_compare(old.root if old else Root(), new.root)
+    known = (old.pages if old else {}) | new.pages
+    given_pages = {page.sha256: known[page.sha256] for page in [*only_old, *only_new]}
+    found = pieces(old.root if old else None, new.root, given_pages, old.header if old else b"", new.header)
+    return found, parts(found, len(new.body))
+
+
+def content(piece: Piece | Upload, old: bytes, new: Csv) -> bytes:
+    """Make the bytes of a piece or part."""
+    if isinstance(piece, Upload):
+        return b"".join(content(one, old, new) for one in piece.pieces)
+    if isinstance(piece, Copy):
+        assert 0 <= piece.first <= piece.last < len(old)
+        return old[piece.first : piece.last + 1]
+    return piece.body if isinstance(piece, Literal) else new.shards[piece.sha256]
+
+
+def s3_takes(made: Sequence[Part]) -> bool:
+    """S3's rules: 5 MiB and more (the last may be smaller), 5 GiB at most, 10,000 parts at most."""
+    return (
+        len(made) <= MOST
+        and all(part.size >= SMALLEST for part in made[:-1])
+        and all(0 < part.size <= LARGEST for part in made)
+    )
+
+
+def allowed_upload(found: Sequence[Piece]) -> int:
+    """Add up what may pass through the function: what changed, and two borders at most per changed region."""
+    changed = sum(piece.size for piece in found if not isinstance(piece, Copy))
+    # A region: new bytes, or a place where bytes are gone and two ranges meet.
+    regions = sum(
+        isinstance(before, Copy) or (before is None and not isinstance(piece, Copy))
+        for before, piece in zip([None, *found], found, strict=False)
+    )
+    starts_short = isinstance(found[0], Copy) and found[0].size < SMALLEST
+    return changed + 2 * SMALLEST * regions + SMALLEST * starts_short
+
+
+@given(neighbours())
+def test_parts_reproduce_the_new_csv_within_s3s_rules_and_upload_what_changed(both: tuple[Csv, Csv]) -> None:
+    """Any old and new roots and pages: same bytes, S3's limits, and at most two 5 MiB borders per changed region."""
+    old, new = both
+    found, made = plan(old, new)
+    assert b"".join(content(piece, old.body, new) for piece in found) == new.body
+    assert b"".join(content(part, old.body, new) for part in made) == new.body
+    assert s3_takes(made)
+    uploaded = sum(part.size for part in made if isinstance(part, Upload))
+    event(f"regions {sum(not isinstance(piece, Copy) for piece in found)}")
+    if len(made) < MOST // 2:
+        assert uploaded <= allowed_upload(found)
+
+
+@given(neighbours())
+def test_without_a_present_csv_all_bytes_come_from_the_shards(both: tuple[Csv, Csv]) -> None:
+    """The fall-back: no copies, the same bytes, S3's limits."""
+    _, new = both
+    found, made = plan(None, new)
+    assert not any(isinstance(one, Copy) for one in [*found, *made])
+    assert b"".join(content(part, b"", new) for part in made) == new.body
+    assert s3_takes(made)
+
+
+def test_unchanged_pages_are_one_range_and_are_never_looked_into() -> None:
+    """A commit at the tail of a large CSV: one long copy, then the tail's new bytes; the other pages are not needed."""
+    shards = {number: (100, 0) for number in range(20)}
+    pages = {number: number // 4 for number in range(21)}
+    old, new = make_csv(b"header\n", shards, pages), make_csv(b"header\n", shards | {19: (130, 1)}, pages)
+    only_old, only_new = pages_to_compare(old.root, new.root)
+    assert [len(only_old), len(only_new)] == [1, 1]
+    found, made = plan(old, new)
+    tail = list(new.shards)[-1]
+    assert found == [Copy(0, len(b"header\n") + 1900 - 1), Shard(tail, 130)]
+    assert [part for part in made if isinstance(part, Upload)] == [Upload((Shard(tail, 130),))]
+
+
+def test_a_long_range_is_copied_in_equal_parts() -> None:
+    """About COPIES of them whatever the size, none above the largest part."""
+    made = parts([Copy(0, 999)], 1000)
+    assert {part.size for part in made} == {125}
+    assert len(made) == COPIES
+    huge = parts([Copy(0, LARGEST * 12 - 1)], LARGEST * 12)
+    assert [part.size for part in huge] == [LARGEST] * 12
+
+
+def test_short_new_bytes_borrow_from_the_range_behind() -> None:
+    """A new row of 3 bytes in the middle: 47 unchanged bytes go along, since a part has 50 at least."""
+    found = [Copy(0, 199), Literal(b"new"), Copy(200, 399)]
+    made = parts(found, 403)
+    assert Upload((Literal(b"new"), Copy(200, 246))) in made
+    assert sum(part.size for part in made if isinstance(part, Upload)) == SMALLEST
+
+
+def test_a_range_too_short_for_a_part_goes_along_whole() -> None:
+    found = [Literal(b"a" * 60), Copy(0, SMALLEST - 2), Literal(b"b" * 60)]
+    assert all(isinstance(part, Upload) for part in parts(found, 60 + 49 + 60))
+
+
+def test_many_changed_regions_still_fit_in_s3s_number_of_parts() -> None:
+    """A change every few hundred bytes, all over a long CSV: regions join until 10,000 parts suffice."""
+    found: list[Piece] = []
+    for number in range(4 * MOST):
+        found += [Copy(number * 300, number * 300 + 298), Literal(b"x")]
+    made = parts(found, 300 * 4 * MOST)
+    assert s3_takes(made)
+    assert any(isinstance(part, Copy) for part in made) or len(made) > MOST // 4
+
+
+def test_a_rebuild_of_a_huge_csv_still_fits_in_s3s_number_of_parts() -> None:
+    """The uploads grow with it; and laying out 100,000 shards takes no more than a moment."""
+    found: list[Piece] = [Shard(str(number), 1) for number in range(100_000)]
+    assert s3_takes(parts(found, 100_000))
+
+
+def test_nothing_but_a_header_is_one_upload() -> None:
+    """X7: all rows gone."""
+    assert parts([Literal(b"header\n")], 7) == [Upload((Literal(b"header\n"),))]
