@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     if name not in known:
         print(f"There is no benchmark {name!r}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    return importlib.import_module(f"benchmarks.{name}").main(arguments) or 0
+    return importlib.import_module(f"infra.benchmarks.{name}").main(arguments) or 0
 
 
 if __name__ == "__main__":

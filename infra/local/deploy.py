@@ -8,8 +8,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
 
-from local.bundle import ROOT, build
-from local.emulator import Emulator
+from infra.local.bundle import ROOT, build
+from infra.local.emulator import Emulator
 
 STACK = "skyledger"
 CODE_BUCKET = "skyledger-code"

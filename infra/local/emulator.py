@@ -24,7 +24,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from local.servers import LOOPBACK, Server, free_ports
+from infra.local.servers import LOOPBACK, Server, free_ports
 
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
 REGION = "us-east-1"

@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deploy import Deployment
-from local.emulator import Emulator
-from local.failed_batch import FailedBatch
-from local.poller import Invocation, Poller, Record, Settings
-from local.servers import ServerError
+from infra.local.deploy import Deployment
+from infra.local.emulator import Emulator
+from infra.local.failed_batch import FailedBatch
+from infra.local.poller import Invocation, Poller, Record, Settings
+from infra.local.servers import ServerError
 
 POLL_SECONDS = 0.25  # Lambda reads each shard four times a second
 DESCRIBE_SECONDS = 2.0  # how often to look for new shards

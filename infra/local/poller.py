@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from local.failed_batch import RECORD_AGE_EXCEEDED, RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
+from infra.local.failed_batch import RECORD_AGE_EXCEEDED, RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
 
 Record = dict[str, Any]  # as the function gets it in event["Records"]
 

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from local.deploy import DeploymentError
-from local.emulator import AlreadyRunningError
-from local.photos import write_survey
-from local.servers import ServerError
-from local.stack import HOME, LocalStack, etag_of, files_of
+from infra.local.deploy import DeploymentError
+from infra.local.emulator import AlreadyRunningError
+from infra.local.photos import write_survey
+from infra.local.servers import ServerError
+from infra.local.stack import HOME, LocalStack, etag_of, files_of
 
 FOLLOW_SECONDS = 1.0
 # The processor's time-out and some: work that has not moved for so long is not under way but failed.

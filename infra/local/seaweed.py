@@ -18,7 +18,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.servers import LOOPBACK, Server, ServerError, free_ports
+from infra.local.servers import LOOPBACK, Server, ServerError, free_ports
 
 START_SECONDS = 60.0
 START_TRIES = 3  # another process may take one of the free ports before the server does

@@ -13,10 +13,10 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
-from local.bundle import ROOT
-from local.deploy import Deployment, deploy
-from local.emulator import Emulator, make_environment
-from local.mapping import StreamMapping
+from infra.local.bundle import ROOT
+from infra.local.deploy import Deployment, deploy
+from infra.local.emulator import Emulator, make_environment
+from infra.local.mapping import StreamMapping
 
 HOME = ROOT / ".skyledger"
 CSV_KEY = "image-data.csv"
