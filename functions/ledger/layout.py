@@ -72,6 +72,11 @@ class Upload:
 Part = Copy | Upload
 
 
+def can_copy_ranges(size: int) -> bool:
+    """Say whether S3 copies ranges of an object of this size (AWS, UploadPartCopy: greater than 5 MB)."""
+    return size > SMALLEST_PART
+
+
 def pages_to_compare(old: Root, new: Root) -> tuple[list[Entry], list[Entry]]:
     """Name the pages that only one of two roots has."""
     old_hashes = {page.sha256 for page in old.rows.pages}

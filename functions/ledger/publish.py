@@ -1,6 +1,7 @@
 """Make image-data.csv equal to the root's tree.
 
-1. Read the present CSV's metadata: it names the tree it shows and the root it was made from.
+1. Read the root, and at the same time the present CSV's metadata: it names the tree that it shows and the root that it
+   was made from. If it names a newer version than the root, read the root again.
 2. It shows the root's tree: done.
 3. A small CSV is put whole, under If-Match on the ETag that was read (If-None-Match where there is none).
 4. A large one is made by a multipart upload of unchanged ranges of the present CSV, copied inside S3 and pinned to its
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ledger.errors import Damaged, NotFound, OutOfTime, Refused, Unavailable, Unknown
-from ledger.layout import Copy, Literal, Part, Piece, Shard, pages_to_compare, parts, pieces
+from ledger.layout import Copy, Literal, Part, Piece, Shard, can_copy_ranges, pages_to_compare, parts, pieces
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.manifest import CSV_KEY, Root
 from ledger.row import header
@@ -62,6 +63,8 @@ def publish(ledger: Ledger, time_left: TimeLeft = no_limit) -> Published:
             break
         done.tries = tries
         (root, _), present = ledger.together(ledger.load_root, lambda: _present(ledger))
+        if present is not None and _version(present) > root.version:
+            root, _ = ledger.load_root()  # published while we read: only a root read after it says what it must show
         done.version = root.version
         if present is not None and present.metadata.get("tree") == root.tree_hash and _size(root) == present.size:
             return done
@@ -78,6 +81,13 @@ def _present(ledger: Ledger) -> Stored | None:
         return ledger.store.head(CSV_KEY)
     except NotFound:
         return None
+
+
+def _version(present: Stored) -> int:
+    try:
+        return int(present.metadata["version"])
+    except (KeyError, ValueError):
+        return 0  # not written by a publisher
 
 
 def _size(root: Root) -> int:
@@ -118,7 +128,7 @@ def _write(ledger: Ledger, root: Root, present: Stored | None, done: Published) 
 
 def _origin(ledger: Ledger, present: Stored | None) -> Root | None:
     """Find the root that the present CSV was made from, if the CSV is what that root says."""
-    if present is None:
+    if present is None or not can_copy_ranges(present.size):
         return None
     try:
         old = ledger.load_copy(present.metadata.get("root", ""))
