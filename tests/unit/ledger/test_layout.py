@@ -147,7 +147,7 @@ def test_without_a_present_csv_all_bytes_come_from_the_shards(both: tuple[Csv, C
 
 def test_unchanged_pages_are_one_range_and_are_never_looked_into() -> None:
     """A commit at the tail of a large CSV: one long copy, then the tail's new bytes; the other pages are not needed."""
-    shards = {number: (100, 0) for number in range(20)}
+    shards = dict.fromkeys(range(20), (100, 0))
     pages = {number: number // 4 for number in range(21)}
     old, new = make_csv(b"header\n", shards, pages), make_csv(b"header\n", shards | {19: (130, 1)}, pages)
     only_old, only_new = pages_to_compare(old.root, new.root)

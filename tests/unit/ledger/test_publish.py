@@ -1,0 +1,410 @@
+"""Publishing: image-data.csv becomes what the root names, whoever else publishes or breaks in."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from factories import insert, item, make_ledger, model_csv, modify, remove
+from infra.local import memory_store
+from infra.local.memory_store import MemoryStore
+from ledger import layout
+from ledger import publish as publishing
+from ledger.commit import commit
+from ledger.errors import Damaged, OutOfTime, Refused, Unavailable, Unknown
+from ledger.ledger import Ledger
+from ledger.manifest import CSV_KEY, encode_root
+from ledger.publish import Published, publish
+from reader import read_csv, read_root, read_rows
+from store_calls import WatchedStore, first, land_and_lose, refuse
+
+LOST = Unknown("the answer was lost")
+SMALLEST = 2000
+# A CSV of this many rows is far above PUT_BELOW in the small limits below.
+ROWS = 150
+
+
+@pytest.fixture
+def small_limits() -> Iterator[None]:
+    """S3's limits and our threshold in small: a part has 2,000 bytes at least, a CSV above 4,000 is made of parts."""
+    with (
+        mock.patch.object(memory_store, "SMALLEST_PART", SMALLEST),
+        mock.patch.object(layout, "SMALLEST_PART", SMALLEST),
+        mock.patch.object(layout, "UPLOAD_PART", 3000),
+        mock.patch.object(publishing, "PUT_BELOW", 4000),
+    ):
+        yield
+
+
+@pytest.fixture
+def watched(store: MemoryStore) -> WatchedStore:
+    return WatchedStore(store)
+
+
+@pytest.fixture
+def exporter(watched: WatchedStore) -> Ledger:
+    """A ledger whose store calls the test can get in the way of."""
+    return make_ledger(watched)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def large(small_limits: None, exporter: Ledger, watched: WatchedStore) -> Ledger:
+    """A ledger with a published CSV that is made of parts."""
+    commit(exporter, [insert(number) for number in range(ROWS)])
+    publish(exporter)
+    watched.calls.clear()
+    return exporter
+
+
+def rival_of(store: MemoryStore, seed: int = 7) -> Ledger:
+    return make_ledger(store, seed)
+
+
+def everything(*changed: int, but: int | None = None) -> bytes:
+    """The model's CSV of the large ledger after `modify(number, 2)` of some rows, without one."""
+    return model_csv(item(number, 2 if number in changed else 1) for number in range(ROWS) if number != but)
+
+
+def test_an_empty_ledger_has_a_csv_with_the_header_alone(store: MemoryStore, ledger: Ledger) -> None:
+    """X7: from the start the object exists; zero bytes would be wrong."""
+    assert publish(ledger).written
+    assert read_csv(store) == model_csv([]) != b""
+
+
+def test_a_small_csv_is_put_whole_with_its_root_in_the_metadata(store: MemoryStore, ledger: Ledger) -> None:
+    commit(ledger, [insert(1), insert(2)])
+    done = publish(ledger)
+    root = read_root(store)
+    assert read_csv(store) == model_csv([item(1), item(2)])
+    assert store.head(CSV_KEY).metadata == {
+        "version": str(root.version),
+        "root": root.name,
+        "tree": root.tree_hash,
+        "rows": "2",
+    }
+    assert done == Published(root.version, written=True, uploaded=len(read_csv(store)), tries=done.tries)
+    assert store.objects[CSV_KEY][1] == "text/csv; charset=utf-8"
+
+
+def test_a_current_csv_is_left_alone(exporter: Ledger, watched: WatchedStore) -> None:
+    """Publishing again reads the root and the CSV's metadata, and writes nothing."""
+    commit(exporter, [insert(1)])
+    publish(exporter)
+    watched.calls.clear()
+    assert not publish(exporter).written
+    assert sorted(watched.calls) == [("get", "manifest.json"), ("head", CSV_KEY)]
+
+
+def test_a_large_csv_is_made_of_the_present_one_and_of_what_changed(large: Ledger, store: MemoryStore) -> None:
+    """Unchanged ranges are copied inside S3; what passes through the function is the change and its borders."""
+    commit(large, [modify(70, 2)])
+    done = publish(large)
+    assert read_csv(store) == everything(70) == read_rows(store)
+    assert not done.rebuilt
+    assert done.copied + done.uploaded == len(read_csv(store))
+    largest_shard = max(stored.size for key, (stored, _) in store.objects.items() if key.startswith("shards/"))
+    assert done.uploaded <= largest_shard + 2 * SMALLEST < len(read_csv(store)) / 2
+    assert not store.uploads
+
+
+@pytest.mark.parametrize("batch", [[insert(999)], [remove(0)], [remove(ROWS - 1)], [modify(0, 2), modify(149, 2)]])
+def test_a_large_csv_may_change_at_either_end(batch: list[dict[str, Any]], large: Ledger, store: MemoryStore) -> None:
+    commit(large, batch)
+    assert publish(large).copied
+    assert read_csv(store) == read_rows(store)
+
+
+def test_many_commits_are_published_at_once(large: Ledger, store: MemoryStore) -> None:
+    """The present CSV's own root says how it is laid out, however many versions ago it was."""
+    for number in (3, 60, 149):
+        commit(large, [modify(number, 2)])
+    commit(large, [remove(100)])
+    done = publish(large)
+    assert read_csv(store) == everything(3, 60, 149, but=100)
+    assert done.copied
+    assert not done.rebuilt
+
+
+def test_a_large_csv_may_become_small_and_large_again(large: Ledger, store: MemoryStore) -> None:
+    commit(large, [remove(number, sequence=number + 1000) for number in range(ROWS - 2)])
+    publish(large)
+    assert read_csv(store) == model_csv([item(ROWS - 2), item(ROWS - 1)])
+    commit(large, [insert(number) for number in range(1000, 1100)])
+    publish(large)
+    assert read_csv(store) == read_rows(store)
+
+
+def test_a_present_csv_too_small_to_be_copied_from_in_ranges_is_not_copied_from(
+    small_limits: None, store: MemoryStore, ledger: Ledger
+) -> None:
+    """S3 copies ranges only of objects above 5 MiB, and a CSV may have just that size."""
+    fill = SMALLEST - len(model_csv([item(1)]))
+    commit(ledger, [insert(1, description={"S": "x" * fill})])
+    publish(ledger)
+    assert len(read_csv(store)) == SMALLEST
+    own_shard = insert(10, description={"S": "x" * 1000})
+    commit(ledger, [own_shard, *(insert(number) for number in range(11, 60))])
+    publish(ledger)
+    assert read_csv(store) == read_rows(store)
+
+
+def _forget_roots(store: MemoryStore) -> None:
+    store.delete([listed.key for listed in store.list("roots/")])
+
+
+def _damage_roots(store: MemoryStore) -> None:
+    for listed in list(store.list("roots/")):
+        store.put_if_match(listed.key, b"{}", store.head(listed.key).etag, "application/json", {})
+
+
+def _swap_roots(store: MemoryStore) -> None:
+    """Every copy of a root is another root, intact in itself."""
+    for listed in list(store.list("roots/")):
+        body = store.objects["manifest.json"][0].body
+        store.put_if_match(listed.key, body, store.head(listed.key).etag, "application/json", {})
+
+
+def _overwrite(store: MemoryStore) -> None:
+    etag = store.head(CSV_KEY).etag
+    store.put_if_match(CSV_KEY, b"mine now\n" * 1000, etag, "text/plain", {})
+
+
+def _overwrite_keeping_metadata(store: MemoryStore) -> None:
+    present = store.head(CSV_KEY)
+    store.put_if_match(CSV_KEY, b"mine now\n" * 1000, present.etag, "text/csv", present.metadata)
+
+
+def _delete(store: MemoryStore) -> None:
+    store.delete([CSV_KEY])
+
+
+@pytest.mark.parametrize(
+    "harm", [_forget_roots, _damage_roots, _swap_roots, _overwrite, _overwrite_keeping_metadata, _delete]
+)
+def test_without_a_usable_present_csv_all_bytes_come_from_the_shards(
+    harm: Callable[[MemoryStore], None], large: Ledger, store: MemoryStore
+) -> None:
+    """Its root is not kept any longer or is not that root, or somebody overwrote or deleted the CSV."""
+    commit(large, [modify(5, 2)])
+    harm(store)
+    done = publish(large)
+    assert read_csv(store) == everything(5)
+    assert (done.rebuilt, done.copied) == (True, 0)
+    assert not store.uploads
+
+
+@pytest.mark.parametrize("harm", [_overwrite, _overwrite_keeping_metadata, _delete])
+def test_a_csv_that_somebody_spoilt_is_noticed_without_a_new_commit(
+    harm: Callable[[MemoryStore], None], large: Ledger, store: MemoryStore
+) -> None:
+    """The size in the root and the tree in the metadata tell; the next batch, also an empty one, mends it."""
+    harm(store)
+    assert publish(large).written
+    assert read_csv(store) == everything()
+
+
+@pytest.mark.parametrize("verb", ["copy_part", "upload_part", "finish_upload"])
+def test_somebody_who_overwrites_the_csv_in_the_middle_does_not_get_into_it(
+    verb: str, large: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """Copies are pinned to the ETag that was read, and so is the completion: refused, aborted, done again."""
+    commit(large, [modify(70, 2)])
+    watched.on(verb, CSV_KEY, first(lambda: _overwrite(store)))
+    done = publish(large)
+    assert read_csv(store) == everything(70)
+    assert done.tries == 2
+    assert not store.uploads
+
+
+def test_a_slower_publisher_of_an_older_version_is_refused_and_leaves(
+    large: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """A rival commits and publishes version 3 while we publish 2: ours is refused, we look, all is done."""
+    commit(large, [modify(70, 2)])
+    rival = rival_of(store)
+
+    def overtake() -> None:
+        commit(rival, [modify(71, 2)])
+        publish(rival)
+
+    watched.on("finish_upload", CSV_KEY, first(overtake))
+    done = publish(large)
+    assert read_csv(store) == everything(70, 71)
+    assert done.version == read_root(store).version
+    assert not done.written
+    assert watched.verbs(CSV_KEY).count("finish_upload") == 1
+    assert not store.uploads
+
+
+def test_a_root_that_was_read_before_a_newer_csv_does_not_take_it_back(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """Root 1 is read, then a rival commits and publishes 2, then the CSV's metadata is read: 1 must not replace 2."""
+    commit(exporter, [insert(1)])
+    rival = rival_of(store)
+
+    def overtake() -> None:
+        commit(rival, [insert(2)])
+        publish(rival)
+
+    watched.on("head", CSV_KEY, first(overtake))
+    done = publish(exporter)
+    assert "put_if_match" not in watched.verbs(CSV_KEY)
+    assert read_csv(store) == model_csv([item(1), item(2)])
+    assert done.version == read_root(store).version
+
+
+def test_an_operator_may_still_set_the_root_back(exporter: Ledger, store: MemoryStore) -> None:
+    """A root restored by hand to an older version is what the CSV has to show."""
+    commit(exporter, [insert(1)])
+    older = store.objects["manifest.json"]
+    commit(exporter, [insert(2)])
+    publish(exporter)
+    store.objects["manifest.json"] = older
+    publish(exporter)
+    assert read_csv(store) == model_csv([item(1)])
+
+
+def test_the_root_is_looked_at_once_more_after_publishing(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """A commit that lands while we publish, by an author who dies at once, is published by us."""
+    commit(exporter, [insert(1)])
+    watched.on("put_if_match", CSV_KEY, first(lambda: commit(rival_of(store), [insert(2)])))
+    done = publish(exporter)
+    assert read_csv(store) == model_csv([item(1), item(2)])
+    assert done.version == read_root(store).version
+
+
+def test_a_csv_that_came_back_to_old_bytes_is_not_mistaken(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """A-B-A: ETags follow content. Header only, one row, header only again: If-Match passes, the look back mends."""
+    publish(exporter)
+    rival = rival_of(store)
+    commit(rival, [insert(1)])
+
+    def there_and_back() -> None:
+        publish(rival)
+        commit(rival, [remove(1)])
+        publish(rival)
+
+    watched.on("put_if_match", CSV_KEY, first(there_and_back))
+    publish(exporter)
+    assert read_csv(store) == model_csv([]) == read_rows(store)
+
+
+def test_a_lost_answer_to_a_put_that_landed_needs_no_second_put(exporter: Ledger, watched: WatchedStore) -> None:
+    watched.on("put_if_match", CSV_KEY, land_and_lose(LOST))
+    commit(exporter, [insert(1)])
+    publish(exporter)
+    assert watched.verbs(CSV_KEY).count("put_if_match") == 1
+
+
+def test_a_lost_answer_to_a_put_that_did_not_land_is_put_again(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    watched.on("put_if_match", CSV_KEY, refuse(LOST))
+    commit(exporter, [insert(1)])
+    assert publish(exporter).tries == 2
+    assert read_csv(store) == model_csv([item(1)])
+
+
+@pytest.mark.parametrize("lose", [refuse, land_and_lose])
+def test_a_completion_whose_answer_was_lost_is_looked_up_and_never_aborted(
+    lose: Callable[[Exception], Any], large: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """It may still be completing: abort would race with it; the bucket's lifecycle rule ends what nobody completes."""
+    commit(large, [modify(70, 2)])
+    watched.on("finish_upload", CSV_KEY, lose(LOST))
+    publish(large)
+    assert read_csv(store) == everything(70)
+    assert "abort_upload" not in watched.verbs()
+
+
+@pytest.mark.parametrize("verb", ["copy_part", "upload_part", "finish_upload"])
+@pytest.mark.parametrize("abort_fails", [False, True])
+def test_an_upload_that_fails_is_aborted_and_the_failure_is_told(
+    verb: str, abort_fails: bool, large: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """S3 does not answer: the batch fails, the present CSV stays whole, no upload is left (if S3 lets us)."""
+    commit(large, [modify(70, 2)])
+    watched.on(verb, CSV_KEY, refuse(Unavailable("SlowDown")))
+    if abort_fails:
+        watched.on("abort_upload", CSV_KEY, refuse(Unavailable("SlowDown")))
+    with pytest.raises(Unavailable):
+        publish(large)
+    assert read_csv(store) == everything()
+    assert bool(store.uploads) == abort_fails
+    publish(large)
+    assert read_csv(store) == everything(70)
+
+
+def test_readers_see_a_whole_file_at_every_moment(large: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
+    """C1: until the completion lands the old file is there, then the new one; a pinned range is refused, not mixed."""
+    commit(large, [modify(70, 2)])
+    before, etag = read_csv(store), store.head(CSV_KEY).etag
+    seen = []
+    for verb in ("start_upload", "copy_part", "upload_part", "finish_upload"):
+        watched.on(verb, CSV_KEY, first(lambda: seen.append(read_csv(store))), times=99)
+    publish(large)
+    assert set(seen) == {before}
+    assert read_csv(store) == everything(70)
+    with pytest.raises(Refused):
+        store.get_range(CSV_KEY, 0, 99, etag=etag)
+
+
+@pytest.mark.parametrize(("left", "written"), [(None, True), (60.0, True), (3.9, False), (0.0, False)])
+def test_publishing_is_begun_only_while_time_is_left(
+    left: float | None, written: bool, store: MemoryStore, ledger: Ledger
+) -> None:
+    """None means no limit, and 0 seconds is not None."""
+    commit(ledger, [insert(1)])
+    if written:
+        assert publish(ledger, lambda: left).written
+    else:
+        with pytest.raises(OutOfTime, match="behind"):
+            publish(ledger, lambda: left)
+        assert CSV_KEY not in store.objects
+
+
+def test_a_publisher_who_never_wins_says_so(exporter: Ledger, watched: WatchedStore) -> None:
+    """Bounded tries; then the batch is delivered again, and whoever keeps winning publishes newer versions."""
+    commit(exporter, [insert(1)])
+    watched.on("put_if_match", CSV_KEY, refuse(Refused("PreconditionFailed")), times=999)
+    with pytest.raises(OutOfTime):
+        publish(exporter)
+    assert watched.verbs(CSV_KEY).count("put_if_match") == publishing.MAX_TRIES
+
+
+def test_a_damaged_shard_is_never_published(large: Ledger, store: MemoryStore) -> None:
+    """What a shard's name does not promise must not reach the CSV; the present one stays."""
+    commit(large, [modify(number, 2) for number in range(ROWS)])
+    before = read_csv(store)
+    changed = [listed.key for listed in store.list("shards/")]
+    for key in changed:
+        store.put_if_match(key, b"spoilt\n", store.head(key).etag, "text/csv", {})
+    with pytest.raises(Damaged, match="shards/"):
+        publish(make_ledger(store))
+    assert read_csv(store) == before
+    assert not store.uploads
+
+
+def test_another_header_is_published_over_the_present_csv(
+    small_limits: None, store: MemoryStore, large: Ledger
+) -> None:
+    """A rebuilt tree with other columns: other lines everywhere, and nothing of the old CSV is copied under them."""
+    root, etag = large.load_root()
+    fresh = MemoryStore()
+    columns = root.columns[:20]
+    other = make_ledger(fresh)
+    start, start_etag = other.load_root()
+    fresh.put_if_match("manifest.json", encode_root(replace(start, columns=columns)), start_etag, "a", {})
+    commit(other, [insert(number) for number in range(ROWS)])
+    store.objects |= {key: kept for key, kept in fresh.objects.items() if key.startswith(("shards/", "manifest/"))}
+    rebuilt = replace(read_root(fresh), version=root.version + 1)
+    store.put_if_match("manifest.json", encode_root(rebuilt), etag, "a", {})
+    publish(large)
+    assert read_csv(store) == model_csv((item(number) for number in range(ROWS)), columns) == read_rows(store)
