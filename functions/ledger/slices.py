@@ -6,7 +6,17 @@ from datetime import datetime, timedelta
 
 from ledger.change import Change
 from ledger.manifest import Entry, Root, Tree, position
-from ledger.merge import Counts, Edited, Loaded, find, merge_removals, merge_rows, touched_pages, touched_shards
+from ledger.merge import (
+    Counts,
+    Edited,
+    Loaded,
+    find,
+    merge_removals,
+    merge_rows,
+    removed_at,
+    touched_pages,
+    touched_shards,
+)
 from ledger.objects import Objects
 
 # A slice's shards and pages are in memory at once, old and new. A batch over more is several commits.
@@ -58,13 +68,16 @@ def merge_slice(objects: Objects, root: Root, part: Sequence[Change], newest_eve
     """
     keys = [change.key for change in part]
     removed = [change for change in part if change.line is None]
+    newest = max(newest_event, root.checkpoint.newest_event)
+    oldest = oldest_kept(newest)
     old = _load(objects, root.removals, keys)
-    removals_of = find(root.removals, old, keys)
+    found = find(root.removals, old, keys)
+    # What is to be forgotten is not heeded either, or the outcome would depend on when its shard was last touched.
+    removals_of = {key: line for key, line in found.items() if removed_at(line) >= oldest}
     rows, counts = merge_rows(root.rows, _load(objects, root.rows, keys), part, removals_of, root.targets)
     removals = Edited(root.removals)
     if removed:
-        newest = max(newest_event, root.checkpoint.newest_event)
-        removals, _ = merge_removals(root.removals, old, removed, _oldest(newest), root.targets)
+        removals, _ = merge_removals(root.removals, old, removed, oldest, root.targets)
     return Merged(
         rows.tree,
         removals.tree,
@@ -80,7 +93,8 @@ def _load(objects: Objects, tree: Tree, keys: Sequence[bytes]) -> Loaded:
     return Loaded(pages, objects.shards(touched_shards(tree, pages, keys)))
 
 
-def _oldest(newest_event: str) -> bytes:
+def oldest_kept(newest_event: str) -> bytes:
+    """Say from when on removals are remembered, by the time of the newest event (both ISO 8601)."""
     if not newest_event:
         return b""
     time = datetime.fromisoformat(newest_event) - REMOVALS_KEPT

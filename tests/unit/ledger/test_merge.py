@@ -138,3 +138,15 @@ def test_a_removal_is_remembered_and_forgotten_after_48_hours_of_event_time() ->
     commit(ledger, [event("REMOVE", old=item(3), seconds=48 * 3600 + 1)])
     kept = read_tree(store, read_root(store).removals).splitlines()
     assert [line.split(b",")[1] for line in kept] == [f"{number:032x}".encode() for number in (2, 3)]
+
+
+def test_a_removal_past_its_time_holds_back_no_put_even_if_it_is_still_stored() -> None:
+    """Whether an item put back by hand after 48 hours shows does not depend on which shards were touched meanwhile."""
+    store = MemoryStore()
+    ledger = make_ledger(store, targets=Targets(1, 1))  # every removal lies in a shard of its own: none is pruned
+    commit(ledger, [event("REMOVE", old=item(1, 3), seconds=0)])
+    commit(ledger, [event("INSERT", item(1, 3), seconds=48 * 3600)])
+    assert read_rows(store) == model_csv([])
+    commit(ledger, [event("INSERT", item(1, 3), seconds=48 * 3600 + 1)])
+    assert read_rows(store) == model_csv([item(1, 3)])
+    assert read_tree(store, read_root(store).removals), "the removal is still stored"
