@@ -144,6 +144,9 @@ def main(argv: list[str]) -> int:
         console.print(f"No files in {arguments.folder}")
         return 2
     stay_on_one_core()
+    with console.status("Extracting ..."):
+        ours, rounds = rate(lambda: run_ours(paths), len(paths), arguments.seconds)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before tracemalloc, which needs memory itself
     costs = [measure(path) for path in track(paths, "Cost of each image", console=console, transient=True)]
     images = [cost for cost in costs if cost.is_image]
     if not images:
@@ -153,8 +156,6 @@ def main(argv: list[str]) -> int:
     if len(images) < len(costs):
         console.print(f"{len(costs) - len(images)} of {len(costs)} files are no images by their content")
 
-    with console.status("Extracting ..."):
-        ours, rounds = rate(lambda: run_ours(paths), len(paths), arguments.seconds)
     version = exiftool_version()
     theirs = None
     speeds = Table(title="Images a second on one core, best of the rounds")
@@ -180,7 +181,7 @@ def main(argv: list[str]) -> int:
         "gets_p95": percentile([cost.requests for cost in images], 95),
         "gets_max": max(cost.requests for cost in images),
         "peak_mb": round(max(cost.peak for cost in images) / 1e6, 1),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3, 1),
+        "peak_rss_mb": round(resident / 1e3, 1),
     }
     print(json.dumps(result))
     return 0
