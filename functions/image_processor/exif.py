@@ -121,13 +121,11 @@ class Exif:
     maker_note: dict[str, Any] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def find(self, name: str) -> Tag | None:
-        """Return the main image's tag of that name; a tag in the wrong one of IFD0 and ExifIFD counts too."""
-        for directory in ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD"):
-            tag = self.directories.get(directory, {}).get(name)
-            if tag is not None:
-                return tag
-        return None
+    def find(self, name: str) -> list[Tag]:
+        """Return the main image's tags of that name, best first: programs have mistaken IFD0 and ExifIFD."""
+        places = ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD")
+        found = (self.directories.get(directory, {}).get(name) for directory in places)
+        return [tag for tag in found if tag is not None]
 
     def document(self) -> dict[str, dict[str, Any]]:
         """Return all tags for the `exif` column: an object by directory of objects by tag name."""

@@ -6,8 +6,9 @@ inside the block, too long, or makes exifread fail.
 """
 
 import io
+import logging
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from exifread.core.exif_header import ExifHeader
@@ -33,6 +34,8 @@ MAX_ELEMENTS = 6000
 MAX_LIST = 16
 """Elements of an array that are kept."""
 
+logging.getLogger("exifread").setLevel(logging.CRITICAL)  # it reports every oddity of a guess as a warning
+
 _HEAD = 64  # bytes by which exifread tells the formats
 
 
@@ -40,7 +43,7 @@ class _Text(Protocol):
     def text(self) -> tuple[str, bool]: ...
 
 
-def maker_note(data: bytes | View, order: str, note: RawTag, find: Callable[[str], _Text | None]) -> dict[str, Any]:
+def maker_note(data: bytes | View, order: str, note: RawTag, find: Callable[[str], Sequence[_Text]]) -> dict[str, Any]:
     """Return a maker note by tag name, values ready for JSON; empty if its maker's format is not known.
 
     Args:
@@ -49,14 +52,13 @@ def maker_note(data: bytes | View, order: str, note: RawTag, find: Callable[[str
         note: the MakerNote tag.
         find: gives the tags Make and Model, which decide the format.
     """
-    make = find("Make")
-    if make is None or not note.whole or note.length < 12:
+    make, model = find("Make"), find("Model")
+    if not make or not note.whole or note.length < 12:
         return {}
-    model = find("Model")
     reader = _Reader(io.BytesIO(data) if isinstance(data, bytes) else data, order, _size(data))
     reader.tags = {
-        "Image Make": _tag(make.text()[0], [], 0, 0),
-        "Image Model": _tag(model.text()[0] if model else "", [], 0, 0),
+        "Image Make": _tag(make[0].text()[0], [], 0, 0),
+        "Image Model": _tag(model[0].text()[0] if model else "", [], 0, 0),
         "EXIF MakerNote": _tag("", list(note.data(_HEAD)), note.offset, note.length),
     }
     try:

@@ -42,7 +42,10 @@ class Metadata:
             container,
             exif.read(container.exif),
             xmp.read([_content(block.data) for block in container.xmp]),
-            iptc.read([_content(block.data) for block in container.iptc]),
+            # In a JPEG the record of the Photoshop segment is the one that programs maintain (MWG guidelines).
+            iptc.read(
+                [_content(block.data) for block in sorted(container.iptc, key=lambda block: block.where != "APP13")]
+            ),
         )
         for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
             for warning in part.warnings:
@@ -61,8 +64,7 @@ class Metadata:
         """Return a source's numbers (a text for those that have none); empty if it is absent or blank."""
         group, _, name = source.partition(":")
         if group == "EXIF":
-            tag = self.exif.find(name)
-            return tag.numbers() if tag else ()
+            return next((numbers for tag in self.exif.find(name) if (numbers := tag.numbers())), ())
         if group == "DJI":
             value = self.exif.maker_note.get(name) if self._is_dji() else None
             return (value,) if isinstance(value, (int, float)) else ()
@@ -86,7 +88,7 @@ class Metadata:
         if group == "IPTC":
             return self.iptc.values.get(name, [])
         if group == "PNG":
-            found = [entry.text for entry in self.container.texts if entry.keyword == name]
+            found = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
         elif "/" in name:
             found = self._field(f"{group}:{name}")
         elif isinstance(self.xmp.properties.get(source), list):
@@ -115,14 +117,13 @@ class Metadata:
         return None
 
     def _exif_text(self, name: str, column: str) -> list[str]:
-        tag = self.exif.find(name)
-        if tag is None:
-            return []
-        content, guessed = tag.text()
-        content = text.clean(content)
-        if content and guessed and column:
-            self.warn(f"{column}: not UTF-8, read as Windows-1252")
-        return [content] if content else []
+        for tag in self.exif.find(name):
+            content, guessed = tag.text()
+            if content := text.clean(content):
+                if guessed and column:
+                    self.warn(f"{column}: not UTF-8, read as Windows-1252")
+                return [content]
+        return []
 
     def _field(self, path: str) -> list[str]:
         """Return a field of a structure, `prefix:Structure/Field`; the field has its structure's prefix."""

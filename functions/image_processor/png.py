@@ -127,7 +127,7 @@ def _metadata(kind: bytes, data: bytes, length: int, offset: int, container: Con
         container.add_xmp(content, offset, name)
     elif keyword.startswith(_RAW_PROFILE):
         _raw_profile(keyword[len(_RAW_PROFILE) :], content, offset, name, container)
-    else:
+    elif b":" not in keyword:  # ImageMagick's copies of other properties (`exif:Make`, `date:create`) have one
         # tEXt and zTXt are Latin-1, iTXt is UTF-8 (PNG specification, 11.3.3).
         text = content[:MAX_TEXT].decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
         container.add_text(Text(keyword[:79].decode("latin-1"), text, offset, name))
@@ -162,7 +162,7 @@ def _raw_profile(kind: bytes, content: bytes, offset: int, where: str, container
     """Add a profile as ImageMagick writes it: line break, name, length in decimal, and the bytes in hexadecimal."""
     where = f"{where} raw profile {kind[:20].decode('latin-1')}"
     try:
-        _name, _length, digits = content.split(None, 2)
+        _name, _length, digits = content.strip().split(b"\n", 2)  # the name may have blanks: `IPTC profile`
         data = bytes.fromhex(digits.decode("ascii"))
     except ValueError:
         container.warn(f"png: {where} is not hexadecimal")

@@ -124,7 +124,8 @@ INTEGERS: dict[str, tuple[str, ...]] = {
 ENUMERATIONS: dict[str, tuple[tuple[str, ...], dict[int, str]]] = {
     "color_space": (
         ("EXIF:ColorSpace", "exif:ColorSpace"),
-        {1: "sRGB", 2: "Adobe RGB", 0xFFFD: "Wide Gamut RGB", 0xFFFE: "ICC Profile", 0xFFFF: "Uncalibrated"},
+        {1: "sRGB", 2: "Adobe RGB", 0xFFFD: "Wide Gamut RGB", 0xFFFE: "ICC Profile"}
+        | dict.fromkeys((0xFFFF, 0xFFFFFFFF, -1), "Uncalibrated"),
     ),
     "exposure_program": (
         ("EXIF:ExposureProgram", "exif:ExposureProgram"),
@@ -156,7 +157,7 @@ ENUMERATIONS: dict[str, tuple[tuple[str, ...], dict[int, str]]] = {
     ),
     "white_balance": (("EXIF:WhiteBalance", "exif:WhiteBalance"), {0: "Auto", 1: "Manual"}),
 }
-"""Columns that name a number as Exif 2.32 (tables 8 and 9) does; 2, 9, 0xFFFD and 0xFFFE are makers' additions."""
+"""Columns that name a number as Exif 2.32 (tables 8 and 9) does; the others are makers' additions."""
 
 POSITIONS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
     (("EXIF:GPSLatitude",), ("EXIF:GPSLongitude",)),
