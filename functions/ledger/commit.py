@@ -159,7 +159,7 @@ def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit) -
     root, etag = ledger.together(ledger.load_root, lambda: write_segment(ledger.store, batch.segment))[0]
     todo = batch.changes(root.columns)
     report = Report(batch.segment.name, root)
-    report.quarantined = [*ledger.store.map(lambda bad: quarantine(ledger.store, *bad), batch.bad)]
+    _put_aside(ledger, batch, report)
     own = Waiting(batch.segment.name, root.columns, todo, batch.newest_event, batch.streams, batch.gaps)
     others: list[Waiting] = []
     while todo:
@@ -169,21 +169,25 @@ def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit) -
         part, rest = next_slice(ledger.objects, root, todo)
         merged = merge_slice(ledger.objects, root, part, batch.newest_event)
         if not merged.changed:
+            _count(report, merged)
             todo = rest
             continue
         candidate = _candidate(ledger, root, merged, [own, *others], whole=not rest)
         ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate)})
         root, etag, won = _swap(ledger, candidate, etag)
         if won:
+            report.commits += 1
             _count(report, merged)
             todo = rest
             continue
         report.conflicts += 1
+        if root.columns == own.columns:
+            root, etag = _wait(ledger, report, own, todo, root, etag)
         if root.columns != own.columns:  # a rebuilt tree with another schema was swapped in
             todo, others = batch.changes(root.columns), []
+            _put_aside(ledger, batch, report)
             own = replace(own, columns=root.columns, changes=todo)
             continue
-        root, etag = _wait(ledger, report, own, todo, root, etag)
         if own.name in root.merged:
             report.combined = True
             break
@@ -282,8 +286,13 @@ def _wait(
     return ledger.load_root()
 
 
+def _put_aside(ledger: Ledger, batch: Batch, report: Report) -> None:
+    """Put the events that are bad under the present columns aside."""
+    put = ledger.store.map(lambda bad: quarantine(ledger.store, *bad), batch.bad)
+    report.quarantined += [key for key in put if key not in report.quarantined]
+
+
 def _count(report: Report, merged: Merged) -> None:
-    report.commits += 1
     for name in Counts.__slots__:
         setattr(report.counts, name, getattr(report.counts, name) + getattr(merged.counts, name))
 
