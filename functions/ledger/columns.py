@@ -5,8 +5,10 @@ table, the CSVW description and the agreement benchmark are generated from it. N
 nothing else moves; an item may lack any column (an empty cell) and may carry attributes that are no columns (ignored).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from ledger.column_sources import SOURCES
 
 type_names = Literal["text", "integer", "decimal", "timestamp", "json"]
 
@@ -31,7 +33,7 @@ class Column:
     source: str = ""
 
 
-COLUMNS: tuple[Column, ...] = (
+_COLUMNS: tuple[Column, ...] = (
     # Who and where: the first three name the row and are never quoted.
     Column("ingested_at", "timestamp", "When the image first entered the table; with etag the row's key", "UTC"),
     Column("etag", "text", "S3 ETag of the image's bytes, without quotes; opaque text"),
@@ -121,5 +123,6 @@ COLUMNS: tuple[Column, ...] = (
     Column("xmp", "json", "The whole XMP document, a JSON object"),
 )
 
+COLUMNS: tuple[Column, ...] = tuple(replace(column, source=SOURCES[column.name]) for column in _COLUMNS)
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 TYPES: dict[str, type_names] = {column.name: column.type for column in COLUMNS}

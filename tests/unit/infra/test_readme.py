@@ -1,0 +1,16 @@
+"""What the README says comes from the code."""
+
+from pathlib import Path
+
+from infra.readme import columns_table, with_generated
+from ledger.columns import COLUMNS
+
+README = Path(__file__).parents[3] / "README.md"
+
+
+def test_the_columns_table_of_the_readme_is_that_of_the_code() -> None:
+    """`python infra/readme.py` was run after the last change of the columns."""
+    text = README.read_text(encoding="utf-8")
+    assert with_generated(text) == text
+    assert columns_table() in text
+    assert all(f"| `{column.name}` |" in text for column in COLUMNS)
