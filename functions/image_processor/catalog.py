@@ -42,8 +42,8 @@ the message again after that."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
 """Upper bounds of the random wait between attempts, doubling; a transaction takes about 10 ms."""
 
-RESERVE_S = 3.0
-"""Seconds of the invocation that no further attempt may begin in: one request with the SDK's tries, and the report."""
+RESERVE_S = 8.0
+"""Seconds at the end of the invocation in which no attempt begins: the SDK may need them for one request."""
 
 _SURE_OF_DAMAGE = 3
 

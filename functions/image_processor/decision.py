@@ -19,6 +19,9 @@ that take events of one object, or of two objects with the same bytes, then meet
      |                                              transaction: record is still 5? refused, and told the record
      |                                              decide again from record(sequencer 7): stale, nothing to do
      v
+
+As long as the tables agree with each other, some of these conditions follow from others. They are stated all the same:
+each write is then safe by itself.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -84,7 +87,7 @@ def decide(fact: Fact, view: View, now: datetime) -> Plan:
 def _late(fact: Fact, record: Item | None) -> Outcome | None:
     if fact.sequencer is None:  # only about the bytes that the object had
         held = record["etag"]["S"] if record and "etag" in record else None
-        return None if held == fact.etag else Outcome.STALE
+        return None if held is not None and held == fact.etag else Outcome.STALE
     if record is None or is_later(fact.sequencer, than=record["sequencer"]["S"]):
         return None
     return Outcome.STALE if is_later(record["sequencer"]["S"], than=fact.sequencer) else Outcome.DUPLICATE

@@ -21,6 +21,7 @@ from image_processor.errors import BadNotification, UnexpectedInvocation
 _MAX_ENVELOPES = 2
 """SNS envelopes around an event: a topic that feeds a topic; more can only be a mistake or an attack."""
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
 _HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
 
 
@@ -49,7 +50,7 @@ class ObjectEvent:
         name: what S3 calls it, e.g. `ObjectCreated:Put` or `Object Created`.
         bucket: name of the bucket.
         key: key of the object, decoded.
-        time: when S3 finished the request, ISO 8601, as received.
+        time: when S3 finished the request, ISO 8601 in UTC, as received.
         sequencer: hexadecimal; orders the events of one key. None for events that change no bytes.
         etag: without quotes; opaque. Removals carry none.
         size: bytes of the object. Removals carry none.
@@ -199,6 +200,8 @@ def _event(
             raise BadNotification("its sequencer is no hexadecimal number")
     else:
         sequencer = None
+    if not _TIME.fullmatch(_text(time, "time")):
+        raise BadNotification("its time is no UTC time in ISO 8601")
     if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
         raise BadNotification("its size is no number of bytes")
     if etag:
@@ -206,7 +209,7 @@ def _event(
         etag = _text(etag, "etag").removeprefix('"').removesuffix('"')
     if version_id is not None:
         _text(version_id, "version id")
-    return ObjectEvent(kind, name, bucket, key, _text(time, "time"), sequencer, etag or None, size, version_id)
+    return ObjectEvent(kind, name, bucket, key, time, sequencer, etag or None, size, version_id)
 
 
 def is_later(sequencer: str, than: str) -> bool:

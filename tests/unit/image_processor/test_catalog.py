@@ -1,5 +1,7 @@
 """The catalog: whatever happens to objects, in whatever order it is told, the tables end up saying what is true."""
 
+import copy
+import itertools
 import random
 import threading
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from image_processor.catalog import ATTEMPTS, Catalog, Written
+from image_processor.catalog import ATTEMPTS, RESERVE_S, Catalog, Written
 from image_processor.decision import TOMBSTONE_DAYS
 from image_processor.errors import (
     CatalogContended,
@@ -56,8 +58,8 @@ def unread(key: str, etag: str, sequencer: int | None) -> Present:
 class Clock:
     """Moves on by a microsecond whenever somebody looks."""
 
-    def __init__(self) -> None:
-        self.time = START
+    def __init__(self, minutes: int = 0) -> None:
+        self.time = START + timedelta(minutes=minutes)
 
     def __call__(self) -> datetime:
         self.time += timedelta(microseconds=1)
@@ -120,8 +122,8 @@ def check_lists(tables: MemoryTables) -> None:
 
 def watch_lives(tables: MemoryTables) -> None:
     """Check after every transaction what the stream would show: revisions by one, one time for a whole life."""
-    before: dict[str, dict[str, Any]] = {}
-    born: set[tuple[str, str]] = set()
+    before = {etag: dict(row) for etag, row in tables.images.items()}
+    born = {(etag, row["ingested_at"]["S"]) for etag, row in before.items()}
 
     def look(name: str, _: dict[str, Any]) -> None:
         if name != "transact_write_items":
@@ -250,6 +252,34 @@ def test_deliveries_that_break_into_each_other_end_in_the_truth(
     tables.after = after
     Interleaving(tables, list(deliveries), iter(choices)).run()
     check_truth(tables, facts)
+
+
+@pytest.mark.parametrize("held", list(itertools.product(["E1", "E2", None], repeat=3)), ids=str)
+def test_every_two_events_that_meet_on_every_small_state_end_in_the_truth(held: tuple[str | None, ...]) -> None:
+    """Exhaustive: whatever three objects hold, any event breaks into any other before its first or second request."""
+    keys = ("a.jpg", "b.jpg", "c.jpg")
+    first = [present(key, etag, 1) if etag else absent(key, 1) for key, etag in zip(keys, held, strict=True)]
+    changes = list(itertools.product(keys, ["E1", "E2", None]))
+    prepared = MemoryTables()
+    put(catalog_of(prepared), *first)
+    for (key, etag), (other_key, other_etag), request in itertools.product(changes, changes, [1, 2]):
+        fact = present(key, etag, 3) if etag else absent(key, 3)
+        other = present(other_key, other_etag, 2) if other_etag else absent(other_key, 2)
+        tables = MemoryTables()
+        tables.tables = copy.deepcopy(prepared.tables)
+        watch_lives(tables)
+        requests = itertools.count(1)
+
+        def break_in(name: str, _: dict[str, Any], tables: MemoryTables = tables, other: Fact = other) -> None:
+            if name == "transact_write_items" and next(requests) == request:  # noqa: B023
+                tables.before = lambda *_: None
+                put(catalog_of(tables, clock=Clock(1)), other)
+
+        tables.before = break_in
+        put(catalog_of(tables, clock=Clock(2)), fact)
+        tables.before = lambda *_: None
+        put(catalog_of(tables, clock=Clock(3)), other)
+        check_truth(tables, [*first, other, fact])
 
 
 def test_threads_that_copy_and_delete_one_image_end_in_the_truth() -> None:
@@ -670,12 +700,12 @@ def test_the_time_left_is_respected(tables: MemoryTables) -> None:
     """No attempt begins, and no wait ends, in the seconds that the report needs."""
     tables.before = lambda *_: _raise(refusal("ThrottlingException", 400))
     waits = Waits()
-    left = iter([10.0, 5.0, 3.05, 3.05])
+    left = iter([RESERVE_S + 7, RESERVE_S + 2, RESERVE_S + 0.05])
     with pytest.raises(CatalogUnavailable):
         catalog_of(tables, waits=waits).put(present("a.jpg", "E1", 1), lambda: next(left))
     assert len(tables.calls) == 2
     with pytest.raises(OutOfTime):
-        catalog_of(tables).put(present("a.jpg", "E1", 1), lambda: 0.0)
+        catalog_of(tables).put(present("a.jpg", "E1", 1), lambda: RESERVE_S - 0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,203 @@
+"""The ImageProcessor function: SQS messages in, their objects read side by side, a report of what failed out."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.batch import AsyncBatchProcessor, EventType, async_process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+from botocore.config import Config
+
+from image_processor.catalog import Catalog
+from image_processor.errors import (
+    BadNotification,
+    CatalogContended,
+    CatalogUnavailable,
+    ObjectUnavailable,
+    OutOfTime,
+    UnexpectedInvocation,
+)
+from image_processor.intake import Intake, Result, Taken
+from image_processor.notification import parse, require_sqs
+from image_processor.tables import Outcome
+
+METRICS: dict[str, tuple[MetricUnit, str]] = {
+    "Messages": (MetricUnit.Count, "SQS messages received"),
+    "MessagesFailed": (MetricUnit.Count, "messages that will be delivered again"),
+    "BadNotifications": (MetricUnit.Count, "records of messages that are no S3 event of a known shape"),
+    "InvocationsRefused": (MetricUnit.Count, "invocations with something else than SQS messages"),
+    "ImagesProcessed": (MetricUnit.Count, "events of images that the tables now know"),
+    "ImagesAdded": (MetricUnit.Count, "rows that came to be"),
+    "ImagesRemoved": (MetricUnit.Count, "rows that went"),
+    "ImagesWarned": (MetricUnit.Count, "images of which something was unusable"),
+    "ImagesUnreadable": (MetricUnit.Count, "archived objects, in the tables without metadata"),
+    "ImagesRefused": (MetricUnit.Count, "objects that are no image by their content, or empty"),
+    "ObjectsRemoved": (MetricUnit.Count, "objects that held an image and do no more"),
+    "ObjectsGone": (MetricUnit.Count, "objects that were gone before they could be read"),
+    "ObjectsChanged": (MetricUnit.Count, "objects that were overwritten before they could be read"),
+    "PlaceholdersIgnored": (MetricUnit.Count, "folder placeholders"),
+    "EventsIgnored": (MetricUnit.Count, "events that change nothing the tables keep"),
+    "StaleEvents": (MetricUnit.Count, "events that came after a later one of the same object"),
+    "DuplicateEvents": (MetricUnit.Count, "events that came again"),
+    "Transactions": (MetricUnit.Count, "transactions sent to the tables, refused ones included"),
+    "ReadRequests": (MetricUnit.Count, "requests for objects' bytes"),
+    "BytesRead": (MetricUnit.Bytes, "bytes of objects that were read"),
+    "EventSeconds": (MetricUnit.Seconds, "time that one event took"),
+}
+"""Every metric of this function, with its unit and meaning. Alarms and dashboards use these names."""
+
+PASSING = (CatalogContended, CatalogUnavailable, ObjectUnavailable, OutOfTime)
+"""Failures that another delivery is expected to cure: a warning. Any other is for an operator: an error."""
+
+_S3 = Config(connect_timeout=2, read_timeout=5, max_pool_connections=32, retries={"total_max_attempts": 3})
+_DYNAMODB = Config(connect_timeout=1, read_timeout=2, max_pool_connections=32, retries={"total_max_attempts": 3})
+
+_RESULTS = {
+    Result.IMAGE: "ImagesProcessed",
+    Result.UNREADABLE: "ImagesUnreadable",
+    Result.NO_IMAGE: "ImagesRefused",
+    Result.PLACEHOLDER: "PlaceholdersIgnored",
+    Result.GONE: "ObjectsGone",
+    Result.CHANGED: "ObjectsChanged",
+    Result.IGNORED: "EventsIgnored",
+}
+_OUTCOMES = {
+    Outcome.STALE: "StaleEvents",
+    Outcome.DUPLICATE: "DuplicateEvents",
+    Outcome.REMOVED: "ObjectsRemoved",
+}
+
+logger = Logger()
+metrics = Metrics()
+# Whether one message failed or all, the answer names those that did: an invocation that failed as a whole would say no
+# more, and hide that the function itself is well.
+processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+
+
+@cache
+def intake() -> Intake:
+    """Give this warm function's intake: clients keep their connections as long as the function lives."""
+    catalog = Catalog(
+        boto3.client("dynamodb", config=_DYNAMODB), os.environ["IMAGES_TABLE"], os.environ["OBJECTS_TABLE"]
+    )
+    return Intake(boto3.client("s3", config=_S3), catalog)
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    """Bring the tables up to a batch of S3 events, several objects at a time.
+
+    Returns:
+        The ids of the messages that failed: SQS delivers these again, and puts them into the dead-letter queue after
+        some deliveries.
+
+    Raises:
+        UnexpectedInvocation: the function was not called by its queue.
+    """
+    try:
+        require_sqs(event)
+    except UnexpectedInvocation:
+        _count("InvocationsRefused")
+        raise
+    _count("Messages", len(event["Records"]))
+    if not event["Records"]:
+        return {"batchItemFailures": []}
+
+    def time_left() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
+    async def one(record: SQSRecord) -> None:
+        # Metrics and failures are gathered here, in one thread; the work itself waits for S3 and DynamoDB in others.
+        taken, failures = await asyncio.to_thread(take_message, intake(), record.body, time_left)
+        for each in taken:
+            _observe(each, record.message_id)
+        if failures:
+            _lament(failures, record.message_id)
+            raise failures[0]
+
+    return async_process_partial_response(event=event, record_handler=one, processor=processor, context=context)
+
+
+def take_message(to: Intake, body: str, time_left: Callable[[], float]) -> tuple[list[Taken], list[Exception]]:
+    """Take in every event of one message: one that fails must not keep the others waiting."""
+    taken: list[Taken] = []
+    try:
+        notification = parse(body)
+    except BadNotification as error:
+        return taken, [error]
+    failures: list[Exception] = list(notification.broken)
+    for event in notification.events:
+        try:
+            taken.append(to.take(event, time_left))
+        except Exception as error:
+            error.add_note(f"{event.name} of {event.bucket}/{event.key}, sequencer {event.sequencer}")
+            failures.append(error)
+    if notification.test:
+        logger.info("test event of S3: the bucket's notification works")
+    return taken, failures
+
+
+def _observe(taken: Taken, message_id: str) -> None:
+    """Count one event and write its line: the ids to follow a photo by, and never its contents."""
+    event, written = taken.event, taken.written
+    if name := _RESULTS.get(taken.result):
+        _count(name)
+    if taken.warnings and taken.result is Result.IMAGE:
+        _count("ImagesWarned")
+    if written:
+        if name := _OUTCOMES.get(written.outcome):
+            _count(name)
+        _count("ImagesAdded", written.image_added)
+        _count("ImagesRemoved", written.image_removed)
+        _count("Transactions", written.attempts)
+    _count("ReadRequests", taken.requests)
+    _count("BytesRead", taken.bytes_read)
+    metrics.add_metric("EventSeconds", METRICS["EventSeconds"][0], taken.seconds)
+    log = logger.warning if taken.result is Result.UNREADABLE else logger.info
+    log(
+        taken.result.value,
+        event_name=event.name,
+        bucket=event.bucket,
+        key=event.key,
+        version_id=event.version_id,
+        sequencer=event.sequencer,
+        etag=taken.etag,
+        outcome=written.outcome.value if written else None,
+        row_added=bool(written and written.image_added),
+        row_removed=bool(written and written.image_removed),
+        warnings=taken.warnings,
+        requests=taken.requests,
+        bytes_read=taken.bytes_read,
+        seconds=round(taken.seconds, 3),
+        message_id=message_id,
+    )
+
+
+def _lament(failures: list[Exception], message_id: str) -> None:
+    _count("MessagesFailed")
+    for error in failures:
+        notes = getattr(error, "__notes__", [])
+        about: dict[str, Any] = {
+            "error": type(error).__name__,
+            "event": notes[-1] if notes else None,
+            "message_id": message_id,
+        }
+        if isinstance(error, BadNotification):
+            _count("BadNotifications")
+            logger.error(f"unknown message: {error}", **about)
+        elif isinstance(error, PASSING):
+            logger.warning(f"to be delivered again: {error}", **about)
+        else:
+            logger.error(f"failed: {error}", exc_info=error, **about)
+
+
+def _count(name: str, value: float = 1) -> None:
+    if value:
+        metrics.add_metric(name, METRICS[name][0], value)

@@ -1,0 +1,237 @@
+"""From one object event to the tables: which event needs the object's bytes, and what becomes of every way to fail.
+
+event               then
+created             read the object, pinned to the event's version and ETag, and write what it holds
+removed             the object's image leaves; nothing is read
+version removed     one HEAD tells whether the object is still there; it is read only if its image has no row
+restored            read what was archived; the object's bytes are those it had
+anything else       nothing
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from image_processor.catalog import Catalog, Written
+from image_processor.errors import ObjectChanged, ObjectGone, ObjectUnavailable, ObjectUnreadable
+from image_processor.notification import Kind, ObjectEvent
+from image_processor.record import Record, extract
+from image_processor.source import S3Source, raise_for
+from image_processor.tables import UNREAD, Absent, Outcome, Present
+
+READ_RESERVE_S = 20.0
+"""Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
+tables for theirs. Killed in the middle, the function would report nothing of its whole batch."""
+
+UNREADABLE = "object: archived or encrypted with a key that only its owner has, not read"
+"""The warning in the row of an image whose bytes could not be read."""
+
+
+class Result(StrEnum):
+    """What an event came to."""
+
+    IMAGE = "image"
+    """The object holds an image, and the tables know (or knew better)."""
+    UNREADABLE = "unreadable"
+    """The object is archived: it has a row without metadata."""
+    NO_IMAGE = "no image"
+    """The object holds something else: it has no row."""
+    PLACEHOLDER = "placeholder"
+    """The object is what a file browser makes for an empty folder."""
+    REMOVED = "removed"
+    """The object is gone."""
+    GONE = "gone"
+    """The object was gone before it could be read: the event that removed it is on its way."""
+    CHANGED = "changed"
+    """The object holds other bytes by now: the event that wrote them is on its way."""
+    IGNORED = "ignored"
+    """The event changes nothing that the tables keep."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of one event.
+
+    Attributes:
+        event: the event.
+        result: in a word.
+        written: what it changed in the tables; None if they were not asked.
+        etag: names the image, if there is one.
+        warnings: things that were unusable in the image.
+        requests: requests for the object's bytes.
+        bytes_read: bytes of the object that were read.
+        seconds: the time it took.
+    """
+
+    event: ObjectEvent
+    result: Result
+    written: Written | None = None
+    etag: str | None = None
+    warnings: int = 0
+    requests: int = 0
+    bytes_read: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """The bytes that are to be read."""
+
+    etag: str | None
+    version_id: str | None
+    size: int | None
+    last_modified: str
+
+
+class Intake:
+    """Takes in one event after another; may be used by several threads at once.
+
+    Args:
+        s3: S3 client.
+        catalog: the tables.
+    """
+
+    def __init__(self, s3: Any, catalog: Catalog) -> None:
+        self._s3 = s3
+        self._catalog = catalog
+
+    def take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Taken:
+        """Bring the tables up to one event.
+
+        Args:
+            event: the event.
+            time_left: seconds until the invocation ends.
+
+        Raises:
+            ObjectDenied, ObjectUnavailable, CatalogError, OutOfTime: the event is to be delivered again.
+        """
+        start = time.monotonic()
+        taken = self._take(event, time_left)
+        return replace(taken, seconds=time.monotonic() - start)
+
+    def _take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Taken:
+        if event.kind is Kind.REMOVED:
+            return self._vacate(event, Result.REMOVED, time_left)
+        if event.kind is Kind.VERSION_REMOVED:
+            return self._look_again(event, time_left)
+        if event.kind is Kind.CREATED and event.size == 0:
+            # A slash at the end of the key proves nothing alone: a real image may have one too.
+            placeholder = event.key.endswith("/")
+            return self._vacate(event, Result.PLACEHOLDER if placeholder else Result.NO_IMAGE, time_left)
+        if event.kind in (Kind.CREATED, Kind.RESTORED):
+            written_at = event.time[:19] + "Z"
+            return self._read(event, _Target(event.etag, event.version_id, event.size, written_at), time_left)
+        return Taken(event, Result.IGNORED)
+
+    def _vacate(self, event: ObjectEvent, result: Result, time_left: Callable[[], float]) -> Taken:
+        fact = Absent(event.bucket, event.key, event.sequencer)
+        return Taken(event, result, self._catalog.put(fact, time_left))
+
+    def _look_again(self, event: ObjectEvent, time_left: Callable[[], float]) -> Taken:
+        """A version or a delete marker is gone for good: ask what the object holds now, if it is visible.
+
+        What S3 says now is at least as new as the event, so it may be written under the event's sequencer: whatever
+        has happened since comes with a later one.
+        """
+        target = self._visible(event)
+        if target is None:
+            return self._vacate(event, Result.REMOVED, time_left)
+        assert target.etag is not None
+        fact = Present(
+            event.bucket,
+            event.key,
+            event.sequencer,
+            target.etag,
+            target.size or 0,
+            target.last_modified,
+            version_id=target.version_id,
+        )
+        if target.size:
+            written = self._catalog.put(fact, time_left)
+            if written.outcome is not Outcome.UNKNOWN_IMAGE:
+                return Taken(event, Result.IMAGE, written, target.etag)
+        return self._read(event, target, time_left)
+
+    def _visible(self, event: ObjectEvent) -> _Target | None:
+        try:
+            head = self._s3.head_object(Bucket=event.bucket, Key=event.key)
+        except ClientError as error:
+            try:
+                raise_for(error)
+            except ObjectGone:
+                return None
+        except (BotoCoreError, OSError) as error:
+            raise ObjectUnavailable(str(error)) from error
+        return _Target(
+            head["ETag"].strip('"'), head.get("VersionId"), head["ContentLength"], _iso(head["LastModified"])
+        )
+
+    def _read(self, event: ObjectEvent, target: _Target, time_left: Callable[[], float]) -> Taken:
+        source = _TimedSource(
+            self._s3,
+            event.bucket,
+            event.key,
+            etag=target.etag,
+            version_id=target.version_id,
+            size=target.size,
+            time_left=time_left,
+        )
+        try:
+            record, result = extract(source), Result.IMAGE
+        except ObjectGone:
+            return Taken(event, Result.GONE, requests=source.requests)
+        except ObjectChanged:
+            return Taken(event, Result.CHANGED, requests=source.requests)
+        except ObjectUnreadable:
+            if event.kind is Kind.RESTORED:  # and archived again since
+                return Taken(event, Result.UNREADABLE, requests=source.requests)
+            record, result = Record(UNREAD, {"warnings": {"S": json.dumps([UNREADABLE])}}), Result.UNREADABLE
+        if record is None:
+            return self._refuse(event, source, time_left)
+        if source.etag is None:
+            raise ObjectUnavailable("S3 names no ETag")
+        fact = Present(
+            event.bucket,
+            event.key,
+            event.sequencer,
+            source.etag,
+            source.size if source.last_modified else target.size or 0,
+            _iso(source.last_modified) if source.last_modified else target.last_modified,
+            record.content_type,
+            record.attributes,
+            source.version_id,
+        )
+        warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"]))
+        written = self._catalog.put(fact, time_left)
+        return Taken(event, result, written, source.etag, warnings, source.requests, source.bytes_read)
+
+    def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Taken:
+        """The object is no image; one that it held before leaves."""
+        fact = Absent(event.bucket, event.key, event.sequencer, source.etag)
+        written = self._catalog.put(fact, time_left)
+        return Taken(
+            event, Result.NO_IMAGE, written, source.etag, requests=source.requests, bytes_read=source.bytes_read
+        )
+
+
+class _TimedSource(S3Source):
+    """An object whose reading ends in time: a hanging connection must not take the whole batch with it."""
+
+    def __init__(self, *arguments: Any, time_left: Callable[[], float], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._time_left = time_left
+
+    def _fetch(self, offset: int, length: int) -> bytes:
+        if self._time_left() < READ_RESERVE_S:
+            raise ObjectUnavailable("too little time left to read on")
+        return super()._fetch(offset, length)
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
