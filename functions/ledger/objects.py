@@ -1,10 +1,17 @@
-"""Shards and pages in the store: immutable, named by their hash, and so cached without any risk."""
+"""Shards and pages in the store: immutable, named by their hash, and so cached without any risk.
+
+A write may find that the object is there already. Then it may be an old orphan, which collection is about to delete:
+it looked at the root before this commit names the object again. So an object that is not young is touched, that is,
+written again in such a way that its ETag changes; collection deletes under If-Match on the ETag that it listed, and so
+either comes before the touch, which then makes the object anew, or is refused (`operations.collect` has it all).
+"""
 
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 
-from ledger.errors import Damaged, NotFound
+from ledger.errors import Damaged, NotFound, Refused, Unavailable, Unknown
 from ledger.manifest import Entry, decode_page, page_key, sha256, shard_key
 from ledger.store import Store
 
@@ -13,15 +20,28 @@ CACHE_BYTES = 64 << 20
 # What a decoded page weighs in memory against its bytes (measured: 1,000 entries of 180 bytes take 390 KB).
 _DECODED_PAGE_FACTOR = 2
 
+# Collection takes nothing that was written within a day of this; no commit takes that long from write to swap.
+YOUNG = timedelta(hours=1)
+_TOUCH_TRIES = 8
+
 SHARD_TYPE = "text/csv; charset=utf-8"
 PAGE_TYPE = "application/json"
 
 
 class Objects:
-    """Reads and writes content-addressed objects through a cache that is bounded in bytes."""
+    """Reads and writes content-addressed objects through a cache that is bounded in bytes.
 
-    def __init__(self, store: Store, cache_bytes: int = CACHE_BYTES) -> None:
+    Args:
+        store: where they are.
+        cache_bytes: what the cache holds.
+        now: the time, as the store stamps its objects with it.
+    """
+
+    def __init__(
+        self, store: Store, cache_bytes: int = CACHE_BYTES, now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
         self.store = store
+        self.now = now
         self._limit = cache_bytes
         self._cache: OrderedDict[str, tuple[int, bytes | tuple[Entry, ...]]] = OrderedDict()
         self._used = 0
@@ -63,11 +83,43 @@ class Objects:
             **{page_key(digest): (body, PAGE_TYPE) for digest, body in pages.items()},
             **{key: (body, PAGE_TYPE) for key, body in others.items()},
         }
-        self.store.map(lambda item: self.store.put_new(item[0], *item[1]), bodies.items())
+        self.store.map(lambda item: self.put(item[0], *item[1]), bodies.items())
         for digest, body in shards.items():
             self._keep(shard_key(digest), body, len(body))
         for digest, body in pages.items():
             self._keep(page_key(digest), decode_page(body), len(body) * _DECODED_PAGE_FACTOR)
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Make sure that an object is there and that no collection under way deletes it.
+
+        Raises:
+            Unavailable: the store did not answer, or others were always faster.
+        """
+        if self.store.put_new(key, body, content_type):
+            return
+        for _ in range(_TOUCH_TRIES):
+            try:
+                found = self.store.head(key)
+                if self._is_young(found.modified) and found.size == len(body):
+                    return
+                self._touch(key, body, content_type, found.etag)
+            except (NotFound, Refused, Unknown):  # deleted, touched by somebody else, or perhaps by us
+                if self.store.put_new(key, body, content_type):
+                    return
+            else:
+                return
+        raise Unavailable(f"{key}: could not be kept from collection")
+
+    def _is_young(self, modified: datetime | None) -> bool:
+        return modified is not None and self.now() - modified < YOUNG
+
+    def _touch(self, key: str, body: bytes, content_type: str, etag: str) -> None:
+        """Write the same bytes so that the ETag is another: that of an upload in parts ends in `-<number of parts>`."""
+        if "-" in etag:
+            self.store.put_if_match(key, body, etag, content_type, {})
+            return
+        upload = self.store.start_upload(key, content_type, {})
+        self.store.finish_upload(key, upload, [self.store.upload_part(key, upload, 1, body)], etag)
 
     def _page(self, digest: str) -> Sequence[Entry]:
         key = page_key(digest)

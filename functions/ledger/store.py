@@ -58,6 +58,7 @@ class Listed:
     key: str
     size: int
     modified: datetime
+    etag: str = ""
 
 
 class Store(Protocol):
@@ -85,6 +86,9 @@ class Store(Protocol):
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are gone are fine. Raises Unavailable."""
+
+    def delete_if_match(self, key: str, etag: str) -> None:
+        """Delete the object with this ETag; sent once. Raises Refused, NotFound, Unknown."""
 
     def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
         """Start a multipart upload and give its id. Raises Unavailable."""
@@ -185,7 +189,7 @@ class S3Store:
         while True:
             answer = self._read(self._s3.list_objects_v2, prefix, Prefix=prefix, **token)
             for item in answer.get("Contents", ()):
-                yield Listed(item["Key"], item["Size"], item["LastModified"])
+                yield Listed(item["Key"], item["Size"], item["LastModified"], _etag(item))
             if not answer.get("IsTruncated"):
                 return
             token = {"ContinuationToken": answer["NextContinuationToken"]}
@@ -198,6 +202,10 @@ class S3Store:
             if answer.get("Errors"):
                 first = answer["Errors"][0]
                 raise Unavailable(f"{first.get('Key')}: {first.get('Code')} on delete")
+
+    def delete_if_match(self, key: str, etag: str) -> None:
+        """Delete the object with this ETag."""
+        self._swap(self._s3_once.delete_object, key, etag)
 
     def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
         """Start a multipart upload and give its id."""

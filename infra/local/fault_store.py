@@ -64,7 +64,7 @@ ANSWERS: Mapping[str, Mapping[Fault, type[BaseException] | None]] = {
     "put_if_match": _SWAP,
     "list": {**_ALWAYS, Fault.TRUNCATED: Unavailable},
     "delete": _ALWAYS,
-    "delete_if_match": {**_SWAP},
+    "delete_if_match": _SWAP,
     "start_upload": {**_ALWAYS, Fault.RESENT: None},
     "upload_part": {**_READ, Fault.RESENT: None},
     "copy_part": {**_READ, Fault.PRECONDITION: Refused, Fault.RESENT: None},
@@ -165,6 +165,10 @@ class FaultStore:
         """Delete objects; those that are gone are fine."""
         self._call("delete", " ".join(keys), lambda: self._store.delete(keys))
 
+    def delete_if_match(self, key: str, etag: str) -> None:
+        """Delete the object with this ETag."""
+        self._call("delete_if_match", key, lambda: self._store.delete_if_match(key, etag))
+
     def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
         """Start a multipart upload and give its id."""
         return self._call("start_upload", key, lambda: self._store.start_upload(key, content_type, metadata))[0]
@@ -201,9 +205,7 @@ class FaultStore:
             raise failed
         return done[::-1]
 
-    def _call(
-        self, verb: str, key: str, do: Callable[[], T], refused: T | None = None
-    ) -> tuple[T, Fault | None]:
+    def _call(self, verb: str, key: str, do: Callable[[], T], refused: T | None = None) -> tuple[T, Fault | None]:
         """Carry a call out and give its answer; or meet the fault, if this is the call and the verb knows it."""
         if self.dead:
             raise Died

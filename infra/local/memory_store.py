@@ -71,13 +71,19 @@ class MemoryStore:
         with self._lock:
             keys = sorted(key for key in self.objects if key.startswith(prefix) and key > after)
             found = [(key, self.objects[key][0]) for key in keys]
-        return iter([Listed(key, stored.size, stored.modified or self._now()) for key, stored in found])
+        return iter([Listed(key, stored.size, stored.modified or self._now(), stored.etag) for key, stored in found])
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects; those that are gone are fine."""
         with self._lock:
             for key in keys:
                 self.objects.pop(key, None)
+
+    def delete_if_match(self, key: str, etag: str) -> None:
+        """Delete the object with this ETag."""
+        with self._lock:
+            self._check(key, etag)
+            del self.objects[key]
 
     def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
         """Start a multipart upload and give its id."""
