@@ -7,6 +7,7 @@ padding of a packet, or bytes that a shorter rewrite left behind, cost nothing.
 import codecs
 import re
 from dataclasses import dataclass, field
+from typing import Any
 from xml.etree.ElementTree import ParseError
 
 from defusedxml.common import DefusedXmlException
@@ -18,7 +19,16 @@ MAX_DEPTH = 60
 """Nested elements: the deepest real documents (nested history of layered pictures) have about 20."""
 
 MAX_NODES = 60_000
-"""Elements and attributes of one document: about a second of parsing; a packet of 900 keywords has 2,000."""
+"""Elements and attributes of all documents of one image; a packet of 900 keywords has 2,000."""
+
+MAX_TEXT = 2 * 1024 * 1024
+"""Characters between the tags of all documents of one image: a table item holds 400 KB, some phones store pictures."""
+
+MAX_TAG = 1024 * 1024
+"""Characters of one tag with its attributes, which the parser has to hold at once, or of a run of comments."""
+
+_STEP = 64 * 1024  # characters that the parser is fed at a time
+_PADDING = 1000  # blanks in a row that are no part of a value
 
 _UNBOUND_PREFIX = 27  # expat: XML_ERROR_UNBOUND_PREFIX
 _PREFIX = re.compile(r"[<\s/]([A-Za-z_][\w.-]*):[A-Za-z_]")
@@ -43,6 +53,21 @@ class Refused(ValueError):
 
 
 @dataclass(slots=True)
+class Budget:
+    """What the documents of one image may still cost.
+
+    Attributes:
+        nodes: elements and attributes.
+        text: characters between tags; what is beyond is left out.
+        is_cut: whether text was left out.
+    """
+
+    nodes: int = MAX_NODES
+    text: int = MAX_TEXT
+    is_cut: bool = False
+
+
+@dataclass(slots=True)
 class Element:
     """One element; names are `{uri}local`, or `local` without a namespace."""
 
@@ -52,8 +77,12 @@ class Element:
     text: str = ""
 
 
-def parse(data: bytes) -> tuple[Element, list[str]]:
+def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]]:
     """Parse a document in UTF-8, UTF-16 or UTF-32, whatever stands before and behind it.
+
+    Args:
+        data: the document.
+        budget: shared by the documents of one image; reduced by what this one costs.
 
     Returns:
         The document element, and the prefixes that the document used but did not declare (they stand for what they
@@ -62,9 +91,9 @@ def parse(data: bytes) -> tuple[Element, list[str]]:
     Raises:
         Refused: not well-formed, not in a Unicode encoding, a DTD, too deep or too large.
     """
-    text = _decode(data)
+    text, budget = _decode(data), budget or Budget()
     try:
-        return _parse(text, {}), []
+        return _parse(text, {}, budget), []
     except ParseError as error:
         if error.code != _UNBOUND_PREFIX:
             raise Refused("not well-formed") from error
@@ -72,26 +101,26 @@ def parse(data: bytes) -> tuple[Element, list[str]]:
     prefixes = sorted(set(_PREFIX.findall(text)) - {"xml", "xmlns"})
     declared = set(re.findall(r"xmlns:([\w.-]+)", text))
     try:
-        root = _parse(text, {prefix: uri_of(prefix) for prefix in prefixes})
+        root = _parse(text, {prefix: uri_of(prefix) for prefix in prefixes}, budget)
     except ParseError as error:
         raise Refused("not well-formed") from error
     return root.children[0], [prefix for prefix in prefixes if prefix not in declared]
 
 
-def _parse(text: str, namespaces: dict[str, str]) -> Element:
+def _parse(text: str, namespaces: dict[str, str], budget: Budget) -> Element:
     """Parse one element, inside a wrapper that declares `namespaces` if there are any.
 
     Raises:
         ParseError: not well-formed before the document element's end.
         Refused: a bound is reached, or a DTD.
     """
-    builder = _Builder(top=1 if namespaces else 0)
+    builder = _Builder(budget, top=1 if namespaces else 0)
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
     try:
         if namespaces:
             declarations = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
             parser.feed(f"<wrapper{declarations}>")
-        parser.feed(text)
+        _feed(parser, text, builder)
         parser.close()
     except _Complete:
         pass
@@ -100,6 +129,17 @@ def _parse(text: str, namespaces: dict[str, str]) -> Element:
     if builder.root is None:
         raise Refused("not well-formed")
     return builder.root
+
+
+def _feed(parser: Any, text: str, builder: "_Builder") -> None:
+    """Feed the parser step by step, and end it where it only gathers one endless tag."""
+    silent = 0  # characters since the builder last heard of anything
+    for start in range(0, len(text), _STEP):
+        heard = builder.heard
+        parser.feed(text[start : start + _STEP])
+        silent = silent + _STEP if builder.heard == heard else 0
+        if silent > MAX_TAG:
+            raise Refused(f"a tag or comment of more than {MAX_TAG} characters")
 
 
 def _decode(data: bytes) -> str:
@@ -131,15 +171,18 @@ class _Complete(Exception):
 class _Builder:
     """Target of the parser: builds the tree and ends the parse when it is complete or too large."""
 
-    def __init__(self, top: int) -> None:
+    def __init__(self, budget: Budget, top: int) -> None:
         self.root: Element | None = None
+        self.heard = 0  # calls
+        self._budget = budget
         self._top = top  # open elements left when the document element ends
         self._open: list[Element] = []
-        self._nodes = 0
+        self._texts: list[str] = []  # pieces of the text that is being read
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self._nodes += 1 + len(attributes)
-        if self._nodes > MAX_NODES:
+        self._end_text()
+        self._budget.nodes -= 1 + len(attributes)
+        if self._budget.nodes < 0:
             raise Refused(f"more than {MAX_NODES} nodes")
         if len(self._open) >= MAX_DEPTH:
             raise Refused(f"nested more than {MAX_DEPTH} deep")
@@ -151,13 +194,26 @@ class _Builder:
         self._open.append(element)
 
     def end(self, _name: str) -> None:
+        self._end_text()
         self._open.pop()
         if len(self._open) == self._top:
             raise _Complete
 
     def data(self, text: str) -> None:
-        if self._open:
-            self._open[-1].text += text
+        self.heard += 1
+        if len(text) >= _PADDING and text.isspace():
+            return
+        if len(text) > self._budget.text:
+            self._budget.is_cut = True
+        elif self._open:
+            self._budget.text -= len(text)
+            self._texts.append(text)
+
+    def _end_text(self) -> None:
+        self.heard += 1
+        if self._texts:
+            self._open[-1].text += "".join(self._texts)
+            self._texts.clear()
 
     def close(self) -> None:
         """Be told that there is no more input: the document element never ended, which expat reports itself."""

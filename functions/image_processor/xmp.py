@@ -13,7 +13,7 @@ wins, which is a warning. Its JSON form:
 from dataclasses import dataclass, field
 
 from image_processor.namespaces import RDF, XML, XMP_META, prefix_of
-from image_processor.xml_tree import Element, Refused, parse
+from image_processor.xml_tree import MAX_TEXT, Budget, Element, Refused, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
 
@@ -72,12 +72,12 @@ def text_of(value: Value | None) -> str | None:
 
 def read(packets: list[bytes]) -> Document:
     """Read the packets of an image in file order; one that cannot be read costs itself only."""
-    document = Document()
+    document, budget = Document(), Budget()
     if len(packets) > MAX_PACKETS:
         document.warnings.append(f"xmp: {len(packets)} packets, {MAX_PACKETS} read")
     for packet in packets[:MAX_PACKETS]:
         try:
-            root, undeclared = parse(packet)
+            root, undeclared = parse(packet, budget)
         except Refused as error:
             document.warnings.append(f"xmp: {error}")
             continue
@@ -86,6 +86,8 @@ def read(packets: list[bytes]) -> Document:
             document.warnings.append(f"xmp: prefixes not declared: {', '.join(undeclared)[:200]}")
         for name, value in _properties(root):
             _add(document, name, value)
+    if budget.is_cut:
+        document.warnings.append(f"xmp: text beyond {MAX_TEXT} characters left out")
     return document
 
 

@@ -4,6 +4,7 @@ import json
 import struct
 import time
 import tracemalloc
+import zlib
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_files import (
+    ASCII,
     DOUBLE,
     EXIF_IFD,
     LONG,
@@ -19,6 +21,7 @@ from image_files import (
     UNDEFINED,
     Raw,
     ascii_value,
+    chunk,
     exif_segment,
     itxt,
     jpeg,
@@ -51,9 +54,9 @@ needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photo collec
 def checked(data: bytes) -> Record | None:
     """Extract, and check everything that holds for any file."""
     source = BytesSource(data)
-    started = time.perf_counter()
+    started = time.process_time()  # other processes' work is not ours
     record = extract(source)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert source.requests <= MAX_REQUESTS
     assert source.bytes_read <= MAX_BYTES
     if record is not None:
@@ -132,12 +135,12 @@ def test_a_file_cut_at_any_byte_gives_what_stood_before_the_cut(name):
 @pytest.mark.parametrize("path", sorted((PHOTOS / "bad").glob("*")), ids=lambda path: path.name)
 def test_every_bad_file_is_a_row_or_a_refusal_within_a_second_and_100_mb(path):
     """The bad part of the collection, byte by byte hostile."""
-    started = time.perf_counter()
+    started = time.process_time()
     tracemalloc.start()
     record = extract(FileSource(path))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
     assert peak < 100_000_000
     if record is not None:
         check_attributes(record)
@@ -222,3 +225,60 @@ def test_a_chain_that_leads_back_to_its_start_and_65535_entries_keep_the_tags():
         record = checked(jpeg(exif_segment(structure)))
         assert value(record, "make") == "Canon"
         assert value(record, "warnings")
+
+
+KEYWORD = b"XML:com.adobe.xmp"
+
+
+def in_png(*packets: bytes) -> bytes:
+    """A PNG with these packets, compressed."""
+    return png(*[itxt(KEYWORD, data, compress=True) for data in packets])
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: in_png(packet(body="<dc:a>" + "x<![CDATA[y]]>" * 300_000 + "</dc:a>")), id="pieces"),
+        pytest.param(lambda: in_png(packet(body="<!---->" * 1_400_000)), id="comments"),
+        pytest.param(lambda: in_png(*[packet(body="<dc:a/>" * 45_000)] * 50), id="50 packets of 45,000 elements"),
+        pytest.param(
+            lambda: png(*[chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"ab" * 30_000))] * 5_000),
+            id="5,000 compressed texts",
+        ),
+        pytest.param(
+            lambda: tiff({number: Raw(ASCII, 1_000_000, 8) for number in range(1_000, 3_000)}) + b"x" * 1_000_000,
+            id="2,000 tags that share one megabyte",
+        ),
+        pytest.param(
+            lambda: jpeg(*[exif_segment(tiff(dict.fromkeys(range(1_000, 1_500), ascii_value("abcdef"))))] * 300),
+            id="300 Exif blocks of 500 tags",
+        ),
+    ],
+)
+def test_a_file_made_to_take_time_takes_less_than_a_second(make):
+    """Bounds hold for the whole file: many small things are as bad as one large thing."""
+    assert checked(make()) is not None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda: packet(" ".join(f'dc:a{number}="x"' for number in range(500_000))), id="attributes"),
+        pytest.param(lambda: packet(body="<dc:a>" + "x" * 10_000_000 + "</dc:a>"), id="one value"),
+        pytest.param(lambda: packet(body="<dc:a>" + "x\n" * 5_000_000 + "</dc:a>"), id="lines"),
+    ],
+)
+def test_a_packet_made_to_take_memory_takes_less_than_100_mb(make):
+    """Half a million attributes of one element, or 10 MB between two tags."""
+    record, peak = peak_of(in_png(make()))
+    assert value(record, "warnings")
+    assert peak < 100_000_000
+
+
+def test_padding_inside_of_the_document_is_no_text():
+    """8 MB of blanks before the closing tag leave the values behind them whole."""
+    padded = packet('drone-dji:RelativeAltitude="+10.50"', " " * 8_000_000 + "<dc:format>image/png</dc:format>")
+    record = checked(png(itxt(KEYWORD, padded, compress=True)))
+    assert value(record, "relative_altitude_m") == "10.5"
+    assert json.loads(value(record, "xmp"))["dc:format"] == "image/png"
+    assert value(record, "warnings") is None
