@@ -1,0 +1,149 @@
+"""What becomes of a key, told by all that was ever journaled of it. Pure, and the same whatever the order of telling.
+
+A key is one life of an image. The journal makes *statements* about it: puts and removals, each with a revision and the
+time of its event. The live tree heard them one after the other; a rebuild sorts them and decides at once:
+
+- the row is the put of highest revision, and of equal ones (a foreign writer's) the last in the stream;
+- a put is dropped if a removal has its revision or a higher one, unless the put came more than 48 h after the removal,
+  when the live tree has forgotten it (an item put back by hand from an old backup);
+- the removal of highest revision, then of latest time, is what the removals tree remembers.
+
+Statements travel as lines: the row (or removal) line, NUL, a mark and the statement's time, sequence number and stream.
+So lines sorted as bytes are sorted by key, and nothing of a row is parsed on the way.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from ledger.change import Change, Event, changes_of, event_time, sequence_number, stream_of
+from ledger.errors import BadEvent
+from ledger.row import RowEncoder, item_key, item_revision, key_of, revision_of
+from ledger.slices import REMOVALS_KEPT
+
+# The eventName of what a backfill journals: an item that an export holds, or a row whose item it lacks.
+BACKFILL = "BACKFILL"
+
+_PUT, _REMOVAL = b"+", b"-"
+_UNSAFE = {ord(character): None for character in "\0\r\n"}
+
+
+class Statement(NamedTuple):
+    """One statement about a key.
+
+    Attributes:
+        revision, time, stream, sequence: in this order they say which of two statements is the later one; `time` is
+            ISO 8601 in whole seconds, empty if unknown.
+        line: the row to put, or the removal line.
+        is_put: whether it puts or removes.
+    """
+
+    revision: int
+    time: bytes
+    stream: bytes
+    sequence: int
+    line: bytes
+    is_put: bool
+
+
+def changes_told(record: Event, encoder: RowEncoder) -> list[Change]:
+    """Say what one journaled record means: a stream record, or a record of a backfill.
+
+    Raises:
+        BadEvent: it cannot become a change; the exporter has put it into quarantine.
+    """
+    if record.get("eventName") != BACKFILL:
+        return changes_of(record, encoder)
+    try:
+        told = record["dynamodb"]
+        if (item := told.get("NewImage")) is not None:
+            return [Change(item_key(item), item_revision(item), encoder.line(item))]
+        if not (time := event_time(record)):
+            raise BadEvent("a removal by a backfill has no time")
+        return [Change(told["Lacking"].encode(), int(told["Revision"]), None, time.encode())]
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise BadEvent(f"not a record of a backfill: {type(error).__name__}") from error
+
+
+def tell(record: Event, encoder: RowEncoder) -> list[bytes]:
+    """Write what one journaled record says as statement lines; raises as `changes_told` does."""
+    number = sequence_number(record)
+    meta = b"%b %b %b\n" % (
+        event_time(record).encode(),
+        number.encode() if number.isascii() and number.isdigit() else b"0",
+        stream_of(record).translate(_UNSAFE).encode("utf-8", "replace"),
+    )
+    lines = []
+    for change in changes_told(record, encoder):
+        if change.line is None:
+            lines.append(b"%b\0%b%b" % (change.removal_line[:-1], _REMOVAL, meta))
+        else:
+            lines.append(b"%b\0%b%b" % (change.line[:-1], _PUT, meta))
+    return lines
+
+
+def groups(told: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Gather sorted statement lines by key."""
+    group: list[bytes] = []
+    start = b"\n"
+    for line in told:
+        if line.startswith(start):
+            group.append(line)
+            continue
+        if group:
+            yield group
+        group, start = [line], key_of(line) + b","
+    if group:
+        yield group
+
+
+def settle(group: Sequence[bytes]) -> list[bytes]:
+    """Leave out the statements of one key that cannot matter any more, whatever else will be told of it.
+
+    A put cannot matter beside a later one whose event was no earlier, nor a removal beside one that is in no way less.
+    """
+    if len(group) < 2:
+        return list(group)
+    kept = []
+    for statements in _puts_and_removals(group):
+        newest: bytes | None = None
+        for statement, line in statements:
+            if newest is None or statement.time > newest:
+                kept.append(line)
+                newest = statement.time
+    return sorted(kept)
+
+
+def fate(group: Sequence[bytes]) -> tuple[bytes | None, bytes | None]:
+    """Decide about one key: its row, if it has one, and the removal to remember, if there was one."""
+    if len(group) == 1:
+        line, meta = _split(group[0])
+        return (line, None) if meta.startswith(_PUT) else (None, line)
+    puts, removals = _puts_and_removals(group)
+    forgotten = [(removal.revision, _forgotten_after(removal.time)) for removal, _ in removals]
+    for put, _ in puts:
+        if not any(revision >= put.revision and put.time <= until for revision, until in forgotten):
+            return put.line, removals[0][0].line if removals else None
+    return None, removals[0][0].line if removals else None
+
+
+def _puts_and_removals(group: Sequence[bytes]) -> tuple[list[tuple[Statement, bytes]], list[tuple[Statement, bytes]]]:
+    """Read statements, latest first; beside each its line as it was."""
+    read = sorted(((_statement(line), line) for line in group), reverse=True)
+    return [pair for pair in read if pair[0].is_put], [pair for pair in read if not pair[0].is_put]
+
+
+def _split(told: bytes) -> tuple[bytes, bytes]:
+    line, _, meta = told.rpartition(b"\0")
+    return line + b"\n", meta
+
+
+def _statement(told: bytes) -> Statement:
+    line, meta = _split(told)
+    time, sequence, stream = meta[1:-1].split(b" ", 2)
+    return Statement(revision_of(line), time, stream, int(sequence), line, meta.startswith(_PUT))
+
+
+def _forgotten_after(removed_at: bytes) -> bytes:
+    time = datetime.fromisoformat(removed_at.decode()) + REMOVALS_KEPT
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ").encode()

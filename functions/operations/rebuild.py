@@ -1,0 +1,384 @@
+"""Build a tree from the journal in bounded memory: the steps of a replay, on one machine or on many.
+
+1. Plan: list the journal into chunks of segments, and cut the keys into ranges by a sample of the journal.
+2. Map, for each chunk: read its events as statements (`lives`), sort, settle, and write sorted runs, one per range.
+3. Reduce, for each range: merge its runs, decide each key's fate, cut the rows into shards by the one rule of
+   `ledger.manifest`, and write them. The first lines of a range belong to the shard that the range before left open.
+4. Assemble: join the open ends, and cut the shards into pages, which gives the root.
+
+Every step is repeatable: what it writes depends on the plan alone. Steps of one kind can run at the same time. No step
+touches `manifest.json`; that is for `swap` alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from ledger.change import event_time, sequence_number, stream_of
+from ledger.commit import raise_highest
+from ledger.errors import BadEvent
+from ledger.manifest import Checkpoint, Entry, Root, Targets, Tree, sha256, starts_shard
+from ledger.merge import Edited, Pages, removed_at
+from ledger.row import RowEncoder, item_key, key_of
+from ledger.slices import oldest_kept
+from ledger.store import Listed, Store
+from operations import journal_reader
+from operations.lives import fate, groups, settle, tell
+from operations.runs import merge_runs, read_run, write_run
+from operations.scratch import Scratch
+from operations.sink import Sink
+
+CHUNK_BYTES = 16 << 20  # of compressed segments: seconds of work, so that a crash or a slow child costs little
+RANGE_BYTES = 8 << 20  # of compressed segments for each range: some ten shards
+MOST_RANGES = 1000
+BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
+READ_AHEAD = 8  # segments fetched at a time
+_SAMPLED_SEGMENTS = 64
+# A batch holds what one stream shard kept, 24 h at most; so whatever is filed this many days later came later.
+_DAYS_FILED_LATE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is rebuilt, and how the work is cut.
+
+    Attributes:
+        columns, targets: of the tree to build.
+        until: time of the last events to heed (ISO 8601, UTC, whole seconds); empty for all.
+        version: of the live root when the listing of the journal began; -1 if there was none.
+        write: whether shards and pages are stored, or only hashed.
+        boundaries: keys that cut the ranges; one range more than boundaries.
+        chunks: number of chunks.
+        segments, bytes: number and compressed size of the segments.
+        made_at: when the plan was made, in seconds since 1970.
+    """
+
+    columns: tuple[str, ...]
+    targets: Targets
+    until: str
+    version: int
+    write: bool
+    boundaries: tuple[bytes, ...]
+    chunks: int
+    segments: int
+    bytes: int
+    made_at: float
+
+    @property
+    def ranges(self) -> int:
+        """Count the ranges."""
+        return len(self.boundaries) + 1
+
+
+@dataclass(slots=True)
+class Told:
+    """What the journal told, as far as it was read.
+
+    Attributes:
+        events: records read.
+        quarantined: records that cannot become a change.
+        later: records after the time asked for.
+        newest_event, streams: for the checkpoint.
+    """
+
+    events: int = 0
+    quarantined: int = 0
+    later: int = 0
+    newest_event: str = ""
+    streams: dict[str, str] = field(default_factory=dict)
+
+    def add(self, other: "Told") -> None:
+        """Add what another part of the journal told."""
+        self.events += other.events
+        self.quarantined += other.quarantined
+        self.later += other.later
+        self.newest_event = max(self.newest_event, other.newest_event)
+        for stream, number in other.streams.items():
+            raise_highest(self.streams, stream, number)
+
+
+def make_plan(
+    store: Store,
+    scratch: Scratch,
+    *,
+    columns: tuple[str, ...],
+    targets: Targets,
+    until: str,
+    version: int,
+    write: bool,
+    now: float,
+) -> Plan:
+    """List the journal into chunks in scratch and choose the ranges; arguments as `Plan` describes them.
+
+    Raises:
+        Unavailable, Damaged: the journal could not be listed or sampled.
+    """
+    last = (datetime.fromisoformat(until) + timedelta(days=_DAYS_FILED_LATE)).date().isoformat() if until else ""
+    sample = _Sample()
+    chunks = count = size = 0
+    chunk: list[str] = []
+    chunk_size = 0
+    for listed in journal_reader.segments(store, last=last):
+        chunk.append(listed.key)
+        chunk_size += listed.size
+        sample.add(listed)
+        if chunk_size >= CHUNK_BYTES:
+            scratch.write(f"chunks/{chunks:06d}", "\n".join(chunk).encode())
+            chunks, count, size = chunks + 1, count + len(chunk), size + chunk_size
+            chunk, chunk_size = [], 0
+    if chunk:
+        scratch.write(f"chunks/{chunks:06d}", "\n".join(chunk).encode())
+        chunks, count, size = chunks + 1, count + len(chunk), size + chunk_size
+    boundaries = _boundaries(sample.keys(store), min(MOST_RANGES, 1 + size // RANGE_BYTES))
+    plan = Plan(columns, targets, until, version, write, boundaries, chunks, count, size, now)
+    scratch.write("plan.json", encode_plan(plan))
+    return plan
+
+
+def encode_plan(plan: Plan) -> bytes:
+    """Write a plan."""
+    return orjson.dumps(asdict(plan) | {"boundaries": [key.decode() for key in plan.boundaries]})
+
+
+def load_plan(scratch: Scratch) -> Plan | None:
+    """Read the plan of a rebuild that was begun in this scratch, if there is one."""
+    body = scratch.read("plan.json")
+    if body is None:
+        return None
+    content = orjson.loads(body)
+    content |= {
+        "columns": tuple(content["columns"]),
+        "targets": Targets(**content["targets"]),
+        "boundaries": tuple(key.encode() for key in content["boundaries"]),
+    }
+    return Plan(**content)
+
+
+def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> Told:
+    """Turn one chunk of segments into sorted runs; a chunk that is done already is not done again.
+
+    Raises:
+        Damaged: a segment is not readable.
+        Unavailable: the store did not answer.
+    """
+    done = scratch.read(f"mapped/{number:06d}.json")
+    if done is not None:
+        return Told(**orjson.loads(done))
+    listed = scratch.read(f"chunks/{number:06d}")
+    assert listed is not None, "the plan names its chunks"
+    told = Told()
+    spill = _Spill(scratch, plan.boundaries, number)
+    encoder = RowEncoder(plan.columns)
+    for record in _records(store, listed.decode().split("\n")):
+        if heeded(record, plan.until, told):
+            try:
+                spill.add(tell(record, encoder))
+            except BadEvent:
+                told.quarantined += 1
+    spill.flush()
+    scratch.write(f"mapped/{number:06d}.json", orjson.dumps(asdict(told)))
+    return told
+
+
+def _records(store: Store, keys: list[str]) -> Iterator[Any]:
+    for start in range(0, len(keys), READ_AHEAD):
+        ahead = keys[start : start + READ_AHEAD]
+        bodies = store.map(lambda key: journal_reader.segment_body(store, key), ahead)
+        for key, body in zip(ahead, bodies, strict=True):
+            for line in journal_reader.lines_of(key, body):
+                yield journal_reader.load_record(line)
+
+
+def heeded(record: Any, until: str, told: Told) -> bool:
+    """Count a record; say whether it is to be heeded."""
+    told.events += 1
+    time = event_time(record)
+    if until and time > until:
+        told.later += 1
+        return False
+    if time > told.newest_event:
+        told.newest_event = time
+    raise_highest(told.streams, stream_of(record), sequence_number(record))
+    return True
+
+
+class _Spill:
+    """Gathers statements, and writes them as sorted runs when they are too many."""
+
+    def __init__(self, scratch: Scratch, boundaries: tuple[bytes, ...], chunk: int) -> None:
+        self._scratch = scratch
+        self._boundaries = boundaries
+        self._chunk = chunk
+        self._lines: list[bytes] = []
+        self._bytes = 0
+        self._runs = 0
+
+    def add(self, lines: list[bytes]) -> None:
+        """Take statements of any key."""
+        self._lines += lines
+        self._bytes += sum(map(len, lines))
+        if self._bytes >= BUFFER_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered: one run for each range that it touches."""
+        self._lines.sort()
+        run: list[bytes] = []
+        number = 0
+        for group in groups(self._lines):
+            while number < len(self._boundaries) and group[0] >= self._boundaries[number]:
+                self._write(number, run)
+                run, number = [], number + 1
+            run += settle(group)
+        self._write(number, run)
+        self._lines, self._bytes, self._runs = [], 0, self._runs + 1
+
+    def _write(self, number: int, run: list[bytes]) -> None:
+        if run:
+            write_run(self._scratch, f"ranges/{number:04d}/runs/{self._chunk:06d}-{self._runs:04d}", run)
+
+
+class _Sample:
+    """Keeps some segments, evenly over a listing whose length is not known."""
+
+    def __init__(self) -> None:
+        self._kept: list[str] = []
+        self._stride = 1
+        self._seen = 0
+
+    def add(self, listed: Listed) -> None:
+        """See one more segment."""
+        if self._seen % self._stride == 0:
+            self._kept.append(listed.key)
+        self._seen += 1
+        if len(self._kept) == 2 * _SAMPLED_SEGMENTS:
+            self._kept, self._stride = self._kept[::2], self._stride * 2
+
+    def keys(self, store: Store) -> list[bytes]:
+        """Read the keys of the sampled segments' items, in order."""
+        keys = []
+        for record in _records(store, self._kept):
+            images = record.get("dynamodb", {}) if isinstance(record, dict) else {}
+            try:
+                keys.append(item_key(images.get("NewImage") or images.get("OldImage") or {}))
+            except (BadEvent, AttributeError):
+                continue
+        return sorted(keys)
+
+
+def _boundaries(keys: list[bytes], ranges: int) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(keys[len(keys) * number // ranges] for number in range(1, ranges) if keys))
+
+
+def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest_event: str) -> int:
+    """Turn the runs of one range into shards; give the number of rows. A range that is done is not done again.
+
+    Args:
+        store: where the shards go, if the plan says so.
+        scratch: where the runs are, and the range's open ends and shard list go.
+        plan: of this rebuild.
+        number: of the range, from 0.
+        newest_event: of the whole journal: removals 48 h before it are forgotten.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    folder = f"reduced/{number:04d}"
+    done = scratch.read(f"{folder}/done")
+    if done is not None:
+        return int(done)
+    oldest = oldest_kept(newest_event)
+    removals: list[bytes] = []
+    sink = Sink(store, plan.write)
+    cut = _Cut(plan.targets, sink)
+    for group in merge_runs(scratch, f"ranges/{number:04d}"):
+        row, removal = fate(group)
+        if removal is not None and removed_at(removal) >= oldest:
+            removals.append(removal)
+        if row is not None:
+            cut.line(row)
+    rows = cut.finish()
+    sink.flush()
+    write_run(scratch, f"{folder}/removals", removals)
+    write_run(scratch, f"{folder}/head", cut.head)
+    write_run(scratch, f"{folder}/tail", cut.tail)
+    entries = [[entry.first.decode(), entry.rows, entry.bytes, entry.sha256] for entry in cut.shards]
+    scratch.write(f"{folder}/shards", orjson.dumps(entries))
+    scratch.write(f"{folder}/done", b"%d" % rows)
+    return rows
+
+
+class _Cut:
+    """Cuts the rows of one range into shards; the ends, whose shards other ranges share, stay lines.
+
+    Attributes:
+        head: lines before the first cut.
+        shards: what lies between two cuts.
+        tail: lines from the last cut on.
+    """
+
+    def __init__(self, targets: Targets, sink: Sink) -> None:
+        self.head: list[bytes] = []
+        self.shards: list[Entry] = []
+        self.tail: list[bytes] = []
+        self._targets = targets
+        self._sink = sink
+        self._seen_cut = False
+        self._rows = 0
+
+    def line(self, line: bytes) -> None:
+        """Take the next row."""
+        self._rows += 1
+        if starts_shard(key_of(line), len(line), self._targets):
+            self._close()
+            self._seen_cut = True
+        (self.tail if self._seen_cut else self.head).append(line)
+
+    def finish(self) -> int:
+        """Give the number of rows."""
+        return self._rows
+
+    def _close(self) -> None:
+        if self.tail:
+            body = b"".join(self.tail)
+            entry = Entry(key_of(body), len(self.tail), len(body), sha256(body))
+            self._sink.shards[entry.sha256] = body
+            self.shards.append(entry)
+            self.tail = []
+
+
+def assemble(store: Store, scratch: Scratch, plan: Plan, told: Told) -> Root:
+    """Join the reduced ranges to the rebuilt root (version and commit id are for whoever swaps it in).
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    sink = Sink(store, plan.write)
+    rows = Pages(plan.targets, Edited(Tree(), sink.pages, sink.shards))
+    removals = Pages(plan.targets, Edited(Tree(), sink.pages, sink.shards))
+    for number in range(plan.ranges):
+        folder = f"reduced/{number:04d}"
+        _pass_on(rows, scratch, f"{folder}/head", plan.targets)
+        shards = scratch.read(f"{folder}/shards")
+        assert shards is not None, "every range is reduced"
+        for first, count, size, digest in orjson.loads(shards):
+            rows.shard(Entry(first.encode(), count, size, digest))
+        _pass_on(rows, scratch, f"{folder}/tail", plan.targets)
+        _pass_on(removals, scratch, f"{folder}/removals", plan.targets)
+    rows_tree, removals_tree = rows.close().tree, removals.close().tree
+    sink.flush()
+    checkpoint = Checkpoint(rows_tree.rows, told.newest_event, told.streams)
+    return Root(plan.version, "", plan.columns, plan.targets, rows_tree, removals_tree, checkpoint=checkpoint)
+
+
+def _pass_on(pages: Pages, scratch: Scratch, run: str, targets: Targets) -> None:
+    add_lines(pages, read_run(scratch, scratch.names(run)), targets)
+
+
+def add_lines(pages: Pages, lines: Iterable[bytes], targets: Targets) -> None:
+    """Pass sorted lines on to a tree that is being written, one by one, so that none but the open shard is held."""
+    for line in lines:
+        pages.lines([line], [starts_shard(key_of(line), len(line), targets)])

@@ -1,0 +1,105 @@
+"""Where a rebuild keeps what is too much for memory: a folder on this machine, or a prefix of the export bucket.
+
+Objects are written whole or not at all, and a name is only ever written with the same content, so a step that is
+repeated after a crash does no harm.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ledger.errors import NotFound
+from ledger.store import Store
+
+
+class Scratch(Protocol):
+    """The verbs; names are relative paths."""
+
+    def write(self, name: str, body: bytes) -> None:
+        """Write an object."""
+
+    def read(self, name: str) -> bytes | None:
+        """Read an object; None if there is none."""
+
+    def read_range(self, name: str, first: int, last: int) -> bytes:
+        """Read bytes first..last (inclusive)."""
+
+    def names(self, prefix: str) -> list[tuple[str, int]]:
+        """List objects by name, each with its size, in the order of their names."""
+
+    def clear(self) -> None:
+        """Delete everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderScratch:
+    """Scratch in a folder of this machine."""
+
+    folder: Path
+
+    def write(self, name: str, body: bytes) -> None:
+        """Write a file beside its place and move it there, which is one step."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
+        unfinished.write_bytes(body)
+        unfinished.replace(path)
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file."""
+        try:
+            return (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def read_range(self, name: str, first: int, last: int) -> bytes:
+        """Read part of a file."""
+        with (self.folder / name).open("rb", buffering=0) as file:
+            file.seek(first)
+            return file.read(last - first + 1)
+
+    def names(self, prefix: str) -> list[tuple[str, int]]:
+        """List the files below a folder."""
+        found = (path for path in (self.folder / prefix).rglob("*") if path.is_file())
+        finished = (path for path in found if path.suffix != ".unfinished")
+        return sorted((path.relative_to(self.folder).as_posix(), path.stat().st_size) for path in finished)
+
+    def clear(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreScratch:
+    """Scratch under a prefix (ending in a slash) of the export bucket."""
+
+    store: Store
+    prefix: str
+
+    def write(self, name: str, body: bytes) -> None:
+        """Create an object; one that exists is the same."""
+        self.store.put_new(self.prefix + name, body, "application/octet-stream")
+
+    def read(self, name: str) -> bytes | None:
+        """Read an object."""
+        try:
+            stored = self.store.get(self.prefix + name)
+        except NotFound:
+            return None
+        assert stored is not None
+        return stored.body
+
+    def read_range(self, name: str, first: int, last: int) -> bytes:
+        """Read part of an object."""
+        return self.store.get_range(self.prefix + name, first, last)
+
+    def names(self, prefix: str) -> list[tuple[str, int]]:
+        """List the objects below a folder."""
+        start = len(self.prefix)
+        return sorted((listed.key[start:], listed.size) for listed in self.store.list(f"{self.prefix}{prefix}/"))
+
+    def clear(self) -> None:
+        """Delete all objects below the prefix."""
+        self.store.delete([listed.key for listed in self.store.list(self.prefix)])
