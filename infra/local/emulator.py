@@ -29,6 +29,7 @@ from infra.local.servers import LOOPBACK, Server, free_ports
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
 REGION = "us-east-1"
 ACCESS_KEY = "test"  # the emulator's root credentials, also where it checks permissions
+Credentials = tuple[str, str, str | None]
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0  # it writes its whole state then
 
@@ -95,7 +96,11 @@ class Emulator:
             [str(program)], log=folder / "emulator.log", environment=self._settings(port, check_permissions)
         )
         self._run_file.write_text(json.dumps({"pid": self._server.pid, "port": port}))
-        self._server.wait_until(self._answers, seconds=START_SECONDS)
+        try:
+            self._server.wait_until(self._answers, seconds=START_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def environment(self) -> dict[str, str]:
@@ -107,13 +112,21 @@ class Emulator:
             "AWS_DEFAULT_REGION": REGION,
         }
 
-    def client(self, service: str, **config: Any) -> Any:
-        """Make a boto3 client of a service, with more settings for `botocore.config.Config` if need be."""
+    def client(self, service: str, *, credentials: Credentials = (ACCESS_KEY, ACCESS_KEY, None), **config: Any) -> Any:
+        """Make a boto3 client of a service.
+
+        Args:
+            service: its name.
+            credentials: access key, secret key and session token; without them, those that may do everything.
+            config: more settings for `botocore.config.Config`.
+        """
+        access_key, secret_key, token = credentials
         return boto3.client(
             service,
             endpoint_url=self.endpoint_url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            aws_session_token=token,
             region_name=REGION,
             config=Config(**{"max_pool_connections": 32, **config}),
         )

@@ -3,7 +3,6 @@
 import csv
 import io
 import signal
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -26,17 +26,10 @@ from infra.local.stack import HOME, LocalStack, etag_of, files_of
 FOLLOW_SECONDS = 1.0
 # The processor's time-out and some: work that has not moved for so long is not under way but failed.
 STALLED_SECONDS = 75.0
-REASON = "The reason stands in .skyledger/stack/emulator.log"
+REASON = "The reason stands in emulator.log, beside the data."
 SHOWN_ROWS = 10
-SHOWN_COLUMNS = {
-    "key": "photo",
-    "model": "model",
-    "captured_at": "captured at",
-    "gps_latitude_deg": "lat (deg)",
-    "gps_longitude_deg": "lon (deg)",
-    "relative_altitude_m": "height (m)",
-}
-
+TO_THE_MINUTE = "2026-06-21 12:00"
+OTHER_COLUMNS_WIDTH = 68
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -77,23 +70,24 @@ def run(
     once: Annotated[bool, typer.Option("--once", help="End when the CSV is current.")] = False,
     photos: Annotated[int, typer.Option(min=1, help="How many photos the synthetic survey has.")] = 24,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs uploaded.")] = False,
+    home: Annotated[Path, typer.Option(help="Folder for the data and the CSV.", show_default=".skyledger")] = HOME,
 ) -> None:
     """Run the whole pipeline on this machine: photos in, image-data.csv out.
 
-    Everything lies in .skyledger/ and is kept: running again adds nothing twice. Without --once the pipeline stays up
+    Data is kept from run to run, and running again adds nothing twice. Without --once the pipeline stays up
     and follows what is added to FOLDER or put into the images bucket, until Ctrl-C.
     """
     begun = time.monotonic()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     if folder is None:
-        folder = HOME / "survey"
+        folder = home / "survey"
         write_survey(folder, photos)
     try:
-        with _running_stack(fresh) as stack:
-            whole = _bring_up_to_date(stack, folder, begun)
+        with _running_stack(home / "stack", fresh) as stack:
+            whole = _bring_up_to_date(stack, folder, home / "image-data.csv", begun)
             if not once:
-                _follow(stack, folder)
+                _follow(stack, folder, home / "image-data.csv")
     except AlreadyRunningError:
         _fail("Skyledger is running here already; end that one first (Ctrl-C).", 2)
     except (ServerError, DeploymentError) as error:
@@ -104,9 +98,9 @@ def run(
 
 
 @contextmanager
-def _running_stack(fresh: bool) -> Iterator[LocalStack]:
+def _running_stack(data: Path, fresh: bool) -> Iterator[LocalStack]:
     with console.status("") as status:
-        stack = LocalStack(fresh=fresh, tell=lambda step: status.update(f"{step} ..."))
+        stack = LocalStack(data=data, fresh=fresh, tell=lambda step: status.update(f"{step} ..."))
     if stack.emulator.put_aside:
         console.print("[yellow]The last run ended hard, so its tables and buckets disagree: beginning anew.[/]")
         console.print(f"Its data is in {stack.emulator.put_aside}")
@@ -121,12 +115,12 @@ def _running_stack(fresh: bool) -> Iterator[LocalStack]:
             console.print(f"[red]Not everything could be exported; the next run begins anew.[/] {REASON}")
 
 
-def _bring_up_to_date(stack: LocalStack, folder: Path, begun: float) -> bool:
+def _bring_up_to_date(stack: LocalStack, folder: Path, to: Path, begun: float) -> bool:
     """Upload, wait and show; whether everything came through."""
     files = files_of(folder)
     uploaded = _upload_changed(stack, files)
     whole = _wait_with_progress(stack)
-    csv = Csv.download(stack, HOME / "image-data.csv")
+    csv = Csv.download(stack, to)
     _show(csv)
     seconds = time.monotonic() - begun
     objects = len(stack.uploaded())
@@ -178,7 +172,7 @@ def _wait_with_progress(stack: LocalStack) -> bool:
     return True
 
 
-def _follow(stack: LocalStack, folder: Path) -> None:
+def _follow(stack: LocalStack, folder: Path, to: Path) -> None:
     """Upload what is added to the folder, and report every new version of the CSV, until interrupted."""
     console.print(f"\nFollowing [bold]{folder}[/] and the images bucket; Ctrl-C ends.")
     console.print(
@@ -195,7 +189,7 @@ def _follow(stack: LocalStack, folder: Path) -> None:
         now = stack.csv_version()
         if now != version:
             version = now
-            csv = Csv.download(stack, HOME / "image-data.csv")
+            csv = Csv.download(stack, to)
             console.print(f"{time.strftime('%H:%M:%S')}  {len(csv.rows)} rows, {csv.warned} with warnings")
 
 
@@ -204,11 +198,22 @@ def _dates(folder: Path) -> dict[Path, float]:
 
 
 def _show(csv: Csv) -> None:
-    table = Table(title=f"The first {min(SHOWN_ROWS, len(csv.rows))} of {len(csv.rows)} rows", title_justify="left")
-    for column, title in SHOWN_COLUMNS.items():
-        table.add_column(title, no_wrap=True, justify="right" if column.endswith(("_deg", "_m")) else "left")
+    title = f"The first {min(SHOWN_ROWS, len(csv.rows))} of {len(csv.rows)} rows"
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("photo", no_wrap=True, max_width=max(12, console.width - OTHER_COLUMNS_WIDTH))
+    for column, width in (("model", 8), ("captured at", len(TO_THE_MINUTE))):
+        table.add_column(column, no_wrap=True, width=width)
+    for column in ("lat (deg)", "lon (deg)", "height m"):
+        table.add_column(column, no_wrap=True, width=len(column), justify="right")
     for row in csv.rows[:SHOWN_ROWS]:
-        table.add_row(row["key"].rpartition("/")[2], *(row[column] for column in list(SHOWN_COLUMNS)[1:]))
+        table.add_row(
+            row["key"].rpartition("/")[2],
+            row["model"],
+            row["captured_at"][: len(TO_THE_MINUTE)].replace("T", " "),
+            row["gps_latitude_deg"][:9],
+            row["gps_longitude_deg"][:9],
+            row["relative_altitude_m"],
+        )
     console.print(table)
 
 
@@ -233,4 +238,4 @@ def _fail(message: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(app())
+    app(prog_name="./infra/run")

@@ -53,8 +53,8 @@ class LocalStack:
 
     def __init__(
         self,
-        home: Path = HOME,
         *,
+        data: Path = HOME / "stack",
         parameters: Mapping[str, str] | None = None,
         check_permissions: bool = False,
         fresh: bool = False,
@@ -63,7 +63,7 @@ class LocalStack:
         """Start and deploy.
 
         Args:
-            home: environments, builds, and the data in `home/stack`.
+            data: folder that keeps tables, objects and logs.
             parameters: of the template, beside those that fit it to this machine.
             check_permissions: evaluate IAM policies, so that the functions can do what the template grants and no more.
             fresh: begin with nothing; earlier data is deleted.
@@ -73,15 +73,15 @@ class LocalStack:
             AlreadyRunningError, ServerError, DeploymentError: what went wrong, in one line.
         """
         tell(
-            "making the emulator's environment (once, some seconds)" if not (home / "emulator").exists() else "starting"
+            "making the emulator's environment (once, some seconds)" if not (HOME / "emulator").exists() else "starting"
         )
-        program = make_environment(home / "emulator")
+        program = make_environment(HOME / "emulator")
         tell("starting the emulator of AWS")
-        self.emulator = Emulator(program, home / "stack", check_permissions=check_permissions, fresh=fresh)
+        self.emulator = Emulator(program, data, check_permissions=check_permissions, fresh=fresh)
         try:
             tell("building and deploying the functions")
             fitted = {"ProcessorConcurrency": str(max(2, os.cpu_count() or 2)), **(parameters or {})}
-            self.deployment: Deployment = deploy(self.emulator, home / "bundle", fitted)
+            self.deployment: Deployment = deploy(self.emulator, HOME / "bundle", fitted)
             self.s3 = self.emulator.client("s3")
             self._sqs, self._lambda = self.emulator.client("sqs"), self.emulator.client("lambda")
             self.mapping = StreamMapping(self.emulator, self.deployment)

@@ -1,0 +1,216 @@
+"""The whole pipeline, through `./infra/run` and its own code: real photos in, image-data.csv out."""
+
+import csv
+import hashlib
+import io
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.local.photos import survey
+from infra.local.stack import LocalStack
+from ledger.columns import COLUMNS
+
+ROOT = Path(__file__).resolve().parents[2]
+PHOTOS = ROOT.parent / "shared" / "photos"
+RUN_SECONDS = 300
+CURRENT_SECONDS = 120
+
+real_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the development photos (../shared/photos) are not here")
+
+
+def rows_of(content: bytes) -> dict[str, dict[str, str]]:
+    """Rows by their etag, none twice, below the right header."""
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8"), newline="")))
+    assert content.splitlines()[0].decode() == ",".join(f'"{column.name}"' for column in COLUMNS)
+    by_etag = {row["etag"]: row for row in rows}
+    assert len(by_etag) == len(rows)
+    return by_etag
+
+
+def run(home: Path, *arguments: str) -> str:
+    """Run the command as a user does, and return what it printed."""
+    command = [str(ROOT / "infra" / "run"), *arguments, "--once", "--home", str(home)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return ended.stdout
+
+
+def is_image(path: Path) -> bool:
+    """Whether a development photo is an image: ExifTool's word for the good ones, its first bytes for the bad ones."""
+    expected = PHOTOS / "expected" / f"{path.relative_to(PHOTOS)}.json"
+    if expected.exists():
+        return str(json.loads(expected.read_text())["text"].get("File:MIMEType", "")).startswith("image/")
+    head = path.read_bytes()[:12]
+    return (
+        head.startswith((b"\xff\xd8", b"\x89PNG", b"II*\0", b"MM\0*")) or head[4:8] in (b"ftyp",) or head[8:] == b"WEBP"
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that has seen one run on the development photos."""
+    folder = tmp_path_factory.mktemp("home")
+    run(folder, str(PHOTOS))
+    return folder
+
+
+@real_photos
+def test_every_distinct_image_is_one_row(home: Path) -> None:
+    """Copies of the same bytes share a row, and what is no image has none."""
+    rows = rows_of((home / "image-data.csv").read_bytes())
+    images: dict[str, list[str]] = {}
+    for path in PHOTOS.rglob("*"):
+        if path.is_file() and is_image(path):
+            etag = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+            images.setdefault(etag, []).append(f"photos/{path.relative_to(PHOTOS).as_posix()}")
+    missing = [keys for etag, keys in images.items() if etag not in rows]
+    too_many = [row["key"] for etag, row in rows.items() if etag not in images]
+    assert (missing, too_many) == ([], [])
+    for etag, keys in images.items():
+        assert rows[etag]["key"] in keys
+        assert int(rows[etag]["copies"]) == len(keys)
+
+
+@real_photos
+def test_running_again_leaves_the_bytes_unchanged(home: Path) -> None:
+    """Nothing is uploaded, read or written twice."""
+    before = (home / "image-data.csv").read_bytes()
+    printed = run(home, str(PHOTOS))
+    assert (home / "image-data.csv").read_bytes() == before
+    assert "\n0 of " in printed
+
+
+def test_without_a_folder_there_is_a_survey_to_look_at(tmp_path: Path) -> None:
+    """Real positions, heights and angles in the columns."""
+    printed = run(tmp_path, "--photos", "6")
+    rows = rows_of((tmp_path / "image-data.csv").read_bytes())
+    assert len(rows) == 6
+    assert "6 rows" in printed
+    for row in rows.values():
+        assert (row["make"], row["model"], row["content_type"]) == ("DJI", "FC6310S", "image/jpeg")
+        assert 51.9 < float(row["gps_latitude_deg"]) < 51.95
+        assert 55 < float(row["relative_altitude_m"]) < 65
+        assert row["captured_at"].startswith("2026-06-21T12:00:")
+        assert row["warnings"] == ""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """A running stack on which every request needs a permission that the template grants."""
+    with LocalStack(data=tmp_path_factory.mktemp("stack"), check_permissions=True) as running:
+        yield running
+
+
+def published(stack: LocalStack) -> dict[str, dict[str, str]]:
+    stack.wait_until_current(CURRENT_SECONDS)
+    return rows_of(stack.csv())
+
+
+def put(stack: LocalStack, key: str, body: bytes) -> str:
+    return str(stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key=key, Body=body)["ETag"].strip('"'))
+
+
+def delete(stack: LocalStack, key: str) -> None:
+    stack.s3.delete_object(Bucket=stack.deployment.images_bucket, Key=key)
+
+
+def test_an_empty_system_has_a_csv_with_the_header_alone(stack: LocalStack) -> None:
+    """Whoever reads right after deployment finds a CSV, and its description beside it."""
+    assert rows_of(stack.csv()) == {}
+    objects = stack.s3.list_objects_v2(Bucket=stack.deployment.export_bucket)["Contents"]
+    assert {"image-data.csv", "image-data.csv-metadata.json", "manifest.json"} <= {each["Key"] for each in objects}
+
+
+def test_a_photos_whole_life_shows_in_the_csv(stack: LocalStack) -> None:
+    """Created, copied, overwritten and deleted; deleting all brings back the header alone."""
+    first, second = (photo.body for photo in survey(2, seed=11))
+    etag = put(stack, "life/one.jpg", first)
+    assert published(stack)[etag]["key"] == "life/one.jpg"
+
+    stack.s3.copy_object(
+        Bucket=stack.deployment.images_bucket,
+        Key="life/two.jpg",
+        CopySource={"Bucket": stack.deployment.images_bucket, "Key": "life/one.jpg"},
+    )
+    rows = published(stack)
+    assert (list(rows), rows[etag]["copies"]) == ([etag], "2")
+
+    delete(stack, "life/one.jpg")
+    rows = published(stack)
+    assert (rows[etag]["key"], rows[etag]["copies"]) == ("life/two.jpg", "1")
+
+    other = put(stack, "life/two.jpg", second)
+    assert list(published(stack)) == [other]
+
+    delete(stack, "life/two.jpg")
+    assert published(stack) == {}
+
+
+def test_keys_reach_the_csv_as_their_owner_wrote_them(stack: LocalStack) -> None:
+    """S3 encodes keys in its events; they are decoded once, on creation and on removal."""
+    keys = ["site 7/a b + c.jpg", "100%25.jpg", "5%3A00.jpg", "dt=2024-05-04/x(CE)&#.jpg", "Brücke/測量 😀.jpg"]
+    for key, photo in zip(keys, survey(len(keys), seed=12), strict=True):
+        put(stack, key, photo.body)
+    assert sorted(row["key"] for row in published(stack).values()) == sorted(keys)
+    for key in keys:
+        delete(stack, key)
+    assert published(stack) == {}
+
+
+def test_what_is_no_image_makes_no_row_and_no_dead_letter(stack: LocalStack) -> None:
+    """Text by the name of a photo, a folder's placeholder, S3's own test message."""
+    put(stack, "notes.jpg", b"not an image at all")
+    put(stack, "folder/", b"")
+    assert published(stack) == {}
+    assert stack.dead_letters() == 0
+
+
+def test_the_exporters_role_cannot_read_the_tables(stack: LocalStack) -> None:
+    """Neither at large nor one item; and the processor's cannot touch the exports."""
+    functions = stack.emulator.client("lambda")
+
+    def client(function: str, service: str) -> Any:
+        role = functions.get_function_configuration(FunctionName=function)["Role"]
+        keys = stack.emulator.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+        return stack.emulator.client(
+            service,
+            credentials=(keys["AccessKeyId"], keys["SecretAccessKey"], keys["SessionToken"]),
+        )
+
+    table = {"TableName": stack.deployment.images_table}
+    tables = client(stack.deployment.csv_exporter, "dynamodb")
+    attempts = {
+        "scan": table,
+        "query": {**table, "KeyConditionExpression": "etag = :e", "ExpressionAttributeValues": {":e": {"S": "a"}}},
+        "get_item": {**table, "Key": {"etag": {"S": "a"}}},
+        "batch_get_item": {"RequestItems": {stack.deployment.images_table: {"Keys": [{"etag": {"S": "a"}}]}}},
+    }
+    for call, request in attempts.items():
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(tables, call)(**request)
+    exports = client(stack.deployment.image_processor, "s3")
+    with pytest.raises(ClientError, match=r"AccessDenied|Forbidden"):
+        exports.get_object(Bucket=stack.deployment.export_bucket, Key="image-data.csv")
+
+
+def test_a_restart_keeps_everything_and_doubles_nothing(tmp_path: Path) -> None:
+    """The stream is read from its oldest record again; the merge takes what it knows for what it is."""
+    photos = [photo.body for photo in survey(4, seed=13)]
+    with LocalStack(data=tmp_path) as stack:
+        for number, body in enumerate(photos[:3]):
+            put(stack, f"{number}.jpg", body)
+        stack.wait_until_current(CURRENT_SECONDS)
+        before = stack.csv()
+    with LocalStack(data=tmp_path) as stack:
+        assert stack.emulator.put_aside is None
+        stack.wait_until_current(CURRENT_SECONDS)
+        assert stack.csv() == before
+        put(stack, "3.jpg", photos[3])
+        delete(stack, "0.jpg")
+        assert len(published(stack)) == 3
