@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -74,11 +75,14 @@ def read_segment(store: Store, name: str) -> list[dict[str, Any]]:
     try:
         stored = store.get(key)
         assert stored is not None
-        return [orjson.loads(line) for line in gzip.decompress(stored.body).splitlines()]
+        records = [_load(line) for line in gzip.decompress(stored.body).splitlines()]
     except NotFound as error:
         raise Damaged(f"{key} is missing although a marker names it") from error
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise Damaged(f"{key} is not readable") from error
+    if not records:
+        raise Damaged(f"{key} is not readable: it holds no record")
+    return records
 
 
 def quarantine(store: Store, event: Event, reason: str) -> str:
@@ -103,6 +107,13 @@ def _dump(event: Any) -> bytes:
         return orjson.dumps(event)
     except TypeError:  # lone surrogates and integers beyond 64 bits: only from a record that DynamoDB did not make
         return json.dumps(event, separators=(",", ":")).encode()
+
+
+def _load(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except ValueError:  # a lone surrogate, see `_dump`
+        return json.loads(line)
 
 
 def _safe(number: str) -> str:

@@ -54,6 +54,7 @@ def encode(waiting: Waiting) -> bytes:
     head = {
         "name": waiting.name,
         "columns": waiting.columns,
+        "changes": len(waiting.changes),
         "newest_event": waiting.newest_event,
         "streams": dict(waiting.streams),
         "gaps": [asdict(gap) for gap in waiting.gaps],
@@ -75,10 +76,13 @@ def decode(body: bytes) -> Waiting:
     lines = body.splitlines(keepends=True)
     try:
         head = orjson.loads(lines[0])
+        changes = list(_changes(lines[1:]))
+        if len(changes) != head["changes"]:
+            raise ValueError("changes are missing")
         return Waiting(
             head["name"],
             tuple(head["columns"]),
-            list(_changes(lines[1:])),
+            changes,
             head["newest_event"],
             head["streams"],
             tuple(Gap(**gap) for gap in head["gaps"]),
@@ -91,6 +95,8 @@ def _changes(lines: Iterable[bytes]) -> Iterable[Change]:
     replaces: list[bytes] = []
     for marked in lines:
         mark, line = marked[:1], marked[1:]
+        if not line.endswith(b"\n"):
+            raise ValueError("a line is torn")
         if mark == _REPLACED:
             replaces.append(line)
             continue
