@@ -1,0 +1,119 @@
+"""Shards and pages by hash: what does not have its name's bytes is never used, and the cache is bounded."""
+
+from typing import Any
+
+import pytest
+
+from infra.local.memory_store import MemoryStore
+from ledger.errors import Damaged, Unavailable
+from ledger.manifest import Entry, encode_page, page_key, sha256, shard_key
+from ledger.objects import Objects
+from store_calls import WatchedStore, refuse
+
+SHARDS = [b"row %d\n" % number * 40 for number in range(10)]
+
+
+@pytest.fixture
+def watched(store: MemoryStore) -> WatchedStore:
+    return WatchedStore(store)
+
+
+def entry(body: bytes) -> Entry:
+    return Entry(b"", 1, len(body), sha256(body))
+
+
+def page_of(*bodies: bytes) -> bytes:
+    return encode_page([entry(body) for body in bodies])
+
+
+def write(objects: Objects, *bodies: bytes) -> None:
+    page = page_of(*bodies)
+    objects.write({sha256(page): page}, {sha256(body): body for body in bodies}, {"roots/1-x.json": b"{}"})
+
+
+def test_what_was_written_is_read_back_by_hash(store: MemoryStore) -> None:
+    write(Objects(store), *SHARDS)
+    cold = Objects(store)
+    assert cold.shards([entry(body) for body in SHARDS]) == {sha256(body): body for body in SHARDS}
+    page = page_of(*SHARDS)
+    assert cold.pages([entry(page)]) == {sha256(page): tuple(entry(body) for body in SHARDS)}
+    assert store.objects[shard_key(sha256(SHARDS[0]))][1].startswith("text/csv")
+    assert store.objects[page_key(sha256(page))][1] == "application/json"
+    assert store.get("roots/1-x.json").body == b"{}"  # type: ignore[union-attr]
+
+
+def test_writing_again_is_fine(store: MemoryStore) -> None:
+    """Create-only: an object that exists has these bytes, whoever wrote it."""
+    write(Objects(store), *SHARDS)
+    before = dict(store.objects)
+    write(Objects(store), *SHARDS)
+    assert store.objects == before
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"other bytes\n", SHARDS[0][:-1], SHARDS[0] + b"\n"])
+def test_a_shard_without_its_bytes_is_damaged_and_named(spoilt: bytes, store: MemoryStore) -> None:
+    digest = sha256(SHARDS[0])
+    store.put_new(shard_key(digest), spoilt, "text/csv")
+    with pytest.raises(Damaged, match=digest):
+        Objects(store).shard(digest)
+
+
+@pytest.mark.parametrize("spoilt", [b"", b"{}", page_of(SHARDS[1]), page_of(SHARDS[0]).strip()])
+def test_a_page_without_its_bytes_is_damaged_and_named(spoilt: bytes, store: MemoryStore) -> None:
+    digest = sha256(page_of(SHARDS[0]))
+    store.put_new(page_key(digest), spoilt, "application/json")
+    with pytest.raises(Damaged, match=digest):
+        Objects(store).pages([Entry(b"", 1, 1, digest)])
+
+
+def test_a_missing_object_is_damage_and_an_unanswered_read_is_not(watched: WatchedStore) -> None:
+    """A tree that names what is not there needs an operator; a store that is down needs patience."""
+    digest = sha256(SHARDS[0])
+    with pytest.raises(Damaged, match="missing although the tree names it"):
+        Objects(watched).shard(digest)  # type: ignore[arg-type]
+    watched.on("get", shard_key(digest), refuse(Unavailable("SlowDown")))
+    with pytest.raises(Unavailable):
+        Objects(watched).shard(digest)  # type: ignore[arg-type]
+
+
+def test_what_is_in_memory_is_not_read_again(watched: WatchedStore) -> None:
+    """What was read or written stays, up to the cache's size; equal shards are loaded once."""
+    objects = Objects(watched)  # type: ignore[arg-type]
+    write(objects, *SHARDS)
+    objects.shards([entry(body) for body in SHARDS])
+    objects.pages([entry(page_of(*SHARDS))])
+    assert "get" not in watched.verbs()
+    cold = Objects(watched)  # type: ignore[arg-type]
+    for _ in range(2):
+        cold.shards([entry(SHARDS[0]), entry(SHARDS[0])])
+        cold.pages([entry(page_of(*SHARDS))])
+    assert watched.verbs().count("get") == 2
+
+
+def test_the_cache_is_bounded_and_forgets_what_was_not_used_longest(watched: WatchedStore) -> None:
+    size = len(SHARDS[0])
+    objects = Objects(watched, cache_bytes=5 * size)  # type: ignore[arg-type]
+    write(Objects(watched), *SHARDS)  # type: ignore[arg-type]
+
+    def reads(*numbers: int) -> int:
+        watched.calls.clear()
+        for number in numbers:
+            objects.shard(sha256(SHARDS[number]))
+        return watched.verbs().count("get")
+
+    assert reads(0, 1, 2, 3, 4) == 5
+    assert reads(0, 1, 2, 3, 4) == 0
+    assert reads(0, 5) == 1, "the sixth pushes the oldest out, which is 1, for 0 was just used"
+    assert reads(0, 2, 3, 4, 5) == 0
+    assert reads(1) == 1
+
+
+def test_an_object_too_large_for_the_cache_does_not_empty_it(watched: WatchedStore) -> None:
+    large: Any = b"x" * 1000
+    objects = Objects(watched, cache_bytes=2000)  # type: ignore[arg-type]
+    write(objects, large, SHARDS[0])
+    watched.calls.clear()
+    objects.shard(sha256(SHARDS[0]))
+    assert "get" not in watched.verbs()
+    objects.shard(sha256(large))
+    assert watched.verbs() == ["get"]

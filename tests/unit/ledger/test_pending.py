@@ -1,0 +1,114 @@
+"""Waiting objects: a segment's changes as finished lines, for whoever leads."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from factories import insert, item, modify, remove
+from infra.local.memory_store import MemoryStore
+from ledger import pending
+from ledger.change import Change, changes_of, fold
+from ledger.columns import NAMES
+from ledger.errors import Damaged, Unavailable
+from ledger.manifest import Gap
+from ledger.pending import Waiting, decode, encode, take
+from ledger.row import RowEncoder, item_key
+from store_calls import WatchedStore, first, refuse
+
+ENCODER = RowEncoder(NAMES)
+LINES = st.integers(0, 99).map(lambda number: ENCODER.line(item(number, 3, description={"S": f'a "{number}", b'})))
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    number = draw(st.integers(0, 99))
+    replaces = tuple(draw(st.lists(LINES, max_size=2)))
+    if draw(st.booleans()):
+        return Change(item_key(item(number)), 3, ENCODER.line(item(number, 3)), replaces=replaces)
+    return Change(item_key(item(number)), 3, None, b"2026-11-25T08:00:00Z", replaces)
+
+
+WAITING = st.builds(
+    Waiting,
+    st.text(max_size=8),
+    st.lists(st.text(max_size=4), max_size=4).map(tuple),
+    st.lists(changes(), max_size=6),
+    st.text(max_size=20),
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+)
+
+
+@given(WAITING)
+def test_what_waits_comes_back_from_its_bytes(waiting: Waiting) -> None:
+    """A leader merges what the owner would have merged: puts, removals, and what a foreign writer replaced."""
+    assert decode(encode(waiting)) == waiting
+
+
+def test_gaps_wait_with_their_segment() -> None:
+    waiting = Waiting("x", NAMES, [], gaps=(Gap("late", "Images/x", "", "2026-11-25T08:00:00Z"),))
+    assert decode(encode(waiting)) == waiting
+
+
+def _some() -> Waiting:
+    events = [insert(1), modify(2, 2), remove(3)]
+    return Waiting("some", NAMES, fold(change for one in events for change in changes_of(one, ENCODER)))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\n",
+        b"[]\n",
+        b"{}\n",
+        b"1\n",
+        encode(_some())[:-200],
+        encode(_some()).replace(b"\n+", b"\n?"),
+        b"{}\n+a\n",
+    ],
+)
+def test_an_object_that_is_no_waiting_segment_is_damaged(body: bytes) -> None:
+    """Torn or foreign: never merged in part."""
+    with pytest.raises(Damaged):
+        decode(body)
+
+
+def _put(store: MemoryStore, name: str, columns: tuple[str, ...] = NAMES) -> None:
+    store.put_new(f"pending/{name}", encode(Waiting(name, columns, [])), "text/plain")
+
+
+def test_a_leader_takes_all_but_its_own_that_is_written_for_its_columns(store: MemoryStore) -> None:
+    for name in ("a", "b", "own"):
+        _put(store, name)
+    _put(store, "other-schema", NAMES[:5])
+    store.put_new("pending/torn", b"x", "text/plain")
+    assert [waiting.name for waiting in take(store, "own", NAMES)] == ["a", "b"]
+
+
+def test_what_another_leader_took_first_is_passed_over(store: MemoryStore) -> None:
+    """Listed, then gone: that segment is merged already."""
+    _put(store, "a")
+    _put(store, "b")
+    watched = WatchedStore(store)
+    watched.on("get", "pending/a", first(lambda: store.delete(["pending/a"])))
+    assert [waiting.name for waiting in take(watched, "own", NAMES)] == ["b"]  # type: ignore[arg-type]
+
+
+def test_a_store_that_does_not_answer_stops_the_leader(store: MemoryStore) -> None:
+    """Not to be mistaken for nothing waiting."""
+    _put(store, "a")
+    watched = WatchedStore(store)
+    watched.on("get", "pending/a", refuse(Unavailable("SlowDown")))
+    with pytest.raises(Unavailable):
+        take(watched, "own", NAMES)  # type: ignore[arg-type]
+
+
+def test_a_leader_takes_no_more_than_it_can_merge(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounded in number and in bytes; the rest waits for the next leader."""
+    for number in range(10):
+        _put(store, f"{number}")
+    size = store.head("pending/0").size
+    monkeypatch.setattr(pending, "TAKE_SEGMENTS", 4)
+    assert [waiting.name for waiting in take(store, "1", NAMES)] == ["0", "2", "3", "4"]
+    monkeypatch.setattr(pending, "TAKE_BYTES", 2 * size)
+    assert [waiting.name for waiting in take(store, "1", NAMES)] == ["0", "2"]
