@@ -1,0 +1,45 @@
+"""The table of sources and what the schema tells of it."""
+
+import re
+
+import pytest
+
+from image_processor import sources
+from ledger.columns import COLUMNS, NAMES
+
+_SOURCE = re.compile(r"[A-Za-z][\w-]*:[A-Za-z][\w-]*(?:/[\w:]+)?")
+TOLD = {column.name: _SOURCE.findall(column.source) for column in COLUMNS}
+
+
+def followed() -> dict[str, list[str]]:
+    """The sources of each column as the code follows them."""
+    tables = {**sources.TEXTS, **sources.JOINED, **sources.NUMBERS, **sources.INTEGERS}
+    named = {column: names for column, (names, _) in sources.ENUMERATIONS.items()}
+    special = {
+        "orientation": sources.ORIENTATIONS,
+        "iso": sources.SENSITIVITIES,
+        "captured_at": [name for moment in sources.MOMENTS for name in moment if name],
+        "gps_latitude_deg": [name for latitude, _ in sources.POSITIONS for name in latitude],
+        "gps_longitude_deg": [name for _, longitude in sources.POSITIONS for name in longitude],
+        "gps_altitude_m": [name for pair in sources.ALTITUDES for name in pair],
+        "gps_speed_mps": [name for pair in sources.SPEEDS for name in pair],
+        "comment": sources.COMMENTS,
+        "keywords": sources.KEYWORDS,
+    }
+    return {column: list(names) for column, names in (tables | named | special).items()}
+
+
+@pytest.mark.parametrize("column", followed())
+def test_the_schema_tells_the_sources_in_the_order_in_which_they_are_tried(column):
+    """Autel's copies of DJI's properties are told of once, at the head of the texts."""
+    assert TOLD[column] == [name for name in followed()[column] if not name.startswith("drone-autel:")]
+
+
+def test_every_column_says_where_it_comes_from():
+    """A reader of the schema is left without an answer for none."""
+    assert [column.name for column in COLUMNS if not column.source] == []
+
+
+def test_every_source_feeds_a_column_that_exists():
+    """A misspelt column would lose its value without a word."""
+    assert set(followed()) <= set(NAMES)
