@@ -89,7 +89,7 @@ def batches(seed: int, events: list[dict[str, Any]], size: int = 50) -> Iterator
     chance = random.Random(seed)
     start = 0
     while start < len(events):
-        end = start + chance.randint(1, 2 * size)
+        end = min(len(events), start + chance.randint(1, 2 * size))
         yield events[start:end]
         if chance.random() < 0.2:
             again = start + (end - start) // 2

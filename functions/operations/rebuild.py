@@ -10,151 +10,24 @@ Every step is repeatable: what it writes depends on the plan alone. Steps of one
 touches `manifest.json`; that is for `swap` alone.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import asdict
 
 import orjson
 
-from ledger.change import event_time, sequence_number, stream_of
-from ledger.commit import raise_highest
 from ledger.errors import BadEvent
 from ledger.manifest import Checkpoint, Entry, Root, Targets, Tree, sha256, starts_shard
 from ledger.merge import Edited, Pages, removed_at
-from ledger.row import RowEncoder, item_key, key_of
+from ledger.row import RowEncoder, key_of
 from ledger.slices import oldest_kept
-from ledger.store import Listed, Store
-from operations import journal_reader
+from ledger.store import Store
 from operations.lives import fate, groups, settle, tell
+from operations.plan import Plan, Told, heeded, records
 from operations.runs import merge_runs, read_run, write_run
 from operations.scratch import Scratch
 from operations.sink import Sink
 
-CHUNK_BYTES = 16 << 20  # of compressed segments: seconds of work, so that a crash or a slow child costs little
-RANGE_BYTES = 8 << 20  # of compressed segments for each range: some ten shards
-MOST_RANGES = 1000
 BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
-READ_AHEAD = 8  # segments fetched at a time
-_SAMPLED_SEGMENTS = 64
-# A batch holds what one stream shard kept, 24 h at most; so whatever is filed this many days later came later.
-_DAYS_FILED_LATE = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is rebuilt, and how the work is cut.
-
-    Attributes:
-        columns, targets: of the tree to build.
-        until: time of the last events to heed (ISO 8601, UTC, whole seconds); empty for all.
-        version: of the live root when the listing of the journal began; -1 if there was none.
-        write: whether shards and pages are stored, or only hashed.
-        boundaries: keys that cut the ranges; one range more than boundaries.
-        chunks: number of chunks.
-        segments, bytes: number and compressed size of the segments.
-        made_at: when the plan was made, in seconds since 1970.
-    """
-
-    columns: tuple[str, ...]
-    targets: Targets
-    until: str
-    version: int
-    write: bool
-    boundaries: tuple[bytes, ...]
-    chunks: int
-    segments: int
-    bytes: int
-    made_at: float
-
-    @property
-    def ranges(self) -> int:
-        """Count the ranges."""
-        return len(self.boundaries) + 1
-
-
-@dataclass(slots=True)
-class Told:
-    """What the journal told, as far as it was read.
-
-    Attributes:
-        events: records read.
-        quarantined: records that cannot become a change.
-        later: records after the time asked for.
-        newest_event, streams: for the checkpoint.
-    """
-
-    events: int = 0
-    quarantined: int = 0
-    later: int = 0
-    newest_event: str = ""
-    streams: dict[str, str] = field(default_factory=dict)
-
-    def add(self, other: "Told") -> None:
-        """Add what another part of the journal told."""
-        self.events += other.events
-        self.quarantined += other.quarantined
-        self.later += other.later
-        self.newest_event = max(self.newest_event, other.newest_event)
-        for stream, number in other.streams.items():
-            raise_highest(self.streams, stream, number)
-
-
-def make_plan(
-    store: Store,
-    scratch: Scratch,
-    *,
-    columns: tuple[str, ...],
-    targets: Targets,
-    until: str,
-    version: int,
-    write: bool,
-    now: float,
-) -> Plan:
-    """List the journal into chunks in scratch and choose the ranges; arguments as `Plan` describes them.
-
-    Raises:
-        Unavailable, Damaged: the journal could not be listed or sampled.
-    """
-    last = (datetime.fromisoformat(until) + timedelta(days=_DAYS_FILED_LATE)).date().isoformat() if until else ""
-    sample = _Sample()
-    chunks = count = size = 0
-    chunk: list[str] = []
-    chunk_size = 0
-    for listed in journal_reader.segments(store, last=last):
-        chunk.append(listed.key)
-        chunk_size += listed.size
-        sample.add(listed)
-        if chunk_size >= CHUNK_BYTES:
-            scratch.write(f"chunks/{chunks:06d}", "\n".join(chunk).encode())
-            chunks, count, size = chunks + 1, count + len(chunk), size + chunk_size
-            chunk, chunk_size = [], 0
-    if chunk:
-        scratch.write(f"chunks/{chunks:06d}", "\n".join(chunk).encode())
-        chunks, count, size = chunks + 1, count + len(chunk), size + chunk_size
-    boundaries = _boundaries(sample.keys(store), min(MOST_RANGES, 1 + size // RANGE_BYTES))
-    plan = Plan(columns, targets, until, version, write, boundaries, chunks, count, size, now)
-    scratch.write("plan.json", encode_plan(plan))
-    return plan
-
-
-def encode_plan(plan: Plan) -> bytes:
-    """Write a plan."""
-    return orjson.dumps(asdict(plan) | {"boundaries": [key.decode() for key in plan.boundaries]})
-
-
-def load_plan(scratch: Scratch) -> Plan | None:
-    """Read the plan of a rebuild that was begun in this scratch, if there is one."""
-    body = scratch.read("plan.json")
-    if body is None:
-        return None
-    content = orjson.loads(body)
-    content |= {
-        "columns": tuple(content["columns"]),
-        "targets": Targets(**content["targets"]),
-        "boundaries": tuple(key.encode() for key in content["boundaries"]),
-    }
-    return Plan(**content)
 
 
 def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> Told:
@@ -172,7 +45,7 @@ def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> Told:
     told = Told()
     spill = _Spill(scratch, plan.boundaries, number)
     encoder = RowEncoder(plan.columns)
-    for record in _records(store, listed.decode().split("\n")):
+    for record in records(store, listed.decode().split("\n")):
         if heeded(record, plan.until, told):
             try:
                 spill.add(tell(record, encoder))
@@ -181,28 +54,6 @@ def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> Told:
     spill.flush()
     scratch.write(f"mapped/{number:06d}.json", orjson.dumps(asdict(told)))
     return told
-
-
-def _records(store: Store, keys: list[str]) -> Iterator[Any]:
-    for start in range(0, len(keys), READ_AHEAD):
-        ahead = keys[start : start + READ_AHEAD]
-        bodies = store.map(lambda key: journal_reader.segment_body(store, key), ahead)
-        for key, body in zip(ahead, bodies, strict=True):
-            for line in journal_reader.lines_of(key, body):
-                yield journal_reader.load_record(line)
-
-
-def heeded(record: Any, until: str, told: Told) -> bool:
-    """Count a record; say whether it is to be heeded."""
-    told.events += 1
-    time = event_time(record)
-    if until and time > until:
-        told.later += 1
-        return False
-    if time > told.newest_event:
-        told.newest_event = time
-    raise_highest(told.streams, stream_of(record), sequence_number(record))
-    return True
 
 
 class _Spill:
@@ -239,38 +90,6 @@ class _Spill:
     def _write(self, number: int, run: list[bytes]) -> None:
         if run:
             write_run(self._scratch, f"ranges/{number:04d}/runs/{self._chunk:06d}-{self._runs:04d}", run)
-
-
-class _Sample:
-    """Keeps some segments, evenly over a listing whose length is not known."""
-
-    def __init__(self) -> None:
-        self._kept: list[str] = []
-        self._stride = 1
-        self._seen = 0
-
-    def add(self, listed: Listed) -> None:
-        """See one more segment."""
-        if self._seen % self._stride == 0:
-            self._kept.append(listed.key)
-        self._seen += 1
-        if len(self._kept) == 2 * _SAMPLED_SEGMENTS:
-            self._kept, self._stride = self._kept[::2], self._stride * 2
-
-    def keys(self, store: Store) -> list[bytes]:
-        """Read the keys of the sampled segments' items, in order."""
-        keys = []
-        for record in _records(store, self._kept):
-            images = record.get("dynamodb", {}) if isinstance(record, dict) else {}
-            try:
-                keys.append(item_key(images.get("NewImage") or images.get("OldImage") or {}))
-            except (BadEvent, AttributeError):
-                continue
-        return sorted(keys)
-
-
-def _boundaries(keys: list[bytes], ranges: int) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(keys[len(keys) * number // ranges] for number in range(1, ranges) if keys))
 
 
 def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest_event: str) -> int:

@@ -16,7 +16,8 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.store import Store
-from operations.rebuild import Plan, Told, assemble, load_plan, make_plan, map_chunk, reduce_range
+from operations.plan import Plan, Told, load_plan, make_plan
+from operations.rebuild import assemble, map_chunk, reduce_range
 from operations.scratch import Scratch
 from operations.swap import live_root
 

@@ -27,7 +27,7 @@ With `until` step 2 merges only events up to that time: what came later is to be
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ledger.change import Change, fold
 from ledger.commit import raise_highest
@@ -44,7 +44,7 @@ from ledger.slices import merge_slice, next_slice
 from operations import journal_reader
 from operations.holding import make_sure
 from operations.lives import changes_told
-from operations.rebuild import Told, heeded
+from operations.plan import Told, heeded
 
 PATIENCE_SECONDS = 600.0
 # Segments merged at a time: their events are in memory.
@@ -69,8 +69,9 @@ class Swapped:
 
     root: Root
     replaced: int
-    caught_up: int
-    refused: int
+    caught_up: int = 0
+    refused: int = 0
+    _attempts: set[str] = field(default_factory=set)
 
 
 def swap(
@@ -98,7 +99,7 @@ def swap(
         Unavailable, Unknown: the store did not answer; run it again.
     """
     started = ledger.monotonic()
-    done = Swapped(rebuilt, rebuilt.version, 0, 0)
+    done = Swapped(rebuilt, rebuilt.version)
     safe: set[str] = set()
     make_sure(ledger, rebuilt, live_root(ledger)[0], safe)  # all of it: too long to be done between read and swap
     while True:
@@ -106,6 +107,7 @@ def swap(
         rebuilt = _catch_up(ledger, rebuilt, live, listed, until, done, report)
         make_sure(ledger, rebuilt, live, safe)
         candidate = _candidate(ledger, rebuilt, live, until)
+        done._attempts.add(candidate.commit_id)
         if put_root(ledger, candidate, etag):
             done.root, done.replaced = candidate, live.version if live else -1
             _describe(ledger, candidate)
@@ -150,7 +152,7 @@ def _catch_up(
     """Merge into the rebuilt tree what the live root has taken from the journal since `rebuilt.version`."""
     if live is None or live.version == rebuilt.version:
         return rebuilt
-    names = _named(ledger, rebuilt.version + 1, live.version)
+    names = _named(ledger, rebuilt.version + 1, live.version, done._attempts)
     if names is None:
         report("listing the journal again")
         keys: Iterable[str] = _only_second(listed(), (one.key for one in journal_reader.segments(ledger.store)))
@@ -161,12 +163,16 @@ def _catch_up(
     return replace(rebuilt, version=live.version)
 
 
-def _named(ledger: Ledger, first: int, last: int) -> list[str] | None:
-    """Name the segments that the roots of these versions took; None if the copies do not tell."""
+def _named(ledger: Ledger, first: int, last: int, own: set[str]) -> list[str] | None:
+    """Name the segments that the roots of these versions took; None if the copies do not tell.
+
+    Copies of this swap's own attempts that lost tell nothing new.
+    """
 
     def copies(version: int) -> list[Root]:
         keys = [listed.key for listed in ledger.store.list(f"roots/{version}-")]
-        return [decode_root(stored.body) for key in keys if (stored := ledger.store.get(key)) is not None]
+        found = [decode_root(stored.body) for key in keys if (stored := ledger.store.get(key)) is not None]
+        return [root for root in found if root.commit_id not in own]
 
     names: dict[str, None] = {}
     try:

@@ -16,7 +16,7 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
-from operations import rebuild, runs
+from operations import plan, rebuild, runs
 from operations.replay import Replayed, Wishes, listed_segments, replay
 from operations.scratch import FolderScratch, StoreScratch
 from reader import read_root, read_rows, read_tree
@@ -25,8 +25,8 @@ from reader import read_root, read_rows, read_tree
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every limit so small that the tests' little data crosses it."""
-    monkeypatch.setattr(rebuild, "CHUNK_BYTES", 4000)
-    monkeypatch.setattr(rebuild, "RANGE_BYTES", 3000)
+    monkeypatch.setattr(plan, "CHUNK_BYTES", 4000)
+    monkeypatch.setattr(plan, "RANGE_BYTES", 3000)
     monkeypatch.setattr(rebuild, "BUFFER_BYTES", 6000)
     monkeypatch.setattr(runs, "PART_BYTES", 2000)
     monkeypatch.setattr(runs, "BLOCK_BYTES", 500)

@@ -1,0 +1,302 @@
+"""A rebuilt tree is swapped in while exporters run, and nothing that they committed is lost."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from factories import event, insert, item, make_ledger, model_csv, remove
+from histories import History, batches, deliver, history
+from infra.local.memory_store import MemoryStore
+from ledger.change import changes_of
+from ledger.columns import NAMES
+from ledger.commit import commit
+from ledger.csvw import describe
+from ledger.errors import Damaged, Unknown
+from ledger.journal import segment_of, write_segment
+from ledger.ledger import Ledger
+from ledger.manifest import ROOT_KEY, Root, Targets, decode_root
+from ledger.pending import Waiting, encode
+from ledger.publish import publish
+from ledger.row import RowEncoder
+from ledger.store import Stored
+from operations.replay import Replayed, Wishes, listed_segments, replay
+from operations.scratch import FolderScratch
+from operations.swap import NotSwapped, Swapped, swap
+from reader import read_csv, read_root, read_rows
+
+COLUMNS = (*NAMES[:9], "description", "title")
+
+
+def _rebuild(ledger: Ledger, folder: Path, **wishes: Any) -> tuple[Replayed, Any]:
+    scratch = FolderScratch(folder / "scratch")
+    replayed = replay(ledger, scratch, Wishes(**wishes))
+    return replayed, lambda: listed_segments(scratch, replayed.plan)
+
+
+def _swap(ledger: Ledger, rebuilt: tuple[Replayed, Any], **arguments: Any) -> Swapped:
+    return swap(ledger, rebuilt[0].root, rebuilt[1], **arguments)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_swap_under_load_loses_nothing(seed: int, store: MemoryStore, tmp_path: Path) -> None:
+    """Three exporters commit and publish while a tree with other columns is rebuilt and swapped in.
+
+    They go on under the old schema until the swap and under the new one after it; in the end the CSV is the table.
+    """
+    made = history(seed, 600, images=80)
+    ledger = make_ledger(store, seed, Targets(1500, 4))
+    half = len(made.events) // 2
+    for batch in batches(seed, made.events[:half]):
+        commit(ledger, batch)
+    # One image's records go to one exporter, in order, as a stream shard's do.
+    queues: list[list[dict[str, Any]]] = [[], [], []]
+    for one in made.events[half:]:
+        queues[int(one["dynamodb"]["Keys"]["etag"]["S"], 16) % 3].append(one)
+    columns_seen: set[int] = set()
+    errors: list[BaseException] = []
+    swapped = threading.Event()
+
+    def export(number: int) -> None:
+        exporter = make_ledger(store, seed * 10 + number)
+        try:
+            for batch in batches(number, queues[number], size=4):
+                report = commit(exporter, batch)
+                columns_seen.add(len(report.root.columns))
+                publish(exporter)
+            swapped.wait(30)
+            commit(exporter, queues[number][-1:])
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=export, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    operator = make_ledger(store, seed + 1000)
+    done = _swap(operator, _rebuild(operator, tmp_path, columns=COLUMNS))
+    swapped.set()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    publish(ledger)
+    expected = model_csv(made.items.values(), COLUMNS)
+    assert read_rows(store) == expected
+    assert read_csv(store) == expected
+    assert read_root(store).version > done.replaced
+    assert len(COLUMNS) in columns_seen | {len(done.root.columns)}
+
+
+class _Interleaved(MemoryStore):
+    """Runs something just before certain calls, as a faster process would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.before_swap: Iterator[Any] = iter(())
+
+    def put_if_match(self, key: str, *arguments: Any) -> str:
+        if key == ROOT_KEY:
+            step, self.before_swap = self.before_swap, iter(())
+            action = next(step, None)
+            if action is not None:
+                action()
+                self.before_swap = step
+        return super().put_if_match(key, *arguments)
+
+
+def test_what_is_committed_between_read_and_swap_is_caught_up_with(tmp_path: Path) -> None:
+    """Refused as often as an exporter is faster, the swap merges its segments and goes in the end."""
+    store = _Interleaved()
+    ledger = make_ledger(store)
+    deliver(ledger, history(1, 100))
+    rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
+    exporter = make_ledger(store, 2)
+    late = [[insert(10**6 + number)] for number in range(3)]
+    commit(exporter, [insert(5 * 10**6)])
+    store.before_swap = iter([lambda batch=batch: commit(exporter, batch) for batch in late])
+    done = _swap(make_ledger(store, 3), rebuilt)
+    assert (done.refused, done.caught_up) == (3, 4)
+    expected = make_ledger(MemoryStore())
+    deliver(expected, history(1, 100))
+    items = [*history(1, 100).items.values(), *(item(10**6 + number) for number in range(3)), item(5 * 10**6)]
+    assert read_rows(store) == model_csv(items, COLUMNS)
+    assert done.root.checkpoint.changes == decode_root(store.get(f"roots/{_copy(store, done)}").body).checkpoint.changes
+
+
+def _copy(store: MemoryStore, done: Swapped) -> str:
+    return f"{done.root.name}.json"
+
+
+def test_a_segment_taken_along_by_a_leader_is_caught_up_with(store: MemoryStore, tmp_path: Path) -> None:
+    """A leader's commit names the segments of others that it merged."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    rebuilt = _rebuild(ledger, tmp_path)
+    root, _ = ledger.load_root()
+    segment = segment_of([insert(2)])
+    write_segment(store, segment)
+    waiting = Waiting(segment.name, root.columns, changes_of(insert(2), RowEncoder(root.columns)))
+    store.put_new(waiting.key, encode(waiting), "text/plain")
+    racing = _Interleaved()
+    racing.objects = store.objects
+    racing.before_swap = iter([lambda: commit(make_ledger(store, 7), [insert(4)])])
+    commit(make_ledger(racing, 5), [insert(3)])
+    assert not list(store.list("pending/"))
+    done = _swap(ledger, rebuilt)
+    assert done.caught_up == 3
+    assert read_rows(store) == model_csv([item(number) for number in (1, 2, 3, 4)])
+
+
+@pytest.mark.parametrize("lost", ["copies", "rebuilt"])
+def test_without_the_copies_of_roots_the_journal_is_listed_again(lost: str, store: MemoryStore, tmp_path: Path) -> None:
+    """Copies are collected after a day, and a root that was rebuilt does not name segments: all that is new is read."""
+    ledger = make_ledger(store)
+    deliver(ledger, history(2, 100))
+    rebuilt = _rebuild(ledger, tmp_path / "first")
+    commit(ledger, [insert(10**6)])
+    commit(ledger, [remove(10**6)])
+    commit(ledger, [insert(10**6 + 1)])
+    if lost == "copies":
+        store.delete([listed.key for listed in store.list("roots/")][-2:-1])
+    else:
+        _swap(ledger, _rebuild(ledger, tmp_path / "second"))
+        commit(ledger, [insert(10**6 + 2)])
+    expected = read_rows(store)
+    lines: list[str] = []
+    done = _swap(ledger, rebuilt, report=lines.append)
+    assert lines == ["listing the journal again"]
+    assert done.caught_up == 3 + (lost == "rebuilt")
+    assert read_rows(store) == expected
+
+
+def test_a_lost_answer_to_the_swap_is_recognised_as_won(store: MemoryStore, tmp_path: Path) -> None:
+    """Unknown is looked up: our root stands, so the swap is done and not done twice."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
+    real = store.put_if_match
+
+    def lands_and_loses_the_answer(key: str, *arguments: Any) -> str:
+        etag = real(key, *arguments)
+        if key == ROOT_KEY:
+            store.put_if_match = real  # type: ignore[method-assign]
+            raise Unknown("timeout")
+        return etag
+
+    store.put_if_match = lands_and_loses_the_answer  # type: ignore[method-assign]
+    done = _swap(ledger, rebuilt)
+    assert (done.refused, read_root(store)) == (0, done.root)
+    commit(ledger, [insert(2)])
+    assert read_rows(store) == model_csv([item(1), item(2)], COLUMNS)
+
+
+def test_a_swap_that_loses_for_too_long_gives_up_and_changes_nothing(tmp_path: Path) -> None:
+    """Patience is bounded; the live tree is the exporters'."""
+    store = _Interleaved()
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
+    exporter = make_ledger(store, 2)
+    clock = iter(range(0, 10**6, 10))
+    hasty = replace(make_ledger(store, 3), monotonic=lambda: float(next(clock)))
+    store.before_swap = iter([lambda n=n: commit(exporter, [insert(n)]) for n in range(2, 100)])
+    with pytest.raises(NotSwapped):
+        _swap(hasty, rebuilt, patience=35)
+    assert read_root(store).columns == NAMES
+
+
+def test_a_lost_manifest_is_rebuilt_from_the_journal(store: MemoryStore, tmp_path: Path) -> None:
+    """No exporter starts anew beside existing shards; a replay makes the root again, with a later version."""
+    ledger = make_ledger(store)
+    made = history(3, 100)
+    deliver(ledger, made)
+    version = read_root(store).version
+    store.delete([ROOT_KEY])
+    operator = make_ledger(store, 2)
+    done = _swap(operator, _rebuild(operator, tmp_path, targets=Targets(1000, 4)))
+    assert read_rows(store) == read_csv(store) == model_csv(made.items.values())
+    assert (done.replaced, done.root.version > version) == (-1, True)
+    commit(make_ledger(store, 4), [insert(10**6)])
+    assert read_root(store).version == done.root.version + 1
+
+
+def test_until_leaves_out_what_came_later_and_exporters_go_on_from_there(store: MemoryStore, tmp_path: Path) -> None:
+    """A restored point in time does not catch up, and new events are merged as ever."""
+    ledger = make_ledger(store)
+    commit(ledger, [event("INSERT", item(1), sequence=1, seconds=0)])
+    commit(ledger, [event("INSERT", item(2), sequence=2, seconds=10)])
+    rebuilt = _rebuild(ledger, tmp_path, until="2026-11-25T08:00:09Z")
+    commit(ledger, [event("INSERT", item(3), sequence=3, seconds=20)])
+    done = _swap(ledger, rebuilt, until="2026-11-25T08:00:09Z")
+    assert read_csv(store) == model_csv([item(1)])
+    assert done.root.checkpoint.newest_event == "2026-11-25T08:00:00Z"
+    commit(ledger, [event("INSERT", item(4), sequence=4, seconds=30)])
+    assert read_rows(store) == model_csv([item(1), item(4)])
+
+
+def test_objects_about_to_be_collected_are_made_young_before_the_swap(tmp_path: Path) -> None:
+    """A rebuild may meet day-old objects that no root names: the swap writes them again, or refuses if one is gone."""
+    time = datetime.now(UTC) - timedelta(hours=30)
+    store = MemoryStore(now=lambda: time)
+    ledger = make_ledger(store)
+    deliver(ledger, history(4, 150))
+    rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
+    live = {page.sha256 for page in read_root(store).rows.pages}
+    time = datetime.now(UTC)
+    old = datetime.now(UTC) - timedelta(hours=12)
+    _swap(ledger, rebuilt)
+    pages = rebuilt[0].root.rows.pages
+    assert not live & {page.sha256 for page in pages}
+    shards = ledger.objects.pages(pages)
+    for page in pages:
+        assert _modified(store, f"manifest/{page.sha256}.json") > old
+        assert all(_modified(store, f"shards/{shard.sha256}.csv") > old for shard in shards[page.sha256])
+
+
+def _modified(store: MemoryStore, key: str) -> datetime:
+    modified = store.head(key).modified
+    assert modified is not None
+    return modified
+
+
+def test_a_tree_of_which_an_object_was_collected_is_not_swapped_in(store: MemoryStore, tmp_path: Path) -> None:
+    """Every object that the new root will name is there, or the swap does not happen."""
+    ledger = make_ledger(store)
+    deliver(ledger, history(4, 150))
+    rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
+    shard = ledger.objects.pages(rebuilt[0].root.rows.pages[:1])[rebuilt[0].root.rows.pages[0].sha256][0]
+    store.delete([f"shards/{shard.sha256}.csv"])
+    before = read_root(store)
+    with pytest.raises(Damaged, match=shard.sha256):
+        _swap(make_ledger(store, 2), rebuilt)
+    assert read_root(store) == before
+
+
+def test_the_description_beside_the_csv_follows_the_columns(store: MemoryStore, tmp_path: Path) -> None:
+    """image-data.csv-metadata.json describes the columns that the CSV has."""
+    ledger = make_ledger(store)
+    store.put_new("image-data.csv-metadata.json", describe(NAMES), "application/csvm+json")
+    commit(ledger, [insert(1)])
+    _swap(ledger, _rebuild(ledger, tmp_path, columns=COLUMNS))
+    assert store.get("image-data.csv-metadata.json").body == describe(COLUMNS)
+
+
+def test_a_swapped_root_is_as_good_as_any(store: MemoryStore, tmp_path: Path) -> None:
+    """It carries what exporters need: a later version, the merged segments, the gaps and the highest numbers."""
+    ledger = make_ledger(store)
+    deliver(ledger, History(history(5, 60).events))
+    before = read_root(store)
+    done = _swap(ledger, _rebuild(ledger, tmp_path))
+    root = read_root(store)
+    assert isinstance(root, Root)
+    assert (root.version, root.merged, root.checkpoint.streams) == (
+        before.version + 1,
+        before.merged,
+        before.checkpoint.streams,
+    )
+    assert root.rows == before.rows
+    assert done.root == root
+    assert isinstance(store.get(root.copy_key), Stored)
