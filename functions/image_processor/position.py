@@ -76,10 +76,11 @@ def speed(value: Raw, reference: str | None) -> Decimal:
     Raises:
         Unusable: not a number, or a unit that nobody knows.
     """
-    unit = (reference or "K").strip().upper()[:1] or "K"
-    if unit not in _METRES_PER_SECOND:
+    unit = (reference or "K").strip().upper()
+    factor = _METRES_PER_SECOND.get("N" if unit.startswith("KN") else unit[:1])
+    if factor is None:
         raise Unusable(f"unknown unit {reference!r}")
-    return rounded(exact(value) * _METRES_PER_SECOND[unit])
+    return rounded(exact(value) * factor)
 
 
 def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:

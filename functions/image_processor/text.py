@@ -8,6 +8,7 @@ from typing import Final
 
 BLANKS: Final = " \t\r\n\0\v\f\ufeff"
 
+_EAST_ASIAN = ("gb2312", "shift_jis", "big5", "euc_kr")
 _LATIN = {byte: byte for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}  # undefined in Windows-1252, controls in Latin-1
 
 
@@ -66,11 +67,9 @@ def decode_comment(data: bytes, order: str) -> tuple[str, bool]:
         return decode_utf16(body, order), False
     if code.startswith(b"JIS"):
         return _decode_jis(body)
-    if code.startswith(b"ASCII") or code == bytes(8):
+    if code.startswith(b"ASCII") or not code.strip(b" \0"):
         return decode(body.lstrip(b"\0"))
-    if code.strip(b" \0") == b"":
-        return decode(body)
-    return decode(data)  # no code: programs that do not know of it
+    return decode(data)  # no code: written by a program that does not know of it
 
 
 def clean(text: str) -> str:
@@ -102,9 +101,10 @@ def _decode_jis(body: bytes) -> tuple[str, bool]:
 
 
 def _is_utf8_by_mistake(data: bytes) -> bool:
-    """Tell UTF-8 from UTF-16: no NUL inside, well-formed, no controls, and at least half of the bytes Latin letters.
+    """Tell UTF-8 from UTF-16: no NUL inside, well-formed, and nonsense as UTF-16.
 
-    Windows ends UTF-16 with two NUL bytes; Latin UTF-16 has one in each pair, and CJK UTF-16 is hardly ever all that.
+    Windows ends UTF-16 with two NUL bytes, and Latin UTF-16 has one in each pair. What is left are Chinese, Japanese
+    and Korean texts without an end: those are made of characters that their countries' older encodings have.
     """
     used = data.rstrip(b"\0")
     if len(used) < 4 or 0 in used or len(data) - len(used) > 1:
@@ -113,5 +113,15 @@ def _is_utf8_by_mistake(data: bytes) -> bool:
         text = used.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    letters = sum(byte == 0x20 or 0x41 <= byte <= 0x5A or 0x61 <= byte <= 0x7A for byte in used)
-    return letters * 2 >= len(used) and not any(char < " " and char not in "\t\r\n" for char in text)
+    if any(char < " " and char not in "\t\r\n" for char in text):
+        return False
+    pairs = used[: len(used) & ~1].decode("utf-16-le", "replace")
+    return not any(_can_encode(pairs, encoding) for encoding in _EAST_ASIAN)
+
+
+def _can_encode(text: str, encoding: str) -> bool:
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True

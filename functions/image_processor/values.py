@@ -102,13 +102,8 @@ def plain(value: Decimal | int) -> str:
 
 
 def approximate(value: Fraction) -> float | int:
-    """Return a number for a JSON document: integers as such, else 12 significant digits."""
-    if value.denominator == 1 and abs(value) < 2**53:
-        return value.numerator
-    try:
-        return float(f"{float(value):.12g}")
-    except OverflowError:
-        return 0.0 if value == 0 else math.copysign(1.7976931348e308, value)
+    """Return a quotient of two 32-bit integers for a JSON document: integers as such, else 12 significant digits."""
+    return value.numerator if value.denominator == 1 else float(f"{float(value):.12g}")
 
 
 def shortest_float32(value: float) -> float:
