@@ -21,8 +21,8 @@ def columns_table() -> str:
 
 def with_generated(readme: str) -> str:
     """Give the README with its generated parts renewed."""
-    pattern = re.compile(r"(<!-- columns: .*? -->\n).*?(\n<!-- end of columns -->)", re.DOTALL)
-    return pattern.sub(lambda match: match[1] + columns_table() + match[2], readme)
+    pattern = re.compile(r"(<!-- columns: .*? -->\n).*?(<!-- end of columns -->)", re.DOTALL)
+    return pattern.sub(lambda match: match[1] + columns_table() + "\n" + match[2], readme)
 
 
 if __name__ == "__main__":
