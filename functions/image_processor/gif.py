@@ -8,6 +8,9 @@ from image_processor.source import Source
 MAX_READ = 1024 * 1024
 """Bytes of one GIF that are walked: image data can only be stepped over by reading it, and XMP mostly comes first."""
 
+MAX_STEPS = 5000
+"""Extensions and pictures of one GIF that are walked: an animation has two for each of its frames."""
+
 _WINDOW = 64 * 1024
 _EXTENSION, _IMAGE, _TRAILER = 0x21, 0x2C, 0x3B
 _COMMENT, _APPLICATION = 0xFE, 0xFF
@@ -28,7 +31,10 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     container.width, container.height = (value or None for value in struct.unpack("<HH", head[6:10]))
     file = _Window(source)
     position = 13 + _table(head[10])
-    while position < MAX_READ:
+    for _ in range(MAX_STEPS):
+        if position >= MAX_READ:
+            container.warn(f"gif: only the first {MAX_READ} bytes read")
+            return
         block = file.read(position, 10)
         if not block or block[0] == _TRAILER:
             if not block:
@@ -42,7 +48,7 @@ def walk(source: Source, head: bytes, container: Container) -> None:
         else:
             container.warn("gif: damaged block")
             return
-    container.warn(f"gif: only the first {MAX_READ} bytes read")
+    container.warn(f"gif: more than {MAX_STEPS} blocks")
 
 
 def _table(flags: int) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from image_processor import tiff, tiff_file
 from image_processor.blocks import EXIF_PREFIX, MAX_PACKET, Container
@@ -13,6 +14,9 @@ MAX_META = 1024 * 1024
 
 MAX_ITEMS = 20_000
 """Items, and pieces of items, that are looked at: a gigapixel mosaic of 512-pixel tiles has some 4,000."""
+
+MAX_METADATA_ITEMS = 50
+"""Exif and XMP items of one file, each of which may cost a GET; a phone's photo has two to five."""
 
 _BRANDS = {
     b"heic": "image/heic",
@@ -211,8 +215,11 @@ def _take(source: Source, meta: _Meta, container: Container) -> None:
     sizes = [meta.sizes[index] for index in meta.properties.get(meta.primary or -1, ()) if index in meta.sizes]
     if sizes:
         container.width, container.height = (value or None for value in sizes[0])
+    items = list(islice(_metadata_items(meta), MAX_METADATA_ITEMS + 1))
+    if len(items) > MAX_METADATA_ITEMS:
+        container.warn(f"heif: more than {MAX_METADATA_ITEMS} metadata items")
     for main in (True, False):
-        for number, item in _metadata_items(meta):
+        for number, item in items[:MAX_METADATA_ITEMS]:
             if main != (not item.describes or meta.primary is None or meta.primary in item.describes):
                 continue
             data, offset = _content(source, meta, item, number, container)

@@ -13,6 +13,7 @@ from image_processor.metadata import Metadata
 from image_processor.source import Source
 from image_processor.text import clean
 from image_processor.values import plain
+from image_processor.view import View
 from ledger.columns import TYPES
 
 AttributeValue = dict[str, str]
@@ -47,6 +48,8 @@ def extract(source: Source) -> Record | None:
     metadata = Metadata.of(container)
     cells = cells_of(metadata)
     documents: dict[str, Any] = {"exif": metadata.exif.document(), "xmp": metadata.xmp.properties}
+    if any(isinstance(block.data, View) and block.data.limit_reached for block in container.exif):
+        metadata.warn("exif: values beyond the read limit left out")
     return Record(container.content_type, _attributes(metadata, cells, documents))
 
 

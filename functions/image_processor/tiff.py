@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from image_processor.errors import ReadLimitReached
 from image_processor.view import View
 
 MAX_IFDS = 64
@@ -70,8 +71,14 @@ class RawTag:
     _read: _Read = field(repr=False, compare=False)
 
     def data(self, limit: int = MAX_VALUE) -> bytes:
-        """Return the bytes of the value, at most `limit`."""
-        return self._read(self.offset, min(self.length, limit))
+        """Return the bytes of the value, at most `limit`; none if the file has cost all it may.
+
+        `View.limit_reached` then says so: values are read late, where nobody expects a limit.
+        """
+        try:
+            return self._read(self.offset, min(self.length, limit))
+        except ReadLimitReached:
+            return b""
 
     def values(self, limit: int = 1000) -> tuple[int | float | tuple[int, int] | bytes, ...]:
         """Return at most `limit` elements: numbers, (numerator, denominator) pairs, or the bytes of a text as one."""

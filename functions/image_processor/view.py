@@ -17,10 +17,15 @@ class View:
 
     Passes the source's errors on, and ends a library that a hostile file leads around in circles with
     `ReadLimitReached`.
+
+    Attributes:
+        size: bytes of the file.
+        limit_reached: whether a read has failed because the file had cost all it may.
     """
 
     def __init__(self, source: Source) -> None:
         self.size = source.size
+        self.limit_reached = False
         self._source = source
         self._position = 0
         self._reads_left = MAX_VIEW_READS
@@ -28,7 +33,11 @@ class View:
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset` without moving, fewer only at the end."""
-        return self._source.read(offset, length)
+        try:
+            return self._source.read(offset, length)
+        except ReadLimitReached:
+            self.limit_reached = True
+            raise
 
     def tell(self) -> int:
         """Return the position in bytes."""
@@ -57,7 +66,8 @@ class View:
         self._reads_left -= 1
         self._bytes_left -= size
         if self._reads_left < 0 or self._bytes_left < 0:
+            self.limit_reached = True
             raise ReadLimitReached(f"more than {MAX_VIEW_READS} reads or {MAX_VIEW_BYTES} bytes")
-        data = self._source.read(self._position, size)
+        data = self.read_at(self._position, size)
         self._position += len(data)
         return data

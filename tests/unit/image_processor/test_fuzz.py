@@ -282,3 +282,12 @@ def test_padding_inside_of_the_document_is_no_text():
     assert value(record, "relative_altitude_m") == "10.5"
     assert json.loads(value(record, "xmp"))["dc:format"] == "image/png"
     assert value(record, "warnings") is None
+
+
+def test_values_scattered_beyond_the_limit_cost_themselves_only():
+    """200 values, each 200 KB from the next: those within the limit of GETs are read, and the row says so."""
+    scattered = {270 + number: Raw(ASCII, 20, 1_000_000 + number * 200_000) for number in range(2, 200)}
+    record = checked(tiff({256: Raw(LONG, 1, 4000), **scattered}) + b"x" * 41_000_000)
+    assert value(record, "width_px") == "4000"
+    assert value(record, "model") == "x" * 20
+    assert "exif: values beyond the read limit left out" in json.loads(value(record, "warnings"))
