@@ -132,6 +132,42 @@ def table(costs: list[Cost]) -> Table:
     return shown
 
 
+def compare(paths: list[Path], ours: tuple[float, int], seconds: float, console: Console) -> float | None:
+    """Time ExifTool on the same files and show both; return its images a second, None if it is not installed."""
+    speeds = Table(title="Images a second on one core, best of the rounds")
+    for heading in ("", "images/s", "rounds"):
+        speeds.add_column(heading, justify="right" if heading else "left")
+    speeds.add_row("Skyledger", f"{ours[0]:,.0f}", str(ours[1]))
+    version, theirs = exiftool_version(), None
+    if version is None:
+        console.print("ExifTool is not installed (Debian: apt-get install libimage-exiftool-perl): no comparison")
+    else:
+        with console.status("Reading with ExifTool ..."):
+            theirs, rounds = rate(lambda: run_exiftool(paths), len(paths), seconds)
+        speeds.add_row(f"ExifTool {version}", f"{theirs:,.0f}", str(rounds))
+    console.print(speeds)
+    return theirs
+
+
+def summary(costs: list[Cost], ours: float, theirs: float | None, resident_kb: int) -> dict[str, float | None]:
+    """Return the figures of the last line; `peak_mb` is of one image, `peak_rss_mb` of the whole process."""
+    sizes, gets = [cost.bytes_read for cost in costs], [cost.requests for cost in costs]
+    return {
+        "images": len(costs),
+        "images_per_second": round(ours, 1),
+        "exiftool_images_per_second": theirs and round(theirs, 1),
+        "ratio": theirs and round(ours / theirs, 2),
+        "bytes_median": percentile(sizes, 50),
+        "bytes_p95": percentile(sizes, 95),
+        "bytes_max": max(sizes),
+        "gets_median": percentile(gets, 50),
+        "gets_p95": percentile(gets, 95),
+        "gets_max": max(gets),
+        "peak_mb": round(max(cost.peak for cost in costs) / 1e6, 1),
+        "peak_rss_mb": round(resident_kb / 1e3, 1),
+    }
+
+
 def main(argv: list[str]) -> int:
     """Measure, print tables, and as the last line one JSON object."""
     parser = argparse.ArgumentParser(prog="extraction", description=__doc__.splitlines()[0])
@@ -140,12 +176,9 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     console = Console()
     paths = files(arguments.folder)
-    if not paths:
-        console.print(f"No files in {arguments.folder}")
-        return 2
     stay_on_one_core()
     with console.status("Extracting ..."):
-        ours, rounds = rate(lambda: run_ours(paths), len(paths), arguments.seconds)
+        ours = rate(lambda: run_ours(paths), len(paths), arguments.seconds) if paths else (0.0, 0)
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # before tracemalloc, which needs memory itself
     costs = [measure(path) for path in track(paths, "Cost of each image", console=console, transient=True)]
     images = [cost for cost in costs if cost.is_image]
@@ -155,35 +188,8 @@ def main(argv: list[str]) -> int:
     console.print(table(images))
     if len(images) < len(costs):
         console.print(f"{len(costs) - len(images)} of {len(costs)} files are no images by their content")
-
-    version = exiftool_version()
-    theirs = None
-    speeds = Table(title="Images a second on one core, best of the rounds")
-    for heading in ("", "images/s", "rounds"):
-        speeds.add_column(heading, justify="right" if heading else "left")
-    speeds.add_row("Skyledger", f"{ours:,.0f}", str(rounds))
-    if version is None:
-        console.print("ExifTool is not installed (Debian: apt-get install libimage-exiftool-perl): no comparison")
-    else:
-        with console.status("Reading with ExifTool ..."):
-            theirs, rounds = rate(lambda: run_exiftool(paths), len(paths), arguments.seconds)
-        speeds.add_row(f"ExifTool {version}", f"{theirs:,.0f}", str(rounds))
-    console.print(speeds)
-    result = {
-        "images": len(images),
-        "images_per_second": round(ours, 1),
-        "exiftool_images_per_second": theirs and round(theirs, 1),
-        "ratio": theirs and round(ours / theirs, 2),
-        "bytes_median": percentile([cost.bytes_read for cost in images], 50),
-        "bytes_p95": percentile([cost.bytes_read for cost in images], 95),
-        "bytes_max": max(cost.bytes_read for cost in images),
-        "gets_median": percentile([cost.requests for cost in images], 50),
-        "gets_p95": percentile([cost.requests for cost in images], 95),
-        "gets_max": max(cost.requests for cost in images),
-        "peak_mb": round(max(cost.peak for cost in images) / 1e6, 1),
-        "peak_rss_mb": round(resident / 1e3, 1),
-    }
-    print(json.dumps(result))
+    theirs = compare(paths, ours, arguments.seconds, console)
+    print(json.dumps(summary(images, ours[0], theirs, resident)))
     return 0
 
 
