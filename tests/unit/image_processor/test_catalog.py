@@ -375,6 +375,27 @@ def test_when_the_named_object_goes_the_row_names_the_next(catalog: Catalog, tab
     check_lists(tables)
 
 
+def test_an_etag_is_a_name_and_nothing_more(catalog: Catalog, tables: MemoryTables) -> None:
+    """The same photo put twice, uploaded in two parts, copied from that, and put under KMS: four ETags, four rows.
+
+    Then the first of the five objects is deleted, and no photo vanishes.
+    """
+    etags = {
+        "a.jpg": "9b2cf535f27731c974343645a3985328",
+        "b.jpg": "9b2cf535f27731c974343645a3985328",
+        "c.jpg": "6d0bb00954ceb7fbee436bb55a8397a9-2",
+        "d.jpg": "1f3870be274f6c49b3e31a0c6728957f",
+        "e.jpg": "opaque:not/an=MD5",
+    }
+    put(catalog, *(present(key, etag, 1) for key, etag in etags.items()))
+    assert {etag: row["copies"]["N"] for etag, row in tables.images.items()} == {
+        etag: "2" if etag.startswith("9b2c") else "1" for etag in etags.values()
+    }
+    put(catalog, absent("a.jpg", 2))
+    assert sorted(row["key"]["S"] for row in tables.images.values()) == ["b.jpg", "c.jpg", "d.jpg", "e.jpg"]
+    check_lists(tables)
+
+
 @pytest.mark.parametrize("gone", ["a.jpg", "b.jpg", "c.jpg"])
 def test_the_list_closes_wherever_an_object_leaves_it(gone: str, catalog: Catalog, tables: MemoryTables) -> None:
     """Head, middle and tail: each time a few writes, whatever the number of copies."""
