@@ -45,28 +45,33 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def export(to: Ledger, event: dict[str, Any], time_left: Any) -> dict[str, Any]:
     """Do what the handler does, on any ledger."""
     events: list[Event] = event.get("Records", [])
+    metrics.add_metric("Events", MetricUnit.Count, len(events))
     if not events:
         return {"batchItemFailures": []}
     try:
         report = commit(to, events, time_left, arrived=to.now())
         published = publish(to, time_left) if not report.unfinished else None
     except LedgerError as error:
+        metrics.add_metric("BatchesFailed", MetricUnit.Count, 1)
         logger.exception("batch failed", error=type(error).__name__, events=len(events))
         raise
-    _observe(report, published, len(events))
+    _observe(report, published)
     return {"batchItemFailures": _failures(report)}
 
 
 def _failures(report: Report) -> list[dict[str, str]]:
     """Name the lowest sequence number not committed; everything from it on is delivered again."""
     numbers = [sequence_number(event) for event in report.unfinished]
-    return [{"itemIdentifier": min(numbers, key=int)}] if numbers else []
+    if not numbers:
+        return []
+    if not all(number.isascii() and number.isdigit() for number in numbers):
+        return [{"itemIdentifier": ""}]  # AWS takes an empty one as a failure of the whole batch
+    return [{"itemIdentifier": min(numbers, key=int)}]
 
 
-def _observe(report: Report, published: Published | None, events: int) -> None:
+def _observe(report: Report, published: Published | None) -> None:
     counts = report.counts
     for name, value in {
-        "Events": events,
         "RowsPut": counts.put,
         "RowsRemoved": counts.removed,
         "StaleChanges": counts.stale,
