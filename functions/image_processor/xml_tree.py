@@ -41,10 +41,6 @@ _MARKS = (
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
-    (b"<\0\0\0", "utf-32-le"),
-    (b"\0\0\0<", "utf-32-be"),
-    (b"<\0", "utf-16-le"),
-    (b"\0<", "utf-16-be"),
 )
 
 
@@ -147,11 +143,7 @@ def _decode(data: bytes) -> str:
 
     Bytes that are not text are tolerated behind the document only.
     """
-    data = data.lstrip(b" \t\r\n") if data[:1] != b"\0" else data
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    if encoding is None:
-        data = data.lstrip(b"\0 \t\r\n")
-        encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _guess(data)
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
@@ -162,6 +154,18 @@ def _decode(data: bytes) -> str:
     if start < 0:
         raise Refused("empty")
     return text[start:]
+
+
+def _guess(data: bytes) -> str:
+    """Return the encoding of a document without a byte-order mark: where the first `<` stands, and what follows it."""
+    start = data.find(b"<")
+    if start < 0:
+        return "utf-8"
+    if data[start + 1 : start + 4] == b"\0\0\0":
+        return "utf-32-be" if start % 4 == 3 else "utf-32-le"
+    if data[start + 1 : start + 2] == b"\0":
+        return "utf-16-be" if start % 2 else "utf-16-le"
+    return "utf-8"
 
 
 class _Complete(Exception):

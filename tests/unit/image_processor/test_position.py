@@ -41,7 +41,7 @@ def test_places_beyond_the_earth_and_broken_parts_are_unusable():
 
 
 def test_decimal_degrees_in_one_part_and_nine_places_are_kept():
-    """senseFly writes 40.0594223/1; survey receivers give millimetres."""
+    """A senseFly writes 40.0594223/1; survey receivers give millimetres."""
     assert plain(coordinate("latitude", ((400594223, 10000000), (0, 1), (0, 1)), "N")) == "40.0594223"
     assert plain(coordinate("latitude", ((33, 1), (51, 1), (24300036, 1000000)), "S")) == "-33.85675001"
 
