@@ -20,6 +20,7 @@ from ledger.store import S3Store
 
 logger = Logger()
 _ANSWER_SECONDS = 10
+_REASON_CHARACTERS = 500  # the whole answer may have 4,096 bytes
 
 
 def bootstrap(ledger: Ledger) -> int:
@@ -49,13 +50,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _answer(event: dict[str, Any], status: str, reason: str) -> None:
     body = {
         "Status": status,
-        "Reason": reason or "done",
+        "Reason": reason[:_REASON_CHARACTERS] or "done",
         "PhysicalResourceId": event.get("PhysicalResourceId", "skyledger"),
         **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
     }
+    content = json.dumps(body, ensure_ascii=False).encode()
     # CloudFormation's presigned URL wants no content type.
-    request = urllib.request.Request(
-        event["ResponseURL"], json.dumps(body).encode(), {"Content-Type": ""}, method="PUT"
-    )
+    request = urllib.request.Request(event["ResponseURL"], content, {"Content-Type": ""}, method="PUT")
     with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS):
         pass
