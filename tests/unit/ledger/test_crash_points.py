@@ -1,4 +1,4 @@
-"""One batch, killed between any two store calls and delivered again: the same bytes. (`tests/faults` has the rest.)"""
+"""One batch, killed between any two store calls and delivered again, ends in the same bytes (more in tests/faults)."""
 
 from collections.abc import Callable
 from typing import Any
