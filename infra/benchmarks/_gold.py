@@ -6,6 +6,7 @@ It is written from ExifTool's tag tables and not from `image_processor.sources`,
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -31,10 +32,13 @@ class Gold:
     reason: str = ""
 
 
+_WITHOUT_VALUE = ("undef", "inf", "-inf", "nan", "infinity", "-infinity")
+
+
 def _present(value: Any) -> bool:
     """Tell a value from what ExifTool shows for a blank text or a quotient without value."""
     if isinstance(value, str):
-        return bool(value.strip(" \t\r\n\0")) and value not in ("undef", "inf", "-inf", "nan")
+        return bool(value.strip(" \t\r\n\0")) and value.lower() not in _WITHOUT_VALUE
     return value is not None and value != [] and not isinstance(value, dict)
 
 
@@ -147,7 +151,12 @@ def _moment(text: Any) -> str | None:
     if match is None or match[1] == "0000":
         return None
     year, month, day, time, fraction, zone = match.groups()
-    return f"{year}-{month}-{day}T{time if len(time) == 8 else time + ':00'}{fraction or ''}{zone or ''}"
+    second = f"{year}-{month}-{day}T{time if len(time) == 8 else time + ':00'}"
+    try:
+        datetime.fromisoformat(second)
+    except ValueError:  # 30 February, 24:00:00
+        return None
+    return f"{second}{fraction or ''}{zone or ''}"
 
 
 _CAPTURED = (
@@ -180,7 +189,11 @@ def _gps_datetime(tags: Tags) -> Any:
     if _present(date) and _present(time):
         return _moment(f"{date} {time}Z")
     moment = _moment(tags.get("XMP-exif:GPSDateTime"))
-    return moment if moment is None or moment.endswith("Z") else f"{moment}Z" if len(moment) < 26 else None
+    if moment is None or moment.endswith("Z"):
+        return moment
+    zone = moment[-6:] if moment[-6] in "+-" else ""
+    second = datetime.fromisoformat(moment[:19] + (zone or "+00:00")).astimezone(UTC)
+    return f"{second:%Y-%m-%dT%H:%M:%S}{moment[19 : len(moment) - len(zone)]}Z"
 
 
 _COORDINATES = (
@@ -331,7 +344,10 @@ GOLD: dict[str, Gold] = {
     ),
     "software": _text("IFD0:Software", "ExifIFD:Software", "XMP-tiff:Software", "XMP-xmp:CreatorTool", "PNG:Software"),
     "captured_at": Gold(
-        "moment", _captured_at, _CAPTURED, "blank dates, and dates without a time, are no point in time"
+        "moment",
+        _captured_at,
+        _CAPTURED,
+        "a blank date, one without a time and one that no calendar has are no point in time",
     ),
     "exposure_time_s": _number("ExifIFD:ExposureTime", "IFD0:ExposureTime", "XMP-exif:ExposureTime"),
     "f_number": _number("ExifIFD:FNumber", "IFD0:FNumber", "XMP-exif:FNumber"),

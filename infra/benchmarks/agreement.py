@@ -107,6 +107,8 @@ def agrees(gold: Gold, ours: Any, theirs: Any) -> bool:
         return _instant(str(ours)) == _instant(str(theirs))
     if gold.kind == "words":
         return [_words(word) for word in ours] == [_words(word) for word in theirs]
+    if isinstance(theirs, bool):  # how ExifTool writes the texts "true" and "false"
+        return str(ours).lower() == str(theirs).lower()
     same = _words(ours) == _words(theirs) or _same_number(str(ours), str(theirs), False)
     # ExifTool writes "?" for each byte that is not UTF-8; we read it as Windows-1252.
     return same or re.sub(r"[^\x00-\x7f]", "?", _words(ours)) == _words(theirs)
