@@ -1,0 +1,417 @@
+"""One event after another: real JPEGs in a bucket, S3's events about them, and what the tables say afterwards."""
+
+import itertools
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from bucket_world import PADDING, PHOTOS, Lines, World, refused
+from image_files import heif, png, tiff
+from image_processor.intake import UNREADABLE
+from image_processor.notification import parse
+from infra.local.photos import survey
+from memory_tables import KEYS
+
+# ---- photos in, rows out --------------------------------------------------------------------------------------------
+
+
+def test_a_photo_becomes_a_row(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:
+    """From the bucket's event to both tables, with what the photo says of itself."""
+    record = world.put("survey/DJI_0001.JPG", PHOTOS[0])
+    assert world.deliver(record) == []
+    (row,) = world.images.values()
+    assert row["etag"]["S"] == record["s3"]["object"]["eTag"]
+    assert (row["bucket"]["S"], row["key"]["S"]) == ("photos", "survey/DJI_0001.JPG")
+    assert row["content_type"]["S"] == "image/jpeg"
+    assert row["size_bytes"]["N"] == str(len(PHOTOS[0]))
+    assert (row["copies"]["N"], row["revision"]["N"]) == ("1", "1")
+    assert (row["width_px"]["N"], row["height_px"]["N"]) == ("320", "240")
+    assert float(row["gps_latitude_deg"]["N"]) == pytest.approx(51.92, abs=0.01)
+    assert "relative_altitude_m" in row
+    assert row["last_modified"]["S"].endswith("Z")
+    assert len(row["last_modified"]["S"]) == 20
+    assert len(row["ingested_at"]["S"]) == 27
+    head = world.s3.client.head_object(Bucket="photos", Key="survey/DJI_0001.JPG")
+    assert row["last_modified"]["S"] == head["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert world.objects["photos/survey/DJI_0001.JPG"]["sequencer"]["S"] == record["s3"]["object"]["sequencer"]
+    assert (world.s3.calls, world.dynamodb.calls) == (["get_object"], ["transact_write_items"])
+    counts = counted()
+    assert counts.pop("EventSeconds") > 0
+    assert counts == {
+        "Messages": 1,
+        "ImagesProcessed": 1,
+        "ImagesAdded": 1,
+        "Transactions": 1,
+        "ReadRequests": 1,
+        "BytesRead": len(PHOTOS[0]),
+    }
+    (line,) = lines.records
+    assert line.getMessage() == "image"
+    assert vars(line)["key"] == "survey/DJI_0001.JPG"
+    assert vars(line)["outcome"] == "added"
+    assert vars(line)["message_id"] == "message-1"
+
+
+def test_what_the_log_says_of_a_photo_is_not_its_contents(world: World, lines: Lines) -> None:
+    """Photos are private, and items are long: the log has ids and counts."""
+    world.deliver(world.put("a.jpg", PHOTOS[0]))
+    (row,) = world.images.values()
+    assert row["model"]["S"] not in lines.text
+    assert row["gps_latitude_deg"]["N"] not in lines.text
+
+
+def test_the_same_batch_again_changes_nothing(world: World, counted: Callable[[], dict[str, float]]) -> None:
+    """SQS delivers at least once."""
+    records = [world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS)]
+    records.append(world.delete("0.jpg"))
+    world.deliver(*records)
+    before = world.images, world.objects
+    counted()
+    assert world.deliver(*records) == []
+    assert (world.images, world.objects) == before
+    counts = counted()
+    assert counts["DuplicateEvents"] == 4
+    assert counts["ObjectsGone"] == 1
+
+
+def test_every_kind_of_creation_and_every_name_is_read_by_content(
+    world: World, counted: Callable[[], dict[str, float]]
+) -> None:
+    """Suffixes and their case say nothing; HTML under the name of a JPEG is refused and counted."""
+    records = [
+        world.put("DJI_0001.JPG", PHOTOS[0]),
+        world.put("a.Jpeg", PHOTOS[1], name="ObjectCreated:Post"),
+        world.put("b.HEIC", heif(), name="ObjectCreated:CompleteMultipartUpload"),
+        world.put("c.tif", tiff({}), name="ObjectCreated:Copy"),
+        world.put("d", png()),
+        world.put("e.jpg", b"<!DOCTYPE html><html></html>"),
+    ]
+    assert world.deliver(*records) == []
+    assert {row["key"]["S"]: row["content_type"]["S"] for row in world.images.values()} == {
+        "DJI_0001.JPG": "image/jpeg",
+        "a.Jpeg": "image/jpeg",
+        "b.HEIC": "image/heic",
+        "c.tif": "image/tiff",
+        "d": "image/png",
+    }
+    counts = counted()
+    assert counts["ImagesRefused"] == 1
+    assert counts["ImagesProcessed"] == 5
+    assert "MessagesFailed" not in counts
+
+
+def test_odd_keys_name_the_right_object(world: World) -> None:
+    """Decoded once: the object `5%3A00.jpg` exists beside `5:00.jpg`, and each gets its own row."""
+    keys = [
+        "site 7/a b + c.jpg",
+        "100%25.jpg",
+        "5%3A00.jpg",
+        "5:00.jpg",
+        "dt=2024-05-04/x(CE)&#.jpg",
+        "Brücke/測量.jpg",
+    ]
+    photos = [photo.body for photo in survey(len(keys), seed=2)]
+    world.deliver(*(world.put(key, photo) for key, photo in zip(keys, photos, strict=True)))
+    assert world.keys == sorted(keys)
+    world.deliver(world.delete("5%3A00.jpg"))
+    assert world.keys == sorted(set(keys) - {"5%3A00.jpg"})
+
+
+def test_folder_placeholders_empty_objects_and_real_images(
+    world: World, counted: Callable[[], dict[str, float]]
+) -> None:
+    """A slash and no bytes: a folder. No bytes: refused without a read. A slash and a photo: a photo."""
+    records = [world.put("survey/", b""), world.put("survey/a.jpg", b""), world.put("survey/b.jpg/", PHOTOS[0])]
+    assert world.deliver(*records) == []
+    assert world.keys == ["survey/b.jpg/"]
+    assert world.s3.calls == ["get_object"]
+    counts = counted()
+    assert (counts["PlaceholdersIgnored"], counts["ImagesRefused"], counts["ImagesProcessed"]) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"no image at all"], ids=["nothing", "text"])
+def test_what_is_no_image_takes_the_row_of_the_image_it_overwrites(
+    body: bytes, world: World, counted: Callable[[], dict[str, float]]
+) -> None:
+    """The bytes are gone, so the row is too; a late delivery of the photo's event does not bring it back."""
+    photo = world.put("a.jpg", PHOTOS[0])
+    world.deliver(photo)
+    assert world.deliver(world.put("a.jpg", body)) == []
+    assert world.images == {}
+    assert world.deliver(photo) == []
+    assert world.images == {}
+    assert counted()["ImagesRemoved"] == 1
+
+
+def test_no_photo_vanishes_while_an_object_holds_it(world: World) -> None:
+    """The same bytes put twice share a row; in two parts, or copied from that, they have other ETags and other rows."""
+    bytes_ = PHOTOS[0] + PADDING
+    upload = world.s3.client.create_multipart_upload(Bucket="photos", Key="c.jpg")["UploadId"]
+    parts = [
+        {
+            "PartNumber": number,
+            "ETag": world.s3.client.upload_part(
+                Bucket="photos", Key="c.jpg", UploadId=upload, PartNumber=number, Body=part
+            )["ETag"],
+        }
+        for number, part in enumerate([bytes_[: len(PADDING)], bytes_[len(PADDING) :]], start=1)
+    ]
+    done = world.s3.client.complete_multipart_upload(
+        Bucket="photos", Key="c.jpg", UploadId=upload, MultipartUpload={"Parts": parts}
+    )
+    records = [
+        world.put("a.jpg", bytes_),
+        world.put("b.jpg", bytes_),
+        world.record("ObjectCreated:CompleteMultipartUpload", "c.jpg", size=len(bytes_), eTag=done["ETag"].strip('"')),
+    ]
+    assert records[2]["s3"]["object"]["eTag"].endswith("-2")
+    assert world.deliver(*records) == []
+    assert sorted(row["copies"]["N"] for row in world.images.values()) == ["1", "2"]
+    assert world.deliver(world.delete("a.jpg")) == []
+    assert world.keys == ["b.jpg", "c.jpg"]
+    assert [row["copies"]["N"] for row in world.images.values()] == ["1", "1"]
+
+
+# ---- removals -------------------------------------------------------------------------------------------------------
+
+
+def test_a_removal_reads_nothing_from_the_bucket(world: World, counted: Callable[[], dict[str, float]]) -> None:
+    """Its event carries neither etag nor size: the row is found by the object's name."""
+    world.deliver(world.put("a.jpg", PHOTOS[0]))
+    world.s3.calls.clear()
+    assert world.deliver(world.delete("a.jpg")) == []
+    assert world.images == {}
+    assert world.s3.calls == []
+    counts = counted()
+    assert (counts["ImagesRemoved"], counts["ObjectsRemoved"]) == (1, 1)
+
+
+def test_an_expired_object_leaves_like_a_deleted_one(world: World) -> None:
+    """S3 tells of its own removals by another event name."""
+    world.deliver(world.put("a.jpg", PHOTOS[0]))
+    world.s3.client.delete_object(Bucket="photos", Key="a.jpg")
+    assert world.deliver(world.record("LifecycleExpiration:Delete", "a.jpg")) == []
+    assert world.images == {}
+
+
+def test_deleting_an_old_version_leaves_the_row(versioned: World) -> None:
+    """One HEAD, no GET: the object is what it was. Expired old versions come the same way."""
+    old = versioned.put("a.jpg", PHOTOS[0])
+    versioned.deliver(old, versioned.put("a.jpg", PHOTOS[1]))
+    before = versioned.images
+    versioned.s3.calls.clear()
+    removal = versioned.delete("a.jpg", old["s3"]["object"]["versionId"])
+    assert removal["eventName"] == "ObjectRemoved:Delete"
+    assert versioned.deliver(removal) == []
+    assert versioned.deliver(removal | {"eventName": "LifecycleExpiration:Delete"}) == []
+    assert versioned.images == before
+    assert versioned.s3.calls == ["head_object"] * 2
+
+
+def test_a_delete_marker_hides_the_object_and_its_removal_shows_it_again(versioned: World) -> None:
+    """The row goes, and comes back with the bytes that are visible then."""
+    versioned.deliver(versioned.put("a.jpg", PHOTOS[0]))
+    hidden = versioned.delete("a.jpg")
+    assert hidden["eventName"] == "ObjectRemoved:DeleteMarkerCreated"
+    versioned.s3.calls.clear()
+    versioned.deliver(hidden)
+    assert versioned.images == {}
+    assert versioned.s3.calls == []
+    shown = versioned.delete("a.jpg", hidden["s3"]["object"]["versionId"])
+    assert versioned.deliver(shown) == []
+    assert versioned.keys == ["a.jpg"]
+    assert versioned.s3.calls == ["head_object", "get_object"]
+
+
+def test_an_image_that_is_known_is_not_read_when_it_shows_again(versioned: World) -> None:
+    """Another object holds the same bytes: their row is there already."""
+    versioned.deliver(versioned.put("a.jpg", PHOTOS[0]), versioned.put("b.jpg", PHOTOS[0]))
+    hidden = versioned.delete("a.jpg")
+    versioned.deliver(hidden)
+    versioned.s3.calls.clear()
+    versioned.deliver(versioned.delete("a.jpg", hidden["s3"]["object"]["versionId"]))
+    (row,) = versioned.images.values()
+    assert row["copies"]["N"] == "2"
+    assert versioned.s3.calls == ["head_object"]
+
+
+def test_deleting_the_current_version_brings_the_one_before_it_back(versioned: World) -> None:
+    """And deleting the last one removes the row."""
+    first, second = versioned.put("a.jpg", PHOTOS[0]), versioned.put("a.jpg", PHOTOS[1])
+    versioned.deliver(first, second)
+    versioned.deliver(versioned.delete("a.jpg", second["s3"]["object"]["versionId"]))
+    assert set(versioned.images) == {first["s3"]["object"]["eTag"]}
+    assert versioned.objects["photos/a.jpg"]["version_id"]["S"] == first["s3"]["object"]["versionId"]
+    versioned.deliver(versioned.delete("a.jpg", first["s3"]["object"]["versionId"]))
+    assert versioned.images == {}
+
+
+def test_versions_in_any_order_end_in_what_is_visible(versioned: World) -> None:
+    """Put, overwrite, hide, show, delete the current version: whatever comes first, the rest is told from S3."""
+    first, second = versioned.put("a.jpg", PHOTOS[0]), versioned.put("a.jpg", PHOTOS[1])
+    hidden = versioned.delete("a.jpg")
+    shown = versioned.delete("a.jpg", hidden["s3"]["object"]["versionId"])
+    gone = versioned.delete("a.jpg", second["s3"]["object"]["versionId"])
+    for order in list(itertools.permutations([first, second, hidden, shown, gone]))[::10]:
+        for table, key in KEYS.items():
+            for item in versioned._items(table):
+                versioned.dynamodb.client.delete_item(TableName=table, Key={key: item[key]})
+        for record in order:
+            assert versioned.deliver(record) == []
+        assert set(versioned.images) == {first["s3"]["object"]["eTag"]}
+
+
+def test_an_empty_object_that_shows_again_has_no_row(versioned: World) -> None:
+    """No HEAD can say what is an image, but it can say that there is nothing."""
+    empty, photo = versioned.put("a.jpg", b""), versioned.put("a.jpg", PHOTOS[0])
+    versioned.deliver(empty, photo)
+    versioned.deliver(versioned.delete("a.jpg", photo["s3"]["object"]["versionId"]))
+    assert versioned.images == {}
+
+
+# ---- objects that cannot be read ------------------------------------------------------------------------------------
+
+
+def test_an_object_that_is_gone_is_done(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:
+    """404: the event that removed it is on its way. An info line, no failure, nothing written."""
+    record = world.put("a.jpg", PHOTOS[0])
+    world.s3.client.delete_object(Bucket="photos", Key="a.jpg")
+    assert world.deliver(record) == []
+    assert (world.images, world.objects) == ({}, {})
+    assert counted()["ObjectsGone"] == 1
+    assert lines.of(logging.INFO) == ["gone"]
+
+
+def test_a_version_hidden_by_a_delete_marker_is_still_that_version(versioned: World) -> None:
+    """Pinned to its version it can be read; the later marker's event then removes the row, in either order."""
+    record, hidden = versioned.put("a.jpg", PHOTOS[0]), versioned.delete("a.jpg")
+    versioned.deliver(record)
+    assert versioned.keys == ["a.jpg"]
+    versioned.deliver(hidden)
+    versioned.deliver(record)
+    assert versioned.images == {}
+
+
+@pytest.mark.parametrize(("code", "status"), [("MethodNotAllowed", 405), ("NoSuchVersion", 404), ("NoSuchKey", 404)])
+def test_every_answer_that_means_gone_is_done(code: str, status: int, world: World) -> None:
+    """405 on a delete marker, 404 for a key or a version."""
+    record = world.put("a.jpg", PHOTOS[0])
+    world.s3.before["get_object"] = refused(code, status)
+    assert world.deliver(record) == []
+    assert world.objects == {}
+
+
+def test_an_overwritten_object_is_left_to_its_newer_event(
+    world: World, counted: Callable[[], dict[str, float]]
+) -> None:
+    """The ETag is another than the event's: reading those bytes would put them under the wrong name."""
+    old, new = world.put("a.jpg", PHOTOS[0]), world.put("a.jpg", PHOTOS[1])
+    assert world.deliver(old) == []
+    assert world.images == {}
+    assert counted()["ObjectsChanged"] == 1
+    assert world.deliver(new) == []
+    assert set(world.images) == {new["s3"]["object"]["eTag"]}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "level"),
+    [
+        ("AccessDenied", 403, logging.ERROR),
+        ("SlowDown", 503, logging.WARNING),
+        ("InternalError", 500, logging.WARNING),
+    ],
+)
+def test_what_another_delivery_may_cure_fails_the_message(
+    code: str, status: int, level: int, world: World, counted: Callable[[], dict[str, float]], lines: Lines
+) -> None:
+    """A missing permission is for an operator, an overloaded S3 is not: the level tells, both are delivered again."""
+    record = world.put("a.jpg", PHOTOS[0])
+    world.s3.before["get_object"] = refused(code, status)
+    assert world.deliver(record) == ["message-1"]
+    assert len(lines.of(level)) == 1
+    assert "photos/a.jpg" in lines.text
+    assert counted()["MessagesFailed"] == 1
+    world.s3.before.clear()
+    assert world.deliver(record) == []
+    assert world.keys == ["a.jpg"]
+
+
+def test_an_archived_object_has_a_row_that_says_so_until_it_can_be_read(
+    world: World, counted: Callable[[], dict[str, float]], lines: Lines
+) -> None:
+    """InvalidObjectState: a row without metadata and a warning; when it is restored the columns come."""
+    record = world.put("a.jpg", PHOTOS[0], StorageClass="GLACIER")
+    assert world.deliver(record) == []
+    (row,) = world.images.values()
+    assert json.loads(row["warnings"]["S"]) == [UNREADABLE]
+    assert row["content_type"]["S"] == "application/octet-stream"
+    assert row["size_bytes"]["N"] == str(len(PHOTOS[0]))
+    assert row["last_modified"]["S"] == "2026-11-25T03:09:00Z"
+    assert "model" not in row
+    assert counted()["ImagesUnreadable"] == 1
+    assert lines.of(logging.WARNING) == ["unreadable"]
+    restored = json.loads(json.dumps(record)) | {"eventName": "ObjectRestore:Completed"}
+    del restored["s3"]["object"]["sequencer"]
+    assert world.deliver(restored) == []  # archived again before it was read
+    assert world.images == {row["etag"]["S"]: row}
+    world.s3.client.restore_object(Bucket="photos", Key="a.jpg", RestoreRequest={"Days": 1})
+    assert world.deliver(restored) == []
+    (row,) = world.images.values()
+    assert row["content_type"]["S"] == "image/jpeg"
+    assert "model" in row
+    assert UNREADABLE not in row.get("warnings", {}).get("S", "")
+    assert row["revision"]["N"] == "2"
+
+
+def test_a_restored_object_that_is_no_image_loses_its_row(world: World) -> None:
+    """While it was archived, nobody could know."""
+    record = world.put("a.zip", b"PK\x03\x04", StorageClass="GLACIER")
+    world.deliver(record)
+    assert world.keys == ["a.zip"]
+    world.s3.client.restore_object(Bucket="photos", Key="a.zip", RestoreRequest={"Days": 1})
+    assert world.deliver(record | {"eventName": "ObjectRestore:Completed"}) == []
+    assert world.images == {}
+
+
+def test_a_look_that_s3_refuses_fails_the_message(versioned: World) -> None:
+    """A HEAD that is not answered says nothing about the object."""
+    old = versioned.put("a.jpg", PHOTOS[0])
+    versioned.deliver(old, versioned.put("a.jpg", PHOTOS[1]))
+    removal = versioned.delete("a.jpg", old["s3"]["object"]["versionId"])
+
+    def hang(**_: Any) -> None:
+        raise ReadTimeoutError(endpoint_url="https://s3.example")
+
+    for trouble in (refused("403", 403), refused("503", 503), hang):
+        versioned.s3.before["head_object"] = trouble
+        assert versioned.deliver(removal) == ["message-1"]
+    assert versioned.keys == ["a.jpg"]
+
+
+def test_an_object_deleted_between_look_and_read_is_left_to_its_event(versioned: World) -> None:
+    """The HEAD saw it, the GET does not: another event is on its way."""
+    versioned.deliver(versioned.put("a.jpg", PHOTOS[0]))
+    hidden = versioned.delete("a.jpg")
+    versioned.deliver(hidden)
+    shown = versioned.delete("a.jpg", hidden["s3"]["object"]["versionId"])
+    versioned.s3.before["get_object"] = refused("NoSuchVersion", 404)
+    assert versioned.deliver(shown) == []
+    assert versioned.images == {}
+
+
+def test_a_removal_that_overtakes_the_read_wins(world: World, counted: Callable[[], dict[str, float]]) -> None:
+    """The photo is read, then deleted, and the deletion's event comes first: its tombstone stops the late row."""
+    record = world.put("a.jpg", PHOTOS[0])
+
+    def overtake(**_: Any) -> None:
+        world.dynamodb.before.clear()
+        world.intake.take(parse(json.dumps({"Records": [world.delete("a.jpg")]})).events[0], lambda: 60.0)
+
+    world.dynamodb.before["transact_write_items"] = overtake
+    assert world.deliver(record) == []
+    assert world.images == {}
+    assert counted()["StaleEvents"] == 1
