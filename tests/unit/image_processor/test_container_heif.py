@@ -122,11 +122,14 @@ def test_an_item_that_reaches_beyond_the_file_is_cut_and_named():
     assert "heif: item 2 is cut" in container.warnings
 
 
-@pytest.mark.parametrize("sizes", [0x0000, 0x4400])
-def test_an_item_table_without_an_end_is_given_up(sizes):
+@pytest.mark.parametrize(
+    ("sizes", "items", "extents"),
+    [(0x0000, 0xFFFFFFFF, 1), (0x0000, 1_000, 0xFFFF), (0x0000, 1_000, 10_000), (0x4400, 1_000, 0xFFFF)],
+)
+def test_an_item_table_without_an_end_is_given_up(sizes, items, extents):
     """Entries of zero width could be listed by the million in a few bytes."""
-    entry = struct.pack(">IHHH", 2, 0, 0, 0xFFFF)
-    iloc = full_box(b"iloc", struct.pack(">HI", sizes, 0xFFFFFFFF) + entry * 50_000, version=2)
+    entry = struct.pack(">IHHH", 2, 0, 0, extents)
+    iloc = full_box(b"iloc", struct.pack(">HI", sizes, items) + entry * 1_000, version=2)
     data = box(b"ftyp", b"heic\0\0\0\0heic") + full_box(b"meta", iloc)
     container = container_of(data)
     assert container.warnings == ["heif: iloc ends early or has no end"]

@@ -96,6 +96,13 @@ def test_exif_above_64_kb_continues_in_the_next_segment():
     assert [block.data for block in container.exif] == [long, DJI]
 
 
+def test_an_exif_segment_without_a_header_elsewhere_continues_nothing():
+    """Only the segment that directly follows can go on with a block."""
+    container = container_of(jpeg(exif_segment(DJI), segment(0xE2, b"x"), exif_segment(b"no header at all")))
+    assert [block.data for block in container.exif] == [DJI, b"no header at all"]
+    assert container.warnings == ["tiff: no header"]
+
+
 def test_all_packets_are_kept_in_file_order():
     """M15: two XMP segments, in the order in which they stand."""
     first, second = packet('drone-dji:RelativeAltitude="+10.0"'), packet('dc:format="a"')
@@ -159,6 +166,15 @@ def test_extended_xmp_whose_lengths_lie_is_a_warning_and_costs_no_memory(full_le
     assert container.xmp[0].data == main
     assert all(len(block.data) <= 200 for block in container.xmp[1:])
     assert len(container.warnings) == 1
+
+
+def test_extended_xmp_with_a_gap_ends_before_it():
+    """A lost part must not be bridged: what is behind it belongs elsewhere."""
+    main = packet(f'xmpNote:HasExtendedXMP="{GUID.decode()}"')
+    parts = [extended_segment(GUID, 300, 0, b"a" * 100), extended_segment(GUID, 300, 200, b"c" * 100)]
+    container = container_of(jpeg(xmp_segment(main), *parts))
+    assert container.xmp[1].data == b"a" * 100
+    assert container.warnings == ["xmp: extended XMP has 100 of 300 bytes"]
 
 
 def test_extended_xmp_beyond_the_limit_is_not_kept(monkeypatch):

@@ -146,6 +146,22 @@ def test_a_chunk_whose_length_lies_ends_the_walk(length):
     assert container.warnings
 
 
+def test_a_chunk_of_no_type_ends_the_walk():
+    """Where a type should stand there are four letters, or the chain is lost."""
+    container = container_of(png(chunk(b"\0\1\2\3", b"x" * 10), chunk(b"eXIf", DJI)))
+    assert container.exif == []
+    assert container.warnings == ["png: damaged chunk of length 10"]
+
+
+def test_blocks_of_more_bytes_than_the_limit_are_not_kept():
+    """What the parsers get is bounded for the whole file."""
+    padded = packet() + b" " * 9_000_000
+    container = container_of(png(*[itxt(XMP_KEYWORD, padded)] * 2, chunk(b"eXIf", DJI)))
+    assert [len(block.data) for block in container.xmp] == [len(padded)]
+    assert container.exif[0].data == DJI
+    assert len(container.warnings) == 1
+
+
 def test_metadata_behind_one_large_chunk_of_image_data_costs_one_more_get():
     """Stepping over 20 MB in one chunk is cheap."""
     source = BytesSource(png(chunk(b"IDAT", bytes(20_000_000)), chunk(b"eXIf", DJI)))

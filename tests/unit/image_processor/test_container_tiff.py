@@ -187,6 +187,12 @@ def test_the_metadata_of_the_next_page_is_not_the_photos():
     assert container.xmp == container.iptc == []
 
 
+def test_the_iptc_of_a_preview_is_not_the_photos():
+    """A directory below the first may be any version of the picture; IPTC belongs to the first."""
+    container = walk(BytesSource(tiff({**SIZE, SUB_IFDS: {IPTC: bytes_value(iptc_record())}})))
+    assert container.iptc == []
+
+
 def test_the_size_of_a_dng_is_that_of_its_raw_image_and_not_of_its_preview():
     """NewSubfileType 0 marks the full-resolution image, which DNG keeps below the preview (DNG specification)."""
     data = tiff({**SMALL, 50706: (1, 4, b"\1\4\0\0"), SUB_IFDS: [SMALL | {256: long_value(320)}, SIZE]})
