@@ -10,8 +10,16 @@ import orjson
 MAX_BYTES = 380_000
 """Bytes of the attributes that come from the image; the rest is for bucket, key (1,024 bytes) and the catalog's own."""
 
-MAX_TEXT = 20_000
-"""Bytes that one text column keeps when the item is too large."""
+KEEP_DOCUMENT = 20_000
+"""Bytes that a document keeps in any case."""
+
+KEEP_TEXT = 8_000
+"""Bytes that a text column keeps in any case: two dozen of them fit beside the documents."""
+
+KEEP_WORDS = 100_000
+"""Bytes that a list of keywords keeps: a packet of 64 KB twice over."""
+
+_SMALL = 200  # bytes of a value that is not worth cutting
 
 
 def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int) -> list[str]:
@@ -28,49 +36,52 @@ def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int) -> l
     Returns:
         Warnings that say what was cut.
     """
-    warnings: list[str] = []
-    budget = MAX_BYTES - other_bytes
     sizes = {name: len(name) + _json_bytes(document) for name, document in documents.items()}
-    text_bytes = sum(len(name) + len(value.encode()) for name, value in texts.items())
-    excess = sum(sizes.values()) + text_bytes - budget
-    if excess <= 0:
-        return warnings
+    lengths = {name: len(name) + len(value.encode()) for name, value in texts.items()}
+    excess = sum(sizes.values()) + sum(lengths.values()) + other_bytes - MAX_BYTES
+    warnings = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):
-        if excess > 0 and sizes[name] > MAX_TEXT:
-            before = sizes[name]
-            _cut_leaves(documents[name], excess)
-            sizes[name] = len(name) + _json_bytes(documents[name])
-            if sizes[name] > max(MAX_TEXT, before - excess):
-                documents[name] = {"cut": {"bytes": before}}
-                sizes[name] = len(name) + _json_bytes(documents[name])
-            excess -= before - sizes[name]
-            warnings.append(f"{name}: cut to fit the table: {before} bytes")
-    for name in sorted(texts, key=lambda name: -len(texts[name])):
-        if excess > 0 and len(texts[name].encode()) > MAX_TEXT:
-            before = len(texts[name].encode())
-            texts[name] = texts[name].encode()[:MAX_TEXT].decode(errors="ignore")
-            excess -= before - len(texts[name].encode())
-            warnings.append(f"{name}: cut to fit the table: {before} bytes")
+        if excess > 0 and sizes[name] > KEEP_DOCUMENT:
+            documents[name] = _shorter(documents[name], excess)
+            excess -= sizes[name] - len(name) - _json_bytes(documents[name])
+            warnings.append(f"{name}: cut to fit the table: {sizes[name]} bytes")
+    for name in sorted(lengths, key=lambda name: -lengths[name]):
+        if excess > 0 and lengths[name] > KEEP_TEXT:
+            texts[name] = texts[name].encode()[:KEEP_TEXT].decode(errors="ignore")
+            excess -= lengths[name] - KEEP_TEXT
+            warnings.append(f"{name}: cut to fit the table: {lengths[name]} bytes")
     return warnings
 
 
-def _cut_leaves(document: Any, excess: int) -> None:
-    """Replace the largest texts and arrays of a document until it has lost `excess` bytes."""
+def fit_words(words: list[str]) -> list[str]:
+    """Return the first words whose JSON array has at most `KEEP_WORDS` bytes."""
+    size = 2
+    for number, word in enumerate(words):
+        size += _json_bytes(word) + 1
+        if size > KEEP_WORDS:
+            return words[:number]
+    return words
+
+
+def _shorter(document: Any, excess: int) -> Any:
+    """Return a document that has lost `excess` bytes, or is down to what it keeps in any case."""
+    before = _json_bytes(document)
     leaves: list[tuple[int, Any, Any]] = []
     todo = [document]
     while todo:
         node = todo.pop()
-        for key, value in node.items() if isinstance(node, dict) else enumerate(node):
+        for key, value in node.items():
             if isinstance(value, dict):
                 todo.append(value)
             elif isinstance(value, (list, str)):
                 leaves.append((_json_bytes(value), node, key))
-    leaves.sort(key=lambda leaf: -leaf[0])
-    for size, node, key in leaves:
-        if excess <= 0 or size < 200:
-            return
+    left = excess
+    for size, node, key in sorted(leaves, key=lambda leaf: -leaf[0]):
+        if left <= 0 or size < _SMALL:
+            break
         node[key] = {"cut": {"bytes": size}}
-        excess -= size - 30
+        left -= size - _json_bytes(node[key])
+    return document if _json_bytes(document) <= max(KEEP_DOCUMENT, before - excess) else {"cut": {"bytes": before}}
 
 
 def _json_bytes(value: Any) -> int:

@@ -14,6 +14,9 @@ from image_processor.xmp import Document
 MAX_WARNINGS = 50
 """Warnings of one row."""
 
+MAX_WARNING = 300
+"""Bytes of one warning."""
+
 T = TypeVar("T")
 
 
@@ -54,7 +57,7 @@ class Metadata:
 
     def warn(self, warning: str) -> None:
         """Note what was unusable; the same text counts once, and only the first are kept."""
-        warning = text.clean(warning)[:300]
+        warning = text.clean(warning).encode()[:MAX_WARNING].decode(errors="ignore")
         if warning in self.warnings or len(self.warnings) >= MAX_WARNINGS:
             return
         last = len(self.warnings) == MAX_WARNINGS - 1

@@ -9,7 +9,7 @@ import orjson
 from image_processor import item_size
 from image_processor.cells import Cell, cells_of
 from image_processor.container import walk
-from image_processor.metadata import Metadata
+from image_processor.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
 from image_processor.source import Source
 from image_processor.text import clean
 from image_processor.values import plain
@@ -54,36 +54,29 @@ def extract(source: Source) -> Record | None:
 
 
 def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any]) -> dict[str, AttributeValue]:
+    """Return the wire values in the order of the columns, cut to what an item can hold."""
     texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
     numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
     numbers["xmp_packets"] = str(metadata.xmp.packets)
-    if keywords := cells.get("keywords"):
-        texts["keywords"] = _json(keywords)
+    json = {name: _words(metadata, value) for name, value in cells.items() if isinstance(value, list)}
     documents = {name: document for name, document in documents.items() if document}
-    other = sum(len(name) + len(value) for name, value in numbers.items()) + 50 * 300
-    for warning in item_size.fit(texts, documents, other):
+    other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())
+    for warning in item_size.fit(texts, documents, other_bytes + MAX_WARNINGS * MAX_WARNING):
         metadata.warn(warning)
-    texts |= {name: _json(document) for name, document in documents.items()}
+    json |= {name: _json(document) for name, document in documents.items()}
     if metadata.warnings:
-        texts["warnings"] = _json(metadata.warnings)
-    attributes = {name: {"S": value} for name, value in texts.items() if value}
+        json["warnings"] = _json(metadata.warnings)
+    attributes = {name: {"S": value} for name, value in (texts | json).items() if value}
     attributes |= {name: {"N": value} for name, value in numbers.items()}
     return {name: attributes[name] for name in TYPES if name in attributes}
 
 
+def _words(metadata: Metadata, words: list[str]) -> str:
+    kept = item_size.fit_words(words)
+    if len(kept) < len(words):
+        metadata.warn(f"keywords: cut to fit the table: {len(words)} words")
+    return _json(kept)
+
+
 def _json(value: Any) -> str:
-    """Return compact JSON; lone surrogates, which no encoding has, become question marks."""
-    try:
-        return orjson.dumps(value).decode()
-    except (TypeError, orjson.JSONEncodeError):
-        return orjson.dumps(_without_surrogates(value), option=orjson.OPT_NON_STR_KEYS).decode()
-
-
-def _without_surrogates(value: Any) -> Any:
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, dict):
-        return {clean(str(key)): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
-    return value if value is None or isinstance(value, (bool, float)) or abs(value) < 2**63 else str(value)
+    return orjson.dumps(value).decode()
