@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 from ledger.errors import Damaged, ManifestLost, NotFound, Refused
 from ledger.manifest import ROOT_KEY, Root, Targets, decode_root, encode_root
 from ledger.objects import PAGE_TYPE, Objects
-from ledger.store import Store
+from ledger.store import Store, Stored
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -65,10 +65,8 @@ class Ledger:
         if stored is None:
             assert known is not None
             return known[1], known[0]
-        if not stored.body.strip():
-            raise ManifestLost(f"{ROOT_KEY} is empty")
-        root = decode_root(stored.body)
-        self._root = (stored.etag, root)
+        root = _decode(stored)
+        self.remember_root(root, stored.etag)
         return root, stored.etag
 
     def together(self, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
@@ -98,7 +96,7 @@ class Ledger:
     def _first_root(self) -> tuple[Root, str]:
         for prefix in ("shards/", "roots/"):
             if found := next(self.store.list(prefix), None):
-                raise ManifestLost(f"{ROOT_KEY} is missing although {found.key} exists")
+                return self._root_beside(found.key)
         root = Root(commit_id=self.new_id(), targets=self.targets)
         try:
             etag = self.store.put_if_match(ROOT_KEY, encode_root(root), None, PAGE_TYPE, {})
@@ -106,3 +104,20 @@ class Ledger:
             return self.load_root()  # somebody else was first
         self.remember_root(root, etag)
         return root, etag
+
+    def _root_beside(self, key: str) -> tuple[Root, str]:
+        """Read the root once more: whoever wrote `key` since it was missing made the root before."""
+        try:
+            stored = self.store.get(ROOT_KEY)
+        except NotFound as error:
+            raise ManifestLost(f"{ROOT_KEY} is missing although {key} exists") from error
+        assert stored is not None
+        root = _decode(stored)
+        self.remember_root(root, stored.etag)
+        return root, stored.etag
+
+
+def _decode(stored: Stored) -> Root:
+    if not stored.body.strip():
+        raise ManifestLost(f"{ROOT_KEY} is empty")
+    return decode_root(stored.body)

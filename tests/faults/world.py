@@ -13,7 +13,7 @@ from factories import START, make_ledger
 from infra.local.fault_store import Died, Faults, FaultStore
 from infra.local.memory_store import MemoryStore
 from ledger.change import sequence_number
-from ledger.errors import LedgerError, NotFound
+from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat, NotFound
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, ROOT_KEY, Checkpoint, Root, Targets, decode_root
 from ledger.row import header
@@ -23,6 +23,8 @@ TARGETS = Targets(shard_bytes=900, page_shards=3)
 TIME_LEFT = 300.0  # seconds that an invocation starts with
 LITTLE_TIME = 1.0
 TRIES = 25
+
+CALLS_FOR_HELP = (Damaged, ManifestLost, NewerFormat)
 
 Event = dict[str, Any]
 
@@ -54,6 +56,17 @@ class WatchedStore(MemoryStore):
         super().delete(keys)
         if ROOT_KEY in self.objects:
             self.check_tree()
+
+    def delete_if_match(self, key: str, etag: str) -> None:
+        super().delete_if_match(key, etag)
+        self.check_tree()
+
+    def take_over(self, other: "WatchedStore") -> None:
+        """Hold what the other bucket holds, and know what it knows."""
+        self.objects = dict(other.objects)
+        self.roots = dict(other.roots)
+        self.published = [*other.published]
+        self._contents = dict(other._contents)
 
     def check_tree(self) -> None:
         """Read everything that the root names."""
@@ -102,9 +115,17 @@ class World:
         self.faults.slow = self._use_up
         self.chance = random.Random(7)
         self.left: float = TIME_LEFT
+        self.alarms: list[str] = []
         self.asleep: Callable[[str], None] = lambda process: None
         self._running: dict[str, Process] = {}
         self._starts = 0
+
+    def copy(self, faults: Faults) -> "World":
+        """Give another world that stands where this one does, with no function running."""
+        made = World(faults, self.targets)
+        made.now = self.now
+        made.store.take_over(self.store)
+        return made
 
     def process(self, name: str) -> Process:
         """Give the running function of this name; one that died is started anew, and cold."""
@@ -124,7 +145,8 @@ class World:
         self.left = TIME_LEFT
         try:
             answer = export(self.process(name).ledger, {"Records": [*events]}, lambda: self.left)
-        except (Died, LedgerError):
+        except (Died, LedgerError) as error:
+            self._note(error)
             return [*events]
         failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
         if not failures:
@@ -146,20 +168,31 @@ class World:
                 return
         raise AssertionError("a batch was never done")
 
-    def repeat(self, name: str, action: Callable[[Ledger], object]) -> None:
+    def run(self, name: str, action: Callable[[Ledger], object]) -> bool:
+        """Run another function once; say whether it ended without an error."""
+        self.left = TIME_LEFT
+        try:
+            action(self.process(name).ledger)
+        except (Died, LedgerError) as error:
+            self._note(error)
+            return False
+        return True
+
+    def repeat(self, name: str, action: Callable[[Ledger], object], **pause: float) -> None:
         """Run another function until it ends without an error."""
         for _ in range(TRIES):
-            self.left = TIME_LEFT
-            try:
-                action(self.process(name).ledger)
-            except (Died, LedgerError):
-                continue
-            return
+            if self.run(name, action):
+                return
+            self.later(**pause)
         raise AssertionError(f"{name} never succeeded")
 
     def later(self, **period: float) -> None:
         """Let time pass."""
         self.now += timedelta(**period)
+
+    def _note(self, error: BaseException) -> None:
+        if isinstance(error, CALLS_FOR_HELP):
+            self.alarms.append(repr(error))
 
     def outcome(self) -> Outcome:
         """Read everything back."""
