@@ -1,0 +1,116 @@
+"""What must be kept: all that the root, a snapshot, the published CSV's root or a recent root names."""
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import timedelta
+
+from ledger.errors import Damaged, NotFound
+from ledger.ledger import Ledger
+from ledger.manifest import CSV_KEY, Entry, Root, Tree, decode_root, page_key, shard_key
+from ledger.store import Listed
+
+SNAPSHOT_PREFIX = "snapshots/"
+ROOTS_PREFIX = "roots/"
+
+_COPY = re.compile(r"roots/(\d+)-[^/]+\.json")
+_PAGES_AT_ONCE = 16  # decoded, a page of 1,000 shards takes 0.4 MB
+
+
+class Named:
+    """Keys of all objects that must be kept.
+
+    Attributes:
+        keys: of pages, shards and copies of roots.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.keys: set[str] = set()
+        self._ledger = ledger
+        self._read_pages: set[str] = set()
+
+    def add_kept(self, readable: timedelta) -> None:
+        """Add what the present root, the snapshots, the CSV's root and the roots of that long ago name.
+
+        Raises:
+            Damaged, ManifestLost, NewerFormat: the root or a snapshot, or a page of them, is not readable.
+            Unavailable: the store did not answer.
+        """
+        # Copies first, the root last: whatever is swapped in meanwhile is in neither, and needs not be (see `collect`).
+        for copy in self._recent_copies(readable):
+            self.keys.add(copy.key)
+            self._add_copy(copy.key)
+        self._add_csv()
+        for listed in self._ledger.store.list(SNAPSHOT_PREFIX):
+            self.add_root(decode_root(self._read(listed.key)))
+        self.add_root(self._ledger.load_root()[0])
+
+    def add_root(self, root: Root) -> None:
+        """Add all that a root names.
+
+        Raises:
+            Damaged: a page is missing or not what its name promises.
+            Unavailable: the store did not answer.
+        """
+        self.keys.add(root.copy_key)
+        for tree in (root.rows, root.removals):
+            for pages in _chunks(self._unread(tree)):
+                self._add_pages(pages)
+
+    def _recent_copies(self, readable: timedelta) -> list[Listed]:
+        """List the copies of the roots that may have stood that long ago, and of all later ones.
+
+        The highest version with a copy that old is w: whoever wrote it had read the root w-1, so the root of that time
+        is of version w-1 or w. An attempt that lost has left its copy too; it does no harm here.
+        """
+        found = [
+            (int(match[1]), listed)
+            for listed in self._ledger.store.list(ROOTS_PREFIX)
+            if (match := _COPY.fullmatch(listed.key))
+        ]
+        limit = self._ledger.objects.now() - readable
+        present = self._ledger.load_root()[0].version
+        # A restored root may be older than copies that are lying about: these say nothing of when it stood.
+        old = [version for version, listed in found if listed.modified < limit and version <= present]
+        first = max(old, default=0) - 1
+        recent = [(version, listed) for version, listed in found if version >= first]
+        self.keys.update(listed.key for _, listed in recent)
+        return [listed for version, listed in recent if version <= first + 1]
+
+    def _add_copy(self, key: str) -> None:
+        """Add what a copy names, as far as it is there: a copy of an attempt that died may name what is not."""
+        try:
+            root = decode_root(self._read(key))
+        except (NotFound, Damaged):
+            return
+        self.keys.add(key)
+        for tree in (root.rows, root.removals):
+            for page in self._unread(tree):
+                self.keys.add(page_key(page.sha256))
+                with suppress(Damaged):
+                    self._add_pages([page])
+
+    def _add_csv(self) -> None:
+        try:
+            name = self._ledger.store.head(CSV_KEY).metadata.get("root", "")
+        except NotFound:
+            return
+        self._add_copy(f"{ROOTS_PREFIX}{name}.json")
+
+    def _unread(self, tree: Tree) -> list[Entry]:
+        return [page for page in tree.pages if page.sha256 not in self._read_pages]
+
+    def _add_pages(self, pages: Sequence[Entry]) -> None:
+        for digest, shards in self._ledger.objects.pages(pages).items():
+            self.keys.add(page_key(digest))
+            self.keys.update(shard_key(shard.sha256) for shard in shards)
+            self._read_pages.add(digest)
+
+    def _read(self, key: str) -> bytes:
+        stored = self._ledger.store.get(key)
+        assert stored is not None
+        return stored.body
+
+
+def _chunks(pages: Sequence[Entry]) -> Iterable[Sequence[Entry]]:
+    return (pages[start : start + _PAGES_AT_ONCE] for start in range(0, len(pages), _PAGES_AT_ONCE))
