@@ -354,7 +354,10 @@ def test_an_archived_object_has_a_row_that_says_so_until_it_can_be_read(
     assert "model" not in row
     assert counted()["ImagesUnreadable"] == 1
     assert lines.of(logging.WARNING) == ["unreadable"]
-    restored = json.loads(json.dumps(record)) | {"eventName": "ObjectRestore:Completed"}
+    restored = json.loads(json.dumps(record)) | {
+        "eventName": "ObjectRestore:Completed",
+        "eventTime": "2026-11-26T00:00:00.000Z",
+    }
     del restored["s3"]["object"]["sequencer"]
     assert world.deliver(restored) == []  # archived again before it was read
     assert world.images == {row["etag"]["S"]: row}
