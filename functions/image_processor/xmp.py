@@ -13,7 +13,7 @@ wins, which is a warning. Its JSON form:
 from dataclasses import dataclass, field
 
 from image_processor.namespaces import RDF, XML, XMP_META, prefix_of
-from image_processor.xml_tree import MAX_TEXT, Budget, Element, Refused, parse
+from image_processor.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, Refused, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
 
@@ -86,6 +86,8 @@ def read(packets: list[bytes]) -> Document:
             document.warnings.append(f"xmp: prefixes not declared: {', '.join(undeclared)[:200]}")
         for name, value in _properties(root):
             _add(document, name, value)
+    if budget.is_spent:
+        document.warnings.append(f"xmp: more than {MAX_NODES} elements and attributes; the rest is left out")
     if budget.is_cut:
         document.warnings.append(f"xmp: text beyond {MAX_TEXT} characters left out")
     return document

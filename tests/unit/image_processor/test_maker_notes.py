@@ -66,10 +66,10 @@ def test_speeds_and_angles_of_a_dji_note_are_decoded_in_either_byte_order(order)
 )
 def test_garbage_in_a_note_ends_quickly_and_costs_nothing_else(make, note):
     """M20: counts that lie, loops and foreign formats; a note is a guess, and a wrong one is dropped."""
-    started = time.perf_counter()
+    started = time.process_time()
     structure = tiff({MAKE: ascii_value(make), EXIF_IFD: {NOTE: bytes_value(note)}, 0x0131: ascii_value("1.0")})
     found = exif.read([Block(structure, 0, "APP1")])
-    assert time.perf_counter() - started < 0.3
+    assert time.process_time() - started < 0.3
     assert found.document()["IFD0"] == {"Make": make, "Software": "1.0"}
     for value in found.maker_note.values():
         assert isinstance(value, str | int | float | list)

@@ -101,9 +101,9 @@ def big(properties: int, length: int) -> bytes:
 )
 def test_an_item_that_would_be_too_large_loses_its_largest_values_and_says_so(properties, length):
     """M22: the row is there, with its columns; what was cut tells its length."""
-    started = time.perf_counter()
+    started = time.process_time()
     record = extract(BytesSource(big(properties, length)))
-    assert time.perf_counter() - started < 1.5
+    assert time.process_time() - started < 1.5
     assert size(record) < 400_000
     row = cells(big(properties, length))
     assert row["relative_altitude_m"] == "10.5"

@@ -179,9 +179,9 @@ def test_what_stands_behind_the_packet_does_not_matter(junk):
 def test_8_mb_of_padding_cost_no_time():
     """M17: the parse ends where the document element does."""
     data = packet(attributes='dc:format="a"').replace(b"<?xpacket end", b" " * 8_388_608 + b"<?xpacket end")
-    started = time.perf_counter()
+    started = time.process_time()
     assert properties(data)["dc:format"] == "a"
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
 
 
 DOCTYPE = "<!DOCTYPE x [{}]>"
@@ -203,19 +203,32 @@ DOCTYPE = "<!DOCTYPE x [{}]>"
         (DOCTYPE.format("<!ENTITY e SYSTEM 'file:///etc/passwd'>").encode() + packet("&e;"), "DTD"),
         (DOCTYPE.format("<!ENTITY % p SYSTEM 'http://127.0.0.1/'> %p;").encode() + packet(), "DTD"),
         (packet("<a>" * MAX_DEPTH), "deep"),
-        (packet("<dc:a/>" * MAX_NODES), "nodes"),
-        (packet(attributes=" ".join(f'dc:a{number}=""' for number in range(MAX_NODES))), "nodes"),
     ],
 )
-def test_a_packet_that_is_broken_hostile_or_endless_costs_itself_only(data, reason):
+def test_a_packet_that_is_broken_or_hostile_costs_itself_only(data, reason):
     """M17: the other packet is read, the first is a warning; nothing is expanded or fetched."""
-    started = time.perf_counter()
-    document = read(packet(attributes='xmp:Rating="5"'), data)
-    assert time.perf_counter() - started < 1
+    document = read(data, packet(attributes='xmp:Rating="5"'))
     assert document.properties["xmp:Rating"] == "5"
     assert document.packets == 1
     assert len(document.warnings) == 1
     assert reason in document.warnings[0]
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        "<dc:a/>" * MAX_NODES,
+        "<dc:a><rdf:Bag>" + "<rdf:li>id</rdf:li>" * MAX_NODES + "</rdf:Bag></dc:a>",
+        "<dc:a " + " ".join(f"dc:a{number}=''" for number in range(MAX_NODES)) + "/>",
+    ],
+)
+def test_an_endless_packet_gives_what_came_before_its_bound(endless):
+    """Editors have left lists of 100,000 ancestors behind the photo's own properties."""
+    started = time.process_time()
+    document = read(packet(f"<xmp:Rating>5</xmp:Rating>{endless}"), packet(attributes='xmp:Label="late"'))
+    assert time.process_time() - started < 1
+    assert document.text("xmp:Rating") == "5"
+    assert any("elements and attributes; the rest is left out" in warning for warning in document.warnings)
 
 
 def test_prefixes_that_were_not_declared_stand_for_what_they_usually_do():
