@@ -1,20 +1,22 @@
 """Make sure that what a root is about to name exists, and stays.
 
 Shards and pages are named by their content, so a rebuild may find an object already there that no root names any more,
-and that collection is about to delete because it is a day old. Such an object is written again, which makes it young;
-whatever the live root names is safe as it is.
+and that collection is about to delete because it is a day old. Such an object is touched (`ledger.objects`), which
+makes it young; whatever the live root names is safe as it is. A rebuild itself touches nothing: nearly all that it
+makes is live.
 """
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from ledger.errors import Damaged, NotFound, Refused
+from ledger.errors import Damaged, NotFound
 from ledger.ledger import Ledger
 from ledger.manifest import Root, page_key, shard_key
 from ledger.objects import PAGE_TYPE, SHARD_TYPE
 from ledger.store import Listed
+from operations.trees import shards_of, unshared
 
-# Half of the age at which collection deletes what nothing names: time enough for the swap that follows.
+# Half a day below the age at which collection deletes what nothing names: time enough for the swap that follows.
 YOUNG = timedelta(hours=12)
 # From so many objects on, listing all of them takes fewer requests than asking for each.
 _LIST_FROM = 2000
@@ -34,40 +36,34 @@ def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str]) -> 
         Unavailable: the store did not answer.
     """
     wanted = [key for key in _own_objects(ledger, root, live) if key not in safe]
-    limit = datetime.now(UTC) - YOUNG
+    limit = ledger.objects.now() - YOUNG
     if len(wanted) < _LIST_FROM:
         ages = ledger.store.map(lambda key: _modified(ledger, key), wanted)
         old = [key for key, modified in zip(wanted, ages, strict=True) if modified < limit]
     else:
         old = _old(wanted, [*ledger.store.list("manifest/"), *ledger.store.list("shards/")], limit)
-    ledger.store.map(lambda key: _rewrite(ledger, key), old)
+    ledger.store.map(lambda key: _write_again(ledger, key), old)
     safe.update(wanted)
 
 
 def _own_objects(ledger: Ledger, root: Root, live: Root | None) -> Iterator[str]:
     """Name the pages, and the shards of these pages, that a root has and the live one has not."""
-    for tree, other in ((root.rows, live.rows if live else None), (root.removals, live.removals if live else None)):
-        theirs = {page.sha256 for page in other.pages} if other else set()
-        ours = [page for page in tree.pages if page.sha256 not in theirs]
-        mine = {page.sha256 for page in ours}
-        changed = (
-            [page for page in other.pages if page.sha256 not in {page.sha256 for page in tree.pages}] if other else []
-        )
-        known = {shard.sha256 for page in changed for shard in ledger.objects.pages([page])[page.sha256]}
-        for digest in mine:
-            yield page_key(digest)
-        for page in ours:
-            for shard in ledger.objects.pages([page])[page.sha256]:
-                if shard.sha256 not in known:
-                    yield shard_key(shard.sha256)
+    present = live or Root()
+    for mine, theirs in ((root.rows, present.rows), (root.removals, present.removals)):
+        ours, others = unshared(mine.pages, theirs.pages)
+        known = {shard.sha256 for shard in shards_of(ledger.objects, others)}
+        yield from (page_key(page.sha256) for page in ours)
+        for shard in shards_of(ledger.objects, ours):
+            if shard.sha256 not in known:
+                yield shard_key(shard.sha256)
 
 
 def _modified(ledger: Ledger, key: str) -> datetime:
     try:
         modified = ledger.store.head(key).modified
     except NotFound as error:
-        raise Damaged(f"{key} is gone although the rebuilt tree names it: build it again") from error
-    return modified or datetime.now(UTC)
+        raise _gone(key) from error
+    return modified or ledger.objects.now()
 
 
 def _old(wanted: Iterable[str], listing: Iterable[Listed], limit: datetime) -> list[str]:
@@ -75,20 +71,21 @@ def _old(wanted: Iterable[str], listing: Iterable[Listed], limit: datetime) -> l
     old = []
     for key in wanted:
         if key not in ages:
-            raise Damaged(f"{key} is gone although the rebuilt tree names it: build it again")
+            raise _gone(key)
         if ages[key] < limit:
             old.append(key)
     return old
 
 
-def _rewrite(ledger: Ledger, key: str) -> None:
-    """Write an object again as it is."""
+def _write_again(ledger: Ledger, key: str) -> None:
+    """Touch an object, so that no collection under way deletes it."""
     try:
         stored = ledger.store.get(key)
-        assert stored is not None
-        content_type = SHARD_TYPE if key.startswith("shards/") else PAGE_TYPE
-        ledger.store.put_if_match(key, stored.body, stored.etag, content_type, {})
     except NotFound as error:
-        raise Damaged(f"{key} is gone although the rebuilt tree names it: build it again") from error
-    except Refused:
-        return  # somebody else has just written it
+        raise _gone(key) from error
+    assert stored is not None
+    ledger.objects.put(key, stored.body, SHARD_TYPE if key.startswith("shards/") else PAGE_TYPE)
+
+
+def _gone(key: str) -> Damaged:
+    return Damaged(f"{key} is gone although the tree names it: build it again")

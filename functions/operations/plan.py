@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -25,6 +25,9 @@ _SAMPLED_SEGMENTS = 64
 _DAYS_FILED_LATE = 2
 
 
+Keep = Literal["bucket", "scratch", "nothing"]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is rebuilt, and how the work is cut.
@@ -33,7 +36,7 @@ class Plan:
         columns, targets: of the tree to build.
         until: time of the last events to heed (ISO 8601, UTC, whole seconds); empty for all.
         version: of the live root when the listing of the journal began; -1 if there was none.
-        write: whether shards and pages are stored, or only hashed.
+        keep: where shards and pages go: into the `bucket`, into `scratch`, or `nothing` is kept but the hash.
         boundaries: keys that cut the ranges; one range more than boundaries.
         chunks: number of chunks.
         segments, bytes: number and compressed size of the segments.
@@ -44,7 +47,7 @@ class Plan:
     targets: Targets
     until: str
     version: int
-    write: bool
+    keep: Keep
     boundaries: tuple[bytes, ...]
     chunks: int
     segments: int
@@ -92,7 +95,7 @@ def make_plan(
     targets: Targets,
     until: str,
     version: int,
-    write: bool,
+    keep: Keep,
     now: float,
 ) -> Plan:
     """List the journal into chunks in scratch and choose the ranges; arguments as `Plan` describes them.
@@ -117,7 +120,7 @@ def make_plan(
         scratch.write(f"chunks/{chunks:06d}", "\n".join(chunk).encode())
         chunks, count, size = chunks + 1, count + len(chunk), size + chunk_size
     boundaries = _boundaries(sample.keys(store), min(MOST_RANGES, 1 + size // RANGE_BYTES))
-    plan = Plan(columns, targets, until, version, write, boundaries, chunks, count, size, now)
+    plan = Plan(columns, targets, until, version, keep, boundaries, chunks, count, size, now)
     scratch.write("plan.json", encode_plan(plan))
     return plan
 

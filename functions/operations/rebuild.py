@@ -25,7 +25,7 @@ from operations.lives import fate, groups, settle, tell
 from operations.plan import Plan, Told, heeded, records
 from operations.runs import merge_runs, read_run, write_run
 from operations.scratch import Scratch
-from operations.sink import Sink
+from operations.sink import ObjectWriter, ScratchObjects, Sink
 
 BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
 
@@ -96,7 +96,7 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
     """Turn the runs of one range into shards; give the number of rows. A range that is done is not done again.
 
     Args:
-        store: where the shards go, if the plan says so.
+        store: the export bucket.
         scratch: where the runs are, and the range's open ends and shard list go.
         plan: of this rebuild.
         number: of the range, from 0.
@@ -111,7 +111,7 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
         return int(done)
     oldest = oldest_kept(newest_event)
     removals: list[bytes] = []
-    sink = Sink(store, plan.write)
+    sink = Sink(_kept(store, scratch, plan))
     cut = _Cut(plan.targets, sink)
     for group in merge_runs(scratch, f"ranges/{number:04d}"):
         row, removal = fate(group)
@@ -128,6 +128,13 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
     scratch.write(f"{folder}/shards", orjson.dumps(entries))
     scratch.write(f"{folder}/done", b"%d" % rows)
     return rows
+
+
+def _kept(store: Store, scratch: Scratch, plan: Plan) -> ObjectWriter | None:
+    """Say where shards and pages go."""
+    if plan.keep == "bucket":
+        return store
+    return ScratchObjects(scratch) if plan.keep == "scratch" else None
 
 
 class _Cut:
@@ -175,7 +182,7 @@ def assemble(store: Store, scratch: Scratch, plan: Plan, told: Told) -> Root:
     Raises:
         Unavailable: the store did not answer.
     """
-    sink = Sink(store, plan.write)
+    sink = Sink(_kept(store, scratch, plan))
     rows = Pages(plan.targets, Edited(Tree(), sink.pages, sink.shards))
     removals = Pages(plan.targets, Edited(Tree(), sink.pages, sink.shards))
     for number in range(plan.ranges):

@@ -16,7 +16,7 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.store import Store
-from operations.plan import Plan, Told, load_plan, make_plan
+from operations.plan import Keep, Plan, Told, load_plan, make_plan
 from operations.rebuild import assemble, map_chunk, reduce_range
 from operations.scratch import Scratch
 from operations.swap import live_root
@@ -36,13 +36,13 @@ class Wishes:
     Attributes:
         columns, targets: of the new tree; None for those of the live one.
         until: time of the last events to heed (ISO 8601, UTC, whole seconds); empty for all.
-        write: False to hash only.
+        keep: where shards and pages go (see `Plan`).
     """
 
     columns: tuple[str, ...] | None = None
     targets: Targets | None = None
     until: str = ""
-    write: bool = True
+    keep: Keep = "bucket"
 
 
 @dataclass(slots=True)
@@ -116,9 +116,9 @@ def _plan(ledger: Ledger, scratch: Scratch, wishes: Wishes, progress: Progress) 
     columns = wishes.columns or (live.columns if live else NAMES)
     targets = wishes.targets or (live.targets if live else ledger.targets)
     plan = load_plan(scratch)
-    wanted = (columns, targets, wishes.until, wishes.write)
+    wanted = (columns, targets, wishes.until, wishes.keep)
     fresh = plan is not None and ledger.now() - plan.made_at < RESUMABLE_SECONDS
-    if plan is not None and fresh and (plan.columns, plan.targets, plan.until, plan.write) == wanted:
+    if plan is not None and fresh and (plan.columns, plan.targets, plan.until, plan.keep) == wanted:
         return plan
     scratch.clear()
     progress("listing the journal", 0, 1)
@@ -129,7 +129,7 @@ def _plan(ledger: Ledger, scratch: Scratch, wishes: Wishes, progress: Progress) 
         targets=targets,
         until=wishes.until,
         version=live.version if live else -1,
-        write=wishes.write,
+        keep=wishes.keep,
         now=ledger.now(),
     )
     progress("listing the journal", 1, 1)

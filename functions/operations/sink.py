@@ -1,14 +1,53 @@
-"""Where a rebuild puts the shards and pages that it makes: into the store as they come, or nowhere."""
+"""Where a rebuild puts the shards and pages that it makes: into the bucket as they come, into scratch, or nowhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol, TypeVar
 
+from ledger.errors import NotFound
 from ledger.manifest import page_key, shard_key
 from ledger.objects import PAGE_TYPE, SHARD_TYPE
-from ledger.store import Store
+from ledger.store import Stored
+from operations.scratch import Scratch
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 # Objects that wait to be written together, several requests at a time.
 _WAITING_OBJECTS = 16
 _WAITING_BYTES = 24 << 20
+
+
+class ObjectWriter(Protocol):
+    """The verbs of the store that a sink needs."""
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Create an object."""
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
+        """Call a function for every item."""
+
+
+class ScratchObjects:
+    """Shards and pages in scratch, with the verbs that `ledger.objects` needs: a tree that is only looked at."""
+
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+
+    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
+        """Read an object. Raises NotFound."""
+        body = self._scratch.read(f"objects/{key}")
+        if body is None:
+            raise NotFound(key)
+        return Stored(body, "")
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Create an object."""
+        self._scratch.write(f"objects/{key}", body)
+        return True
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
+        """Call a function for every item."""
+        return [function(item) for item in items]
 
 
 class _Passing(dict[str, bytes]):
@@ -26,13 +65,11 @@ class Sink:
     """Takes shards and pages by hash.
 
     Args:
-        store: where they go.
-        write: False to write nothing: a dry run.
+        store: where they go; None for nowhere.
     """
 
-    def __init__(self, store: Store, write: bool = True) -> None:
+    def __init__(self, store: ObjectWriter | None) -> None:
         self._store = store
-        self._write = write
         self._waiting: list[tuple[str, bytes, str]] = []
         self._bytes = 0
         self.shards = _Passing(lambda digest, body: self._take(shard_key(digest), body, SHARD_TYPE))
@@ -45,10 +82,11 @@ class Sink:
             Unavailable: the store did not answer.
         """
         waiting, self._waiting, self._bytes = self._waiting, [], 0
-        self._store.map(lambda one: self._store.put_new(*one), waiting)
+        if (store := self._store) is not None:
+            store.map(lambda one: store.put_new(*one), waiting)
 
     def _take(self, key: str, body: bytes, content_type: str) -> None:
-        if not self._write:
+        if self._store is None:
             return
         self._waiting.append((key, body, content_type))
         self._bytes += len(body)

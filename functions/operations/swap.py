@@ -104,13 +104,13 @@ def swap(
     make_sure(ledger, rebuilt, live_root(ledger)[0], safe)  # all of it: too long to be done between read and swap
     while True:
         live, etag = live_root(ledger)
-        rebuilt = _catch_up(ledger, rebuilt, live, listed, until, done, report)
+        rebuilt = catch_up(ledger, rebuilt, live, listed, until, done, report)
         make_sure(ledger, rebuilt, live, safe)
         candidate = _candidate(ledger, rebuilt, live, until)
         done._attempts.add(candidate.commit_id)
         if put_root(ledger, candidate, etag):
             done.root, done.replaced = candidate, live.version if live else -1
-            _describe(ledger, candidate)
+            write_description(ledger, candidate)
             publish(ledger)
             return done
         done.refused += 1
@@ -140,7 +140,7 @@ def put_root(ledger: Ledger, candidate: Root, etag: str | None) -> bool:
     return True
 
 
-def _catch_up(
+def catch_up(
     ledger: Ledger,
     rebuilt: Root,
     live: Root | None,
@@ -149,7 +149,10 @@ def _catch_up(
     done: Swapped,
     report: Callable[[str], None],
 ) -> Root:
-    """Merge into the rebuilt tree what the live root has taken from the journal since `rebuilt.version`."""
+    """Merge into the rebuilt tree what the live root has taken from the journal since `rebuilt.version`.
+
+    Step 2 of the protocol. `done` counts, and knows the attempts of this swap.
+    """
     if live is None or live.version == rebuilt.version:
         return rebuilt
     names = _named(ledger, rebuilt.version + 1, live.version, done._attempts)
@@ -238,7 +241,7 @@ def _candidate(ledger: Ledger, rebuilt: Root, live: Root | None, until: str) -> 
     """Make the root to swap in."""
     commit_id = ledger.new_id()
     if live is None:
-        return replace(rebuilt, version=_next_version(ledger), commit_id=commit_id, segments=REBUILT)
+        return replace(rebuilt, version=next_version(ledger), commit_id=commit_id, segments=REBUILT)
     checkpoint = replace(rebuilt.checkpoint, changes=live.checkpoint.changes, gaps=live.checkpoint.gaps)
     if not until:  # all that the live checkpoint speaks of is in the tree
         streams = dict(checkpoint.streams)
@@ -256,13 +259,13 @@ def _candidate(ledger: Ledger, rebuilt: Root, live: Root | None, until: str) -> 
     )
 
 
-def _next_version(ledger: Ledger) -> int:
+def next_version(ledger: Ledger) -> int:
     """Give a version above that of every root that ever was."""
     versions = (listed.key.removeprefix("roots/").partition("-")[0] for listed in ledger.store.list("roots/"))
     return 1 + max((int(version) for version in versions if version.isdigit()), default=0)
 
 
-def _describe(ledger: Ledger, root: Root) -> None:
+def write_description(ledger: Ledger, root: Root) -> None:
     """Make the description beside the CSV fit its columns."""
     body = describe(root.columns)
     try:

@@ -126,9 +126,9 @@ def test_a_dry_run_writes_nothing_and_gives_the_same_hash(store: MemoryStore, tm
     ledger = make_ledger(store)
     deliver(ledger, history(1, 200))
     before = dict(store.objects)
-    assert _replay(ledger, tmp_path, columns=NAMES[:9], write=False).root.tree_hash != read_root(store).tree_hash
+    assert _replay(ledger, tmp_path, columns=NAMES[:9], keep="nothing").root.tree_hash != read_root(store).tree_hash
     assert store.objects == before
-    dry = _replay(ledger, tmp_path, write=False).root
+    dry = _replay(ledger, tmp_path, keep="nothing").root
     assert dry.tree_hash == read_root(store).tree_hash
 
 

@@ -1,0 +1,95 @@
+"""The command that proves the CSV: verify."""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from operations import verify as proof
+from operations.options import CORES, DIFFERENT, Processes, Work, app, command, scratch_folder
+from operations.output import Output
+from operations.place import Place
+from operations.trees import both_sides
+
+
+class Check(StrEnum):
+    """What `verify` checks."""
+
+    TREE = "tree"
+    CSV = "csv"
+    JOURNAL = "journal"
+    TABLE = "table"
+
+
+@command(app)
+def verify(
+    place: Place,
+    output: Output,
+    checks: Annotated[
+        list[Check] | None, typer.Argument(help="What to check; tree, csv and journal if not said.")
+    ] = None,
+    processes: Processes = CORES,
+    work: Work = None,
+) -> None:
+    """Prove the CSV: its objects (tree), its bytes (csv), against the journal, and against the table.
+
+    The check against the table starts an export of it to S3, which costs per GB of the table and takes minutes.
+    """
+    ledger = place.ledger()
+    wanted = checks or [Check.TREE, Check.CSV, Check.JOURNAL]
+    columns = ledger.load_root()[0].columns
+    results: dict[str, Any] = {}
+    with output.progress() as progress:
+        for check in dict.fromkeys(wanted):
+            if check is Check.TREE:
+                found = proof.check_tree(ledger, ledger.load_root()[0], progress)
+            elif check is Check.CSV:
+                found = proof.check_csv(ledger, progress)
+            else:
+                scratch = scratch_folder(place, work, "verify")
+                found = proof.compare_with_journal(
+                    ledger,
+                    scratch,
+                    open_store=place.open_store(),
+                    processes=processes,
+                    progress=progress,
+                    report=output.note,
+                )
+            results[check.value] = _findings(found, columns)
+    good = all(result["good"] for result in results.values())
+    output.result({"good": good, **results})
+    for name, result in results.items():
+        _show_findings(output, name, result)
+    if not good:
+        raise typer.Exit(DIFFERENT)
+
+
+def _findings(found: proof.Findings, columns: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "good": found.good,
+        "checked": found.checked,
+        "problems": found.problems,
+        "count": found.count,
+        "differences": [both_sides(columns, one, *found.sides) for one in found.differences],
+        "sides": found.sides,
+    }
+
+
+def _show_findings(output: Output, name: str, result: dict[str, Any]) -> None:
+    checked = ", ".join(
+        f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in result["checked"].items()
+    )
+    output.say(f"{name}: {'good' if result['good'] else 'NOT GOOD'} ({checked})")
+    for line in result["problems"]:
+        output.say(f"  {line}")
+    left, right = result["sides"]
+    for one in result["differences"]:
+        output.say(f"  {one['etag']}  {left}: {_side(one[left])}  {right}: {_side(one[right])}")
+    if result["count"] > len(result["differences"]):
+        output.say(f"  and {result['count'] - len(result['differences']):,} more")
+
+
+def _side(cells: dict[str, str] | None) -> str:
+    if cells is None:
+        return "absent"
+    return ", ".join(f"{name}={value[:60]}" for name, value in list(cells.items())[:6])

@@ -1,0 +1,139 @@
+"""Snapshots: pinned roots. What a snapshot names is never collected, so a tree can be gone back to at any time.
+
+Restoring makes an old tree the live one, as a new version; nothing is lost by it, because the journal still holds every
+event, and because the root that was replaced is kept as a snapshot too.
+
+1. Read the live root and write it as `snapshots/before-restore-<version>.json`.
+2. Make sure of every object that the old tree names.
+3. Swap the root with If-Match. Refused: an exporter was faster; read the root and go to 1. Unknown: look whether it is
+   ours.
+4. Publish. Exporters go on from there: what they merge next is merged into the old tree.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ledger.errors import LedgerError, NotFound
+from ledger.ledger import Ledger
+from ledger.manifest import Root, decode_root, encode_root
+from ledger.objects import PAGE_TYPE
+from ledger.publish import publish
+from operations.holding import make_sure
+from operations.swap import NotSwapped, live_root, next_version, put_root, write_description
+
+PREFIX = "snapshots/"
+_NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}", re.ASCII)
+_TRIES = 60
+
+
+class BadName(LedgerError):
+    """A snapshot cannot have this name, has it already, or none has it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A pinned root in the listing."""
+
+    name: str
+    made: datetime
+
+
+def snapshot_key(name: str) -> str:
+    """Give the key of a snapshot.
+
+    Raises:
+        BadName: it is no name for one.
+    """
+    if not _NAME.fullmatch(name):
+        raise BadName(f"{name!r} is no name: letters, digits, dots, dashes and underscores, at most 100")
+    return f"{PREFIX}{name}.json"
+
+
+def pin(ledger: Ledger, name: str, root: Root) -> None:
+    """Pin a root under a name that is free, or holds the same root.
+
+    Raises:
+        BadName: another root is pinned under it.
+        Unavailable: the store did not answer.
+    """
+    if not ledger.store.put_new(snapshot_key(name), encode_root(root), PAGE_TYPE) and load(ledger, name) != root:
+        raise BadName(f"there is another snapshot {name}")
+
+
+def load(ledger: Ledger, name: str) -> Root:
+    """Read a snapshot.
+
+    Raises:
+        BadName: there is none of this name.
+        Damaged: it is not a root.
+    """
+    try:
+        stored = ledger.store.get(snapshot_key(name))
+    except NotFound as error:
+        raise BadName(f"there is no snapshot {name}") from error
+    assert stored is not None
+    return decode_root(stored.body)
+
+
+def snapshots(ledger: Ledger) -> Iterator[Snapshot]:
+    """List the snapshots."""
+    for listed in ledger.store.list(PREFIX):
+        yield Snapshot(listed.key.removeprefix(PREFIX).removesuffix(".json"), listed.modified)
+
+
+def remove(ledger: Ledger, name: str) -> None:
+    """Unpin a root: what only it named is collected a day later.
+
+    Raises:
+        BadName: there is none of this name.
+    """
+    load(ledger, name)
+    ledger.store.delete([snapshot_key(name)])
+
+
+def keep_present(ledger: Ledger) -> str:
+    """Pin the live root before it is replaced; give the snapshot's name, or nothing if there is no root."""
+    live, _ = live_root(ledger)
+    if live is None:
+        return ""
+    name = f"before-restore-{live.version}"
+    pin(ledger, name, live)
+    return name
+
+
+def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
+    """Make the tree of an old root the live one, by the steps above.
+
+    Returns:
+        The new root, and the name of the snapshot that holds the replaced one (empty if there was none).
+
+    Raises:
+        NotSwapped: exporters were faster every time; nothing was changed.
+        Damaged: an object of the old tree is gone.
+        Unavailable: the store did not answer.
+    """
+    safe: set[str] = set()
+    for tries in range(_TRIES):
+        live, etag = live_root(ledger)
+        make_sure(ledger, wanted, live, safe)
+        undo = f"before-restore-{live.version}" if live else ""
+        if live is not None:
+            pin(ledger, undo, live)
+        candidate = replace(
+            wanted,
+            version=live.version + 1 if live else next_version(ledger),
+            commit_id=ledger.new_id(),
+            merged=live.merged if live else (),
+            segments=(),
+            checkpoint=replace(wanted.checkpoint, gaps=live.checkpoint.gaps if live else ()),
+        )
+        if put_root(ledger, candidate, etag):
+            write_description(ledger, candidate)
+            publish(ledger)
+            return candidate, undo
+        if undo:
+            ledger.store.delete([snapshot_key(undo)])
+        ledger.sleep(min(2.0, 0.05 * 2 ** min(tries, 6)) * ledger.chance())
+    raise NotSwapped("exporters were faster every time; nothing was changed, try again")

@@ -1,0 +1,154 @@
+"""How the ledger is doing: what it holds, whether the CSV shows it, what waits, and what needs an operator."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from ledger.columns import NAMES
+from ledger.errors import NotFound
+from ledger.journal import PENDING_PREFIX, QUARANTINE_PREFIX
+from ledger.ledger import Ledger
+from ledger.manifest import CSV_KEY, Gap
+from operations.snapshot import PREFIX as SNAPSHOTS_PREFIX
+
+# Where Lambda puts batches that it gave up on (Lambda Developer Guide, "Capturing discarded batches").
+FAILED_PREFIX = "aws/lambda/"
+# Counting stops here: beyond it the number no longer matters, and a listing has its price.
+COUNTED = 10_000
+
+
+@dataclass(slots=True)
+class Status:
+    """The state of a ledger; times are ISO 8601 in UTC, sizes in bytes, ages in seconds.
+
+    Attributes:
+        version, tree, rows, bytes: of the live root.
+        columns: number of columns; `columns_current` says whether they are those of this code.
+        newest_event: time of the newest event merged; `event_age_seconds` is how long ago that is.
+        published_version: version that image-data.csv shows; None if there is no CSV.
+        published: whether that is the live tree.
+        waiting_segments: segments left in `pending/`.
+        failed_batches: batches that Lambda gave up on, to be redriven.
+        quarantined: events put aside.
+        dead_letters: S3 events that could not be processed; None if not asked.
+        stream: state of the mapping between the table's stream and the exporter; None if not asked.
+        gaps: times of which stream records may have been lost.
+        snapshots: number of snapshots.
+        todo: what an operator should do, in order.
+    """
+
+    version: int
+    tree: str
+    rows: int
+    bytes: int
+    columns: int
+    columns_current: bool
+    newest_event: str
+    event_age_seconds: int | None
+    published_version: int | None
+    published: bool
+    waiting_segments: int
+    failed_batches: int
+    quarantined: int
+    snapshots: int
+    gaps: list[Gap] = field(default_factory=list)
+    dead_letters: int | None = None
+    stream: str | None = None
+    todo: list[str] = field(default_factory=list)
+
+
+def status(ledger: Ledger, now: datetime) -> Status:
+    """Read the state of a ledger from its bucket.
+
+    Raises:
+        ManifestLost, Damaged, NewerFormat: the root is not readable.
+        Unavailable: the store did not answer.
+    """
+    root, _ = ledger.load_root()
+    shown = _shown(ledger)
+    newest = root.checkpoint.newest_event
+    age = int((now - datetime.fromisoformat(newest)).total_seconds()) if newest else None
+    prefixes = (PENDING_PREFIX, FAILED_PREFIX, QUARANTINE_PREFIX, SNAPSHOTS_PREFIX)
+    waiting, failed, quarantined, pinned = ledger.store.map(lambda prefix: _count(ledger, prefix), prefixes)
+    found = Status(
+        version=root.version,
+        tree=root.tree_hash,
+        rows=root.rows.rows,
+        bytes=root.rows.bytes,
+        columns=len(root.columns),
+        columns_current=root.columns == NAMES,
+        newest_event=newest,
+        event_age_seconds=age,
+        published_version=int(shown.get("version", -1)) if shown is not None else None,
+        published=shown is not None and shown.get("tree") == root.tree_hash,
+        waiting_segments=waiting,
+        failed_batches=failed,
+        quarantined=quarantined,
+        snapshots=pinned,
+        gaps=list(root.checkpoint.gaps),
+    )
+    found.todo = todo(found)
+    return found
+
+
+def todo(found: Status) -> list[str]:
+    """Say what an operator should do about a state."""
+    lines = []
+    if found.stream is not None and found.stream != "Enabled":
+        lines.append(f"the stream is not followed ({found.stream}): switch the event source mapping on within 24 hours")
+    for gap in found.gaps:
+        why = "the stream was made anew" if gap.kind == "new-stream" else "records came when others may have been gone"
+        lines.append(
+            f"records between {gap.since or 'the start'} and {gap.until} may be lost ({why}): skyledger backfill"
+        )
+    if found.failed_batches:
+        lines.append(f"{found.failed_batches} batches were given up: skyledger redrive")
+    if found.quarantined:
+        lines.append(f"{found.quarantined} events are in quarantine: look at them, then skyledger redrive")
+    if found.dead_letters:
+        lines.append(f"{found.dead_letters} S3 events could not be processed: skyledger redrive")
+    if not found.published:
+        lines.append("image-data.csv is behind; the next batch publishes it: look again in a minute")
+    if not found.columns_current:
+        lines.append("the CSV has the columns of another version: skyledger replay --columns current --swap")
+    return lines
+
+
+def with_services(found: Status, dead_letters: int | None, stream: str | None) -> Status:
+    """Add what only other services than S3 know."""
+    found.dead_letters, found.stream = dead_letters, stream
+    found.todo = todo(found)
+    return found
+
+
+def _shown(ledger: Ledger) -> Mapping[str, str] | None:
+    try:
+        return ledger.store.head(CSV_KEY).metadata
+    except NotFound:
+        return None
+
+
+def _count(ledger: Ledger, prefix: str) -> int:
+    count = 0
+    for _ in ledger.store.list(prefix):
+        count += 1
+        if count == COUNTED:
+            break
+    return count
+
+
+def count_dead_letters(sqs: Any, url: str) -> int:
+    """Ask SQS for the number of messages in the dead-letter queue, about."""
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
+
+
+def stream_state(functions: Any, mapping: str) -> str:
+    """Ask Lambda for the state of the mapping between stream and exporter."""
+    return str(functions.get_event_source_mapping(UUID=mapping)["State"])
+
+
+def now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)

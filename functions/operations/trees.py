@@ -1,0 +1,122 @@
+"""Reading whole trees as streams, and comparing two of them."""
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ledger.columns import TYPES
+from ledger.manifest import Entry, Tree
+from ledger.objects import Objects
+from ledger.row import key_of, unguard
+
+csv.field_size_limit(1 << 24)  # a cell is at most a table item, 400 KB; Python's default is less
+# Shards read ahead: some megabytes in memory, and enough requests at a time.
+READ_AHEAD = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key that two sides do not tell the same of.
+
+    Attributes:
+        key: `ingested_at,etag`.
+        left, right: the line on either side; None where the key is not there.
+    """
+
+    key: bytes
+    left: bytes | None
+    right: bytes | None
+
+
+def shards_of(objects: Objects, pages: Iterable[Entry]) -> Iterator[Entry]:
+    """List the shards of pages, in order; raises as `Objects.pages` does."""
+    for page in pages:
+        yield from objects.pages([page])[page.sha256]
+
+
+def bodies(objects: Objects, shards: Iterable[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    """Read shards one after the other, some of them ahead; raises as `Objects.shards` does."""
+    ahead: list[Entry] = []
+    for shard in shards:
+        ahead.append(shard)
+        if len(ahead) == READ_AHEAD:
+            yield from _read(objects, ahead)
+            ahead = []
+    yield from _read(objects, ahead)
+
+
+def _read(objects: Objects, shards: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    read = objects.shards(shards)
+    return ((shard, read[shard.sha256]) for shard in shards)
+
+
+def lines(objects: Objects, shards: Iterable[Entry]) -> Iterator[bytes]:
+    """Read the lines of shards, in order."""
+    for _, body in bodies(objects, shards):
+        yield from body.splitlines(keepends=True)
+
+
+def differences(left: Objects, left_tree: Tree, right: Objects, right_tree: Tree) -> Iterator[Difference]:
+    """Compare two trees of the same columns, reading only what they do not share.
+
+    A shard that both have holds the same keys on both sides, so what differs lies in the others.
+    """
+    mine, theirs = unshared(left_tree.pages, right_tree.pages)
+    mine, theirs = unshared([*shards_of(left, mine)], [*shards_of(right, theirs)])
+    return join(lines(left, mine), lines(right, theirs))
+
+
+def unshared(left: Sequence[Entry], right: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
+    """Leave out the pages, or shards, that both sides have."""
+    left_hashes, right_hashes = {entry.sha256 for entry in left}, {entry.sha256 for entry in right}
+    return (
+        [entry for entry in left if entry.sha256 not in right_hashes],
+        [entry for entry in right if entry.sha256 not in left_hashes],
+    )
+
+
+def join(left: Iterator[bytes], right: Iterator[bytes]) -> Iterator[Difference]:
+    """Compare two sequences of lines, each in key order."""
+    one, two = next(left, None), next(right, None)
+    while one is not None or two is not None:
+        if one == two:
+            one, two = next(left, None), next(right, None)
+            continue
+        key_one, key_two = key_of(one) if one else None, key_of(two) if two else None
+        if key_one == key_two:
+            assert key_one is not None
+            yield Difference(key_one, one, two)
+            one, two = next(left, None), next(right, None)
+        elif key_two is None or (key_one is not None and key_one < key_two):
+            assert key_one is not None
+            yield Difference(key_one, one, None)
+            one = next(left, None)
+        else:
+            yield Difference(key_two, None, two)
+            two = next(right, None)
+
+
+def cells(line: bytes) -> list[str]:
+    """Split a row into its cells, without quotes."""
+    return next(csv.reader([line.decode("utf-8", "replace").rstrip("\n")], strict=False))
+
+
+def named_cells(columns: Sequence[str], line: bytes) -> dict[str, str]:
+    """Read a row's cells by the names of the columns, as the table has them: text without its guard."""
+    values = zip(columns, cells(line), strict=False)
+    return {name: unguard(value) if TYPES.get(name) == "text" else value for name, value in values}
+
+
+def both_sides(columns: Sequence[str], found: Difference, left: str, right: str) -> dict[str, Any]:
+    """Describe a difference: the key, and on each side the cells that differ, or null where there is no row."""
+    ingested_at, _, etag = found.key.decode("utf-8", "replace").partition(",")
+    one = named_cells(columns, found.left) if found.left else None
+    two = named_cells(columns, found.right) if found.right else None
+    names = [name for name in columns if (one or {}).get(name) != (two or {}).get(name)]
+    return {
+        "etag": etag,
+        "ingested_at": ingested_at,
+        left: one and {name: one.get(name, "") for name in names},
+        right: two and {name: two.get(name, "") for name in names},
+    }

@@ -1,0 +1,288 @@
+"""Prove that the ledger is what it says: its objects, its CSV, and its journal give one content.
+
+(a) `check_tree`: every object that the root names exists and has the bytes that its name promises, its lines are in
+    order, its counts are right, and it is cut where the rows alone say.
+(b) `check_csv`: `image-data.csv` is header and rows of the root that it names.
+(c) `compare_with_journal`: the live tree is what the journal gives.
+(d) `exports.compare_with_export`: the live tree is what the table holds.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from ledger.errors import Damaged, NotFound, Refused
+from ledger.ledger import Ledger
+from ledger.manifest import CSV_KEY, Entry, Root, page_key, shard_key, starts_page, starts_shard
+from ledger.objects import Objects
+from ledger.row import header, key_of
+from ledger.store import Stored
+from operations.replay import OpenStore, Progress, Wishes, listed_segments, replay, silent
+from operations.scratch import Scratch
+from operations.sink import ScratchObjects
+from operations.swap import Swapped, catch_up
+from operations.trees import READ_AHEAD, Difference, bodies, differences, join, lines, shards_of
+
+_CSV_BLOCK = 4 << 20
+_CSV_TRIES = 5  # a publisher may replace the CSV while it is read
+# Differences that are only events on their way go away within some seconds; a stuck exporter's do not.
+ROUNDS = 4
+ROUND_SECONDS = 3.0
+LISTED = 100  # differences that are told one by one; the rest is counted
+_WATCHED = 100_000  # differences that are looked at again; more are not on their way
+
+
+@dataclass(slots=True)
+class Findings:
+    """What a check found.
+
+    Attributes:
+        checked: what was looked at, in numbers.
+        problems: objects that are not as they should be, one line each.
+        differences: the first of the keys that two sides do not agree on.
+        count: of all such keys.
+        sides: names of the two sides.
+    """
+
+    sides: tuple[str, str] = ("left", "right")
+    checked: dict[str, int | str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def good(self) -> bool:
+        """Say whether nothing was found."""
+        return not self.problems and not self.count
+
+    def differ(self, found: Iterator[Difference]) -> None:
+        """Take differences, the first of them to be listed."""
+        self.differences = list(islice(found, LISTED))
+        self.count = len(self.differences) + sum(1 for _ in found)
+
+
+def check_tree(ledger: Ledger, root: Root, progress: Progress = silent) -> Findings:
+    """Check every object that a root names (a).
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    found = Findings(checked={"pages": 0, "shards": 0, "rows": 0, "bytes": 0})
+    total = sum(page.bytes for tree in (root.rows, root.removals) for page in tree.pages)
+    objects = Objects(ledger.store, cache_bytes=0)
+    for tree in (root.rows, root.removals):
+        before = b""
+        for number, page in enumerate(tree.pages):
+            before = _check_page(objects, root, page, number == 0, before, found)
+            progress("checking shards", int(found.checked["bytes"]), total)
+    return found
+
+
+def _check_page(objects: Objects, root: Root, page: Entry, first: bool, before: bytes, found: Findings) -> bytes:
+    """Check a page and its shards; give the last key in it."""
+    found.checked["pages"] = int(found.checked["pages"]) + 1
+    name = page_key(page.sha256)
+    try:
+        shards = objects.pages([page])[page.sha256]
+    except Damaged as error:
+        found.problems.append(str(error))
+        return before
+    sums = (sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards))
+    if not shards or (sums, shards[0].first) != ((page.rows, page.bytes), page.first):
+        found.problems.append(f"{name} does not have the rows, bytes or first key that the root says")
+    for index, shard in enumerate(shards):
+        if starts_page(shard.first, root.targets) != (index == 0) and not (first and index == 0):
+            found.problems.append(f"{name} is not cut where its shards say, at shard {index}")
+    for start in range(0, len(shards), READ_AHEAD):
+        part = shards[start : start + READ_AHEAD]
+        for index, (shard, body) in enumerate(_bodies(objects, part, found), start):
+            before = _check_shard(root, shard, body, first and index == 0, before, found)
+    return before
+
+
+def _bodies(objects: Objects, shards: Sequence[Entry], found: Findings) -> Iterator[tuple[Entry, bytes]]:
+    """Read shards; one that is damaged is told and left out."""
+
+    def read(shard: Entry) -> bytes | str:
+        try:
+            return objects.shard(shard.sha256)
+        except Damaged as error:
+            return str(error)
+
+    for shard, body in zip(shards, objects.store.map(read, shards), strict=True):
+        if isinstance(body, str):
+            found.problems.append(body)
+        else:
+            yield shard, body
+
+
+def _check_shard(root: Root, shard: Entry, body: bytes, first: bool, before: bytes, found: Findings) -> bytes:
+    name = shard_key(shard.sha256)
+    content = body.splitlines(keepends=True)
+    for number, value in (("shards", 1), ("rows", len(content)), ("bytes", len(body))):
+        found.checked[number] = int(found.checked[number]) + value
+    if (len(content), len(body)) != (shard.rows, shard.bytes) or not body.endswith(b"\n"):
+        found.problems.append(f"{name} does not have the rows or bytes that its page says")
+    for index, line in enumerate(content):
+        try:
+            key = key_of(line)
+        except ValueError:
+            found.problems.append(f"{name} has a line without a key, line {index + 1}")
+            continue
+        if key <= before:
+            found.problems.append(f"{name} is not in order at line {index + 1}")
+        if index == 0 and key != shard.first:
+            found.problems.append(f"{name} does not start with the key that its page says")
+        if starts_shard(key, len(line), root.targets) != (index == 0) and not (first and index == 0):
+            found.problems.append(f"{name} is not cut where its rows say, at line {index + 1}")
+        before = key
+    return before
+
+
+def check_csv(ledger: Ledger, progress: Progress = silent) -> Findings:
+    """Check that image-data.csv is header and rows of the root that it names (b).
+
+    By its checksum where S3 keeps one: the ETag of an object that was put whole is its MD5 (AWS, "Checking object
+    integrity"). Otherwise, or if that differs, byte by byte.
+
+    Raises:
+        Unavailable, Damaged: the store did not answer, or the tree itself is not whole.
+    """
+    for _ in range(_CSV_TRIES):
+        found = Findings(("tree", "csv"))
+        try:
+            stored = ledger.store.head(CSV_KEY)
+            root = _shown(ledger, stored)
+            if root is None:
+                found.problems.append(f"{CSV_KEY} does not name a root that is still kept; a publish makes it anew")
+                return found
+            found.checked = {"version": root.version, "bytes": stored.size, "rows": root.rows.rows}
+            if not _same_bytes(ledger, root, stored, progress):
+                found.differ(
+                    join(
+                        lines(ledger.objects, shards_of(ledger.objects, root.rows.pages)),
+                        _csv_lines(ledger, stored, found),
+                    )
+                )
+                if found.good:
+                    found.problems.append(f"{CSV_KEY} differs from the tree, but not in its rows: in header or order")
+        except NotFound:
+            found.problems.append(f"there is no {CSV_KEY}")
+        except Refused:
+            continue  # another version was published meanwhile
+        return found
+    raise Refused(f"{CSV_KEY} was replaced {_CSV_TRIES} times while it was read: try again")
+
+
+def _shown(ledger: Ledger, stored: Stored) -> Root | None:
+    live, _ = ledger.load_root()
+    if stored.metadata.get("tree") == live.tree_hash:
+        return live
+    try:
+        return ledger.load_copy(stored.metadata.get("root", ""))
+    except (NotFound, Damaged):
+        return None
+
+
+def _same_bytes(ledger: Ledger, root: Root, stored: Stored, progress: Progress) -> bool:
+    """Say whether the CSV has the tree's bytes."""
+    start = header(root.columns)
+    total = len(start) + root.rows.bytes
+    if stored.size != total:
+        return False
+    objects = Objects(ledger.store, cache_bytes=0)
+    whole = hashlib.md5(start, usedforsecurity=False)
+    by_checksum = len(stored.etag) == 2 * whole.digest_size and "-" not in stored.etag
+    if not by_checksum and ledger.store.get_range(CSV_KEY, 0, len(start) - 1, etag=stored.etag) != start:
+        return False
+    offset = len(start)
+    for shard, body in bodies(objects, shards_of(objects, root.rows.pages)):
+        last = offset + shard.bytes - 1
+        if by_checksum:
+            whole.update(body)
+        elif ledger.store.get_range(CSV_KEY, offset, last, etag=stored.etag) != body:
+            return False
+        offset = last + 1
+        progress("comparing the CSV", offset, total)
+    return not by_checksum or whole.hexdigest() == stored.etag
+
+
+def _csv_lines(ledger: Ledger, stored: Stored, found: Findings) -> Iterator[bytes]:
+    """Read the rows of the CSV, block by block; a line that is no row is told and left out."""
+    rest, number = b"", 0
+    for first in range(0, stored.size, _CSV_BLOCK):
+        last = min(first + _CSV_BLOCK, stored.size) - 1
+        block = rest + ledger.store.get_range(CSV_KEY, first, last, etag=stored.etag)
+        *whole, rest = block.split(b"\n")
+        if last == stored.size - 1 and rest:
+            whole.append(rest)
+        for line in whole:
+            number += 1
+            if number == 1:
+                continue
+            try:
+                key_of(line + b"\n")
+            except ValueError:
+                if len(found.problems) < LISTED:
+                    found.problems.append(f"{CSV_KEY} has a line that is no row, line {number}")
+                continue
+            yield line + b"\n"
+
+
+def compare_with_journal(
+    ledger: Ledger,
+    scratch: Scratch,
+    *,
+    open_store: OpenStore | None = None,
+    processes: int = 1,
+    progress: Progress = silent,
+    report: Callable[[str], None] = lambda line: None,
+) -> Findings:
+    """Check that the live tree is what the journal gives (c), also while exporters run.
+
+    The rebuilt tree is caught up with the live one as a swap would do it. What is journaled but not merged yet differs
+    for a moment; so what differs is looked at again some seconds later, and only what stays the same is told.
+
+    Args:
+        ledger: whose tree and journal.
+        scratch: takes the rebuilt tree; cleared before and after.
+        open_store: as for `replay`.
+        processes: as for `replay`.
+        progress: as for `replay`.
+        report: is told, in a line, what goes on.
+
+    Raises:
+        Damaged: a segment or an object of the tree is not readable.
+        Unavailable: the store did not answer.
+    """
+    live, _ = ledger.load_root()
+    wishes = Wishes(columns=live.columns, targets=live.targets, keep="scratch")
+    replayed = replay(ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress)
+    beside = Ledger(ledger.store)
+    beside.objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
+    rebuilt, done = replayed.root, Swapped(replayed.root, replayed.root.version)
+    found = Findings(("tree", "journal"))
+    staying: dict[bytes, Difference] | None = None
+    for number in range(ROUNDS):
+        if number:
+            ledger.sleep(ROUND_SECONDS)
+        live, _ = ledger.load_root()
+        rebuilt = catch_up(beside, rebuilt, live, lambda: listed_segments(scratch, replayed.plan), "", done, report)
+        found_now = differences(ledger.objects, live.rows, beside.objects, rebuilt.rows)
+        now = {one.key: one for one in islice(found_now, _WATCHED)}
+        staying = now if staying is None else {key: one for key, one in staying.items() if now.get(key) == one}
+        if not staying:
+            break
+        report(f"{len(staying):,} differences, looking again whether they are only on their way")
+    found.checked = {
+        "version": live.version,
+        "segments": replayed.plan.segments + done.caught_up,
+        "events": replayed.told.events,
+        "quarantined": replayed.told.quarantined,
+        "tree": live.tree_hash,
+        "journal": rebuilt.tree_hash,
+    }
+    found.differ(iter((staying or {}).values()))
+    scratch.clear()
+    return found

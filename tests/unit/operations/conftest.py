@@ -1,0 +1,30 @@
+"""Runs `skyledger` in this process, on a bucket in memory."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from command_line import Ran
+from infra.local.memory_store import MemoryStore
+from operations import place
+from operations.cli import app
+
+
+@pytest.fixture
+def skyledger(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
+    """Run the command with these arguments."""
+    monkeypatch.setattr(place, "open_bucket", lambda bucket, arguments: store)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("SKYLEDGER_BUCKET", "exports")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.delenv("SKYLEDGER_STACK", raising=False)
+
+    def run(*arguments: str) -> Ran:
+        result = CliRunner().invoke(app, [str(one) for one in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    return run

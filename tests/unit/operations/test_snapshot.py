@@ -1,0 +1,107 @@
+"""Snapshots pin a tree, and restoring one can be undone."""
+
+import pytest
+
+from factories import insert, item, make_ledger, model_csv, modify
+from infra.local.memory_store import MemoryStore
+from ledger.columns import NAMES
+from ledger.commit import commit
+from ledger.errors import Damaged
+from ledger.ledger import Ledger
+from ledger.publish import publish
+from operations.snapshot import BadName, load, pin, remove, restore, snapshots
+from operations.swap import NotSwapped
+from reader import read_csv, read_root, read_rows
+
+
+def test_a_restored_snapshot_is_a_new_version_with_the_old_rows(ledger: Ledger, store: MemoryStore) -> None:
+    """Versions never go back; the CSV shows the old tree, and exporters merge into it."""
+    commit(ledger, [insert(1)])
+    pin(ledger, "monday", read_root(store))
+    commit(ledger, [insert(2)])
+    publish(ledger)
+    version = read_root(store).version
+    root, undo = restore(ledger, load(ledger, "monday"))
+    assert root.version == version + 1
+    assert read_csv(store) == read_rows(store) == model_csv([item(1)])
+    commit(make_ledger(store, 2), [insert(3)])
+    assert read_rows(store) == model_csv([item(1), item(3)])
+    restore(ledger, load(ledger, undo))
+    assert read_csv(store) == model_csv([item(1), item(2)])
+
+
+def test_an_exporter_that_is_faster_is_kept_for_undoing(store: MemoryStore) -> None:
+    """The snapshot made before holds exactly the root that was replaced."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    pin(ledger, "monday", read_root(store))
+    exporter = make_ledger(store, 2)
+    real = store.put_if_match
+    late = [insert(2), insert(3)]
+
+    def put_if_match(key: str, *arguments: object) -> str:
+        if key == "manifest.json" and late:
+            one = late.pop()
+            commit(exporter, [one])
+        return real(key, *arguments)  # type: ignore[arg-type]
+
+    store.put_if_match = put_if_match  # type: ignore[method-assign]
+    _, undo = restore(make_ledger(store, 3), load(ledger, "monday"))
+    assert read_rows(store) == model_csv([item(1)])
+    assert [one.name for one in snapshots(ledger)] == [undo, "monday"]
+    restore(ledger, load(ledger, undo))
+    assert read_rows(store) == model_csv([item(1), item(2), item(3)])
+
+
+def test_exporters_that_always_win_are_given_way(store: MemoryStore) -> None:
+    """A restore that cannot win says so and leaves the tree as it is."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(0)])
+    pin(ledger, "start", read_root(store))
+    exporter, numbers = make_ledger(store, 2), iter(range(1, 10**6))
+    real, busy = store.put_if_match, []
+
+    def put_if_match(key: str, *arguments: object) -> str:
+        if key == "manifest.json" and not busy:
+            busy.append(1)
+            commit(exporter, [insert(next(numbers))])
+            busy.pop()
+        return real(key, *arguments)  # type: ignore[arg-type]
+
+    store.put_if_match = put_if_match  # type: ignore[method-assign]
+    with pytest.raises(NotSwapped):
+        restore(make_ledger(store, 3), load(ledger, "start"))
+    assert read_root(store).rows.rows == 61
+    assert [one.name for one in snapshots(ledger)] == ["start"]
+
+
+def test_names_are_safe_unique_and_known(ledger: Ledger, store: MemoryStore) -> None:
+    """A name is one path segment, stands for one root, and must exist."""
+    root, _ = ledger.load_root()
+    for name in ("", "../roots/1", "a/b", "ü", "-x", "a" * 101):
+        with pytest.raises(BadName):
+            pin(ledger, name, root)
+    pin(ledger, "a.b-c_d", root)
+    pin(ledger, "a.b-c_d", root)
+    commit(ledger, [insert(1)])
+    with pytest.raises(BadName, match="another snapshot"):
+        pin(ledger, "a.b-c_d", read_root(store))
+    with pytest.raises(BadName, match="no snapshot"):
+        load(ledger, "other")
+    remove(ledger, "a.b-c_d")
+    assert not list(snapshots(ledger))
+
+
+def test_a_snapshot_whose_objects_are_gone_is_not_restored(ledger: Ledger, store: MemoryStore) -> None:
+    """Somebody deleted shards by hand: the live tree stays."""
+    commit(ledger, [insert(1)])
+    pin(ledger, "monday", read_root(store))
+    page = read_root(store).rows.pages[0]
+    shard = ledger.objects.pages([page])[page.sha256][0]
+    commit(ledger, [modify(1, 2, title={"S": "new"})])
+    store.delete([f"shards/{shard.sha256}.csv"])
+    before = read_root(store)
+    with pytest.raises(Damaged, match=shard.sha256):
+        restore(make_ledger(store, 2), load(ledger, "monday"))
+    assert read_root(store) == before
+    assert before.columns == NAMES

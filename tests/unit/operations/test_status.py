@@ -1,0 +1,62 @@
+"""`status` says how the ledger is and what to do."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from factories import START, event, insert, item, make_ledger
+from infra.local.memory_store import MemoryStore
+from ledger.columns import NAMES
+from ledger.commit import commit
+from ledger.ledger import Ledger
+from ledger.manifest import encode_root
+from ledger.publish import publish
+from operations.status import status, with_services
+
+NOW = START + timedelta(seconds=90)
+
+
+def test_a_healthy_ledger_needs_nothing(ledger: Ledger, store: MemoryStore) -> None:
+    """Numbers are the root's, the age is that of the newest event, and there is nothing to do."""
+    commit(ledger, [event("INSERT", item(1), seconds=30)])
+    publish(ledger)
+    root, _ = ledger.load_root()
+    found = status(ledger, NOW)
+    assert (found.version, found.rows, found.bytes, found.tree) == (1, 1, root.rows.bytes, root.tree_hash)
+    assert (found.newest_event, found.event_age_seconds) == ("2026-11-25T08:00:30Z", 60)
+    assert (found.published, found.published_version, found.todo) == (True, 1, [])
+
+
+def test_an_empty_ledger_has_no_age(ledger: Ledger) -> None:
+    """Before the first event there is nothing to be late."""
+    publish(ledger)
+    found = status(ledger, NOW)
+    assert (found.rows, found.newest_event, found.event_age_seconds, found.published) == (0, "", None, True)
+
+
+def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, store: MemoryStore) -> None:
+    """Each line of what is to do names a command."""
+    commit(ledger, [insert(1), insert(2, size_bytes={"S": "bad"})])
+    publish(ledger)
+    commit(ledger, [insert(3)])
+    store.put_new("aws/lambda/uuid/shardId-1/2026/11/25/x", b"{}", "application/json")
+    store.put_new("pending/x", b"{}", "text/plain")
+    root, etag = ledger.load_root()
+    store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
+    found = with_services(status(make_ledger(store), NOW), 7, "Disabled")
+    assert (found.failed_batches, found.quarantined, found.waiting_segments, found.dead_letters) == (1, 1, 1, 7)
+    assert (found.published, found.published_version, found.columns_current) == (False, 1, False)
+    text = "\n".join(found.todo)
+    for advice in ("skyledger redrive", "replay --columns current --swap", "within 24 hours", "behind"):
+        assert advice in text
+
+
+def test_a_gap_names_its_times_and_the_backfill(ledger: Ledger) -> None:
+    """A stream that was made anew may have lost what was written in between."""
+    other = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
+    commit(ledger, [event("INSERT", item(1), seconds=0)])
+    commit(ledger, [event("INSERT", item(2), seconds=7200, stream=other)])
+    publish(ledger)
+    found = status(ledger, NOW)
+    assert [gap.kind for gap in found.gaps] == ["new-stream"]
+    assert "between 2026-11-25T08:00:00Z and 2026-11-25T10:00:00Z" in found.todo[0]
+    assert "skyledger backfill" in found.todo[0]
