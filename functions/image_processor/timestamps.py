@@ -110,7 +110,7 @@ def utc_stamp(date: str, time: tuple[Raw, ...] | str) -> str | None:
         raise Unusable("not a time")
     try:
         moment = datetime(year, month, day, int(hour), int(minute), int(second))
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:  # the latter for numbers beyond 32 bits
         raise Unusable("no such date or time") from error
     return moment.isoformat() + _fraction_text(second % 1) + "Z"
 

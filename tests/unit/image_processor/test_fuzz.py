@@ -16,8 +16,10 @@ from image_files import (
     ASCII,
     DOUBLE,
     EXIF_IFD,
+    GPS_IFD,
     LONG,
     MAKE,
+    RATIONAL,
     UNDEFINED,
     Raw,
     ascii_value,
@@ -291,3 +293,11 @@ def test_values_scattered_beyond_the_limit_cost_themselves_only():
     assert value(record, "width_px") == "4000"
     assert value(record, "model") == "x" * 20
     assert "exif: values beyond the read limit left out" in json.loads(value(record, "warnings"))
+
+
+def test_hours_beyond_what_a_clock_can_hold_cost_the_time_only():
+    """GPSTimeStamp of 4,294,967,295 hours: found by bending a real file."""
+    gps = {7: (RATIONAL, 3, struct.pack("<6I", 0xFFFFFFFF, 1, 0, 1, 0, 1)), 29: ascii_value("2026:11:25")}
+    record = checked(jpeg(exif_segment(tiff({MAKE: ascii_value("DJI"), GPS_IFD: gps}))))
+    assert (value(record, "make"), value(record, "gps_datetime")) == ("DJI", None)
+    assert "gps_datetime" in (value(record, "warnings") or "")
