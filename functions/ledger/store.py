@@ -5,7 +5,9 @@ Conditional writes (AWS S3 User Guide, "Conditional writes") answer in one of th
     done                      200                       the new ETag, or True for a new object
     condition not met         412, 404 for If-Match     Refused (NotFound): nothing was written
     another writer at it      409                       Refused: nothing was written
-    lost answer, overload     no answer, 5xx            Unknown: it may have landed
+    lost answer, overload     no answer, 5xx, or a 200  Unknown: it may have landed
+                              whose body does not tell
+    denied, malformed         other 4xx                 Unavailable: nothing was written
 
 The SDK must not send a swap twice: resent after a lost answer, it would get 412 for its own success. So swaps go
 through a client without retries, and `Unknown` is told from `Refused`. Content-addressed writes may be sent any
@@ -21,8 +23,9 @@ from typing import Any, Protocol, TypeVar
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
-from ledger.errors import NotFound, Refused, Unavailable, Unknown
+from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -38,6 +41,8 @@ _PUT_NEW_TRIES = 4
 _EXISTS = {"PreconditionFailed", "412"}
 _REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _MISSING = {"NoSuchKey", "NotFound", "NoSuchUpload", "404"}
+_OVERLOADED = {"SlowDown", "RequestTimeout"}  # the second is a 400, for a request that came too slowly
+_NO_ANSWER = (BotoCoreError, OSError, ResponseParserError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,10 @@ class Store(Protocol):
     def put_if_match(
         self, key: str, body: bytes, etag: str | None, content_type: str, metadata: Mapping[str, str]
     ) -> str:
-        """Replace the object with this ETag, or create it if `etag` is None; sent once. Raises Refused, Unknown."""
+        """Replace the object with this ETag, or create it if `etag` is None; sent once.
+
+        Raises Refused, NotFound, Unavailable (nothing was written), Unknown.
+        """
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """List objects in key order. Raises Unavailable."""
@@ -88,7 +96,7 @@ class Store(Protocol):
         """Delete objects; those that are gone are fine. Raises Unavailable."""
 
     def delete_if_match(self, key: str, etag: str) -> None:
-        """Delete the object with this ETag; sent once. Raises Refused, NotFound, Unknown."""
+        """Delete the object with this ETag; sent once. Raises as `put_if_match`."""
 
     def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
         """Start a multipart upload and give its id. Raises Unavailable."""
@@ -100,7 +108,7 @@ class Store(Protocol):
         """Copy bytes first..last of `source`, which must have this ETag, as a part. Raises Refused, Unavailable."""
 
     def finish_upload(self, key: str, upload: str, parts: Sequence[str], etag: str | None) -> str:
-        """Complete under the condition of `put_if_match`; sent once. Raises Refused, Unknown."""
+        """Complete under the condition of `put_if_match`; sent once. Raises as it does."""
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine. Raises Unavailable."""
@@ -135,9 +143,9 @@ class S3Store:
             if _code(error) in ("304", "NotModified"):
                 return None
             raise _read_error(error, key) from error
-        except (BotoCoreError, OSError) as error:
+        except _NO_ANSWER as error:
             raise Unavailable(f"{key}: {type(error).__name__}") from error
-        return _stored(answer, body)
+        return _stored(answer, body, key)
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive)."""
@@ -147,7 +155,7 @@ class S3Store:
             body: bytes = answer["Body"].read()
         except ClientError as error:
             raise _read_error(error, key) from error
-        except (BotoCoreError, OSError) as error:
+        except _NO_ANSWER as error:
             raise Unavailable(f"{key}: {type(error).__name__}") from error
         if len(body) != last - first + 1:
             raise Unavailable(f"{key}: {len(body)} of {last - first + 1} bytes came")
@@ -155,7 +163,7 @@ class S3Store:
 
     def head(self, key: str) -> Stored:
         """Read all but the bytes."""
-        return _stored(self._read(self._s3.head_object, key, Key=key), b"")
+        return _stored(self._read(self._s3.head_object, key, Key=key), b"", key)
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Create an object; False if the key exists."""
@@ -168,7 +176,7 @@ class S3Store:
                 if _code(error) not in _REFUSED:
                     raise _read_error(error, key) from error
                 # 409: another request on this key was in the way and nothing was written. That is not "exists".
-            except (BotoCoreError, OSError) as error:
+            except _NO_ANSWER as error:
                 raise Unavailable(f"{key}: {type(error).__name__}") from error
             else:
                 return True
@@ -181,7 +189,7 @@ class S3Store:
         answer = self._swap(
             self._s3_once.put_object, key, etag, Body=body, ContentType=content_type, Metadata=dict(metadata)
         )
-        return _etag(answer)
+        return _etag(answer, key, Unknown)
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """List objects in key order."""
@@ -189,7 +197,7 @@ class S3Store:
         while True:
             answer = self._read(self._s3.list_objects_v2, prefix, Prefix=prefix, **token)
             for item in answer.get("Contents", ()):
-                yield Listed(item["Key"], item["Size"], item["LastModified"], _etag(item))
+                yield Listed(item["Key"], item["Size"], item["LastModified"], _etag(item, item["Key"]))
             if not answer.get("IsTruncated"):
                 return
             token = {"ContinuationToken": answer["NextContinuationToken"]}
@@ -212,12 +220,12 @@ class S3Store:
         answer = self._read(
             self._s3.create_multipart_upload, key, Key=key, ContentType=content_type, Metadata=dict(metadata)
         )
-        return str(answer["UploadId"])
+        return _named(answer, "UploadId", key)
 
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         """Upload a part and give its ETag."""
         answer = self._read(self._s3.upload_part, key, Key=key, UploadId=upload, PartNumber=number, Body=body)
-        return _etag(answer)
+        return _etag(answer, key)
 
     def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
         """Copy bytes first..last of `source`, which must have this ETag, as a part."""
@@ -231,7 +239,7 @@ class S3Store:
             CopySourceIfMatch=f'"{etag}"',
             CopySourceRange=f"bytes={first}-{last}",
         )
-        return _etag(answer["CopyPartResult"])
+        return _etag(answer.get("CopyPartResult", {}), key)
 
     def finish_upload(self, key: str, upload: str, parts: Sequence[str], etag: str | None) -> str:
         """Complete under the condition of `put_if_match`."""
@@ -239,7 +247,7 @@ class S3Store:
         answer = self._swap(
             self._s3_once.complete_multipart_upload, key, etag, UploadId=upload, MultipartUpload={"Parts": numbered}
         )
-        return _etag(answer)
+        return _etag(answer, key, Unknown)
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine."""
@@ -257,7 +265,7 @@ class S3Store:
             return call(Bucket=self.bucket, **arguments)
         except ClientError as error:
             raise _read_error(error, key) from error
-        except (BotoCoreError, OSError) as error:
+        except _NO_ANSWER as error:
             raise Unavailable(f"{key}: {type(error).__name__}") from error
 
     def _swap(self, call: Callable[..., Any], key: str, etag: str | None, **arguments: Any) -> Any:
@@ -270,10 +278,10 @@ class S3Store:
                 raise Refused(f"{key}: {code}") from error
             if code in _MISSING:
                 raise NotFound(f"{key}: {code}") from error
-            if code == "SlowDown" or status >= 500 or status == 200:
+            if code in _OVERLOADED or status >= 500 or status == 200:
                 raise Unknown(f"{key}: {code}") from error
-            raise
-        except (BotoCoreError, OSError) as error:
+            raise Unavailable(f"{key}: {code}") from error
+        except _NO_ANSWER as error:
             raise Unknown(f"{key}: {type(error).__name__}") from error
 
 
@@ -291,11 +299,17 @@ def _read_error(error: ClientError, key: str) -> Exception:
     return Unavailable(f"{key}: {code}")
 
 
-def _etag(answer: Mapping[str, Any]) -> str:
-    return str(answer["ETag"]).strip('"')
+def _etag(answer: Mapping[str, Any], key: str, without: type[LedgerError] = Unavailable) -> str:
+    return _named(answer, "ETag", key, without).strip('"')
 
 
-def _stored(answer: Mapping[str, Any], body: bytes) -> Stored:
-    return Stored(
-        body, _etag(answer), answer.get("Metadata", {}), answer.get("ContentLength", 0), answer.get("LastModified")
-    )
+def _named(answer: Mapping[str, Any], name: str, key: str, without: type[LedgerError] = Unavailable) -> str:
+    """Take a value out of an answer; S3 may say 200 before it knows the outcome, and then not tell it."""
+    if name not in answer:
+        raise without(f"{key}: the answer has no {name}")
+    return str(answer[name])
+
+
+def _stored(answer: Mapping[str, Any], body: bytes, key: str) -> Stored:
+    metadata, size, modified = (answer.get(name) for name in ("Metadata", "ContentLength", "LastModified"))
+    return Stored(body, _etag(answer, key), metadata or {}, size or 0, modified)
