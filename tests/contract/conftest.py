@@ -1,0 +1,57 @@
+"""The stores that the contract is tried on."""
+
+from collections.abc import Iterator
+from subprocess import CalledProcessError
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.local.emulator import ACCESS_KEY, Emulator, make_environment
+from infra.local.seaweed import SeaweedFS
+from infra.local.servers import ServerError
+from infra.local.stack import HOME
+from ledger.store import Store
+from store_kinds import GAPS, Kind, arguments
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
+    """A real S3 server, for the whole session."""
+    with SeaweedFS(tmp_path_factory.mktemp("seaweed")) as server:
+        keys = arguments(server.endpoint_url, server.access_key, server.secret_key)
+        yield Kind("seaweed", server.client(), keys)
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
+    """The emulator that the local stack runs on, for the whole session."""
+    try:
+        server = Emulator(make_environment(HOME / "emulator"), tmp_path_factory.mktemp("emulator"))
+    except (OSError, ServerError, CalledProcessError) as error:
+        pytest.skip(f"the local stack's emulator does not start here: {error}")
+    with server:
+        yield Kind("emulator", server.client("s3"), arguments(server.endpoint_url, ACCESS_KEY, ACCESS_KEY))
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Kind]:
+    """moto, in this process."""
+    with mock_aws():
+        keys = arguments(None, "test", "test")
+        yield Kind("moto", boto3.client("s3", **keys), keys)
+
+
+@pytest.fixture(params=["memory", "moto", "seaweed", "emulator"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Every implementation in turn; what it is known not to do is expected to fail."""
+    name: str = request.param
+    if reason := GAPS.get(name, {}).get(request.node.originalname):
+        request.node.add_marker(pytest.mark.xfail(reason=f"{name} {reason}", strict=True))
+    return Kind("memory") if name == "memory" else request.getfixturevalue(name)
+
+
+@pytest.fixture
+def bucket(kind: Kind) -> Store:
+    """An empty bucket of the implementation in turn."""
+    return kind.new()

@@ -1,0 +1,49 @@
+"""Implementations of the store that the contract is tried on, and what each is known not to do."""
+
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from infra.local.memory_store import MemoryStore
+from ledger.store import S3Store, Store
+
+_numbers = count(1)
+
+# What an implementation is known not to do. Strict: if it learns, the test says so.
+GAPS = {
+    "moto": {
+        "test_a_completion_keeps_its_condition": "ignores If-Match on CompleteMultipartUpload",
+        "test_a_put_in_the_middle_of_an_upload_refuses_it": "ignores If-Match on CompleteMultipartUpload",
+        "test_of_many_who_complete_on_one_etag_one_wins": "ignores If-Match on CompleteMultipartUpload",
+        "test_a_completion_on_a_missing_object_is_no_creation": "ignores If-Match on CompleteMultipartUpload",
+        "test_a_copy_is_pinned_to_the_etag_of_its_source": "ignores CopySourceIfMatch on UploadPartCopy",
+        "test_an_aborted_upload_is_gone": "breaks down on completing an upload that is gone",
+        "test_a_copy_past_the_end_is_no_part": "clips ranges of UploadPartCopy",
+    },
+    "emulator": {
+        "test_a_part_below_5_mib_must_be_the_last": "takes parts of any size",
+    },
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One implementation: its name, and where its buckets are."""
+
+    name: str
+    client: Any = None
+    arguments: Any = None
+
+    def new(self) -> Store:
+        """Make an empty bucket, and a store on it."""
+        if self.name == "memory":
+            return MemoryStore()
+        bucket = f"contract-{next(_numbers)}"
+        self.client.create_bucket(Bucket=bucket)
+        return S3Store(bucket, **self.arguments)
+
+
+def arguments(endpoint_url: str | None, access_key: str, secret_key: str) -> dict[str, str]:
+    """Make the client arguments for an S3 server."""
+    made = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "region_name": "us-east-1"}
+    return made if endpoint_url is None else made | {"endpoint_url": endpoint_url}
