@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ledger.errors import BadEvent
-from ledger.row import RowEncoder, item_key, item_revision
+from ledger.row import RowEncoder, item_key, item_revision, key_of, revision_of
 
 Event = Mapping[str, Any]
 
@@ -56,7 +57,8 @@ def changes_of(event: Event, encoder: RowEncoder) -> list[Change]:
 
 
 def _put(new: Any, old: Any, record: Mapping[str, Any], encoder: RowEncoder) -> list[Change]:
-    key, revision, line = item_key(new), item_revision(new), encoder.line(new)
+    line = encoder.line(new)
+    key, revision = key_of(line), revision_of(line)
     if not old:
         return [Change(key, revision, line)]
     old_key, old_revision = item_key(old), item_revision(old)
@@ -106,9 +108,14 @@ def sequence_number(event: Event) -> str:
 def stream_of(event: Event) -> str:
     """Name the record's stream: `table/label`. A stream that is switched on again has another label."""
     try:
-        parts = str(event["eventSourceARN"]).split("/")
+        return _stream_name(str(event["eventSourceARN"]))
     except (KeyError, TypeError):
         return ""
+
+
+@lru_cache
+def _stream_name(arn: str) -> str:
+    parts = arn.split("/")
     return f"{parts[1]}/{parts[3]}" if len(parts) > 3 else ""
 
 
@@ -125,6 +132,11 @@ def _event_time(record: Mapping[str, Any]) -> bytes:
     if not isinstance(seconds, int | float):
         raise BadEvent("ApproximateCreationDateTime is not a number")
     try:
-        return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+        return _iso(int(seconds))
     except (OverflowError, OSError, ValueError) as error:
         raise BadEvent("ApproximateCreationDateTime is out of range") from error
+
+
+@lru_cache  # the records of a batch share a few seconds
+def _iso(seconds: int) -> bytes:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from isal import igzip
 
 from ledger.change import Event, event_time, sequence_number
 from ledger.errors import Damaged, NotFound
@@ -17,7 +18,9 @@ from ledger.store import Store
 PREFIX = "journal/"
 PENDING_PREFIX = "pending/"
 QUARANTINE_PREFIX = "quarantine/"
-_GZIP_LEVEL = 1
+# ISA-L's second level: of the records of a survey it makes a 14th in 2 us each; zlib's fastest makes a 12th in 13 us,
+# which was a quarter of what a commit computes. It is plain gzip to every reader.
+_GZIP_LEVEL = 2
 _NO_TIME = "1970-01-01T00:00:00Z"  # a batch whose first record has no time is journaled all the same
 
 
@@ -60,7 +63,7 @@ def write_segment(store: Store, segment: Segment) -> bool:
     Raises:
         Unavailable: the store did not answer.
     """
-    body = gzip.compress(segment.body, _GZIP_LEVEL, mtime=0)
+    body = igzip.compress(segment.body, _GZIP_LEVEL, mtime=0)
     return store.put_new(segment.key, body, "application/gzip")
 
 

@@ -57,15 +57,16 @@ def touched_shards(tree: Tree, pages: Mapping[str, Sequence[Entry]], keys: Seque
     return [shards[index] for index in sorted(_touched(shards, keys))]
 
 
-def _touched(entries: Sequence[Entry], keys: Iterable[bytes]) -> set[int]:
-    if not entries:
-        return set()
+def _touched(entries: Sequence[Entry], keys: Sequence[bytes]) -> set[int]:
     touched = set()
-    for key in keys:
-        index = position(entries, key)
+    done = 0
+    while entries and done < len(keys):
+        index = position(entries, keys[done])
         touched.add(index)
-        if index and entries[index].first == key:
+        if index and entries[index].first == keys[done]:
             touched.add(index - 1)  # without its first line, the entry may join the one before
+        # All keys before the next entry touch this one, too.
+        done = bisect_left(keys, entries[index + 1].first, lo=done) if index + 1 < len(entries) else len(keys)
     return touched
 
 
