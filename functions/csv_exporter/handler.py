@@ -1,17 +1,47 @@
 """The CsvExporter function: stream records in, one commit and one publish, a report out."""
 
 import os
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from ledger.change import Event, sequence_number
+from ledger.change import Event, event_time, sequence_number
 from ledger.commit import Report, commit
 from ledger.errors import LedgerError
-from ledger.ledger import Ledger
+from ledger.ledger import Ledger, TimeLeft
 from ledger.publish import Published, publish
 from ledger.store import S3Store
+
+METRICS: dict[str, tuple[MetricUnit, str]] = {
+    "Events": (MetricUnit.Count, "stream records received"),
+    "BatchesFailed": (MetricUnit.Count, "batches of which nothing can be promised: delivered again"),
+    "EventsUnfinished": (MetricUnit.Count, "events that the time left did not allow: delivered again"),
+    "EventsQuarantined": (MetricUnit.Count, "events that cannot become a row, put aside"),
+    "RowsPut": (MetricUnit.Count, "rows that came or changed"),
+    "RowsRemoved": (MetricUnit.Count, "rows that went"),
+    "StaleChanges": (MetricUnit.Count, "changes that the CSV had already, or newer ones"),
+    "PutsAfterRemoval": (MetricUnit.Count, "late changes of rows that were removed since"),
+    "ForeignWrites": (MetricUnit.Count, "changes by a writer that does not raise the revision"),
+    "Conflicts": (MetricUnit.Count, "swaps of the root that another exporter won"),
+    "SegmentsCombined": (MetricUnit.Count, "batches that one exporter committed for others, counted at both"),
+    "CommitSeconds": (MetricUnit.Seconds, "time that the commit took"),
+    "PublishSeconds": (MetricUnit.Seconds, "time that the publish took"),
+    "BytesUploaded": (MetricUnit.Bytes, "bytes of the CSV that passed through the function"),
+    "BytesCopied": (MetricUnit.Bytes, "bytes of the CSV copied inside S3"),
+    "BatchesPublished": (MetricUnit.Count, "batches that image-data.csv shows"),
+    "PublishLag": (MetricUnit.Seconds, "from the batch's oldest event until image-data.csv shows it"),
+    "ExportAge": (MetricUnit.Seconds, "age of the newest event that image-data.csv shows"),
+    "GapsOpen": (MetricUnit.Count, "times of which records may have been lost, not yet repaired"),
+    "Rows": (MetricUnit.Count, "rows of the CSV"),
+    "CsvBytes": (MetricUnit.Bytes, "bytes of the CSV's rows"),
+}
+"""Every metric of this function, with its unit and meaning. Alarms and dashboards use these names."""
+
+LOGGED_ETAGS = 25
+"""So many images of a batch are named in its log line; the journal's segment, which is named too, has all of them."""
 
 logger = Logger()
 metrics = Metrics()
@@ -42,20 +72,40 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     return export(ledger(), event, lambda: context.get_remaining_time_in_millis() / 1000)
 
 
-def export(to: Ledger, event: dict[str, Any], time_left: Any) -> dict[str, Any]:
+def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, Any]:
     """Do what the handler does, on any ledger."""
     events: list[Event] = event.get("Records", [])
-    metrics.add_metric("Events", MetricUnit.Count, len(events))
+    _measure("Events", len(events))
     if not events:
         return {"batchItemFailures": []}
+    began = to.monotonic()
     try:
         report = commit(to, events, time_left, arrived=to.now())
+        committed = to.monotonic()
+        _observe_commit(report, committed - began)
         published = publish(to, time_left) if not report.unfinished else None
     except LedgerError as error:
-        metrics.add_metric("BatchesFailed", MetricUnit.Count, 1)
-        logger.exception("batch failed", error=type(error).__name__, events=len(events))
+        _measure("BatchesFailed", 1)
+        logger.exception("batch failed", error=type(error).__name__, events=len(events), **_ids(events))
         raise
-    _observe(report, published)
+    seconds = to.monotonic() - committed
+    if published:
+        _observe_publish(published, seconds, events, report, to.now())
+    logger.info(
+        "batch committed",
+        segment=report.segment,
+        version=report.root.version,
+        commits=report.commits,
+        published=published.version if published else None,
+        uploaded=published.uploaded if published else 0,
+        copied=published.copied if published else 0,
+        unfinished=len(report.unfinished),
+        quarantined=report.quarantined,
+        events=len(events),
+        commit_seconds=round(committed - began, 3),
+        publish_seconds=round(seconds, 3),
+        **_ids(events),
+    )
     return {"batchItemFailures": _failures(report)}
 
 
@@ -69,7 +119,7 @@ def _failures(report: Report) -> list[dict[str, str]]:
     return [{"itemIdentifier": min(numbers, key=int)}]
 
 
-def _observe(report: Report, published: Published | None) -> None:
+def _observe_commit(report: Report, seconds: float) -> None:
     counts = report.counts
     for name, value in {
         "RowsPut": counts.put,
@@ -81,17 +131,40 @@ def _observe(report: Report, published: Published | None) -> None:
         "Conflicts": report.conflicts,
         "SegmentsCombined": report.led + report.combined,
         "EventsUnfinished": len(report.unfinished),
+        "CommitSeconds": seconds,
         "GapsOpen": len(report.root.checkpoint.gaps),
         "Rows": report.root.rows.rows,
+        "CsvBytes": report.root.rows.bytes,
     }.items():
-        metrics.add_metric(name, MetricUnit.Count, value)
-    metrics.add_metric("CsvBytes", MetricUnit.Bytes, report.root.rows.bytes)
-    logger.info(
-        "batch committed",
-        segment=report.segment,
-        version=report.root.version,
-        commits=report.commits,
-        published=published.version if published else None,
-        uploaded=published.uploaded if published else 0,
-        copied=published.copied if published else 0,
-    )
+        _measure(name, value)
+
+
+def _observe_publish(published: Published, seconds: float, events: Sequence[Event], report: Report, now: float) -> None:
+    _measure("PublishSeconds", seconds)
+    _measure("BytesUploaded", published.uploaded)
+    _measure("BytesCopied", published.copied)
+    _measure("BatchesPublished", 1)
+    # A batch comes in stream order, so its first event is its oldest.
+    for name, time in (("PublishLag", event_time(events[0])), ("ExportAge", report.root.checkpoint.newest_event)):
+        if time:
+            _measure(name, max(0.0, now - datetime.fromisoformat(time).timestamp()))
+
+
+def _ids(events: Sequence[Event]) -> dict[str, Any]:
+    """Name what a photo is followed by: its etag is in ImageProcessor's log lines too."""
+    return {
+        "first_sequence_number": sequence_number(events[0]),
+        "last_sequence_number": sequence_number(events[-1]),
+        "etags": [_etag(event) for event in events[:LOGGED_ETAGS]],
+    }
+
+
+def _etag(event: Event) -> str:
+    try:
+        return str(event["dynamodb"]["Keys"]["etag"]["S"])
+    except (KeyError, TypeError):
+        return ""
+
+
+def _measure(name: str, value: float) -> None:
+    metrics.add_metric(name, METRICS[name][0], value)

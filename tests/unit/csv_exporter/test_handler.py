@@ -11,7 +11,7 @@ import pytest
 from moto import mock_aws
 
 from csv_exporter import handler as exporter
-from factories import event, insert, item, make_ledger, model_csv, modify, remove
+from factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from infra.local.memory_store import MemoryStore
 from ledger import commit as committing
 from ledger.commit import commit
@@ -109,7 +109,11 @@ def test_counts_go_out_as_embedded_metrics(
     assert {one["Name"]: one["Unit"] for one in declared["Metrics"]}["CsvBytes"] == "Bytes"
     assert metrics["service"] == "CsvExporter"
     values = {one["Name"]: metrics[one["Name"]] for one in declared["Metrics"]}
-    assert {name: value for name, (value,) in values.items()} == {
+    measured = {name: value for name, (value,) in values.items()}
+    assert set(measured) == set(exporter.METRICS) - {"BatchesFailed"}, "every metric of the list, and no other"
+    timed = ("CommitSeconds", "PublishSeconds", "PublishLag", "ExportAge")
+    assert all(measured.pop(name) >= 0 for name in timed)
+    assert measured == {
         "Events": 5,
         "RowsPut": 2,
         "RowsRemoved": 0,
@@ -123,7 +127,39 @@ def test_counts_go_out_as_embedded_metrics(
         "GapsOpen": values["GapsOpen"][0],
         "Rows": 2,
         "CsvBytes": read_root(store).rows.bytes,
+        "BytesUploaded": len(read_csv(store)),
+        "BytesCopied": 0,
+        "BatchesPublished": 1,
     }
+
+
+def test_lag_and_age_are_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """The lag is that of the batch's oldest event, the age that of the newest event that the CSV shows."""
+    exporter.ledger().now = lambda: START.timestamp() + 100
+    invoke(event("INSERT", item(1), seconds=40), event("INSERT", item(2), seconds=70))
+    metrics = emf(capsys)
+    assert (metrics["PublishLag"], metrics["ExportAge"]) == ([60], [30])
+    invoke(event("INSERT", item(3), seconds=10))
+    metrics = emf(capsys)
+    assert (metrics["PublishLag"], metrics["ExportAge"]) == ([90], [30])
+    exporter.ledger().now = lambda: START.timestamp()
+    invoke(event("INSERT", item(4), seconds=1))
+    assert emf(capsys)["PublishLag"] == [0], "clocks differ; nothing is shown before it happens"
+
+
+def test_a_photo_is_followed_from_its_etag_to_segment_and_version(
+    watched: WatchedStore, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The etag stands in ImageProcessor's line too; a long batch names its first images, and its segment all."""
+    invoke(*[insert(number) for number in range(30)])
+    (line,) = log_lines(logged)
+    assert line["etags"] == [item(number)["etag"]["S"] for number in range(exporter.LOGGED_ETAGS)]
+    assert (line["first_sequence_number"], line["last_sequence_number"], line["events"]) == ("1", "30", 30)
+    assert line["segment"].split("/")[-1].startswith("1-30-")
+    watched.on("get", "manifest.json", refuse(Unavailable("SlowDown")))
+    with pytest.raises(Unavailable):
+        invoke({"eventName": "INSERT", "dynamodb": {}})
+    assert log_lines(logged)[-1]["etags"] == [""]
 
 
 def test_late_and_foreign_deliveries_are_counted(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
