@@ -1,0 +1,198 @@
+"""The copy of the CSV in other formats, typed by the list of columns, and filtered by a DuckDB expression.
+
+Every file is written beside its place and moved there in one step.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from ledger.columns import COLUMNS
+from ledger.errors import LedgerError
+from operations import geolocation, spreadsheet
+from operations.geojson import write_geojson
+
+_ROWS_AT_ONCE = 5000
+_KNOWN = {column.name: column for column in COLUMNS}
+# The inverse of the guard in `ledger.row`: one quote off before what a spreadsheet would run.
+_GUARDED = r"^''+(\t| *[=+\-@])"
+
+
+class Format(StrEnum):
+    """What a copy can be written as."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+    GEOJSON = "geojson"
+    XLSX = "xlsx"
+    ODM = "geo.txt"
+    PIX4D = "pix4d"
+
+
+class BadExpression(LedgerError):
+    """The condition on rows is not an expression that DuckDB understands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A file that was written.
+
+    Attributes:
+        path: where.
+        rows: how many stand in it.
+        left_out: how many do not, by reason.
+    """
+
+    path: Path
+    rows: int
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> Written:
+    """Write a copy of the CSV beside it.
+
+    Args:
+        form: of the copy.
+        csv: the local image-data.csv.
+        columns: its columns.
+        where: a DuckDB expression on typed columns; all rows if empty.
+
+    Raises:
+        BadExpression: `where` cannot be used.
+        spreadsheet.TooManyRows: a sheet does not hold them.
+    """
+    stem = "selection" if where else "image-data"
+    names = {Format.ODM: "geo.txt", Format.PIX4D: "pix4d.csv"}
+    path = csv.with_name(names.get(form, f"{stem}.{form.value}"))
+    if path == csv:
+        raise ValueError("image-data.csv itself is written by pull")
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    try:
+        with duckdb.connect() as database:
+            database.execute("SET TimeZone = 'UTC'")
+            rows, left_out = _WRITERS[form](_Table(database, csv, columns, where), unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return Written(path, rows, left_out)
+
+
+class _Table:
+    """The CSV as a table with typed columns, and the rows of it that are wanted."""
+
+    def __init__(self, database: duckdb.DuckDBPyConnection, csv: Path, columns: Sequence[str], where: str) -> None:
+        self.database = database
+        self.columns = list(columns)
+        types = ", ".join(f"{_text(name)}: 'VARCHAR'" for name in columns)
+        typed = ", ".join(f"{_typed(name)} AS {_name(name)}" for name in columns)
+        raw = ", ".join(f"{_name(name)} AS {_name('raw ' + name)}" for name in columns)
+        database.execute(
+            f"CREATE VIEW images AS SELECT {typed}, {raw} FROM read_csv({_text(str(csv))}, columns = {{{types}}},"
+            " auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '',"
+            " max_line_size = 8388608)"
+        )
+        self._where = f" WHERE ({where}\n)" if where else ""
+        try:
+            self.count = self._one(f"SELECT count(*) FROM images{self._where}")
+            database.execute(f"PREPARE wanted AS SELECT * FROM images{self._where}")
+        except duckdb.Error as error:
+            if not where:
+                raise
+            raise BadExpression(f"--where: {str(error).splitlines()[0]}") from error
+
+    def select(self, what: str) -> str:
+        """Write a query for the wanted rows."""
+        return f"SELECT {what} FROM images{self._where}"
+
+    def rows(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
+        """Read typed columns of the wanted rows, row by row; a column that the CSV does not have is None."""
+        chosen = [_plain(name) if name in self.columns else f"NULL AS {_name(name)}" for name in names]
+        found = self.database.execute(self.select(", ".join(chosen)))
+        while some := found.fetchmany(_ROWS_AT_ONCE):
+            for row in some:
+                yield dict(zip(names, row, strict=True))
+
+    def _one(self, query: str) -> int:
+        row = self.database.execute(query).fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+def _typed(name: str) -> str:
+    """Write the expression that gives a column its type."""
+    column = _KNOWN.get(name)
+    kind = column.type if column else "text"
+    if kind == "integer":
+        return f"TRY_CAST({_name(name)} AS BIGINT)"
+    if kind == "decimal":
+        return f"TRY_CAST({_name(name)} AS DOUBLE)"
+    if _is_utc(name):
+        return f"TRY_CAST({_name(name)} AS TIMESTAMPTZ)"
+    if kind == "text":
+        return (
+            f"CASE WHEN regexp_matches({_name(name)}, '{_GUARDED}') THEN substr({_name(name)}, 2)"
+            f" ELSE {_name(name)} END"
+        )
+    return _name(name)
+
+
+def _is_utc(name: str) -> bool:
+    """Say whether a column holds points in time; another timestamp may be a clock whose offset nobody knows."""
+    column = _KNOWN.get(name)
+    return column is not None and column.type == "timestamp" and column.unit == "UTC"
+
+
+def _plain(name: str) -> str:
+    """Select a column as Python reads it: times without an offset, in UTC."""
+    return f"{_name(name)} AT TIME ZONE 'UTC' AS {_name(name)}" if _is_utc(name) else _name(name)
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _csv(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
+    raw = table.select(", ".join(f"{_name('raw ' + name)} AS {_name(name)}" for name in table.columns))
+    table.database.execute(f"COPY ({raw}) TO {_text(str(path))} (FORMAT csv, HEADER true)")
+    return table.count, {}
+
+
+def _parquet(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
+    typed = table.select(", ".join(map(_name, table.columns)))
+    table.database.execute(f"COPY ({typed}) TO {_text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+    return table.count, {}
+
+
+def _geojson(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
+    return write_geojson(table.rows(table.columns), path)
+
+
+def _xlsx(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
+    return spreadsheet.write_xlsx(table.rows(table.columns), table.columns, table.count, path)
+
+
+def _odm(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
+    return geolocation.write_odm(table.rows(geolocation.COLUMNS_READ), path)
+
+
+def _pix4d(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
+    return geolocation.write_pix4d(table.rows(geolocation.COLUMNS_READ), path)
+
+
+_WRITERS: dict[Format, Callable[[_Table, Path], tuple[int, dict[str, int]]]] = {
+    Format.CSV: _csv,
+    Format.PARQUET: _parquet,
+    Format.GEOJSON: _geojson,
+    Format.XLSX: _xlsx,
+    Format.ODM: _odm,
+    Format.PIX4D: _pix4d,
+}

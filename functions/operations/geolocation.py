@@ -1,0 +1,152 @@
+"""Positions of images for survey programs: OpenDroneMap's geo.txt and Pix4D's geolocation file.
+
+OpenDroneMap ("Image Geolocation Files"): a line with the projection, then `name x y [z] [yaw pitch roll] [horizontal
+vertical accuracy]`, separated by spaces, x being the longitude. Pix4D ("Image geolocation and orientation import
+format"): `name,latitude,longitude,z` and, in every line or in none, yaw, pitch, roll and the two accuracies; no header,
+but a first line that starts with # is a comment.
+
+Both name an image by the last part of its key, so that must be unique, whatever the case; both count pitch from
+looking straight down, where the aircraft's gimbal counts from the horizon.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+NO_POSITION = "without a position"
+NO_ALTITUDE = "without an altitude"
+NOT_UNIQUE = "with a name that is not unique"
+BAD_NAME = "with a name that the format cannot hold"
+
+COLUMNS_READ = (
+    "key",
+    "gps_latitude_deg",
+    "gps_longitude_deg",
+    "gps_altitude_m",
+    "absolute_altitude_m",
+    "camera_yaw_deg",
+    "camera_pitch_deg",
+    "camera_roll_deg",
+    "gimbal_yaw_deg",
+    "gimbal_pitch_deg",
+    "gimbal_roll_deg",
+    "gps_horizontal_error_m",
+    "rtk_std_latitude_m",
+    "rtk_std_longitude_m",
+    "rtk_std_height_m",
+)
+_STRAIGHT_DOWN_DEG = 90.0  # from the horizon
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an image was taken.
+
+    Attributes:
+        name: of the file, without folders.
+        latitude, longitude: degrees.
+        altitude: metres; None if unknown.
+        angles: yaw, pitch (0 is straight down) and roll, degrees.
+        accuracy: horizontal and vertical, metres.
+    """
+
+    name: str
+    latitude: float
+    longitude: float
+    altitude: float | None
+    angles: tuple[float, float, float] | None
+    accuracy: tuple[float, float] | None
+
+
+def position_of(row: Mapping[str, Any]) -> tuple[float, float, float | None] | None:
+    """Give latitude, longitude and altitude of a row, or None if it has no position on Earth."""
+    latitude, longitude = row.get("gps_latitude_deg"), row.get("gps_longitude_deg")
+    if latitude is None or longitude is None or abs(latitude) > 90 or abs(longitude) > 180:
+        return None
+    altitude = row.get("gps_altitude_m")
+    return latitude, longitude, row.get("absolute_altitude_m") if altitude is None else altitude
+
+
+def write_odm(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
+    """Write geo.txt; give the lines, and the rows left out by reason. Names with blanks would fall apart in it."""
+    places, left_out = _places(rows, forbidden=" \t")
+    lines = ["EPSG:4326"]
+    for place in places:
+        parts = [place.name, _number(place.longitude), _number(place.latitude)]
+        if place.altitude is not None:
+            parts.append(_number(place.altitude))
+            if place.angles or place.accuracy:
+                parts += map(_number, place.angles or (0.0, 0.0, 0.0))  # as its manual says where they are unknown
+            if place.accuracy:
+                parts += map(_number, place.accuracy)
+        lines.append(" ".join(parts))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(places), left_out
+
+
+def write_pix4d(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
+    """Write Pix4D's file; give the lines, and the rows left out by reason. All lines have the same columns."""
+    found, left_out = _places(rows, forbidden=',"')
+    places = [place for place in found if place.altitude is not None]
+    if len(places) < len(found):
+        left_out[NO_ALTITUDE] = len(found) - len(places)
+    angles = bool(places) and all(place.angles for place in places)
+    accuracy = angles and all(place.accuracy for place in places)
+    names = ["#imagename", "latitude", "longitude", "altitude"]
+    names += ["yaw", "pitch", "roll"] if angles else []
+    names += ["horizontal accuracy", "vertical accuracy"] if accuracy else []
+    lines = [",".join(names)]
+    for place in places:
+        numbers = (place.latitude, place.longitude, place.altitude or 0.0)
+        numbers += (place.angles or ()) if angles else ()
+        numbers += (place.accuracy or ()) if accuracy else ()
+        lines.append(",".join([place.name, *map(_number, numbers)]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return len(places), left_out
+
+
+def _places(rows: Iterator[dict[str, Any]], forbidden: str) -> tuple[list[Place], dict[str, int]]:
+    """Read the rows that such a file can hold, by name, and count the others."""
+    places: list[Place] = []
+    left_out: Counter[str] = Counter()
+    for row in rows:
+        position = position_of(row)
+        name = (row["key"] or "").rpartition("/")[2]
+        if position is None:
+            left_out[NO_POSITION] += 1
+        elif not name or name.startswith("#") or any(letter in name for letter in forbidden):
+            left_out[BAD_NAME] += 1
+        else:
+            places.append(Place(name, *position, _angles(row), _accuracy(row)))
+    seen = Counter(place.name.lower() for place in places)
+    unique = [place for place in places if seen[place.name.lower()] == 1]
+    left_out[NOT_UNIQUE] += len(places) - len(unique)
+    return sorted(unique, key=lambda place: place.name), {reason: count for reason, count in left_out.items() if count}
+
+
+def _angles(row: Mapping[str, Any]) -> tuple[float, float, float] | None:
+    camera = _all(row, ("camera_yaw_deg", "camera_pitch_deg", "camera_roll_deg"))
+    if camera is not None:
+        return camera[0], camera[1], camera[2]
+    gimbal = _all(row, ("gimbal_yaw_deg", "gimbal_pitch_deg", "gimbal_roll_deg"))
+    return None if gimbal is None else (gimbal[0], gimbal[1] + _STRAIGHT_DOWN_DEG, gimbal[2])
+
+
+def _accuracy(row: Mapping[str, Any]) -> tuple[float, float] | None:
+    vertical = row.get("rtk_std_height_m")
+    both = _all(row, ("rtk_std_latitude_m", "rtk_std_longitude_m"))
+    horizontal = max(both) if both is not None else row.get("gps_horizontal_error_m")
+    return None if vertical is None or horizontal is None else (horizontal, vertical)
+
+
+def _all(row: Mapping[str, Any], names: Sequence[str]) -> list[float] | None:
+    values = [row.get(name) for name in names]
+    return None if any(value is None for value in values) else [float(value) for value in values if value is not None]
+
+
+def _number(value: float) -> str:
+    """Write a number with a decimal point and without an exponent; 10 decimals of a degree are 0.01 mm."""
+    text = f"{value:.10f}".rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text

@@ -1,0 +1,60 @@
+"""Rows as a workbook for Excel: numbers are numbers, texts are texts and never formulas, times are times in UTC."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import xlsxwriter
+
+from ledger.errors import LedgerError
+
+# Microsoft, "Excel specifications and limits".
+MOST_ROWS = 1_048_576
+MOST_CHARACTERS = 32_767
+EXACT_DIGITS = 15
+CUT = "texts cut to what a cell holds"
+_FIRST_YEAR = 1900
+
+
+class TooManyRows(LedgerError):
+    """A sheet does not hold so many rows."""
+
+
+def write_xlsx(
+    rows: Iterator[dict[str, Any]], columns: Sequence[str], count: int, path: Path
+) -> tuple[int, dict[str, int]]:
+    """Write a workbook with one sheet; give its rows, and the number of texts that had to be cut.
+
+    Raises:
+        TooManyRows: `count` and the header do not fit.
+    """
+    if count >= MOST_ROWS:
+        raise TooManyRows(f"a sheet holds {MOST_ROWS - 1:,} rows, these are {count:,}: choose some with --where")
+    cut = 0
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with xlsxwriter.Workbook(str(path), options) as book:
+        sheet = book.add_worksheet("images")
+        time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        sheet.write_row(0, 0, columns, book.add_format({"bold": True}))
+        sheet.freeze_panes(1, 0)
+        sheet.autofilter(0, 0, max(count, 1), len(columns) - 1)
+        for number, row in enumerate(rows, 1):
+            for place, value in enumerate(row.values()):
+                cut += _write_cell(sheet, number, place, value, time)
+    return count, {CUT: cut} if cut else {}
+
+
+def _write_cell(sheet: Any, row: int, place: int, value: Any, time: Any) -> bool:
+    """Write a cell; say whether its text was cut."""
+    if value is None:
+        return False
+    if isinstance(value, datetime) and value.year >= _FIRST_YEAR:
+        sheet.write_datetime(row, place, value.replace(tzinfo=None), time)
+    elif isinstance(value, int | float) and len(str(abs(value)).split(".")[0]) <= EXACT_DIGITS:
+        sheet.write_number(row, place, value)
+    else:
+        text = str(value)
+        sheet.write_string(row, place, text[:MOST_CHARACTERS])
+        return len(text) > MOST_CHARACTERS
+    return False
