@@ -99,7 +99,7 @@ def write_pix4d(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[s
     names += ["horizontal accuracy", "vertical accuracy"] if accuracy else []
     lines = [",".join(names)]
     for place in places:
-        numbers = (place.latitude, place.longitude, place.altitude or 0.0)
+        numbers: tuple[float, ...] = (place.latitude, place.longitude, place.altitude or 0.0)
         numbers += (place.angles or ()) if angles else ()
         numbers += (place.accuracy or ()) if accuracy else ()
         lines.append(",".join([place.name, *map(_number, numbers)]))

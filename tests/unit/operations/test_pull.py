@@ -50,10 +50,11 @@ def test_after_one_changed_row_only_its_shard_and_page_are_fetched(
     commit(make_ledger(store, 2), [modify(500, 2, title={"S": "new"})])
     counted.clear()
     second = pull(make_ledger(store, 3), tmp_path)
+    read = sorted(key.partition("/")[0] for key in counted)
     assert second.path.read_bytes() == read_rows(store)
     assert second.fetched_shards <= 2
     assert second.fetched_bytes < first.fetched_bytes / 20
-    assert sorted(key.partition("/")[0] for key in counted) in (
+    assert read in (
         ["manifest", "manifest.json", "shards"],
         ["manifest", "manifest.json", "shards", "shards"],
     )
