@@ -10,13 +10,10 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,7 +21,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from infra.local.servers import LOOPBACK, Server, free_ports
+from infra.local.servers import LOOPBACK, Orphan, Server, free_ports
 
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
 REGION = "us-east-1"
@@ -87,20 +84,18 @@ class Emulator:
         except BlockingIOError as error:
             self._lock.close()
             raise AlreadyRunningError(f"another process is using {folder}") from error
-        self.put_aside = self._settle_last_run()
+        self.put_aside: Path | None = None
+        self._server: Server | Orphan | None = self._take_over(check_permissions, fresh)
         if fresh:
             shutil.rmtree(folder / "data", ignore_errors=True)
-        port = self._choose_port()
-        self.endpoint_url = f"http://{LOOPBACK}:{port}"
-        self._server = Server(
-            [str(program)], log=folder / "emulator.log", environment=self._settings(port, check_permissions)
-        )
-        self._run_file.write_text(json.dumps({"pid": self._server.pid, "port": port}))
-        try:
-            self._server.wait_until(self._answers, seconds=START_SECONDS)
-        except BaseException:
-            self.stop()
-            raise
+        if self._server is None:
+            self._start(program, check_permissions)
+
+    @property
+    def pid(self) -> int:
+        """Process id of the emulator."""
+        assert self._server is not None
+        return self._server.pid
 
     @property
     def environment(self) -> dict[str, str]:
@@ -137,11 +132,48 @@ class Emulator:
         Args:
             whole: False if the data must not be used again; the next start puts it aside.
         """
-        was_running = self._server.running
-        self._server.stop(seconds=STOP_SECONDS)
-        if was_running and whole:
-            self._run_file.unlink(missing_ok=True)
+        if self._server is not None:
+            was_running = self._server.running
+            self._server.stop(seconds=STOP_SECONDS)
+            if was_running and whole:
+                self._run_file.unlink(missing_ok=True)
         self._lock.close()
+
+    def _start(self, program: Path, check_permissions: bool) -> None:
+        port = self._choose_port()
+        self.endpoint_url = f"http://{LOOPBACK}:{port}"
+        settings = self._settings(port, check_permissions)
+        server = Server([str(program)], log=self.folder / "emulator.log", environment=settings)
+        self._server = server
+        run = {"pid": server.pid, "port": port, "check_permissions": check_permissions}
+        self._run_file.write_text(json.dumps(run))
+        try:
+            server.wait_until(self._answers, seconds=START_SECONDS)
+        except BaseException:
+            self.stop()
+            raise
+
+    def _take_over(self, check_permissions: bool, fresh: bool) -> Orphan | None:
+        """Deal with a run that did not end in order.
+
+        If only our process was killed, its emulator still serves, and goes on serving with all that it knows. If it is
+        gone as well, tables and objects disagree.
+        """
+        if not self._run_file.exists():
+            return None
+        last = json.loads(self._run_file.read_text())
+        orphan = Orphan(last["pid"]) if _listens(last["port"]) else None
+        if orphan and last["check_permissions"] == check_permissions and not fresh:
+            self.endpoint_url = f"http://{LOOPBACK}:{last['port']}"
+            return orphan
+        if orphan:
+            orphan.stop(seconds=STOP_SECONDS)
+        aside = self.folder / "data-of-a-hard-end"
+        shutil.rmtree(aside, ignore_errors=True)
+        if not fresh and (self.folder / "data").exists():
+            self.put_aside = (self.folder / "data").rename(aside)
+        self._run_file.unlink()
+        return None
 
     def __enter__(self) -> "Emulator":
         """Use the emulator within a `with`; it is stopped at the end."""
@@ -191,25 +223,6 @@ class Emulator:
         except OSError:
             return False
 
-    def _settle_last_run(self) -> Path | None:
-        """Deal with a run that did not end in order.
-
-        Its emulator may still run, because only our process was killed: then it is stopped, and its state is whole.
-        If it is gone as well, tables and objects disagree.
-        """
-        if not self._run_file.exists():
-            return None
-        last = json.loads(self._run_file.read_text())
-        if _listens(last["port"]) and _ask_to_stop(last["pid"]):
-            self._run_file.unlink()
-            return None
-        aside = self.folder / "data-of-a-hard-end"
-        shutil.rmtree(aside, ignore_errors=True)
-        with contextlib.suppress(FileNotFoundError):
-            (self.folder / "data").rename(aside)
-        self._run_file.unlink()
-        return aside if aside.exists() else None
-
     def _choose_port(self) -> int:
         """Take the port of the last run if it is free: saved queue addresses name it."""
         kept = self.folder / "port"
@@ -223,22 +236,3 @@ class Emulator:
 def _listens(port: int) -> bool:
     with contextlib.closing(socket.socket()) as probe:
         return probe.connect_ex((LOOPBACK, port)) == 0
-
-
-def _ask_to_stop(pid: int) -> bool:
-    """Stop an emulator that lost its parent; whether it ended in time."""
-    deadline = time.monotonic() + STOP_SECONDS
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    for _ in _until(deadline):
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-    return False
-
-
-def _until(deadline: float) -> Iterator[None]:
-    while time.monotonic() < deadline:
-        yield
-        time.sleep(0.1)

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Annotated
 
 import typer
+from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -29,7 +30,7 @@ STALLED_SECONDS = 75.0
 REASON = "The reason stands in emulator.log, beside the data."
 SHOWN_ROWS = 10
 TO_THE_MINUTE = "2026-06-21 12:00"
-OTHER_COLUMNS_WIDTH = 68
+OTHER_COLUMNS_WIDTH = 70
 console = Console(highlight=False)
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
@@ -90,7 +91,7 @@ def run(
                 _follow(stack, folder, home / "image-data.csv")
     except AlreadyRunningError:
         _fail("Skyledger is running here already; end that one first (Ctrl-C).", 2)
-    except (ServerError, DeploymentError) as error:
+    except (ServerError, DeploymentError, BotoCoreError, ClientError) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
         whole = True
@@ -201,10 +202,10 @@ def _show(csv: Csv) -> None:
     title = f"The first {min(SHOWN_ROWS, len(csv.rows))} of {len(csv.rows)} rows"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("photo", no_wrap=True, max_width=max(12, console.width - OTHER_COLUMNS_WIDTH))
-    for column, width in (("model", 8), ("captured at", len(TO_THE_MINUTE))):
+    for column, width in (("model", 7), ("captured at", len(TO_THE_MINUTE))):
         table.add_column(column, no_wrap=True, width=width)
-    for column in ("lat (deg)", "lon (deg)", "height m"):
-        table.add_column(column, no_wrap=True, width=len(column), justify="right")
+    for column in ("lat (deg)", "lon (deg)", "h (m)"):
+        table.add_column(column, no_wrap=True, width=max(7, len(column)), justify="right")
     for row in csv.rows[:SHOWN_ROWS]:
         table.add_row(
             row["key"].rpartition("/")[2],

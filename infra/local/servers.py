@@ -27,6 +27,31 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
+class Orphan:
+    """A server that outlived the process that started it."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        return True
+
+    def stop(self, *, seconds: float = 20.0) -> None:
+        """Ask the server to end; after `seconds`, end it."""
+        for way, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
+            deadline = time.monotonic() + patience
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, way)
+            while self.running and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+
+
 class Server:
     """A child process that serves until it is stopped.
 

@@ -12,11 +12,13 @@ from types import TracebackType
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError
 
 from infra.local.bundle import ROOT
 from infra.local.deploy import Deployment, deploy
 from infra.local.emulator import Emulator, make_environment
 from infra.local.mapping import StreamMapping
+from infra.local.servers import ServerError
 
 HOME = ROOT / ".skyledger"
 CSV_KEY = "image-data.csv"
@@ -165,8 +167,10 @@ class LocalStack:
         try:
             self._let_processor_run(False)
             exported = self._drain()
-            self.mapping.stop()
+        except (BotoCoreError, ServerError):
+            pass  # the emulator is gone: there is nothing left to finish
         finally:
+            self.mapping.stop()
             self.emulator.stop(whole=exported)
         return exported
 

@@ -4,7 +4,10 @@ import csv
 import hashlib
 import io
 import json
+import os
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -214,3 +217,40 @@ def test_a_restart_keeps_everything_and_doubles_nothing(tmp_path: Path) -> None:
         put(stack, "3.jpg", photos[3])
         delete(stack, "0.jpg")
         assert len(published(stack)) == 3
+
+
+UPLOAD_AND_DIE = """
+import os, signal, sys
+from pathlib import Path
+from infra.local.photos import survey
+from infra.local.stack import LocalStack
+stack = LocalStack(data=Path(sys.argv[1]))
+for photo in survey(8, seed=14):
+    stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key=photo.key, Body=photo.body)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_run_that_is_killed_loses_nothing(tmp_path: Path) -> None:
+    """The emulator outlives it with all that was under way; the next run takes it over."""
+    killed = subprocess.run(
+        [sys.executable, "-c", UPLOAD_AND_DIE, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=RUN_SECONDS,
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    with LocalStack(data=tmp_path) as stack:
+        assert stack.emulator.put_aside is None
+        assert len(published(stack)) == 8
+
+
+def test_after_a_hard_end_of_the_emulator_the_stack_begins_anew(tmp_path: Path) -> None:
+    """Its tables went back to their last save while its objects did not; such data is put aside, not used."""
+    with LocalStack(data=tmp_path) as stack:
+        put(stack, "photo.jpg", next(survey(1, seed=15)).body)
+        assert len(published(stack)) == 1
+        os.kill(stack.emulator.pid, signal.SIGKILL)
+    with LocalStack(data=tmp_path) as stack:
+        assert stack.emulator.put_aside is not None
+        assert published(stack) == {}
