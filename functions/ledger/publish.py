@@ -94,7 +94,8 @@ def _size(root: Root) -> int:
     return len(header(root.columns)) + root.rows.bytes
 
 
-def _metadata(root: Root) -> dict[str, str]:
+def metadata_of(root: Root) -> dict[str, str]:
+    """Say in the CSV's user metadata which root it shows."""
     return {
         "version": str(root.version),
         "root": root.name,
@@ -111,10 +112,10 @@ def _write(ledger: Ledger, root: Root, present: Stored | None, done: Published) 
     found = _pieces(ledger, old, root)
     if total <= PUT_BELOW:
         body = b"".join(ledger.store.map(lambda piece: _bytes(ledger, piece, etag), found))
-        ledger.store.put_if_match(CSV_KEY, body, etag, CSV_TYPE, _metadata(root))
+        ledger.store.put_if_match(CSV_KEY, body, etag, CSV_TYPE, metadata_of(root))
         done.uploaded = total
         return
-    upload = ledger.store.start_upload(CSV_KEY, CSV_TYPE, _metadata(root))
+    upload = ledger.store.start_upload(CSV_KEY, CSV_TYPE, metadata_of(root))
     try:
         numbered = list(enumerate(parts(found, total), 1))
         tags = ledger.store.map(lambda item: _part(ledger, upload, *item, etag, done), numbered)
