@@ -86,9 +86,11 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         published = publish(to, time_left) if not report.unfinished else None
     except LedgerError as error:
         _measure("BatchesFailed", 1)
+        _measure("BatchesPublished", 0)
         logger.exception("batch failed", error=type(error).__name__, events=len(events), **_ids(events))
         raise
     seconds = to.monotonic() - committed
+    _measure("BatchesPublished", int(published is not None))
     if published:
         _observe_publish(published, seconds, events, report, to.now())
     logger.info(
@@ -143,7 +145,6 @@ def _observe_publish(published: Published, seconds: float, events: Sequence[Even
     _measure("PublishSeconds", seconds)
     _measure("BytesUploaded", published.uploaded)
     _measure("BytesCopied", published.copied)
-    _measure("BatchesPublished", 1)
     # A batch comes in stream order, so its first event is its oldest.
     for name, time in (("PublishLag", event_time(events[0])), ("ExportAge", report.root.checkpoint.newest_event)):
         if time:
