@@ -2,7 +2,9 @@
 
 `tiff` finds the directories and bounds them; a tag is read only if the block really has all of its value, so that a
 bad offset or a count that lies costs that tag alone. exifread names the tags (`exif_names`) and decodes the maker
-note (`maker_notes`).
+note (`maker_notes`), from the TIFF block alone. Its own reader of directories is not used for the tags: it takes a
+value beyond the block for zeros, drops arrays of 1,000 elements and more (long Windows texts among them), knows
+neither BigTIFF nor Exif 3.0's UTF-8 type, and stops at the first value that it cannot unpack.
 """
 
 from dataclasses import dataclass, field

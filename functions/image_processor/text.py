@@ -6,7 +6,8 @@ else as Windows-1252 (which contains Latin-1), and then the row says so, because
 
 from typing import Final
 
-BLANKS: Final = " \t\r\n\0\v\f\ufeff"
+BLANKS: Final = "".join(char for char in map(chr, range(0x3001)) if char.isspace()) + "\0\ufeff"
+"""What means nothing at the ends of a text: white space of any script, NUL, the byte-order mark."""
 
 _EAST_ASIAN = ("gb2312", "shift_jis", "big5", "euc_kr")
 _LATIN = {byte: byte for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}  # undefined in Windows-1252, controls in Latin-1

@@ -276,6 +276,7 @@ def _is_infinite(value: str) -> bool:
     return digits == "4294967295"
 
 
+_MEDIA_TYPES = {"application/vnd.adobe.photoshop": "image/vnd.adobe.photoshop"}
 _EXPOSURE_PROGRAM = dict(
     enumerate(
         (
@@ -305,7 +306,12 @@ GOLD: dict[str, Gold] = {
     "key": Gold(reason="the object's"),
     "size_bytes": Gold(reason="the object's"),
     "copies": Gold(reason="the ledger's own"),
-    "content_type": _text("File:MIMEType"),
+    "content_type": Gold(
+        "text",
+        lambda tags: _MEDIA_TYPES.get(tags.get("File:MIMEType", ""), tags.get("File:MIMEType")),
+        ("File:MIMEType",),
+        "Photoshop files under the name that IANA has registered",
+    ),
     "last_modified": Gold(reason="the object's"),
     "width_px": Gold(
         "number", _size(0), ("File:ImageWidth", "PNG:ImageWidth", "RIFF:ImageWidth", "Composite:ImageSize")

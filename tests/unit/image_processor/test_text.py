@@ -92,3 +92,8 @@ def test_any_bytes_give_text_that_utf8_can_hold(data):
 def test_cleaning_replaces_lone_surrogates():
     """JSON can write one as an escape; UTF-8 cannot."""
     assert clean("a\ud800b\0 ") == "a?b"
+
+
+def test_blanks_of_any_script_are_cut_off():
+    """No-break spaces and line separators look like nothing in a cell."""
+    assert clean("\ufeff\u00a0 a\u2028b\u3000\x1c\0") == "a\u2028b"
