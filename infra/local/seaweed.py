@@ -2,9 +2,9 @@
 
 The emulators ignore some of the conditions that the commit protocol rests on; SeaweedFS honours all that we use.
 It differs from AWS in these points: If-Match on CompleteMultipartUpload is checked but not in one step with the
-completion, so that several who race on one ETag may all win (on PutObject one does); a list puts `a/b` before `a-b` (it sorts folder by folder), If-Match on a key that
-is not there answers 412 (AWS: 404), a copied range past the end 416 (AWS: 400), `MpuObjectSize` is not checked, and a
-request for server-side encryption is an error.
+completion, so that several who race on one ETag may all win (on PutObject one does); a list puts `a/b` before `a-b`
+(it sorts folder by folder), If-Match on a key that is not there answers 412 (AWS: 404), a copied range past the end 416
+(AWS: 400), `MpuObjectSize` is not checked, and a request for server-side encryption is an error.
 """
 
 import json
