@@ -57,7 +57,8 @@ def changes_told(record: Event, encoder: RowEncoder) -> list[Change]:
     try:
         told = record["dynamodb"]
         if (item := told.get("NewImage")) is not None:
-            return [Change(item_key(item), item_revision(item), encoder.line(item))]
+            replaces = (told["Replaces"].encode(),) if "Replaces" in told else ()
+            return [Change(item_key(item), item_revision(item), encoder.line(item), replaces=replaces)]
         if not (time := event_time(record)):
             raise BadEvent("a removal by a backfill has no time")
         return [Change(told["Lacking"].encode(), int(told["Revision"]), None, time.encode())]

@@ -16,8 +16,10 @@ from ledger.store import Listed, Store
 from operations import journal_reader
 from operations.scratch import Scratch
 
-CHUNK_BYTES = 16 << 20  # of compressed segments: seconds of work, so that a crash or a slow child costs little
-RANGE_BYTES = 8 << 20  # of compressed segments for each range: some ten shards
+# Of compressed segments, which are a 14th of their records: seconds of work, so that a crash or a slow child costs
+# little, and for each range some ten shards.
+CHUNK_BYTES = 4 << 20
+RANGE_BYTES = 2 << 20
 MOST_RANGES = 1000
 READ_AHEAD = 8  # segments fetched at a time
 _SAMPLED_SEGMENTS = 64

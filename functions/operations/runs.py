@@ -5,7 +5,7 @@ more than `FAN_IN` runs: beyond that, runs are merged into longer ones first.
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from operations.lives import groups, settle
 from operations.scratch import Scratch
@@ -43,18 +43,34 @@ def read_run(scratch: Scratch, parts: Sequence[Part]) -> Iterator[bytes]:
 
 
 def merge_runs(scratch: Scratch, folder: str) -> Iterator[list[bytes]]:
-    """Merge all runs below a folder; give the settled statements of each key, in key order."""
+    """Merge all runs of statement lines below a folder; give the settled statements of each key, in key order."""
+    return _settled(merge_lines(scratch, folder, lambda lines: (one for group in _settled(lines) for one in group)))
+
+
+def merge_lines(
+    scratch: Scratch, folder: str, shorten: Callable[[Iterator[bytes]], Iterator[bytes]] = iter
+) -> Iterator[bytes]:
+    """Merge all runs below a folder into one sequence of lines.
+
+    Args:
+        scratch: where the runs are.
+        folder: that has them, under `runs/`.
+        shorten: leaves out of sorted lines what need not be kept, where runs are merged into longer ones first.
+    """
     runs = _runs(scratch, f"{folder}/runs")
     level = 0
     while len(runs) > FAN_IN:
         longer = []
         for start in range(0, len(runs), FAN_IN):
             name = f"{folder}/longer-{level}/{start:06d}"
-            found = _merged(scratch, runs[start : start + FAN_IN])
-            write_run(scratch, name, (line for group in found for line in group))
+            write_run(scratch, name, shorten(_merged(scratch, runs[start : start + FAN_IN])))
             longer.append(scratch.names(name))
         runs, level = longer, level + 1
     return _merged(scratch, runs)
+
+
+def _settled(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    return (settle(group) for group in groups(lines))
 
 
 def _runs(scratch: Scratch, folder: str) -> list[list[Part]]:
@@ -64,6 +80,5 @@ def _runs(scratch: Scratch, folder: str) -> list[list[Part]]:
     return list(runs.values())
 
 
-def _merged(scratch: Scratch, runs: Sequence[Sequence[Part]]) -> Iterator[list[bytes]]:
-    lines = heapq.merge(*(read_run(scratch, parts) for parts in runs))
-    return (settle(group) for group in groups(lines))
+def _merged(scratch: Scratch, runs: Sequence[Sequence[Part]]) -> Iterator[bytes]:
+    return heapq.merge(*(read_run(scratch, parts) for parts in runs))

@@ -4,7 +4,7 @@
     order, its counts are right, and it is cut where the rows alone say.
 (b) `check_csv`: `image-data.csv` is header and rows of the root that it names.
 (c) `compare_with_journal`: the live tree is what the journal gives.
-(d) `exports.compare_with_export`: the live tree is what the table holds.
+(d) `compare.compare_with_export`: the live tree is what the table holds.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _CSV_TRIES = 5  # a publisher may replace the CSV while it is read
 ROUNDS = 4
 ROUND_SECONDS = 3.0
 LISTED = 100  # differences that are told one by one; the rest is counted
-_WATCHED = 100_000  # differences that are looked at again; more are not on their way
+WATCHED = 100_000  # differences that are looked at again; more are not on their way
 
 
 @dataclass(slots=True)
@@ -270,7 +270,7 @@ def compare_with_journal(
         live, _ = ledger.load_root()
         rebuilt = catch_up(beside, rebuilt, live, lambda: listed_segments(scratch, replayed.plan), "", done, report)
         found_now = differences(ledger.objects, live.rows, beside.objects, rebuilt.rows)
-        now = {one.key: one for one in islice(found_now, _WATCHED)}
+        now = {one.key: one for one in islice(found_now, WATCHED)}
         staying = now if staying is None else {key: one for key, one in staying.items() if now.get(key) == one}
         if not staying:
             break

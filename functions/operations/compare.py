@@ -1,0 +1,100 @@
+"""Check that the live tree is what the table holds, by a full export of it (check (d) of `verify`)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+
+from ledger.errors import Damaged, Refused
+from ledger.ledger import Ledger
+from ledger.manifest import Root, Tree
+from ledger.merge import Edited, Pages
+from ledger.row import INGESTED_AT_WIDTH
+from ledger.store import Store
+from operations.backfill import surely_exported
+from operations.export_reader import Export
+from operations.exported import export_lines, sort_export
+from operations.rebuild import add_lines
+from operations.replay import Progress, silent
+from operations.scratch import Scratch
+from operations.sink import Sink
+from operations.trees import Difference, join, lines, shards_of
+from operations.verify import ROUND_SECONDS, ROUNDS, WATCHED, Findings
+
+
+def compare_with_export(
+    ledger: Ledger,
+    export_store: Store,
+    export: Export,
+    before: Root | None,
+    scratch: Scratch,
+    *,
+    progress: Progress = silent,
+    report: Callable[[str], None] = lambda line: None,
+) -> Findings:
+    """Compare the live tree with a full export of the table, also while images come and go.
+
+    A key is told as different only if the tree said the same of it before the export began, after it, and some seconds
+    later: what changed meanwhile cannot be judged. What a full export may lack for being too young is not told either
+    (rule 5 of `backfill`).
+
+    Args:
+        ledger: whose tree.
+        export_store: bucket that the export was written to.
+        export: the export, a full one.
+        before: a root that was read before the export was started; None if there is none.
+        scratch: for sorting; cleared before and after.
+        progress: is told how far it is.
+        report: is told, in a line, what goes on.
+
+    Raises:
+        Damaged: the export or the tree is not whole.
+        Refused: the columns changed meanwhile; run it again.
+        Unavailable: the store did not answer.
+    """
+    if export.kind != "full":
+        raise Damaged("an incremental export does not hold the whole table")
+    live, _ = ledger.load_root()
+    start = before or live
+    scratch.clear()
+    items = sort_export(export_store, scratch, export, start.columns, progress)
+    found = Findings(("tree", "table"), problems=[f"an item cannot be a row: {reason}" for reason in items.reasons])
+    staying = _differences(ledger, start, export, scratch)
+    for number in range(ROUNDS):
+        if number:
+            report(f"{len(staying):,} differences, looking again whether they are only on their way")
+            ledger.sleep(ROUND_SECONDS)
+        live, _ = ledger.load_root()
+        if live.columns != start.columns:
+            raise Refused("the columns of the CSV changed meanwhile: run it again")
+        now = _differences(ledger, live, export, scratch)
+        staying = {key: one for key, one in staying.items() if now.get(key) == one}
+        if not staying:
+            break
+    found.checked = {
+        "version": live.version,
+        "items": items.items,
+        "unusable": items.unusable,
+        "exported_at": export.time,
+        "tree": live.tree_hash,
+        "table": exported_tree_hash(start, scratch),
+    }
+    found.differ(iter(staying.values()))
+    scratch.clear()
+    return found
+
+
+def _differences(ledger: Ledger, root: Root, export: Export, scratch: Scratch) -> dict[bytes, Difference]:
+    """Compare a root with the sorted export; too many differences are cut off."""
+    limit = surely_exported(export)
+    rows = lines(ledger.objects, shards_of(ledger.objects, root.rows.pages))
+    found = join(rows, export_lines(scratch))
+    sure = (one for one in found if one.right is not None or one.key[:INGESTED_AT_WIDTH] < limit)
+    return {one.key: one for one in islice(sure, WATCHED)}
+
+
+def exported_tree_hash(root: Root, scratch: Scratch) -> str:
+    """Give the tree hash that the items of a sorted export have, with the columns and targets of a root."""
+    sink = Sink(None)
+    pages = Pages(root.targets, Edited(Tree(), sink.pages, sink.shards))
+    add_lines(pages, export_lines(scratch), root.targets)
+    return replace(root, rows=pages.close().tree).tree_hash

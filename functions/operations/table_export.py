@@ -1,0 +1,60 @@
+"""Start a DynamoDB export to S3 and wait for it: the way to read a whole table without a Scan or read capacity.
+
+The table must have point-in-time recovery (the template switches it on). An export costs per GB of the table (full) or
+of its changes (incremental), and takes minutes (DynamoDB Developer Guide, "DynamoDB data export to Amazon S3").
+"""
+
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from ledger.errors import LedgerError
+from operations.replay import Progress
+
+PREFIX = "table-exports"
+# The progress of an export is not told; the bar shows that time passes and how much is usual.
+_USUAL_SECONDS = 600
+_LOOK_SECONDS = 10.0
+
+
+class ExportFailed(LedgerError):
+    """DynamoDB could not finish the export."""
+
+
+def start_export(dynamodb: Any, table: str, bucket: str, window: tuple[datetime, datetime] | None = None) -> str:
+    """Start an export of a table as it is now, or of its changes in a time; give the export's ARN."""
+    arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
+    more: dict[str, Any] = {}
+    if window is not None:
+        more = {
+            "ExportType": "INCREMENTAL_EXPORT",
+            "IncrementalExportSpecification": {
+                "ExportFromTime": window[0],
+                "ExportToTime": window[1],
+                "ExportViewType": "NEW_AND_OLD_IMAGES",
+            },
+        }
+    answer = dynamodb.export_table_to_point_in_time(
+        TableArn=arn, S3Bucket=bucket, S3Prefix=PREFIX, ExportFormat="DYNAMODB_JSON", **more
+    )
+    return str(answer["ExportDescription"]["ExportArn"])
+
+
+def wait_for_export(dynamodb: Any, arn: str, progress: Progress, sleep: Callable[[float], None] = time.sleep) -> str:
+    """Wait until an export is done; give the key of its summary.
+
+    Raises:
+        ExportFailed: it failed; the message says why.
+    """
+    waited = 0.0
+    while True:
+        found = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+        if found["ExportStatus"] == "COMPLETED":
+            progress("exporting the table", 1, 1)
+            return str(found["ExportManifest"])
+        if found["ExportStatus"] == "FAILED":
+            raise ExportFailed(f"the export failed: {found.get('FailureCode')}, {found.get('FailureMessage')}")
+        progress("exporting the table", int(waited), max(_USUAL_SECONDS, int(waited * 1.1)))
+        sleep(_LOOK_SECONDS)
+        waited += _LOOK_SECONDS

@@ -1,0 +1,344 @@
+"""A backfill brings the tree in line with the table, removes only what is surely gone, and can be replayed."""
+
+import random
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from export_files import write_full_export, write_incremental_export
+from factories import START, Item, event, insert, item, make_ledger, model_csv, remove
+from histories import deliver, history
+from infra.local.memory_store import MemoryStore
+from ledger.change import Event
+from ledger.columns import NAMES
+from ledger.commit import commit
+from ledger.errors import Damaged
+from ledger.ledger import Ledger
+from ledger.manifest import Root, encode_root
+from operations import backfill as backfilling
+from operations.backfill import Backfilled, TooOld, backfill
+from operations.compare import compare_with_export
+from operations.export_reader import read_export
+from operations.replay import Wishes, listed_segments, replay
+from operations.scratch import FolderScratch
+from operations.swap import swap
+from operations.verify import Findings
+from reader import read_root, read_rows
+
+LATER = START + timedelta(hours=1)
+TITLE = {"S": "by hand"}
+
+
+@pytest.fixture
+def scratch(tmp_path: Path) -> FolderScratch:
+    """A folder for sorting."""
+    return FolderScratch(tmp_path / "scratch")
+
+
+def _full(
+    ledger: Ledger,
+    store: MemoryStore,
+    items: Iterable[Item],
+    scratch: FolderScratch,
+    time: datetime = LATER,
+    **more: Any,
+) -> Backfilled:
+    """Export these items, and merge the export with the present root as V."""
+    before = more.pop("before", read_root(store))
+    key = write_full_export(store, items, time, name=f"export-{len(store.objects)}")
+    return backfill(ledger, store, read_export(store, key), before, scratch, **more)
+
+
+def _replayed(ledger: Ledger, store: MemoryStore, scratch: FolderScratch) -> bool:
+    """Say whether a replay of the journal gives the live tree."""
+    done = replay(ledger, scratch, Wishes(keep="nothing"))
+    scratch.clear()
+    return done.root.tree_hash == read_root(store).tree_hash
+
+
+def test_a_table_that_was_there_before_the_exporter_is_merged_whole(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every item becomes a row, in several segments, and the journal alone gives the same tree."""
+    monkeypatch.setattr(backfilling, "BATCH_ITEMS", 40)
+    ledger = make_ledger(store)
+    ledger.load_root()
+    items = [item(number) for number in range(150)]
+    done = _full(ledger, store, items, scratch)
+    assert (done.items, done.put, done.removed, done.segments) == (150, 150, 0, 4)
+    assert read_rows(store) == model_csv(items)
+    assert [key for key in store.objects if "/backfill-export-" in key and key.startswith("journal/date=2026-11-25/")]
+    assert _replayed(ledger, store, scratch)
+    again = _full(ledger, store, items, scratch)
+    assert (again.put, again.removed, again.segments) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_after_lost_events_the_tree_is_the_table_again(seed: int, store: MemoryStore, scratch: FolderScratch) -> None:
+    """An outage beyond 24 hours: inserts, modifications, foreign writes, removals and re-uploads are repaired."""
+    made = history(seed, 400, seconds=20, foreign=0.3)
+    chance = random.Random(seed)
+    ledger = make_ledger(store, seed)
+    kept: list[Event] = []
+    lost = range(150, 280)
+    for number, one in enumerate(made.events):
+        if number not in lost:
+            kept.append(one)
+    for start in range(0, len(kept), 30):
+        commit(ledger, kept[start : start + chance.randint(30, 60)])
+    time = datetime.fromtimestamp(made.events[-1]["dynamodb"]["ApproximateCreationDateTime"], START.tzinfo)
+    items = made.items.values()
+    assert read_rows(store) != model_csv(items)
+    done = _full(ledger, store, items, scratch, time + timedelta(minutes=20))
+    assert read_rows(store) == model_csv(items)
+    assert done.removed
+    assert done.put
+    assert _replayed(ledger, store, scratch)
+
+
+def test_what_the_stream_brings_while_the_export_runs_stays(store: MemoryStore, scratch: FolderScratch) -> None:
+    """Newer revisions, new images and removals after the export's time are not undone by it."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(number) for number in range(6)])
+    before = read_root(store)
+    items = [item(number) for number in (0, 1, 2, 3, 4, 5)]
+    commit(ledger, [event("MODIFY", item(1, 2, title=TITLE), item(1), sequence=100, seconds=3700)])
+    commit(ledger, [remove(2, sequence=101, seconds=3700), event("INSERT", item(9), sequence=102, seconds=3700)])
+    expected = read_rows(store)
+    done = _full(ledger, store, items, scratch, before=before)
+    assert (done.put, done.removed) == (0, 0)
+    assert read_rows(store) == expected
+
+
+def test_an_item_whose_removal_came_after_the_export_is_not_brought_back(
+    store: MemoryStore, scratch: FolderScratch
+) -> None:
+    """V had not the row, the export has it, and the stream removed it: the removal is remembered and wins."""
+    ledger = make_ledger(store)
+    ledger.load_root()
+    before = read_root(store)
+    commit(ledger, [event("INSERT", item(1), sequence=1, seconds=3500), remove(1, sequence=2, seconds=3700)])
+    assert _full(ledger, store, [item(1)], scratch, before=before).put == 1
+    assert read_rows(store) == model_csv([])
+    assert _replayed(ledger, store, scratch)
+
+
+def test_an_export_older_than_removals_are_remembered_is_refused(store: MemoryStore, scratch: FolderScratch) -> None:
+    """Beyond 46 hours of event time a removal may be forgotten, and the item would rise from the dead."""
+    ledger = make_ledger(store)
+    commit(ledger, [event("INSERT", item(1), seconds=3600 + 46 * 3600 + 1)])
+    with pytest.raises(TooOld, match="export again"):
+        _full(ledger, store, [item(2)], scratch)
+
+
+def test_rows_that_the_export_lacks_are_removed_only_if_they_are_surely_gone(
+    store: MemoryStore, scratch: FolderScratch
+) -> None:
+    """A row that is older than the export by 15 minutes goes; a younger one stays, and is counted."""
+    ledger = make_ledger(store)
+    young = int(timedelta(minutes=46).total_seconds() * 1000)
+    commit(ledger, [insert(1), insert(2), insert(young)])
+    done = _full(ledger, store, [item(2)], scratch)
+    assert (done.removed, done.kept) == (1, 1)
+    assert read_rows(store) == model_csv([item(2), item(young)])
+    commit(ledger, [insert(1)])
+    assert read_rows(store) == model_csv([item(2), item(young)]), "a late delivery does not bring it back"
+    commit(ledger, [event("INSERT", item(1, 2))])
+    assert read_rows(store) == model_csv([item(1, 2), item(2), item(young)]), "with a higher revision it may live"
+
+
+def test_without_a_root_from_before_the_export_no_row_is_removed(store: MemoryStore, scratch: FolderScratch) -> None:
+    """Then it is not known whether the rows that the export lacks are older than it."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    done = _full(ledger, store, [item(2)], scratch, before=None)
+    assert (done.put, done.removed, done.kept) == (1, 0, 1)
+    assert read_rows(store) == model_csv([item(1), item(2)])
+
+
+def test_a_lost_foreign_write_replaces_the_row_that_was_seen_and_no_other(
+    store: MemoryStore, scratch: FolderScratch
+) -> None:
+    """An edit by hand without a new revision: the export is later than V, but not than what the stream brings."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1), insert(2)])
+    before = read_root(store)
+    newest = item(2, title={"S": "newest"})
+    commit(ledger, [event("MODIFY", newest, item(2), sequence=50, seconds=3700)])
+    _full(ledger, store, [item(1, title=TITLE), item(2, title=TITLE)], scratch, before=before)
+    assert read_rows(store) == model_csv([item(1, title=TITLE), newest])
+    assert _replayed(ledger, store, scratch)
+
+
+def test_a_dry_run_counts_and_changes_nothing(store: MemoryStore, scratch: FolderScratch) -> None:
+    """To look before one leaps."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    before = dict(store.objects)
+    done = _full(ledger, store, [item(2)], scratch, dry_run=True)
+    assert (done.put, done.removed, done.segments) == (1, 1, 0)
+    assert {key: one for key, one in store.objects.items() if not key.startswith("table-exports/")} == before
+
+
+def test_items_that_cannot_be_rows_are_told(store: MemoryStore, scratch: FolderScratch) -> None:
+    """An item of another program, or one that was broken by hand."""
+    ledger = make_ledger(store)
+    ledger.load_root()
+    done = _full(ledger, store, [item(1), item(2, size_bytes={"S": "x"}), {"etag": {"S": "e"}}], scratch)
+    assert (done.items, done.unusable, read_root(store).rows.rows) == (1, 2, 1)
+    assert {reason.partition(": ")[0] for reason in done.reasons} == {"e", f"{2:032x}"}
+
+
+def test_a_gap_is_closed_by_an_export_that_is_later(store: MemoryStore, scratch: FolderScratch) -> None:
+    """A new stream left a gap in the checkpoint; a full export after it takes it out, an earlier one does not."""
+    other = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=3500, stream=other)])
+    assert len(read_root(store).checkpoint.gaps) == 1
+    items = [item(1), item(2)]
+    assert _full(ledger, store, items, scratch, START + timedelta(seconds=3600)).gaps_closed == 0
+    assert _full(ledger, store, items, scratch, START + timedelta(seconds=3801)).gaps_closed == 1
+    assert read_root(store).checkpoint.gaps == ()
+    assert read_rows(store) == model_csv(items)
+
+
+def test_an_incremental_export_puts_and_removes_what_changed(store: MemoryStore, scratch: FolderScratch) -> None:
+    """Changed, new, removed, and removed and uploaded again as a new life; untouched shards are not read."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(number) for number in range(300)])
+    reborn = item(500) | {"etag": item(2)["etag"]}
+    records = [
+        (item(1), item(1, 4, title=TITLE)),
+        (item(2), reborn),
+        (item(3), None),
+        (None, item(400)),
+        (item(299, 0), None),
+    ]
+    key = write_incremental_export(store, records, START, LATER)
+    reads: list[str] = []
+    real = store.get
+    store.get = lambda key, **more: reads.append(key) or real(key, **more)  # type: ignore[method-assign]
+    fresh = make_ledger(store, 2)
+    done = backfill(fresh, store, read_export(store, key), read_root(store), scratch)
+    store.get = real  # type: ignore[method-assign]
+    assert (done.put, done.removed) == (3, 3)
+    expected = [item(n) for n in range(300) if n not in (1, 2, 3, 299)]
+    assert read_rows(store) == model_csv([*expected, item(1, 4, title=TITLE), reborn, item(400)])
+    pages = fresh.objects.pages(read_root(store).rows.pages)
+    assert len({key for key in reads if key.startswith("shards/")}) < sum(map(len, pages.values())) / 2
+    assert _replayed(ledger, store, scratch)
+
+
+def test_an_incremental_export_closes_only_gaps_within_its_time(store: MemoryStore, scratch: FolderScratch) -> None:
+    """What happened before its start it does not tell."""
+    other = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
+    ledger = make_ledger(store)
+    commit(ledger, [event("INSERT", item(1), seconds=600)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=1200, stream=other)])
+    for name, start, closed in (("a", 700, 0), ("b", 600, 1)):
+        key = write_incremental_export(store, [], START + timedelta(seconds=start), LATER, name=name)
+        done = backfill(ledger, store, read_export(store, key), read_root(store), scratch)
+        assert done.gaps_closed == closed
+
+
+def test_a_backfill_goes_on_over_a_change_of_columns(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay with other columns is swapped in between two batches: the rest is written for these."""
+    monkeypatch.setattr(backfilling, "BATCH_ITEMS", 1)
+    columns = NAMES[:9]
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    before = read_root(store)
+    real, count = backfilling.commit_batch, 0
+
+    def commit_batch(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 2:
+            other = FolderScratch(scratch.folder.with_name("other"))
+            done = replay(make_ledger(store, 7), other, Wishes(columns=columns))
+            swap(make_ledger(store, 8), done.root, lambda: listed_segments(other, done.plan))
+        return real(*arguments)
+
+    monkeypatch.setattr(backfilling, "commit_batch", commit_batch)
+    _full(ledger, store, [item(1), item(2), item(3)], scratch, before=before)
+    assert read_rows(store) == model_csv([item(1), item(2), item(3)], columns)
+
+
+@pytest.mark.parametrize("harm", ["cut", "gone", "count", "other bytes", "format", "view"])
+def test_an_export_that_is_not_whole_is_refused(harm: str, store: MemoryStore, scratch: FolderScratch) -> None:
+    """Its lists, counts and checksums must agree before anything is removed."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    key = write_full_export(store, [item(1), item(2)], LATER, files=1)
+    data = next(key for key in store.objects if "/data/" in key)
+    listing = key.replace("summary", "files")
+    changes = {
+        "cut": (data, lambda body: body[:-5]),
+        "other bytes": (data, lambda body: body[:20] + b"x" + body[21:]),
+        "count": (listing, lambda body: body.replace(b'"itemCount":2', b'"itemCount":1')),
+        "format": (key, lambda body: body.replace(b"DYNAMODB_JSON", b"ION")),
+        "view": (
+            key,
+            lambda body: body.replace(b"FULL_EXPORT", b"INCREMENTAL_EXPORT"),
+        ),
+    }
+    if harm == "gone":
+        store.delete([data])
+    else:
+        name, change = changes[harm]
+        stored, kind = store.objects[name]
+        store.objects[name] = (replace(stored, body=change(stored.body)), kind)
+    expected = read_rows(store)
+    with pytest.raises(Damaged):
+        backfill(ledger, store, read_export(store, key), read_root(store), scratch)
+    assert read_rows(store) == expected
+
+
+def _compare(ledger: Ledger, store: MemoryStore, items: Iterable[Item], scratch: FolderScratch) -> Findings:
+    key = write_full_export(store, items, LATER)
+    return compare_with_export(ledger, store, read_export(store, key), read_root(store), scratch)
+
+
+def test_a_tree_that_is_the_table_has_the_same_hash(store: MemoryStore, scratch: FolderScratch) -> None:
+    """Three ways, one hash: here the table's own export."""
+    made = history(9, 300)
+    ledger = make_ledger(store)
+    deliver(ledger, made)
+    found = _compare(ledger, store, made.items.values(), scratch)
+    assert found.good
+    assert found.checked["tree"] == found.checked["table"] == read_root(store).tree_hash
+
+
+def test_what_tree_and_table_do_not_agree_on_is_told_by_key(store: MemoryStore, scratch: FolderScratch) -> None:
+    """A row that is not in the table, an item that is not in the tree, and one that differs."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1), insert(2), insert(3)])
+    found = _compare(ledger, store, [item(2), item(3, title=TITLE), item(4)], scratch)
+    assert [(one.key[-2:], one.left is None, one.right is None) for one in found.differences] == [
+        (b"01", False, True),
+        (b"03", False, False),
+        (b"04", True, False),
+    ]
+
+
+def test_what_changes_during_the_export_is_not_judged(store: MemoryStore, scratch: FolderScratch) -> None:
+    """The stream brings a change, or a new image, after the root was read: no difference is told."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    before = read_root(store)
+    commit(ledger, [event("MODIFY", item(1, 2), item(1), sequence=5), insert(3)])
+    key = write_full_export(store, [item(1)], LATER)
+    export = read_export(store, key)
+    assert compare_with_export(ledger, store, export, before, scratch).good
+    root: Root = replace(read_root(store), columns=NAMES[:9], version=99)
+    stored, kind = store.objects["manifest.json"]
+    store.objects["manifest.json"] = (replace(stored, body=encode_root(root), etag="other"), kind)
+    with pytest.raises(Exception, match="columns of the CSV changed"):
+        compare_with_export(ledger, store, export, before, scratch)
