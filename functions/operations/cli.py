@@ -1,9 +1,9 @@
 """The `skyledger` command. Each command parses, calls the module of its capability, and prints (`commands`)."""
 
-from operations.commands import copy, look, prove, rebuild
+from operations.commands import copy, look, prove, rebuild, repair
 from operations.options import app
 
-__all__ = ["app", "copy", "look", "prove", "rebuild"]
+__all__ = ["app", "copy", "look", "prove", "rebuild", "repair"]
 
 if __name__ == "__main__":
     app()

@@ -25,6 +25,7 @@ from operations.place import Place, make_place
 from operations.replay import cores
 from operations.scratch import FolderScratch
 from operations.swap import NotSwapped
+from operations.table_export import ExportFailed
 
 DIFFERENT = 1
 WRONG_USE = 2
@@ -39,6 +40,8 @@ Processes = Annotated[int, typer.Option(min=1, help="Processes to work in; the m
 Work = Annotated[
     Path | None, typer.Option(help="Folder for what memory does not hold, and for going on after a crash.")
 ]
+TableName = Annotated[str, typer.Option("--table", help="The Images table; from the stack if not given.")]
+ExportArn = Annotated[str, typer.Option("--export", help="Use this export, started before, instead of a new one.")]
 CORES = cores()
 
 _WHERE = "Where"
@@ -130,7 +133,7 @@ _ERRORS: tuple[tuple[tuple[type[BaseException], ...], int, str], ...] = (
     ((ManifestLost,), NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
     ((Damaged,), NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"),
     ((NewerFormat,), NEEDS_AN_OPERATOR, "install the newer skyledger"),
-    ((Unavailable, NotFound, ClientError, BotoCoreError), NO_ANSWER, ""),
+    ((Unavailable, NotFound, ExportFailed, ClientError, BotoCoreError), NO_ANSWER, ""),
     ((LedgerError,), WRONG_USE, ""),
 )
 

@@ -1,14 +1,21 @@
 """The command that proves the CSV: verify."""
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ledger.ledger import Ledger
 from operations import verify as proof
-from operations.options import CORES, DIFFERENT, Processes, Work, app, command, scratch_folder
+from operations.compare import compare_with_export
+from operations.exporting import give_back, take_export
+from operations.options import CORES, DIFFERENT, ExportArn, Processes, TableName, Work, app, command, scratch_folder
 from operations.output import Output
-from operations.place import Place
+from operations.place import Place, open_bucket
+from operations.replay import Progress
 from operations.trees import both_sides
 
 
@@ -28,6 +35,8 @@ def verify(
     checks: Annotated[
         list[Check] | None, typer.Argument(help="What to check; tree, csv and journal if not said.")
     ] = None,
+    table: TableName = "",
+    export_arn: ExportArn = "",
     processes: Processes = CORES,
     work: Work = None,
 ) -> None:
@@ -39,29 +48,49 @@ def verify(
     wanted = checks or [Check.TREE, Check.CSV, Check.JOURNAL]
     columns = ledger.load_root()[0].columns
     results: dict[str, Any] = {}
+    run: dict[Check, Callable[[Progress], proof.Findings]] = {
+        Check.TREE: lambda progress: proof.check_tree(ledger, ledger.load_root()[0], progress),
+        Check.CSV: lambda progress: proof.check_csv(ledger, progress),
+        Check.JOURNAL: lambda progress: proof.compare_with_journal(
+            ledger,
+            scratch_folder(place, work, "verify"),
+            open_store=place.open_store(),
+            processes=processes,
+            progress=progress,
+            report=output.note,
+        ),
+        Check.TABLE: lambda progress: _compare_with_table(place, output, ledger, table, export_arn, work, progress),
+    }
     with output.progress() as progress:
         for check in dict.fromkeys(wanted):
-            if check is Check.TREE:
-                found = proof.check_tree(ledger, ledger.load_root()[0], progress)
-            elif check is Check.CSV:
-                found = proof.check_csv(ledger, progress)
-            else:
-                scratch = scratch_folder(place, work, "verify")
-                found = proof.compare_with_journal(
-                    ledger,
-                    scratch,
-                    open_store=place.open_store(),
-                    processes=processes,
-                    progress=progress,
-                    report=output.note,
-                )
-            results[check.value] = _findings(found, columns)
+            results[check.value] = _findings(run[check](progress), columns)
     good = all(result["good"] for result in results.values())
     output.result({"good": good, **results})
     for name, result in results.items():
         _show_findings(output, name, result)
     if not good:
         raise typer.Exit(DIFFERENT)
+
+
+def _compare_with_table(
+    place: Place, output: Output, ledger: Ledger, table: str, export_arn: str, work: Path | None, progress: Progress
+) -> proof.Findings:
+    taken = take_export(
+        ledger,
+        place.client("dynamodb"),
+        place.bucket_name(),
+        table or ("" if export_arn else place.output("ImagesTableName")),
+        partial(open_bucket, client_arguments=place.client_arguments),
+        progress,
+        arn=export_arn,
+        note=output.note,
+    )
+    scratch = scratch_folder(place, work, "verify")
+    found = compare_with_export(
+        ledger, taken.store, taken.export, taken.before, scratch, progress=progress, report=output.note
+    )
+    give_back(ledger, taken)
+    return found
 
 
 def _findings(found: proof.Findings, columns: tuple[str, ...]) -> dict[str, Any]:

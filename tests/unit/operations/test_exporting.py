@@ -1,0 +1,198 @@
+"""`backfill` and `verify table`: the export is started, waited for, used, and let go."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from command_line import Ran
+from export_files import write_full_export, write_incremental_export
+from factories import START, Item, event, insert, item, make_ledger, model_csv
+from infra.local.memory_store import MemoryStore
+from ledger.commit import commit
+from ledger.ledger import Ledger
+from operations import place as places
+from operations.exporting import root_before
+from operations.snapshot import snapshots
+from operations.table_export import ExportFailed, wait_for_export
+from reader import read_csv, read_root
+
+Run = Callable[..., Ran]
+ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/export/0017-abc"
+ONE = ("--processes", "1")
+
+
+class Table:
+    """A table that can be exported, with the calls of a DynamoDB client that the commands make; no others.
+
+    Attributes:
+        items: what it holds.
+        started: arguments of the exports that were started.
+        waits: times that an export is in progress before it is done.
+    """
+
+    def __init__(self, store: MemoryStore, items: Iterable[Item]) -> None:
+        self.store = store
+        self.items = list(items)
+        self.changes: list[tuple[Item | None, Item | None]] = []
+        self.started: list[dict[str, Any]] = []
+        self.waits = 2
+        self.failure = ""
+
+    def describe_table(self, TableName: str) -> Any:  # noqa: N803
+        assert TableName == "Images-1"
+        return {"Table": {"TableArn": ARN.partition("/export")[0]}}
+
+    def export_table_to_point_in_time(self, **arguments: Any) -> Any:
+        self.started.append(arguments)
+        return {"ExportDescription": {"ExportArn": ARN, "ExportStatus": "IN_PROGRESS"}}
+
+    def describe_export(self, ExportArn: str) -> Any:  # noqa: N803
+        assert ExportArn == ARN
+        if self.failure:
+            return {"ExportDescription": {"ExportStatus": "FAILED", "FailureCode": "X", "FailureMessage": self.failure}}
+        if self.waits:
+            self.waits -= 1
+            return {"ExportDescription": {"ExportStatus": "IN_PROGRESS"}}
+        if window := (self.started[-1] if self.started else {}).get("IncrementalExportSpecification"):
+            key = write_incremental_export(
+                self.store, self.changes, window["ExportFromTime"], window["ExportToTime"], name="0017-abc"
+            )
+        else:
+            key = write_full_export(self.store, self.items, START + timedelta(hours=1), name="0017-abc")
+        return {"ExportDescription": {"ExportStatus": "COMPLETED", "ExportManifest": key, "S3Bucket": "exports"}}
+
+
+@pytest.fixture
+def table(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Table:
+    """A table with images 2 and 3."""
+    made = Table(store, [item(2), item(3)])
+    monkeypatch.setattr(places.boto3, "client", lambda service, **_: made)
+    monkeypatch.setattr(Ledger.__init__, "__defaults__", _without_waiting())
+    return made
+
+
+def _without_waiting() -> tuple[Any, ...]:
+    """Make new ledgers wait for nothing."""
+    defaults = Ledger.__init__.__defaults__ or ()
+    return tuple((lambda seconds: None) if getattr(one, "__name__", "") == "sleep" else one for one in defaults)
+
+
+def test_a_backfill_exports_the_table_and_brings_the_csv_in_line(
+    skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table
+) -> None:
+    """The row that the table lacks goes, the item that the tree lacks comes, the CSV is published, the pin is gone."""
+    commit(ledger, [insert(1), insert(2)])
+    ran = skyledger("backfill", "--table", "Images-1", "--json")
+    assert (ran.json["put"], ran.json["removed"], ran.json["exported_at"]) == (1, 1, "2026-11-25T09:00:00Z")
+    assert read_csv(store) == model_csv([item(2), item(3)])
+    assert table.started == [
+        {
+            "TableArn": ARN.partition("/export")[0],
+            "S3Bucket": "exports",
+            "S3Prefix": "table-exports",
+            "ExportFormat": "DYNAMODB_JSON",
+        }
+    ]
+    assert f"--export {ARN}" in ran.err
+    assert not list(snapshots(ledger))
+
+
+def test_an_interrupted_backfill_goes_on_with_its_export_and_its_root(
+    skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root that was read before is pinned, so that rows may be removed by it later."""
+    commit(ledger, [insert(1), insert(2)])
+    real = Table.describe_export
+    monkeypatch.setattr(Table, "describe_export", lambda self, ExportArn: 1 / 0)  # noqa: N803
+    with pytest.raises(ZeroDivisionError):
+        skyledger("backfill", "--table", "Images-1")
+    assert [one.name for one in snapshots(ledger)] == ["before-export-0017-abc"]
+    monkeypatch.setattr(Table, "describe_export", real)
+    assert skyledger("backfill", "--export", ARN, "--dry-run", "--json").json["removed"] == 1
+    assert read_root(store).rows.rows == 2
+    assert skyledger("backfill", "--export", ARN).code == 0
+    assert read_csv(store) == model_csv([item(2), item(3)])
+    assert len(table.started) == 1
+
+
+def test_an_export_that_somebody_else_started_removes_nothing_without_an_older_root(
+    skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table
+) -> None:
+    """And with --keep-rows nothing is removed in any case."""
+    commit(ledger, [insert(1), insert(2)])
+    store.delete([listed.key for listed in store.list("roots/")])
+    ran = skyledger("backfill", "--export", ARN)
+    assert "0 removed, 1 not in the export and kept" in ran.out
+    assert read_csv(store) == model_csv([item(1), item(2), item(3)])
+    assert skyledger("backfill", "--table", "Images-1", "--keep-rows", "--json").json["removed"] == 0
+
+
+def test_since_exports_only_what_changed(skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table) -> None:
+    """An incremental export of the time asked for, with old and new images."""
+    commit(ledger, [insert(1), insert(2)])
+    table.changes = [(item(1), None), (None, item(3))]
+    ran = skyledger(
+        "backfill", "--table", "Images-1", "--since", "2026-11-25T08:00", "--until", "2026-11-25T09:00", "--json"
+    )
+    assert (ran.json["put"], ran.json["removed"]) == (1, 1)
+    assert table.started[0]["ExportType"] == "INCREMENTAL_EXPORT"
+    assert table.started[0]["IncrementalExportSpecification"] == {
+        "ExportFromTime": datetime(2026, 11, 25, 8, tzinfo=UTC),
+        "ExportToTime": datetime(2026, 11, 25, 9, tzinfo=UTC),
+        "ExportViewType": "NEW_AND_OLD_IMAGES",
+    }
+    assert read_csv(store) == model_csv([item(2), item(3)])
+
+
+def test_verify_table_proves_the_csv_against_the_table(
+    skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table
+) -> None:
+    """Exit code 0 and one hash, or 1 and the keys."""
+    commit(ledger, [insert(2), insert(3)])
+    good = skyledger("verify", "table", "--table", "Images-1", "--json")
+    assert good.code == 0
+    checked = good.json["table"]["checked"]
+    assert checked["tree"] == checked["table"] == read_root(store).tree_hash
+    commit(ledger, [event("INSERT", item(1))])
+    bad = skyledger("verify", "table", "--export", ARN, "--json")
+    assert bad.code == 1
+    assert [(one["etag"], one["table"]) for one in bad.json["table"]["differences"]] == [(f"{1:032x}", None)]
+
+
+def test_an_export_that_fails_says_why(skyledger: Run, ledger: Ledger, table: Table) -> None:
+    """DynamoDB's own words, in one line."""
+    commit(ledger, [insert(1)])
+    table.failure = "the bucket denies it"
+    ran = skyledger("backfill", "--table", "Images-1")
+    assert ran.code == 4
+    assert "the export failed: X, the bucket denies it" in ran.err
+
+
+def test_waiting_shows_progress_and_ends(table: Table) -> None:
+    """Progress never stands at its end while the export still runs."""
+    steps: list[tuple[int, int]] = []
+    waits: list[float] = []
+    table.waits = 100
+    wait_for_export(table, ARN, lambda step, done, total: steps.append((done, total)), waits.append)
+    assert waits == [10.0] * 100
+    assert all(done < total for done, total in steps[:-1])
+    assert steps[-1] == (1, 1)
+    table.failure = "x"
+    with pytest.raises(ExportFailed):
+        wait_for_export(table, ARN, lambda step, done, total: None, waits.append)
+
+
+def test_the_root_before_a_time_is_the_newest_copy_that_is_surely_older() -> None:
+    """Copies of roots serve for exports that were started elsewhere."""
+    time = [START]
+    store = MemoryStore(now=lambda: time[0])
+    ledger = make_ledger(store)
+    for minutes in (0, 10, 20):
+        time[0] = START + timedelta(minutes=minutes)
+        commit(ledger, [insert(minutes)])
+    found = root_before(ledger, START + timedelta(minutes=24))
+    assert found is not None
+    assert found.version == 2
+    assert root_before(ledger, START) is None
