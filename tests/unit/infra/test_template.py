@@ -13,6 +13,8 @@ FUNCTIONS = {
     "ImageProcessor": "ImageProcessorRole",
     "CsvExporter": "CsvExporterRole",
     "BootstrapFunction": "BootstrapRole",
+    "ReplayWorker": "ReplayWorkerRole",
+    "ReplayFinisher": "ReplayFinisherRole",
 }
 
 
@@ -205,3 +207,15 @@ def test_the_template_uses_no_yaml_that_cloudformation_lacks() -> None:
     """CloudFormation reads no aliases and no merge keys."""
     lines = (ROOT / "template.yaml").read_text(encoding="utf-8").splitlines()
     assert not [line for line in lines if ": &" in line or ": *" in line or "<<:" in line]
+
+
+def test_no_child_of_a_replay_can_swap_the_root(template: Mapping[str, Any]) -> None:
+    """Children write shards and their own leavings; only the last step writes the manifest."""
+    writable = {
+        str(resource)
+        for actions, resources in statements(template, "ReplayWorkerRole")
+        if "s3:PutObject" in actions
+        for resource in resources
+    }
+    assert not [resource for resource in writable if "manifest" in resource or "image-data" in resource]
+    assert len(writable) == 2

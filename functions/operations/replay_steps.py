@@ -1,0 +1,141 @@
+"""The functions of the replay state machine (`infra/replay.asl.yaml`): a rebuild on as many machines as it has chunks.
+
+    Plan     list the journal into chunks, choose key ranges               one call
+    Map      for each chunk: events to sorted runs, by range               a Distributed Map over the chunks' objects
+    Gather   add up what the chunks told                                   one call
+    Reduce   for each range: runs to shards                                a Distributed Map over the ranges
+    Finish   join the ranges to a tree; compare, pin, or swap it in        one call
+
+What passes between them lies under `replay/<execution>/` in the export bucket. Every step can be repeated, and a child
+that runs twice, or beside its own retry, writes the same again. The children's function may not write `manifest.json`
+(its role cannot): only Finish swaps, and only if it was asked to.
+"""
+
+import os
+from typing import Any
+
+import orjson
+from aws_lambda_powertools import Logger
+
+from ledger.columns import NAMES
+from ledger.ledger import Ledger
+from ledger.manifest import Targets
+from ledger.store import S3Store
+from operations import snapshot as snapshots
+from operations.plan import Plan, Told, load_plan, make_plan
+from operations.rebuild import assemble, map_chunk, reduce_range
+from operations.replay import listed_segments
+from operations.scratch import StoreScratch
+from operations.swap import live_root, swap
+
+PREFIX = "replay/"
+
+logger = Logger()
+
+
+def _ledger() -> Ledger:
+    return Ledger(S3Store(os.environ["EXPORT_BUCKET"]))
+
+
+@logger.inject_lambda_context
+def work(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Do a step of many: Plan, Map, Gather or Reduce.
+
+    Raises:
+        LedgerError: the step can be tried again.
+    """
+    return do(_ledger(), event)
+
+
+@logger.inject_lambda_context
+def finish(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Do the last step.
+
+    Raises:
+        LedgerError: the step can be tried again.
+    """
+    return end(_ledger(), event)
+
+
+def do(ledger: Ledger, event: dict[str, Any]) -> dict[str, Any]:
+    """Do what `work` does, on any ledger."""
+    scratch = StoreScratch(ledger.store, event["prefix"]) if "prefix" in event else None
+    if event["step"] == "plan":
+        return _plan(ledger, event["run"], event.get("wishes") or {})
+    if event["step"] == "gather":
+        assert scratch is not None
+        plan, told = _so_far(scratch)
+        scratch.write("ranges.json", orjson.dumps(list(range(plan.ranges))))
+        return {"newest_event": told.newest_event, "events": told.events, "ranges": plan.ranges}
+    # A batch has Items; where ItemBatcher is not honoured, the one item stands in its place.
+    items = event["batch"].get("Items", [event["batch"]])
+    return {"done": [_child(ledger, event["step"], item) for item in items]}
+
+
+def _child(ledger: Ledger, step: str, item: dict[str, Any]) -> int:
+    scratch = StoreScratch(ledger.store, item["prefix"])
+    plan = load_plan(scratch)
+    assert plan is not None, "the plan is written before any child runs"
+    if step == "map":
+        return map_chunk(ledger.store, scratch, plan, int(item["key"].rpartition("/")[2])).events
+    return reduce_range(ledger.store, scratch, plan, int(item["range"]), item["newest_event"])
+
+
+def _plan(ledger: Ledger, run: str, wishes: dict[str, Any]) -> dict[str, Any]:
+    """Make the plan of an execution anew, also if it is tried again."""
+    prefix = f"{PREFIX}{run}/"
+    scratch = StoreScratch(ledger.store, prefix)
+    scratch.clear()
+    live, _ = live_root(ledger)
+    targets = live.targets if live else ledger.targets
+    plan = make_plan(
+        ledger.store,
+        scratch,
+        columns=NAMES if wishes.get("columns") == "current" or live is None else live.columns,
+        targets=Targets(
+            int(wishes.get("shard_bytes") or targets.shard_bytes), int(wishes.get("page_shards") or targets.page_shards)
+        ),
+        until=str(wishes.get("until") or ""),
+        version=live.version if live else -1,
+        keep="bucket" if wishes.get("swap") or wishes.get("snapshot") else "nothing",
+        now=ledger.now(),
+    )
+    return {"prefix": prefix, "chunk_prefix": f"{prefix}chunks/", "chunks": plan.chunks, "segments": plan.segments}
+
+
+def _so_far(scratch: StoreScratch) -> tuple[Plan, Told]:
+    plan = load_plan(scratch)
+    assert plan is not None
+    told = Told()
+    for number in range(plan.chunks):
+        body = scratch.read(f"mapped/{number:06d}.json")
+        assert body is not None, "every chunk is mapped"
+        told.add(Told(**orjson.loads(body)))
+    return plan, told
+
+
+def end(ledger: Ledger, event: dict[str, Any]) -> dict[str, Any]:
+    """Do what `finish` does, on any ledger."""
+    wishes = event.get("wishes") or {}
+    scratch = StoreScratch(ledger.store, event["prefix"])
+    plan, told = _so_far(scratch)
+    root = assemble(ledger.store, scratch, plan, told)
+    live, _ = live_root(ledger)
+    result: dict[str, Any] = {
+        "tree": root.tree_hash,
+        "rows": root.rows.rows,
+        "bytes": root.rows.bytes,
+        "segments": plan.segments,
+        "events": told.events,
+        "quarantined": told.quarantined,
+        "live_tree": live.tree_hash if live else None,
+        "same": live is not None and live.tree_hash == root.tree_hash,
+    }
+    if name := wishes.get("snapshot"):
+        snapshots.pin(ledger, name, root)
+        result["snapshot"] = name
+    if wishes.get("swap"):
+        done = swap(ledger, root, lambda: listed_segments(scratch, plan), until=plan.until, report=logger.info)
+        result |= {"version": done.root.version, "tree": done.root.tree_hash, "caught_up": done.caught_up}
+    scratch.clear()
+    return result
