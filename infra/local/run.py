@@ -3,6 +3,7 @@
 import csv
 import io
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +24,10 @@ from infra.local.emulator import AlreadyRunningError
 from infra.local.photos import write_survey
 from infra.local.servers import ServerError
 from infra.local.stack import HOME, LocalStack, etag_of, files_of
+from operations.view import page_server, photo_reader
 
 FOLLOW_SECONDS = 1.0
+PAGE_PORT = 8765  # the page keeps its address from run to run, unless somebody else has the port
 # The processor's time-out and some: work that has not moved for so long is not under way but failed.
 STALLED_SECONDS = 75.0
 REASON = "The reason stands in emulator.log, beside the data."
@@ -88,7 +91,9 @@ def run(
         with _running_stack(home / "stack", fresh) as stack:
             whole = _bring_up_to_date(stack, folder, home / "image-data.csv", begun)
             if not once:
-                _follow(stack, folder, home / "image-data.csv")
+                with _page(stack) as address:
+                    console.print(f"Page: [bold]{address}[/]")
+                    _follow(stack, folder, home / "image-data.csv")
     except AlreadyRunningError:
         _fail("Skyledger is running here already; end that one first (Ctrl-C).", 2)
     except (ServerError, DeploymentError, BotoCoreError, ClientError) as error:
@@ -171,6 +176,23 @@ def _wait_with_progress(stack: LocalStack) -> bool:
                 return False
         progress.update(task, description="CSV is current", total=most or 1, completed=most or 1)
     return True
+
+
+@contextmanager
+def _page(stack: LocalStack) -> Iterator[str]:
+    """Serve the page, and give its address."""
+    store, photos = stack.export_store(), photo_reader(stack.s3, stack.deployment.images_bucket)
+    try:
+        server = page_server(store, photos, PAGE_PORT)
+    except OSError:
+        server = page_server(store, photos)
+    thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
+    thread.start()
+    try:
+        yield f"http://{server.server_address[0]!s}:{server.server_address[1]}/"
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 def _follow(stack: LocalStack, folder: Path, to: Path) -> None:

@@ -16,9 +16,10 @@ from botocore.exceptions import BotoCoreError
 
 from infra.local.bundle import ROOT
 from infra.local.deploy import Deployment, deploy
-from infra.local.emulator import Emulator, make_environment
+from infra.local.emulator import ACCESS_KEY, REGION, Emulator, make_environment
 from infra.local.mapping import StreamMapping
 from infra.local.servers import ServerError
+from ledger.store import S3Store
 
 HOME = ROOT / ".skyledger"
 CSV_KEY = "image-data.csv"
@@ -149,6 +150,16 @@ class LocalStack:
     def csv(self) -> bytes:
         """The published CSV."""
         return self._read(CSV_KEY)
+
+    def export_store(self) -> S3Store:
+        """The export bucket as the ledger's code sees it."""
+        return S3Store(
+            self.deployment.export_bucket,
+            endpoint_url=self.emulator.endpoint_url,
+            aws_access_key_id=ACCESS_KEY,
+            aws_secret_access_key=ACCESS_KEY,
+            region_name=REGION,
+        )
 
     def root(self) -> dict[str, Any]:
         """The ledger's root, decoded."""

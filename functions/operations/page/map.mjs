@@ -2,6 +2,10 @@
 import { LngLatBounds, Map as MapLibre, NavigationControl, ScaleControl } from "./vendor/maplibre-gl.mjs";
 
 const RAMP = ["#3b6fb6", "#37a37a", "#e0a526", "#cf3f3f"];
+// Above so many photos, those that would lie on one another are left out until one is near enough to tell them apart.
+const THINNED_FROM = 20_000;
+const CELL_LEVEL = 7; // at zoom z the world is cut into 2^(z + 7) cells a side, of 4 pixels each
+const DEEPEST_LEVEL = 24;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 export const hasPosition = (row) => row.gps_latitude_deg !== undefined && row.gps_longitude_deg !== undefined;
@@ -30,10 +34,11 @@ export class PhotoMap {
     const known = this.rows.map(altitude).filter((value) => value !== undefined);
     const low = known.reduce((least, value) => Math.min(least, value), Infinity);
     const high = known.reduce((most, value) => Math.max(most, value), -Infinity);
+    const zooms = this.rows.length < THINNED_FROM ? [] : firstZooms(this.rows);
     const features = this.rows.map((row, index) => ({
       type: "Feature",
       geometry: { type: "Point", coordinates: [row.gps_longitude_deg, row.gps_latitude_deg] },
-      properties: { index, heading: heading(row), altitude: altitude(row) },
+      properties: { index, heading: heading(row), altitude: altitude(row), zoom: zooms[index] ?? 0 },
     }));
     this.map.getSource("photos").setData({ type: "FeatureCollection", features });
     this.map.setPaintProperty("points", "circle-color", colour(low, high));
@@ -68,6 +73,39 @@ export class PhotoMap {
   }
 }
 
+// Gives for each row the zoom from which on it is the first of its cell. In Morton order rows of one cell stand side by
+// side at every level, so comparing each with the one before is enough.
+function firstZooms(rows) {
+  const cells = 2 ** DEEPEST_LEVEL;
+  const columns = rows.map((row) => Math.floor(clamp((row.gps_longitude_deg + 180) / 360) * cells));
+  const lines = rows.map((row) => Math.floor(clamp(mercator(row.gps_latitude_deg)) * cells));
+  const keys = rows.map((_, index) => 2 * spread(columns[index]) + spread(lines[index]));
+  const order = Uint32Array.from(keys.keys()).sort((one, other) => keys[one] - keys[other]);
+  const zooms = new Uint8Array(rows.length);
+  for (let place = 1; place < order.length; place++) {
+    const [one, before] = [order[place], order[place - 1]];
+    const differs = (columns[one] ^ columns[before]) | (lines[one] ^ lines[before]);
+    const common = Math.clz32(differs) - (32 - DEEPEST_LEVEL);
+    zooms[one] = Math.max(0, common + 1 - CELL_LEVEL);
+  }
+  return zooms;
+}
+
+const clamp = (share) => Math.min(Math.max(share, 0), 1 - Number.EPSILON);
+const mercator = (latitude) => 0.5 - Math.asinh(Math.tan((latitude * Math.PI) / 180)) / (2 * Math.PI);
+
+// Puts a zero between the bits of a number of 24 bits.
+function spread(number) {
+  return spread12(number >>> 12) * 2 ** 24 + spread12(number & 0xfff);
+}
+
+function spread12(number) {
+  let bits = (number | (number << 8)) & 0x00ff00ff;
+  bits = (bits | (bits << 4)) & 0x0f0f0f0f;
+  bits = (bits | (bits << 2)) & 0x33333333;
+  return (bits | (bits << 1)) & 0x55555555;
+}
+
 const back = () => (dark.matches ? "#1c262f" : "#e9eef2");
 
 function colour(low, high) {
@@ -84,13 +122,16 @@ function style() {
     sources: { photos: { ...empty, buffer: 16 }, chosen: empty },
     layers: [
       { id: "back", type: "background", paint: { "background-color": back() } },
-      { id: "chosen", type: "circle", source: "chosen", paint: { "circle-radius": 13, "circle-color": "#0b62c4", "circle-opacity": 0.35 } },
-      { id: "points", type: "circle", source: "photos", paint: {
-        "circle-radius": ["interpolate", ["linear"], ["zoom"], 2, 2.5, 16, 6],
-        "circle-color": RAMP[1], "circle-stroke-width": 1, "circle-stroke-color": "#ffffff" } },
-      { id: "headings", type: "symbol", source: "photos", minzoom: 13, filter: ["==", ["typeof", ["get", "heading"]], "number"], layout: {
+      { id: "points", type: "circle", source: "photos", filter: ["<=", ["get", "zoom"], ["zoom"]], paint: {
+        "circle-radius": ["interpolate", ["linear"], ["zoom"], 2, 2.5, 16, 5, 18, 7],
+        "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 14.5, 0, 15.5, 1],
+        "circle-color": RAMP[1], "circle-stroke-color": "#ffffff" } },
+      { id: "headings", type: "symbol", source: "photos", minzoom: 16, filter: ["==", ["typeof", ["get", "heading"]], "number"], layout: {
         "icon-image": "arrow", "icon-rotate": ["get", "heading"], "icon-rotation-alignment": "map", "icon-allow-overlap": true,
-        "icon-ignore-placement": true, "icon-offset": [0, -11] }, paint: { "icon-color": "#0b62c4" } },
+        "icon-ignore-placement": true, "icon-offset": [0, -12], "icon-size": ["interpolate", ["linear"], ["zoom"], 16, 0.5, 18, 1] },
+        paint: { "icon-color": "#0b62c4", "icon-halo-color": "#ffffff", "icon-halo-width": 1 } },
+      { id: "chosen", type: "circle", source: "chosen", paint: {
+        "circle-radius": 12, "circle-opacity": 0, "circle-stroke-width": 4, "circle-stroke-color": "#0b62c4" } },
     ],
   };
 }

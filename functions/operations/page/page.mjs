@@ -7,28 +7,33 @@ const HIDDEN = new Set(["exif", "xmp"]);
 const SEARCHED = ["key", "make", "model", "drone_model", "title", "description", "author", "comment", "keywords", "captured_at", "etag", "warnings"];
 
 const shards = new Map(); // hash -> rows
-const state = { rows: [], shown: [], version: 0, newest: "", markers: 0, chosen: null, photos: "" };
+const state = { rows: [], shown: [], total: 0, version: 0, newest: "", markers: 0, chosen: null, photos: "" };
 window.skyledger = state; // for whoever looks with the browser's tools
 
 const map = new PhotoMap(element("map"), element("legend"), choose);
 const table = new PhotoTable(element("table"), element("column-list"), choose);
+Object.assign(state, { map, table });
 
 const worker = new Worker(new URL("rows.js", import.meta.url));
 worker.onmessage = ({ data }) => {
   if (data.columns) table.setColumns(data.columns.filter((name) => !HIDDEN.has(name)));
   else if (data.shard) {
-    shards.set(data.shard, data.rows.map((row) => ({ ...row, id: `${row.ingested_at},${row.etag}` })));
+    shards.set(data.shard, data.rows);
     if (data.progress < 1) element("status").textContent = `Loading… ${Math.round(data.progress * 100)} %`;
-  } else if (data.order) {
-    for (const hash of shards.keys()) if (!data.order.includes(hash)) shards.delete(hash);
-    state.rows = data.order.flatMap((hash) => shards.get(hash));
-    state.version = data.version;
-    state.newest = data.newest;
-    cameras();
-    filter();
-    tell();
-  } else if (data.error) element("status").textContent = `Not current: ${data.error}`;
+  } else if (data.order) take(data);
+  else if (data.error) element("status").textContent = `Not current: ${data.error}`;
 };
+
+function take({ order, version, newest, total }) {
+  const named = new Set(order);
+  for (const hash of shards.keys()) if (!named.has(hash)) shards.delete(hash);
+  Object.assign(state, { rows: order.flatMap((hash) => shards.get(hash)), version, newest, total });
+  cameras();
+  filter();
+  tell();
+  const still = state.chosen && state.rows.find((row) => row.id === state.chosen.id);
+  if (state.chosen && !still) choose(null); // the photo was removed
+}
 
 fetch("page/config.json").then((answer) => (answer.ok ? answer.json() : {})).catch(() => ({})).then((config) => {
   state.photos = config.photos || "";
@@ -54,7 +59,7 @@ async function filter() {
     (!words.length || matches(row, words)));
   state.markers = state.shown.reduce((count, row) => count + hasPosition(row), 0);
   const without = state.shown.length - state.markers;
-  element("shown").value = `${state.shown.length} of ${state.rows.length} photos` + (without ? `, ${without} without position` : "");
+  element("shown").value = `${state.shown.length.toLocaleString("en")} of ${state.rows.length.toLocaleString("en")} photos` + (without ? `, ${without.toLocaleString("en")} without position` : "");
   await Promise.all([map.show(state.shown), table.show(state.shown)]);
 }
 
@@ -66,7 +71,9 @@ function matches(row, words) {
 function tell() {
   const seconds = state.newest ? Math.max(0, (Date.now() - Date.parse(state.newest)) / 1000) : null;
   const age = seconds === null ? "no event yet" : `newest event ${duration(seconds)} ago`;
-  element("status").textContent = `Version ${state.version}, ${state.rows.length} photos, ${age}`;
+  const rows = state.rows.length.toLocaleString("en");
+  const photos = state.total > state.rows.length ? `the newest ${rows} of ${state.total.toLocaleString("en")}` : rows;
+  element("status").textContent = `Version ${state.version}, ${photos} photos, ${age}`;
 }
 
 function duration(seconds) {
@@ -91,7 +98,7 @@ function choose(row) {
   } else link.textContent = `s3://${row.bucket}/${row.key}`;
   element("photo-link").replaceChildren(link);
   element("photo-warnings").replaceChildren(...JSON.parse(row.warnings || "[]").map((text) => tag("li", text)));
-  const values = Object.entries(row).filter(([name]) => name !== "id" && name !== "warnings");
+  const values = Object.entries(row).filter(([name, value]) => value !== undefined && name !== "id" && name !== "warnings");
   element("photo-values").replaceChildren(...values.flatMap(([name, value]) => [tag("dt", name), tag("dd", String(value))]));
 }
 

@@ -3,6 +3,8 @@ importScripts("vendor/papaparse.js");
 
 const POLL_MS = 5000;
 const PARALLEL = 8;
+// More than a browser shows at ease: of a larger CSV the newest rows are shown. They stand last.
+const MOST_ROWS = 300_000;
 // The whole documents are not shown in the table; without them a hundred thousand rows fit in memory.
 const LEFT_OUT = new Set(["exif", "xmp"]);
 const NUMERIC = new Set(["integer", "decimal"]);
@@ -39,11 +41,8 @@ async function refresh() {
   const tag = answer.headers.get("etag") || "";
   if (tag && tag === etag) return;
   const root = await answer.json();
-  const current = new Map();
-  await each(root.rows.pages, async ({ sha256 }) => {
-    current.set(sha256, pages.get(sha256) || (await json(`manifest/${sha256}.json`)).shards);
-  });
-  const order = root.rows.pages.flatMap(({ sha256 }) => current.get(sha256).map((shard) => shard.sha256));
+  const current = await newestShards(root.rows.pages);
+  const order = [...current.values()].flat().map((shard) => shard.sha256);
   const added = order.filter((hash) => !known.has(hash));
   self.postMessage({ columns: root.columns });
   let done = 0;
@@ -58,10 +57,25 @@ async function refresh() {
   self.postMessage({ order, version: root.version, newest: root.checkpoint.newest_event, total: root.rows.rows });
 }
 
+// Gives the last pages and shards that hold MOST_ROWS between them: page hash -> its shards that are shown.
+async function newestShards(all) {
+  let rows = 0;
+  const last = all.filter((_, index) => all.slice(index + 1).reduce((sum, page) => sum + page.rows, 0) < MOST_ROWS);
+  const found = new Map(last.map(({ sha256 }) => [sha256, []]));
+  await each(last, async ({ sha256 }) => {
+    found.set(sha256, pages.get(sha256) || (await json(`manifest/${sha256}.json`)).shards);
+  });
+  for (const [hash, shards] of [...found].reverse()) {
+    const kept = shards.toReversed().filter((shard) => rows < MOST_ROWS && (rows += shard.rows));
+    found.set(hash, kept.reverse());
+  }
+  return found;
+}
+
 function parse(text, columns) {
   const { data } = Papa.parse(text, { delimiter: ",", newline: "\n", skipEmptyLines: true });
   return data.map((cells) => {
-    const row = {};
+    const row = { id: `${cells[0]},${cells[1]}` }; // the row's key: ingested_at and etag
     cells.forEach((cell, index) => {
       const name = columns[index];
       if (cell === "" || LEFT_OUT.has(name)) return;

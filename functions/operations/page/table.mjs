@@ -14,33 +14,41 @@ export class PhotoTable {
       index: "id", height: "100%", layout: "fitDataFill", renderVertical: "virtual", renderHorizontal: "virtual",
       columns: [], data: [], placeholder: "No photo matches.", columnDefaults: { headerSortTristate: true },
       rowFormatter: (row) => {
-        row.getElement().tabIndex = 0;
+        row.getElement().tabIndex = -1; // reached by the arrow keys, so that the Tab key does not walk through all rows
         row.getElement().classList.toggle("chosen", row.getData().id === this.chosen);
       },
     });
     this.ready = new Promise((done) => this.table.on("tableBuilt", done));
     this.table.on("rowClick", (_, row) => choose(row.getData()));
-    element.addEventListener("keydown", (event) => {
-      const row = event.target.closest(".tabulator-row");
-      if (row && (event.key === "Enter" || event.key === " ")) {
-        event.preventDefault();
-        row.click();
-      } else if (row && (event.key === "ArrowDown" || event.key === "ArrowUp")) {
-        event.preventDefault();
-        (event.key === "ArrowDown" ? row.nextElementSibling : row.previousElementSibling)?.focus();
-      }
-    });
+    element.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  key(event) {
+    const row = event.target.closest(".tabulator-row");
+    const header = event.target.closest(".tabulator-col");
+    const step = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+    if ((row || header) && (event.key === "Enter" || event.key === " ")) (row || header).click();
+    else if (row && step) row[step]?.focus();
+    else if (!row && event.key === "ArrowDown") this.table.element.querySelector(".tabulator-row")?.focus();
+    else return;
+    event.preventDefault();
   }
 
   async setColumns(names) {
     await this.ready;
     if (names.join() === this.columns.join()) return;
     this.columns = names;
-    const stored = JSON.parse(localStorage.getItem(CHOICE) || "null");
-    const shown = new Set(stored || FIRST_SHOWN);
-    const order = [...FIRST_SHOWN.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST_SHOWN.includes(name))];
-    this.table.setColumns(order.map((name) => ({ title: name, field: name, visible: shown.has(name), maxInitialWidth: 280 })));
-    this.list.replaceChildren(...order.map((name) => this.checkbox(name, shown.has(name))));
+    const first = JSON.parse(localStorage.getItem(CHOICE) || "null") || FIRST_SHOWN;
+    this.shown = new Set(first.filter((name) => names.includes(name)));
+    this.order = [...FIRST_SHOWN.filter((name) => names.includes(name)), ...names.filter((name) => !FIRST_SHOWN.includes(name))];
+    this.list.replaceChildren(...this.order.map((name) => this.checkbox(name, this.shown.has(name))));
+    this.drawColumns();
+  }
+
+  drawColumns() {
+    const shown = this.order.filter((name) => this.shown.has(name));
+    this.table.setColumns(shown.map((name) => ({ title: name, field: name, maxInitialWidth: 280 })));
+    this.table.element.querySelectorAll(".tabulator-col").forEach((header) => { header.tabIndex = 0; });
   }
 
   async show(rows) {
@@ -61,9 +69,9 @@ export class PhotoTable {
     const label = document.createElement("label");
     const box = Object.assign(document.createElement("input"), { type: "checkbox", checked });
     box.addEventListener("change", () => {
-      this.table[box.checked ? "showColumn" : "hideColumn"](name);
-      const shown = this.table.getColumns().filter((column) => column.isVisible()).map((column) => column.getField());
-      localStorage.setItem(CHOICE, JSON.stringify(shown));
+      this.shown[box.checked ? "add" : "delete"](name);
+      localStorage.setItem(CHOICE, JSON.stringify([...this.shown]));
+      this.drawColumns();
     });
     label.append(box, ` ${name}`);
     return label;
