@@ -1,5 +1,8 @@
 """Deploy the template to the emulator as to AWS: our zip in a bucket, a change set with the SAM transform."""
 
+import hashlib
+import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import ClientError, WaiterError
+from cfnlint.decode import decode
 
 from infra.local.bundle import ROOT, build
 from infra.local.emulator import Emulator
@@ -15,6 +19,7 @@ STACK = "skyledger"
 CODE_BUCKET = "skyledger-code"
 CODE_LINE = "CodeUri: functions/"
 ALARM_TYPE = "Type: AWS::CloudWatch::Alarm"
+DEFINITION_LINE = re.compile(r"DefinitionUri: (?P<path>[\w./-]+)")
 TLS_CONDITION = 'aws:SecureTransport: "false"'
 WAIT = {"Delay": 1, "MaxAttempts": 120}
 
@@ -50,17 +55,20 @@ def deploy(emulator: Emulator, cache: Path, parameters: Mapping[str, str]) -> De
     Raises:
         DeploymentError: the stack could not be made.
     """
-    template = _localise(emulator, build(cache))
+    template_url = _package(emulator, build(cache))
     cloudformation = emulator.client("cloudformation")
     kind = _change_set_kind(cloudformation)
     change_set = {"StackName": STACK, "ChangeSetName": f"deploy-{time.time_ns()}"}
-    cloudformation.create_change_set(
-        **change_set,
-        ChangeSetType=kind,
-        TemplateBody=template,
-        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-    )
+    try:
+        cloudformation.create_change_set(
+            **change_set,
+            ChangeSetType=kind,
+            TemplateURL=template_url,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        )
+    except ClientError as error:
+        raise DeploymentError(error.response["Error"]["Message"]) from error
     if _is_change(cloudformation, change_set):
         cloudformation.execute_change_set(**change_set)
         _wait_until_complete(cloudformation, kind)
@@ -68,15 +76,34 @@ def deploy(emulator: Emulator, cache: Path, parameters: Mapping[str, str]) -> De
     return _read_outputs({output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]})
 
 
-def _localise(emulator: Emulator, bundle: Path) -> str:
-    """Upload the zip and return the template with its place, as `sam package` would, fitted to the emulator."""
+def _package(emulator: Emulator, bundle: Path) -> str:
+    """Upload what the template names by local paths, and the template, as `sam package` does.
+
+    Returns:
+        Where the template is: it is too long to be sent with a request.
+    """
     s3 = emulator.client("s3")
     s3.create_bucket(Bucket=CODE_BUCKET)
-    s3.upload_file(str(bundle), CODE_BUCKET, bundle.name)
+
+    def upload(name: str, content: bytes) -> str:
+        s3.put_object(Bucket=CODE_BUCKET, Key=name, Body=content)
+        return f"{CODE_BUCKET}/{name}"
+
+    def upload_definition(line: re.Match[str]) -> str:
+        definition, _ = decode(str(ROOT / line["path"]))
+        content = json.dumps(definition).encode()  # the emulator reads no YAML here
+        return f"DefinitionUri: s3://{upload(_named(content, '.json'), content)}"
+
     template = (ROOT / "template.yaml").read_text(encoding="utf-8")
     if template.count(CODE_LINE) != 1:
         raise DeploymentError(f"template.yaml must say '{CODE_LINE}' once, for all functions")
-    return fitted(template.replace(CODE_LINE, f"CodeUri: s3://{CODE_BUCKET}/{bundle.name}"))
+    template = template.replace(CODE_LINE, f"CodeUri: s3://{upload(bundle.name, bundle.read_bytes())}")
+    template = fitted(DEFINITION_LINE.sub(upload_definition, template))
+    return f"{emulator.endpoint_url}/{upload(_named(template.encode(), '.yaml'), template.encode())}"
+
+
+def _named(content: bytes, suffix: str) -> str:
+    return hashlib.sha256(content).hexdigest()[:16] + suffix
 
 
 def fitted(template: str) -> str:

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.local.deploy import DeploymentError, deploy
 from infra.local.photos import survey
-from infra.local.stack import LocalStack
+from infra.local.stack import HOME, LocalStack
 from ledger.columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -130,6 +131,12 @@ def test_an_empty_system_has_a_csv_with_the_header_alone(stack: LocalStack) -> N
     assert {"image-data.csv", "image-data.csv-metadata.json", "manifest.json"} <= {each["Key"] for each in objects}
 
 
+def test_one_bucket_for_images_and_exports_is_refused(stack: LocalStack) -> None:
+    """Before anything is made, in the template's own words."""
+    with pytest.raises(DeploymentError, match="ImagesBucketName and ExportBucketName must differ"):
+        deploy(stack.emulator, HOME / "bundle", {"ImagesBucketName": "the-same", "ExportBucketName": "the-same"})
+
+
 def test_a_photos_whole_life_shows_in_the_csv(stack: LocalStack) -> None:
     """Created, copied, overwritten and deleted; deleting all brings back the header alone."""
     first, second = (photo.body for photo in survey(2, seed=11))
@@ -222,8 +229,9 @@ def test_a_restart_keeps_everything_and_doubles_nothing(tmp_path: Path) -> None:
 UPLOAD_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
+from infra.local.deploy import DeploymentError, deploy
 from infra.local.photos import survey
-from infra.local.stack import LocalStack
+from infra.local.stack import HOME, LocalStack
 stack = LocalStack(data=Path(sys.argv[1]))
 for photo in survey(8, seed=14):
     stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key=photo.key, Body=photo.body)
