@@ -4,7 +4,8 @@
     shards/, manifest/             listed as older than 26 h, and named by none of: the root, a snapshot, the root that
                                    image-data.csv was made from, the root that stood 24 h ago
     roots/                         older than 26 h, and of none of these roots
-    pending/, publishing/          older than a day: whoever left it is dead, and its batch was delivered again
+    pending/, leading/,            older than a day: whoever left it is dead, and its batch was delivered again
+    publishing/
     lines of the removals tree     48 h of event time after the removal
     journal/, quarantine/, image-data.csv, snapshots/, anything else     never
 
@@ -69,7 +70,7 @@ READABLE = timedelta(hours=24)
 ORPHAN_AGE = READABLE + YOUNG + timedelta(hours=1)
 WAITING_AGE = timedelta(hours=24)
 ORPHAN_PREFIXES = (ROOTS_PREFIX, "manifest/", "shards/")
-WAITING_PREFIXES = (PENDING_PREFIX, "publishing/")
+WAITING_PREFIXES = (PENDING_PREFIX, "leading/", "publishing/")
 
 CLAIM_KEY = "collecting.json"
 CLAIM_HOLDS = timedelta(hours=1)

@@ -1,0 +1,122 @@
+"""Merge events that come later than the removals tree remembers: days after what has happened to their images since.
+
+The live merge knows a removal for 48 h of event time; within that, events may come in any order. An older event is
+merged together with all that the journal has told of the same keys since, and what becomes of each key is decided as a
+replay decides it (`operations.lives`): so the live tree stays what a replay makes.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from ledger.change import Change, Event, event_time
+from ledger.commit import Report, commit, commit_batch
+from ledger.errors import BadEvent
+from ledger.journal import segment_of
+from ledger.ledger import Ledger
+from ledger.manifest import Gap
+from ledger.row import RowEncoder, key_of, revision_of
+from operations import journal_reader
+from operations.lives import fate, groups, tell
+
+# Half of the time that removals are remembered.
+LATE = timedelta(hours=24)
+_READ_AHEAD = 16
+
+
+def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
+    """Merge stream records of any age.
+
+    Raises:
+        Damaged: a segment of the journal is not readable.
+        Unavailable, Unknown, ManifestLost, NewerFormat: as for `commit`.
+    """
+    newest = ledger.load_root()[0].checkpoint.newest_event
+    if not newest or all(_is_recent(event_time(event), newest) for event in events):
+        return commit(ledger, events)
+    return commit_batch(ledger, _LateBatch(ledger, events))
+
+
+def _is_recent(time: str, newest: str) -> bool:
+    return bool(time) and datetime.fromisoformat(newest) - datetime.fromisoformat(time) < LATE
+
+
+class _LateBatch:
+    """Events, and what the journal says became of their keys; the attributes are those of `ledger.commit.Batch`.
+
+    The checkpoint learns nothing from them: it has passed their time.
+    """
+
+    def __init__(self, ledger: Ledger, events: Sequence[Event]) -> None:
+        self.segment = segment_of(events)
+        self.newest_event = ""
+        self.streams: dict[str, str] = {}
+        self.gaps: tuple[Gap, ...] = ()
+        self.bad: list[tuple[Event, str]] = []
+        self._ledger, self._events = ledger, events
+        self._keys: list[set[bytes]] = []
+
+    def changes(self, columns: tuple[str, ...]) -> list[Change]:
+        """Say what is to become of each key, in key order."""
+        encoder = RowEncoder(columns)
+        self.bad, self._keys, told = [], [], []
+        for event in self._events:
+            try:
+                lines = tell(event, encoder)
+            except BadEvent as error:
+                self.bad.append((event, str(error)))
+                lines = []
+            told += lines
+            self._keys.append({key_of(line) for line in lines})
+        wanted = set().union(*self._keys)
+        told += _told_since(self._ledger, min(map(event_time, self._events)), wanted, encoder)
+        return [_change(group) for group in groups(sorted(set(told)))]
+
+    def events_of(self, todo: Sequence[Change]) -> list[Event]:
+        """Name the events that these changes came from."""
+        left = {change.key for change in todo}
+        return [event for event, keys in zip(self._events, self._keys, strict=True) if keys & left]
+
+
+def _change(group: Sequence[bytes]) -> Change:
+    row, removal = fate(group)
+    line = row if row is not None else removal
+    assert line is not None, "every statement is a put or a removal"
+    if row is not None:
+        return Change(key_of(line), revision_of(line), line)
+    return Change(key_of(line), revision_of(line), None, line[line.rindex(b",") + 1 : -1])
+
+
+def _told_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncoder) -> Iterator[bytes]:
+    """Search the journal, from the day before this time on, for what it tells of these keys."""
+    if not wanted:
+        return
+    etags = re.compile(b"|".join(sorted({re.escape(key.partition(b",")[2]) for key in wanted})))
+    for line in _lines(ledger, _day_before(time)):
+        if etags.search(line):
+            try:
+                told = tell(journal_reader.load_record(line), encoder)
+            except BadEvent:
+                continue
+            yield from (one for one in told if key_of(one) in wanted)
+
+
+def _day_before(time: str) -> str:
+    return (datetime.fromisoformat(time) - timedelta(days=1)).strftime("%Y-%m-%d") if time else ""
+
+
+def _lines(ledger: Ledger, first: str) -> Iterator[bytes]:
+    keys: list[str] = []
+    for listed in journal_reader.segments(ledger.store, first=first):
+        keys.append(listed.key)
+        if len(keys) == _READ_AHEAD:
+            yield from _lines_of(ledger, keys)
+            keys = []
+    yield from _lines_of(ledger, keys)
+
+
+def _lines_of(ledger: Ledger, keys: list[str]) -> Iterator[Any]:
+    bodies = ledger.store.map(lambda key: journal_reader.segment_body(ledger.store, key), keys)
+    for key, body in zip(keys, bodies, strict=True):
+        yield from journal_reader.lines_of(key, body)

@@ -1,0 +1,253 @@
+"""Redrive: merge what was put aside, and only then delete it.
+
+Three places hold what did not go through:
+
+    where                                     what                                  put there by
+    aws/lambda/ in the export bucket          whole batches of stream records       Lambda, after the last try
+    quarantine/ in the export bucket          events that could not become a row    CsvExporter
+    the images' dead-letter queue             S3 events                             SQS, after the fifth try
+
+Batches and quarantined events, step by step:
+
+1. The object is read. It is not what it should be: it is named in the report, and stays.
+2. Its events are merged by the ordinary commit (`operations.late` if they are old), which journals them first.
+   An event that is bad even so: a batch's goes to quarantine, a quarantined one stays there; both are named.
+3. The CSV is published.
+4. The object is deleted, if it is still the one that was read.
+
+Dying anywhere, or running twice at a time, does no harm: what was merged already changes nothing. Batches go before
+the quarantine, since a removal from there must find the row that it removes.
+
+A REMOVE without OldImage does not say which life of the image ended. The rows tree does: it is searched for the ETag,
+and each row that had been ingested by the time of the event is removed. The record that is journaled then carries the
+key that was found, so that a replay comes to the same end.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+
+from ledger.change import Event, changes_of, event_time
+from ledger.errors import BadEvent, NotFound, Refused
+from ledger.journal import QUARANTINE_PREFIX
+from ledger.ledger import Ledger
+from ledger.manifest import Root
+from ledger.publish import publish
+from ledger.row import RowEncoder, key_of, revision_of
+from ledger.store import Listed
+from operations.late import commit_late
+
+FAILED_PREFIX = "aws/lambda/"
+# Events are merged so many at a time; as many as a batch of the stream has.
+_EVENTS_AT_ONCE = 1000
+_BATCHES_AT_ONCE = 20  # then one publish for all of them
+_SHARDS_AT_ONCE = 32
+_LOST = "exporters were faster every time; try again"
+# A stream record's time is whole seconds, rounded down; ImageProcessor's clock may be a little ahead of DynamoDB's.
+_CLOCK = timedelta(seconds=5)
+
+Progress = Callable[[int, int], None]
+
+
+def silent(done: int, total: int) -> None:
+    """Show no progress."""
+
+
+@dataclass(slots=True)
+class Redriven:
+    """What a redrive did.
+
+    Attributes:
+        found: objects that were there.
+        merged: objects merged, published and deleted.
+        events: events in them.
+        left: objects that stay, each with the reason.
+        quarantined: keys of events of the batches that went to quarantine.
+    """
+
+    found: int = 0
+    merged: int = 0
+    events: int = 0
+    left: dict[str, str] = field(default_factory=dict)
+    quarantined: list[str] = field(default_factory=list)
+
+
+def redrive_batches(ledger: Ledger, progress: Progress = silent) -> Redriven:
+    """Merge the batches that Lambda gave up on.
+
+    Raises:
+        Unavailable, Unknown, OutOfTime: run it again.
+        Damaged, ManifestLost, NewerFormat: the ledger needs an operator first.
+    """
+    done = Redriven()
+    listed = [*ledger.store.list(FAILED_PREFIX)]
+    done.found = len(listed)
+    for start in range(0, len(listed), _BATCHES_AT_ONCE):
+        progress(start, len(listed))
+        part = listed[start : start + _BATCHES_AT_ONCE]
+        merged = [one for one in part if _merge_batch(ledger, one, done)]
+        if merged:
+            publish(ledger)
+            _delete(ledger, merged)
+            done.merged += len(merged)
+    progress(len(listed), len(listed))
+    return done
+
+
+def _merge_batch(ledger: Ledger, one: Listed, done: Redriven) -> bool:
+    """Merge one batch; say whether all of it is in."""
+    body = _read(ledger, one.key)
+    if body is None:
+        return False
+    events = _events_of_batch(body)
+    if events is None:
+        done.left[one.key] = "not a batch of stream records"
+        return False
+    if not _merge(ledger, events, done):
+        done.left[one.key] = _LOST
+        return False
+    done.events += len(events)
+    return True
+
+
+def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> Redriven:
+    """Try quarantined events again: after a fix of the code, or, for a REMOVE without OldImage, by a search.
+
+    Raises:
+        Unavailable, Unknown, OutOfTime: run it again.
+        Damaged, ManifestLost, NewerFormat: the ledger needs an operator first.
+    """
+    done = Redriven()
+    listed = [*ledger.store.list(QUARANTINE_PREFIX)]
+    done.found = len(listed)
+    root, _ = ledger.load_root()
+    encoder = RowEncoder(root.columns)
+    ready: list[tuple[Listed, list[Event]]] = []
+    without_key: list[tuple[Listed, Event]] = []
+    for number, one in enumerate(listed):
+        progress(number, len(listed))
+        event = _quarantined(_read(ledger, one.key))
+        if event is None:
+            done.left[one.key] = "not a quarantined event"
+            continue
+        try:
+            changes_of(event, encoder)
+        except BadEvent as error:
+            if _etag_of_removal(event):
+                without_key.append((one, event))
+            else:
+                done.left[one.key] = str(error)
+        else:
+            ready.append((one, [event]))
+    ready += _resolve(ledger, root, without_key)
+    for start in range(0, len(ready), _EVENTS_AT_ONCE):
+        _merge_quarantined(ledger, ready[start : start + _EVENTS_AT_ONCE], done)
+    progress(len(listed), len(listed))
+    return done
+
+
+def _merge_quarantined(ledger: Ledger, part: Sequence[tuple[Listed, list[Event]]], done: Redriven) -> None:
+    events = [event for _, found in part for event in found]
+    if events and not _merge(ledger, events, done):
+        done.left.update((one.key, _LOST) for one, _ in part)
+        return
+    publish(ledger)
+    _delete(ledger, [one for one, _ in part])
+    done.merged += len(part)
+    done.events += len(part)
+
+
+def _merge(ledger: Ledger, events: Sequence[Event], done: Redriven) -> bool:
+    """Merge events; say whether all of them are in."""
+    report = commit_late(ledger, events)
+    done.quarantined += report.quarantined
+    return not report.unfinished
+
+
+def _read(ledger: Ledger, key: str) -> bytes | None:
+    try:
+        stored = ledger.store.get(key)
+    except NotFound:
+        return None  # another redrive was faster
+    assert stored is not None
+    return stored.body
+
+
+def _delete(ledger: Ledger, merged: Sequence[Listed]) -> None:
+    def delete(one: Listed) -> None:
+        try:
+            ledger.store.delete_if_match(one.key, one.etag)
+        except (NotFound, Refused):
+            return  # gone, or another one by now
+
+    ledger.store.map(delete, merged)
+
+
+def _events_of_batch(body: bytes) -> list[Event] | None:
+    """Take the records out of what Lambda wrote: the whole event stands in `payload`, as text."""
+    try:
+        payload = orjson.loads(body)["payload"]
+        records = (orjson.loads(payload) if isinstance(payload, str) else payload)["Records"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    usable = isinstance(records, list) and records and all(isinstance(record, dict) for record in records)
+    return records if usable else None
+
+
+def _quarantined(body: bytes | None) -> Event | None:
+    try:
+        event = orjson.loads(body or b"null")["event"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _etag_of_removal(event: Event) -> str:
+    """Give the ETag of a REMOVE that lacks its OldImage but not its key and time; else an empty text."""
+    record = event.get("dynamodb")
+    if event.get("eventName") != "REMOVE" or not isinstance(record, dict) or record.get("OldImage"):
+        return ""
+    try:
+        return str(record["Keys"]["etag"]["S"]) if event_time(event) else ""
+    except (KeyError, TypeError):
+        return ""
+
+
+def _resolve(
+    ledger: Ledger, root: Root, removals: Sequence[tuple[Listed, Event]]
+) -> Iterator[tuple[Listed, list[Event]]]:
+    """Find the lives that ended; an image without a row has none to lose, so nothing is to be merged for it."""
+    lives = _find_rows(ledger, root, {_etag_of_removal(event) for _, event in removals})
+    for one, event in removals:
+        until = datetime.fromisoformat(event_time(event)) + _CLOCK
+        ended = [
+            line for line in lives.get(_etag_of_removal(event), []) if datetime.fromisoformat(_ingested(line)) <= until
+        ]
+        yield one, [_with_key(event, line) for line in ended]
+
+
+def _ingested(line: bytes) -> str:
+    return line.partition(b",")[0].decode()
+
+
+def _with_key(event: Event, line: bytes) -> dict[str, Any]:
+    ingested_at, etag = key_of(line).decode().split(",", 1)
+    key = {"ingested_at": {"S": ingested_at}, "etag": {"S": etag}, "revision": {"N": str(revision_of(line))}}
+    return {**event, "dynamodb": {**event["dynamodb"], "OldImage": key}}
+
+
+def _find_rows(ledger: Ledger, root: Root, etags: set[str]) -> dict[str, list[bytes]]:
+    """Search all rows for these ETags: keys sort by time of ingestion, so there is no shorter way."""
+    found: dict[str, list[bytes]] = {}
+    for page in root.rows.pages if etags else ():
+        shards = ledger.objects.pages([page])[page.sha256]
+        for start in range(0, len(shards), _SHARDS_AT_ONCE):
+            for body in ledger.objects.shards(shards[start : start + _SHARDS_AT_ONCE]).values():
+                for line in body.splitlines(keepends=True):
+                    etag = key_of(line).partition(b",")[2].decode()
+                    if etag in etags:
+                        found.setdefault(etag, []).append(line)
+    return found

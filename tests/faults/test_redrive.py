@@ -1,0 +1,226 @@
+"""What was put aside is merged, published, and only then deleted; at any time, any number of times."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import orjson
+import pytest
+from moto import mock_aws
+
+from factories import START, event, insert, item, make_ledger, model_csv, modify, remove
+from infra.local.failed_batch import RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
+from infra.local.memory_store import MemoryStore
+from ledger.commit import commit
+from ledger.journal import quarantine
+from ledger.ledger import Ledger
+from ledger.manifest import Targets
+from operations.dead_letters import redrive_images
+from operations.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
+from operations.replay import Wishes, replay
+from operations.scratch import StoreScratch
+from reader import read_csv, read_root, read_rows
+
+DAY = 86_400
+
+
+def put_aside(store: MemoryStore, *records: dict[str, Any], name: str = "one") -> str:
+    """Give a batch up as Lambda does."""
+    failed = FailedBatch(
+        mapping_id="c0ffee",
+        function_arn="arn:aws:lambda:eu-west-1:111122223333:function:CsvExporter",
+        stream_arn="arn",
+        shard="shardId-1",
+        condition=RETRY_ATTEMPTS_EXHAUSTED,
+        records=records,
+        invocations=3,
+        request_id="request",
+        function_error="Unhandled",
+        at=START.timestamp(),
+        name=name,
+    )
+    store.put_new(failed.key, failed.body, "application/json")
+    return failed.key
+
+
+def _replayed_tree(store: MemoryStore) -> str:
+    """Rebuild the tree from the journal alone."""
+    root = replay(make_ledger(store), StoreScratch(MemoryStore(), "scratch/"), Wishes(keep="nothing")).root
+    return root.tree_hash
+
+
+def test_a_batch_that_was_given_up_is_merged_published_and_deleted(store: MemoryStore, ledger: Ledger) -> None:
+    """The whole event stands in `payload`; redriving twice changes nothing more."""
+    commit(ledger, [insert(1)])
+    key = put_aside(store, insert(2), insert(3))
+    done = redrive_batches(ledger)
+    assert (done.found, done.merged, done.events, done.left) == (1, 1, 2, {})
+    assert key not in store.objects
+    assert read_csv(store) == model_csv([item(1), item(2), item(3)])
+    before = dict(store.objects)
+    assert redrive_batches(ledger).found == 0
+    assert store.objects == before
+
+
+def test_what_is_not_a_batch_stays_and_is_named(store: MemoryStore, ledger: Ledger) -> None:
+    """Nothing is deleted that was not understood."""
+    ledger.load_root()
+    bodies = {
+        "text": b"not json",
+        "no-payload": b"{}",
+        "no-records": json.dumps({"payload": '{"Records": []}'}).encode(),
+        "no-list": json.dumps({"payload": '{"Records": "x"}'}).encode(),
+        "numbers": json.dumps({"payload": {"Records": [1]}}).encode(),
+    }
+    for name, body in bodies.items():
+        store.put_new(FAILED_PREFIX + name, body, "application/json")
+    done = redrive_batches(ledger)
+    assert done.left == {FAILED_PREFIX + name: "not a batch of stream records" for name in bodies}
+    assert all(FAILED_PREFIX + name in store.objects for name in bodies)
+
+
+def test_a_bad_event_of_a_batch_goes_to_quarantine_and_holds_nothing_up(store: MemoryStore, ledger: Ledger) -> None:
+    """Everything is accounted: merged, or in quarantine."""
+    put_aside(store, insert(1), event("MODIFY", sequence=7), insert(2))
+    done = redrive_batches(ledger)
+    assert done.merged == 1
+    assert len(done.quarantined) == 1
+    assert done.quarantined[0] in store.objects
+    assert read_rows(store) == model_csv([item(1), item(2)])
+
+
+def test_a_batch_redriven_days_later_brings_no_removed_row_back(store: MemoryStore, ledger: Ledger) -> None:
+    """The removal is forgotten by then; the journal is not. The tree is what a replay makes of it."""
+    put_aside(store, insert(1), insert(2))
+    commit(ledger, [modify(1, 2), remove(1, 2, sequence=10**6 + 1, seconds=60)])
+    commit(ledger, [event("INSERT", item(8), sequence=90, seconds=5 * DAY)])
+    commit(ledger, [event("REMOVE", old=item(9), sequence=91, seconds=5 * DAY)])
+    redrive_batches(ledger)
+    assert read_rows(store) == model_csv([item(2), item(8)])
+    assert read_root(store).tree_hash == _replayed_tree(store)
+
+
+def test_a_batch_redriven_days_later_does_not_take_back_what_was_put_back_since(
+    store: MemoryStore, ledger: Ledger
+) -> None:
+    """An item that an operator restored from a backup, long after its removal, stays: as in a replay."""
+    commit(ledger, [insert(1), modify(1, 2), remove(1, 2, sequence=10**6 + 1, seconds=60)])
+    commit(ledger, [event("INSERT", item(1), sequence=90, seconds=5 * DAY)])
+    put_aside(store, modify(1, 2))
+    redrive_batches(ledger)
+    assert read_rows(store) == model_csv([item(1)])
+    assert read_root(store).tree_hash == _replayed_tree(store)
+
+
+def test_an_old_event_of_a_batch_does_not_move_the_checkpoint(store: MemoryStore, ledger: Ledger) -> None:
+    """A stream that was switched off since is no gap."""
+    commit(ledger, [event("INSERT", item(8), sequence=90, seconds=5 * DAY)])
+    before = read_root(store).checkpoint
+    put_aside(store, event("INSERT", item(1), sequence=7, stream="arn:aws:dynamodb:x:1:table/Images/stream/old"))
+    redrive_batches(ledger)
+    after = read_root(store).checkpoint
+    assert (after.streams, after.gaps, after.newest_event) == (before.streams, before.gaps, before.newest_event)
+    assert read_rows(store) == model_csv([item(1), item(8)])
+
+
+def test_a_quarantined_event_that_is_good_now_is_merged_and_deleted(store: MemoryStore, ledger: Ledger) -> None:
+    """After a fix of the code: what an older version could not read."""
+    commit(ledger, [insert(1)])
+    key = quarantine(store, insert(2), "an older version could not read this")
+    done = redrive_quarantine(ledger)
+    assert (done.found, done.merged, done.left) == (1, 1, {})
+    assert key not in store.objects
+    assert read_csv(store) == model_csv([item(1), item(2)])
+
+
+def test_a_quarantined_event_that_is_still_bad_stays_with_its_reason(store: MemoryStore, ledger: Ledger) -> None:
+    """And so does an object that is no quarantined event at all."""
+    key = commit(ledger, [event("MODIFY", sequence=7)]).quarantined[0]
+    store.put_new("quarantine/strange", b"[]", "application/json")
+    before = dict(store.objects)
+    done = redrive_quarantine(ledger)
+    assert done.left == {key: "a MODIFY record has no NewImage", "quarantine/strange": "not a quarantined event"}
+    assert (done.merged, store.objects.keys()) == (0, before.keys() | {"image-data.csv"} & store.objects.keys())
+
+
+def _without_image(number: int, *, seconds: int) -> dict[str, Any]:
+    """A REMOVE from a stream whose view type has no old images."""
+    made = remove(number, 1, seconds=seconds, sequence=5_000)
+    del made["dynamodb"]["OldImage"]
+    return made
+
+
+def test_a_removal_without_old_image_removes_the_row_that_the_tree_has(store: MemoryStore, ledger: Ledger) -> None:
+    """The life that had begun by then ends; one that began later stays. A replay comes to the same tree."""
+    again = item(1) | {"ingested_at": {"S": "2026-11-25T09:00:00.000000Z"}}
+    commit(ledger, [insert(1), insert(2), modify(1, 2)])
+    commit(ledger, [_without_image(1, seconds=60), event("INSERT", again, sequence=6000, seconds=3600)])
+    assert read_rows(store) == model_csv([item(1, 2), item(2), again])
+    done = redrive_quarantine(ledger)
+    assert (done.merged, done.left) == (1, {})
+    assert read_csv(store) == model_csv([item(2), again])
+    assert read_root(store).tree_hash == _replayed_tree(store)
+    assert not [*store.list("quarantine/")]
+
+
+def test_a_removal_without_old_image_of_an_image_without_row_is_done_with(store: MemoryStore, ledger: Ledger) -> None:
+    """There is nothing to remove; the journal keeps the event."""
+    commit(ledger, [insert(2), _without_image(1, seconds=60)])
+    done = redrive_quarantine(ledger)
+    assert (done.merged, done.left) == (1, {})
+    assert read_rows(store) == model_csv([item(2)])
+
+
+def test_a_search_over_many_pages_finds_every_life(store: MemoryStore) -> None:
+    """Keys sort by time, so an ETag may stand anywhere."""
+    ledger = make_ledger(store, targets=Targets(300, 2))
+    commit(ledger, [insert(number) for number in range(60)])
+    commit(ledger, [_without_image(number, seconds=60) for number in (0, 31, 59)])
+    redrive_quarantine(ledger)
+    assert read_rows(store) == model_csv(item(number) for number in range(60) if number not in (0, 31, 59))
+
+
+@pytest.fixture
+def sqs() -> Iterator[Any]:
+    """SQS with the two queues of the images."""
+    with mock_aws():
+        client = boto3.client("sqs", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
+        client.images = client.create_queue(QueueName="images")["QueueUrl"]
+        client.dead = client.create_queue(QueueName="dead")["QueueUrl"]
+        yield client
+
+
+def _bodies(sqs: Any, queue: str) -> list[str]:
+    bodies = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [message["Body"] for message in messages]
+    return sorted(bodies)
+
+
+def test_dead_letters_go_back_to_the_images_queue(sqs: Any) -> None:
+    """Each once, as it was; then the dead-letter queue is empty."""
+    sent = [orjson.dumps({"Records": [{"n": number}]}).decode() for number in range(23)]
+    for body in sent:
+        sqs.send_message(QueueUrl=sqs.dead, MessageBody=body)
+    done = redrive_images(sqs, sqs.dead, sqs.images)
+    assert (done.found, done.resent, done.refused) == (23, 23, 0)
+    assert _bodies(sqs, sqs.images) == sorted(sent)
+    assert redrive_images(sqs, sqs.dead, sqs.images).found == 0
+
+
+def test_a_dead_letter_that_is_not_accepted_stays(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is deleted before it was sent."""
+    for number in range(4):
+        sqs.send_message(QueueUrl=sqs.dead, MessageBody=str(number))
+    send = sqs.send_message_batch
+
+    def refuse_some(QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803 - as boto3 names them
+        return send(QueueUrl=QueueUrl, Entries=[entry for entry in Entries if entry["MessageBody"] != "2"])
+
+    monkeypatch.setattr(sqs, "send_message_batch", refuse_some)
+    done = redrive_images(sqs, sqs.dead, sqs.images)
+    assert (done.resent, done.refused) == (3, 1)
+    assert _bodies(sqs, sqs.images) == ["0", "1", "3"]
+    count = sqs.get_queue_attributes(QueueUrl=sqs.dead, AttributeNames=["All"])["Attributes"]
+    assert count["ApproximateNumberOfMessagesNotVisible"] == "1"
