@@ -21,6 +21,7 @@ CODE_LINE = "CodeUri: functions/"
 ALARM_TYPE = "Type: AWS::CloudWatch::Alarm"
 DEFINITION_LINE = re.compile(r"DefinitionUri: (?P<path>[\w./-]+)")
 TLS_CONDITION = 'aws:SecureTransport: "false"'
+NEVER_WHOLE = ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 WAIT = {"Delay": 1, "MaxAttempts": 120}
 
 
@@ -119,11 +120,16 @@ def fitted(template: str) -> str:
 
 
 def _change_set_kind(cloudformation: Any) -> str:
+    """Whether the stack is to be created or updated; one that was never whole is cleared away, and holds no data."""
     try:
-        cloudformation.describe_stacks(StackName=STACK)
+        (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     except ClientError:
         return "CREATE"
-    return "UPDATE"
+    if stack["StackStatus"] not in NEVER_WHOLE:
+        return "UPDATE"
+    cloudformation.delete_stack(StackName=STACK)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig=WAIT)
+    return "CREATE"
 
 
 def _is_change(cloudformation: Any, change_set: Mapping[str, str]) -> bool:

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
-from infra.local.deploy import DeploymentError, deploy
+from infra.local.deploy import STACK, DeploymentError, deploy
+from infra.local.emulator import Emulator, make_environment
 from infra.local.photos import survey
 from infra.local.stack import HOME, LocalStack
 from ledger.columns import COLUMNS
@@ -229,7 +230,8 @@ def test_a_restart_keeps_everything_and_doubles_nothing(tmp_path: Path) -> None:
 UPLOAD_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from infra.local.deploy import DeploymentError, deploy
+from infra.local.deploy import STACK, DeploymentError, deploy
+from infra.local.emulator import Emulator, make_environment
 from infra.local.photos import survey
 from infra.local.stack import HOME, LocalStack
 stack = LocalStack(data=Path(sys.argv[1]))
@@ -262,3 +264,14 @@ def test_after_a_hard_end_of_the_emulator_the_stack_begins_anew(tmp_path: Path) 
     with LocalStack(data=tmp_path) as stack:
         assert stack.emulator.put_aside is not None
         assert published(stack) == {}
+
+
+def test_a_deployment_that_failed_is_made_again(tmp_path: Path) -> None:
+    """Nobody has to clear away by hand what a first try left."""
+    broken = {"Resources": {"Broken": {"Type": "Custom::Broken", "Properties": {"ServiceToken": "nobody"}}}}
+    with Emulator(make_environment(HOME / "emulator"), tmp_path) as emulator:
+        cloudformation = emulator.client("cloudformation")
+        cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(broken))
+        with pytest.raises(WaiterError):
+            cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+        assert deploy(emulator, HOME / "bundle", {}).csv_exporter

@@ -1,0 +1,47 @@
+"""The built bundle, as Lambda would find it."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from cfnlint.decode import decode
+
+from infra.local.bundle import build
+from infra.local.stack import HOME
+
+ROOT = Path(__file__).resolve().parents[2]
+HANDLERS = sorted(
+    resource["Properties"]["Handler"]
+    for resource in decode(str(ROOT / "template.yaml"))[0]["Resources"].values()
+    if resource["Type"] == "AWS::Serverless::Function"
+)
+# No site-packages, no environment: the standard library and the bundle, as in Lambda.
+IMPORT = (
+    "import importlib, sys; sys.path.insert(0, sys.argv[1]); getattr(importlib.import_module(sys.argv[2]), sys.argv[3])"
+)
+
+
+@pytest.fixture(scope="module")
+def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bundle")
+    with zipfile.ZipFile(build(HOME / "bundle")) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.mark.parametrize("handler", HANDLERS)
+def test_every_handler_finds_all_that_it_imports(unpacked: Path, handler: str) -> None:
+    """The emulator's own packages would hide a dependency that functions/requirements.txt lacks."""
+    module, _, function = handler.rpartition(".")
+    environment = {"EXPORT_BUCKET": "b", "IMAGES_TABLE": "i", "OBJECTS_TABLE": "o", "AWS_DEFAULT_REGION": "us-east-1"}
+    ended = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", IMPORT, str(unpacked), module, function],
+        env={**environment, "POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "test"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
