@@ -81,7 +81,7 @@ def run(
     Data is kept from run to run, and running again adds nothing twice. Without --once the pipeline stays up
     and follows what is added to FOLDER or put into the images bucket, until Ctrl-C.
     """
-    begun = time.monotonic()
+    begun, whole = time.monotonic(), False
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     if folder is None:
@@ -99,7 +99,7 @@ def run(
     except (ServerError, DeploymentError, BotoCoreError, ClientError) as error:
         _fail(str(error), 1)
     except KeyboardInterrupt:
-        whole = True
+        console.print("Ended." if whole else "Ended before the CSV was current; the next run goes on from here.")
     raise typer.Exit(0 if whole else 1)
 
 
@@ -126,20 +126,20 @@ def _bring_up_to_date(stack: LocalStack, folder: Path, to: Path, begun: float) -
     files = files_of(folder)
     uploaded = _upload_changed(stack, files)
     whole = _wait_with_progress(stack)
-    csv = Csv.download(stack, to)
-    _show(csv)
+    published = Csv.download(stack, to)
+    _show(published)
     seconds = time.monotonic() - begun
     objects = len(stack.uploaded())
     console.print(
-        f"{uploaded} of {len(files)} files uploaded now; {objects} objects in the bucket, {csv.images} images"
+        f"{uploaded} of {len(files)} files uploaded now; {objects} objects in the bucket, {published.images} images"
     )
     console.print(
-        f"[bold]{len(csv.rows)} rows[/] (distinct images), {csv.warned} with warnings, {seconds:.1f} s in all"
+        f"[bold]{len(published.rows)} rows[/] (distinct images), {published.warned} with warnings, {seconds:.1f} s in all"
     )
     lost = stack.dead_letters()
     if lost:
         console.print(f"[red]{lost} events could not be processed[/] and lie in the dead-letter queue. {REASON}")
-    console.print(f"CSV: [bold]{csv.path}[/]")
+    console.print(f"CSV: [bold]{published.path}[/]")
     return whole and not lost
 
 
@@ -199,7 +199,8 @@ def _follow(stack: LocalStack, folder: Path, to: Path) -> None:
     """Upload what is added to the folder, and report every new version of the CSV, until interrupted."""
     console.print(f"\nFollowing [bold]{folder}[/] and the images bucket; Ctrl-C ends.")
     console.print(
-        f"  aws --endpoint-url {stack.emulator.endpoint_url} s3 cp PHOTO s3://{stack.deployment.images_bucket}/",
+        f"  aws --endpoint-url {stack.emulator.endpoint_url} s3 cp PHOTO s3://{stack.deployment.images_bucket}/\n"
+        "  (access key and secret key: test)",
         style="dim",
     )
     version, seen = stack.csv_version(), _dates(folder)
@@ -212,23 +213,23 @@ def _follow(stack: LocalStack, folder: Path, to: Path) -> None:
         now = stack.csv_version()
         if now != version:
             version = now
-            csv = Csv.download(stack, to)
-            console.print(f"{time.strftime('%H:%M:%S')}  {len(csv.rows)} rows, {csv.warned} with warnings")
+            published = Csv.download(stack, to)
+            console.print(f"{time.strftime('%H:%M:%S')}  {len(published.rows)} rows, {published.warned} with warnings")
 
 
 def _dates(folder: Path) -> dict[Path, float]:
-    return {path: path.stat().st_mtime for path in files_of(folder).values()}
+    return {path: path.stat().st_mtime for path in files_of(folder).values() if path.exists()}
 
 
-def _show(csv: Csv) -> None:
-    title = f"The first {min(SHOWN_ROWS, len(csv.rows))} of {len(csv.rows)} rows"
+def _show(published: Csv) -> None:
+    title = f"The first {min(SHOWN_ROWS, len(published.rows))} of {len(published.rows)} rows"
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("photo", no_wrap=True, max_width=max(12, console.width - OTHER_COLUMNS_WIDTH))
     for column, width in (("model", 7), ("captured at", len(TO_THE_MINUTE))):
         table.add_column(column, no_wrap=True, width=width)
     for column in ("lat (deg)", "lon (deg)", "h (m)"):
         table.add_column(column, no_wrap=True, width=max(7, len(column)), justify="right")
-    for row in csv.rows[:SHOWN_ROWS]:
+    for row in published.rows[:SHOWN_ROWS]:
         table.add_row(
             row["key"].rpartition("/")[2],
             row["model"],
