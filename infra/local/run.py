@@ -133,9 +133,8 @@ def _bring_up_to_date(stack: LocalStack, folder: Path, to: Path, begun: float) -
     console.print(
         f"{uploaded} of {len(files)} files uploaded now; {objects} objects in the bucket, {published.images} images"
     )
-    console.print(
-        f"[bold]{len(published.rows)} rows[/] (distinct images), {published.warned} with warnings, {seconds:.1f} s in all"
-    )
+    rows = f"[bold]{len(published.rows)} rows[/] (distinct images)"
+    console.print(f"{rows}, {published.warned} with warnings, {seconds:.1f} s in all")
     lost = stack.dead_letters()
     if lost:
         console.print(f"[red]{lost} events could not be processed[/] and lie in the dead-letter queue. {REASON}")
