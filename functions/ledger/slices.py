@@ -67,9 +67,9 @@ def merge_slice(objects: Objects, root: Root, part: Sequence[Change], newest_eve
         Damaged, Unavailable: an object that the trees name could not be read.
     """
     keys = [change.key for change in part]
-    removed = [change for change in part if change.line is None]
-    newest = max(newest_event, root.checkpoint.newest_event)
-    oldest = oldest_kept(newest)
+    oldest = oldest_kept(max(newest_event, root.checkpoint.newest_event))
+    # One that comes when it is past its time already is not remembered, or each delivery of it would be a change.
+    removed = [change for change in part if change.line is None and change.removed_at >= oldest]
     old = _load(objects, root.removals, keys)
     found = find(root.removals, old, keys)
     # What is to be forgotten is not heeded either, or the outcome would depend on when its shard was last touched.

@@ -9,8 +9,8 @@ import orjson
 import pytest
 from moto import mock_aws
 
-from factories import START, event, insert, item, make_ledger, model_csv, modify, remove
-from infra.local.failed_batch import RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
+from factories import event, insert, item, make_ledger, model_csv, modify, remove
+from faults.aside import put_aside
 from infra.local.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.journal import quarantine
@@ -23,25 +23,6 @@ from operations.scratch import StoreScratch
 from reader import read_csv, read_root, read_rows
 
 DAY = 86_400
-
-
-def put_aside(store: MemoryStore, *records: dict[str, Any], name: str = "one") -> str:
-    """Give a batch up as Lambda does."""
-    failed = FailedBatch(
-        mapping_id="c0ffee",
-        function_arn="arn:aws:lambda:eu-west-1:111122223333:function:CsvExporter",
-        stream_arn="arn",
-        shard="shardId-1",
-        condition=RETRY_ATTEMPTS_EXHAUSTED,
-        records=records,
-        invocations=3,
-        request_id="request",
-        function_error="Unhandled",
-        at=START.timestamp(),
-        name=name,
-    )
-    store.put_new(failed.key, failed.body, "application/json")
-    return failed.key
 
 
 def _replayed_tree(store: MemoryStore) -> str:
@@ -111,6 +92,17 @@ def test_a_batch_redriven_days_later_does_not_take_back_what_was_put_back_since(
     redrive_batches(ledger)
     assert read_rows(store) == model_csv([item(1)])
     assert read_root(store).tree_hash == _replayed_tree(store)
+
+
+def test_a_removal_past_its_time_is_carried_out_but_not_remembered(store: MemoryStore, ledger: Ledger) -> None:
+    """Delivered again it changes nothing: it does not come into the removals tree and go out of it by turns."""
+    commit(ledger, [insert(1), event("INSERT", item(8), sequence=90, seconds=5 * DAY)])
+    for _ in range(3):
+        put_aside(store, remove(1, sequence=7))
+        redrive_batches(ledger)
+        root = read_root(store)
+        assert (root.version, root.removals.rows) == (2, 0)
+    assert read_rows(store) == model_csv([item(8)])
 
 
 def test_an_old_event_of_a_batch_does_not_move_the_checkpoint(store: MemoryStore, ledger: Ledger) -> None:
