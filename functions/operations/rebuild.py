@@ -25,7 +25,7 @@ from operations.lives import fate, groups, settle, tell
 from operations.plan import Plan, Told, heeded, records
 from operations.runs import merge_runs, read_run, write_run
 from operations.scratch import Scratch
-from operations.sink import ObjectWriter, ScratchObjects, Sink
+from operations.sink import BucketObjects, ObjectWriter, ScratchObjects, Sink
 
 BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
 
@@ -133,7 +133,7 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
 def _kept(store: Store, scratch: Scratch, plan: Plan) -> ObjectWriter | None:
     """Say where shards and pages go."""
     if plan.keep == "bucket":
-        return store
+        return BucketObjects(store)
     return ScratchObjects(scratch) if plan.keep == "scratch" else None
 
 

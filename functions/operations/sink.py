@@ -5,8 +5,8 @@ from typing import Protocol, TypeVar
 
 from ledger.errors import NotFound
 from ledger.manifest import page_key, shard_key
-from ledger.objects import PAGE_TYPE, SHARD_TYPE
-from ledger.store import Stored
+from ledger.objects import PAGE_TYPE, SHARD_TYPE, Objects
+from ledger.store import Store, Stored
 from operations.scratch import Scratch
 
 T = TypeVar("T")
@@ -18,13 +18,28 @@ _WAITING_BYTES = 24 << 20
 
 
 class ObjectWriter(Protocol):
-    """The verbs of the store that a sink needs."""
+    """The verbs that a sink needs."""
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        """Create an object."""
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Make sure that an object is there."""
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item."""
+
+
+class BucketObjects:
+    """Shards and pages in the bucket. One that is there already may be an orphan; then it is kept from collection."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._objects = store, Objects(store)
+
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Make sure that an object is there, and stays for a day."""
+        self._objects.put(key, body, content_type)
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
+        """Call a function for every item, many at a time."""
+        return self._store.map(function, items)
 
 
 class ScratchObjects:
@@ -40,10 +55,9 @@ class ScratchObjects:
             raise NotFound(key)
         return Stored(body, "")
 
-    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
-        """Create an object."""
+    def put(self, key: str, body: bytes, content_type: str) -> None:
+        """Write an object."""
         self._scratch.write(f"objects/{key}", body)
-        return True
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item."""
@@ -83,7 +97,7 @@ class Sink:
         """
         waiting, self._waiting, self._bytes = self._waiting, [], 0
         if (store := self._store) is not None:
-            store.map(lambda one: store.put_new(*one), waiting)
+            store.map(lambda one: store.put(*one), waiting)
 
     def _take(self, key: str, body: bytes, content_type: str) -> None:
         if self._store is None:
