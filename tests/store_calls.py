@@ -94,3 +94,29 @@ def first(action: Callable[[], Any]) -> Do:
         return proceed()
 
     return do
+
+
+class RivalStore(WatchedStore):
+    """Lets a rival act before one call, and looks at the store after every call.
+
+    Args:
+        store: the store.
+        number: of the call before which the rival acts; 0 for none.
+        rival: what he does.
+        look: is called after every call of ours that came through.
+    """
+
+    def __init__(self, store: Any, number: int, rival: Callable[[], Any], look: Callable[[], Any]) -> None:
+        super().__init__(store)
+        self._number, self._rival, self._look = number, rival, look
+
+    def _rule(self, verb: str, key: str) -> Do:
+        def do(proceed: Callable[[], Any]) -> Any:
+            if len(self.calls) == self._number:
+                self._rival()
+            try:
+                return proceed()
+            finally:
+                self._look()
+
+        return do
