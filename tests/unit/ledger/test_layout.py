@@ -163,8 +163,11 @@ def test_a_long_range_is_copied_in_equal_parts() -> None:
     made = parts([Copy(0, 999)], 1000)
     assert {part.size for part in made} == {125}
     assert len(made) == COPIES
-    huge = parts([Copy(0, LARGEST * 12 - 1)], LARGEST * 12)
-    assert [part.size for part in huge] == [LARGEST] * 12
+    for size in (12 * LARGEST, 12 * LARGEST + LARGEST // 3):
+        huge = parts([Copy(0, size - 1)], size)
+        assert sum(part.size for part in huge) == size
+        assert {part.size <= LARGEST for part in huge} == {True}
+        assert len(huge) <= 13
 
 
 def test_short_new_bytes_borrow_from_the_range_behind() -> None:
