@@ -83,22 +83,22 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         report = commit(to, events, time_left, arrived=to.now())
         committed = to.monotonic()
         _observe_commit(report, committed - began)
-        published = publish(to, time_left) if not report.unfinished else None
+        published = publish(to, time_left, report) if not report.unfinished else None
     except LedgerError as error:
         _measure("BatchesFailed", 1)
         _measure("BatchesPublished", 0)
         logger.exception("batch failed", error=type(error).__name__, events=len(events), **_ids(events))
         raise
     seconds = to.monotonic() - committed
-    _measure("BatchesPublished", int(published is not None))
-    if published:
+    _measure("BatchesPublished", int(published is not None and not published.left))
+    if published and not published.left:
         _observe_publish(published, seconds, events, report, to.now())
     logger.info(
         "batch committed",
         segment=report.segment,
         version=report.root.version,
         commits=report.commits,
-        published=published.version if published else None,
+        published=published.version if published and not published.left else None,
         uploaded=published.uploaded if published else 0,
         copied=published.copied if published else 0,
         unfinished=len(report.unfinished),

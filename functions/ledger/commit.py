@@ -8,42 +8,40 @@
                                     v8, ETag y          ->  read root, merge again (shards written are reused)
                                     v9, ETag z          <-  PUT v9, If-Match y
 
-1. The segment goes to the journal (create-only), and at the same time the root is read.
+1. The segment goes to the journal (create-only), and at the same time the root is read, and of image-data.csv all but
+   the bytes, which `publish` needs.
 2. Touched pages and shards are read (content-addressed: mostly from memory).
 3. Merge. Nothing changes: 6.
 4. New shards, pages and the root's immutable copy are written (create-only), all before the root.
-5. The root is swapped. Done: 6. Refused: read the root and go to 2 with it; after the first time, combine (below).
+5. The root is swapped. Done: 6. Refused: queue, read the root, and go to 2 with it.
    Unknown: read the root; it is ours: we had won, 6; it is not: as refused. Nothing that was written is ever deleted.
 6. Publishing follows (`publish`); here the commit ends.
 7. What the time left does not allow is named in the report, to be delivered again.
 
-Combining: one key takes about 15 swaps a second, and all exporters touch the tail. So whoever was refused leaves its
-changes in `pending/<segment>`, waits a little, and reads the root. If the root's `merged` names the segment, a leader
-took it along. If not, this exporter leads: it merges all that waits with its own in one commit.
+Under contention exporters combine instead of racing (`combine`). On the warm path without contention each step but 3
+is one round trip, and 2 is none: read, write, swap.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
 from ledger.change import Change, Event, changes_of, event_time, fold, sequence_number, stream_of
-from ledger.errors import BadEvent, NotFound, Refused, Unavailable, Unknown
+from ledger.combine import Queue
+from ledger.errors import BadEvent, NotFound, Refused, Unknown
 from ledger.journal import Segment, quarantine, segment_of, write_segment
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.manifest import ROOT_KEY, Checkpoint, Gap, Root, encode_root
 from ledger.merge import Counts
 from ledger.objects import PAGE_TYPE
-from ledger.pending import Waiting, encode, take
+from ledger.pending import Waiting
 from ledger.row import RowEncoder
 from ledger.slices import Merged, merge_slice, next_slice
+from ledger.store import Stored
 
 # An attempt is begun only while this much of the invocation is left: a commit of one slice and the report fit in it.
 RESERVE_SECONDS = 8.0
-# Waiting after a refused swap, jittered, doubling: about one swap at first, then what a leader's commit takes.
-FIRST_WAIT_SECONDS = 0.15
-LONGEST_WAIT_SECONDS = 1.5
 MAX_CONFLICTS = 40  # without a time limit: then something is wrong that more attempts do not mend
 MERGED_NAMES = 1000  # segments that the root remembers as merged by a leader; a follower looks within seconds
 # The stream forgets after 24 hours. What arrives so late may have had older neighbours that are gone.
@@ -58,6 +56,8 @@ class Report:
     Attributes:
         segment: name of the batch's segment in the journal.
         root: the root that was read or written last.
+        present: image-data.csv as it was at the start, without its bytes; None if there was none.
+        comes_again: whether the batch is delivered again until commit and publish have succeeded.
         counts: what became of the changes.
         commits: roots written (a batch that touches many shards takes several).
         conflicts: swaps refused.
@@ -69,6 +69,8 @@ class Report:
 
     segment: str
     root: Root
+    present: Stored | None = None
+    comes_again: bool = False
     counts: Counts = field(default_factory=Counts)
     commits: int = 0
     conflicts: int = 0
@@ -136,7 +138,12 @@ class _StreamBatch:
 
 
 def commit(
-    ledger: Ledger, events: Sequence[Event], time_left: TimeLeft = no_limit, *, arrived: float | None = None
+    ledger: Ledger,
+    events: Sequence[Event],
+    time_left: TimeLeft = no_limit,
+    *,
+    arrived: float | None = None,
+    comes_again: bool = True,
 ) -> Report:
     """Merge a batch of stream records (at least one) into the tree.
 
@@ -146,57 +153,61 @@ def commit(
         time_left: gives the seconds left of the invocation, or None where there is no limit.
         arrived: when the stream delivered them (seconds since 1970), which tells how near it was to forgetting them;
             None if they do not come from the stream directly.
+        comes_again: whether the batch is delivered again until commit and publish have succeeded, so that others may
+            rely on this one: as a leader, and as a publisher.
 
     Raises:
         Unavailable, Unknown: the store did not answer; nothing is lost, deliver the batch again.
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator; likewise.
     """
-    return commit_batch(ledger, _StreamBatch(events, arrived), time_left)
+    return commit_batch(ledger, _StreamBatch(events, arrived), time_left, comes_again=comes_again)
 
 
-def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit) -> Report:
+def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *, comes_again: bool = False) -> Report:
     """Merge a batch of any kind into the tree; arguments and errors are those of `commit`."""
-    root, etag = ledger.together(ledger.load_root, lambda: write_segment(ledger.store, batch.segment))[0]
-    todo = batch.changes(root.columns)
-    report = Report(batch.segment.name, root)
+    (root, etag), present, _ = ledger.together(
+        ledger.load_root, ledger.present_csv, lambda: write_segment(ledger.store, batch.segment)
+    )
+    mine = batch.changes(root.columns)  # what of it is not committed
+    report = Report(batch.segment.name, root, present, comes_again)
     _put_aside(ledger, batch, report)
-    own = Waiting(batch.segment.name, root.columns, todo, batch.newest_event, batch.streams, batch.gaps)
-    others: list[Waiting] = []
+    own = Waiting(batch.segment.name, root.columns, mine, batch.newest_event, batch.streams, batch.gaps)
+    queue, queued, others = Queue(ledger, own, comes_again), ledger.contended, list[Waiting]()
+    todo = mine
     while todo:
         if not _has_time(time_left) or report.conflicts >= MAX_CONFLICTS:
-            report.unfinished = batch.events_of(todo)
+            report.unfinished = batch.events_of(mine)
             break
+        if queued:
+            root, etag, led = queue.turn(mine)
+            if own.name in root.merged:
+                report.combined = True
+                break
+            if root.columns != own.columns:  # a rebuilt tree with another schema was swapped in
+                mine = batch.changes(root.columns)
+                _put_aside(ledger, batch, report)
+                queue.own = own = replace(own, columns=root.columns, changes=mine)
+            elif led is None:
+                continue
+            others, queued = led or [], False
+            todo = fold([*mine, *(change for waiting in others for change in waiting.changes)])
         part, rest = next_slice(ledger.objects, root, todo)
         merged = merge_slice(ledger.objects, root, part, batch.newest_event)
-        if not merged.changed:
-            _count(report, merged)
-            todo = rest
-            continue
-        candidate = _candidate(ledger, root, merged, [own, *others], whole=not rest)
-        ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate)})
-        root, etag, won = _swap(ledger, candidate, etag)
-        if won:
+        if merged.changed:
+            candidate = _candidate(ledger, root, merged, [own, *others], whole=not rest)
+            ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate)})
+            root, etag, won = _swap(ledger, candidate, etag)
+            if not won:
+                report.conflicts += 1
+                todo, queued = mine, True
+                continue
             report.commits += 1
-            _count(report, merged)
-            todo = rest
-            continue
-        report.conflicts += 1
-        if root.columns == own.columns:
-            root, etag = _wait(ledger, report, own, todo, root, etag)
-        if root.columns != own.columns:  # a rebuilt tree with another schema was swapped in
-            todo, others = batch.changes(root.columns), []
-            _put_aside(ledger, batch, report)
-            own = replace(own, columns=root.columns, changes=todo)
-            continue
-        if own.name in root.merged:
-            report.combined = True
-            break
-        others = take(ledger.store, own.name, root.columns)
-        todo = fold([*todo, *(change for waiting in others for change in waiting.changes)])
+        _count(report, merged)
+        todo, mine = rest, [change for change in mine if change.key > part[-1].key]
     report.root = root
-    if report.conflicts and not report.combined and not report.unfinished:
+    if not report.combined and not report.unfinished:
         report.led = len(others)
-        _delete_waiting(ledger, [own, *others])
+    queue.leave([] if report.combined or report.unfinished else [own, *others])
     return report
 
 
@@ -274,18 +285,6 @@ def _swap(ledger: Ledger, candidate: Root, etag: str) -> tuple[Root, str, bool]:
     return candidate, new_etag, True
 
 
-def _wait(
-    ledger: Ledger, report: Report, own: Waiting, todo: Sequence[Change], root: Root, etag: str
-) -> tuple[Root, str]:
-    """Leave the changes for a leader (the first time), wait a jittered moment, and read the root again."""
-    if report.conflicts == 1:
-        mine = replace(own, changes=todo)
-        ledger.store.put_new(mine.key, encode(mine), "text/plain; charset=utf-8")
-    longest = min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (report.conflicts - 1))
-    ledger.sleep(longest * ledger.chance())
-    return ledger.load_root()
-
-
 def _put_aside(ledger: Ledger, batch: Batch, report: Report) -> None:
     """Put the events that are bad under the present columns aside."""
     put = ledger.store.map(lambda bad: quarantine(ledger.store, *bad), batch.bad)
@@ -295,8 +294,3 @@ def _put_aside(ledger: Ledger, batch: Batch, report: Report) -> None:
 def _count(report: Report, merged: Merged) -> None:
     for name in Counts.__slots__:
         setattr(report.counts, name, getattr(report.counts, name) + getattr(merged.counts, name))
-
-
-def _delete_waiting(ledger: Ledger, done: Sequence[Waiting]) -> None:
-    with suppress(Unavailable):  # the next leader merges them again, which changes nothing, and deletes them
-        ledger.store.delete([waiting.key for waiting in done])

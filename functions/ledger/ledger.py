@@ -5,16 +5,22 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import TypeVar, overload
 
 from ledger.errors import Damaged, ManifestLost, NotFound, Refused
-from ledger.manifest import ROOT_KEY, Root, Targets, decode_root, encode_root
+from ledger.manifest import CSV_KEY, ROOT_KEY, Root, Targets, decode_root, encode_root
 from ledger.objects import PAGE_TYPE, Objects
 from ledger.store import Store, Stored
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 TimeLeft = Callable[[], float | None]
+
+# Roots in memory by name: the CSV's own root is nearly always one of the last that this function read or wrote.
+ROOTS_KEPT = 8
+# Whoever met others so lately queues at once: its swap would be refused, or make that of a leader be refused.
+CONTENDED_SECONDS = 10.0
 
 
 def no_limit() -> None:
@@ -45,6 +51,8 @@ class Ledger:
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
     _root: tuple[str, Root] | None = None
+    _copies: dict[str, Root] = field(default_factory=dict)
+    _contended_until: float = float("-inf")
 
     def __post_init__(self) -> None:
         self.objects = Objects(self.store)
@@ -69,23 +77,56 @@ class Ledger:
         self.remember_root(root, stored.etag)
         return root, stored.etag
 
-    def together(self, first: Callable[[], A], second: Callable[[], B]) -> tuple[A, B]:
-        """Do two things at the same time."""
-        calls: tuple[Callable[[], object], ...] = (first, second)
-        one, two = self.store.map(lambda call: call(), calls)
-        return cast(A, one), cast(B, two)
+    @overload
+    def together(self, first: Callable[[], A], second: Callable[[], B], /) -> tuple[A, B]: ...
+    @overload
+    def together(
+        self, first: Callable[[], A], second: Callable[[], B], third: Callable[[], C], /
+    ) -> tuple[A, B, C]: ...
+    def together(self, *calls: Callable[[], object]) -> tuple[object, ...]:
+        """Do two or three things at the same time."""
+        return tuple(self.store.map(lambda call: call(), calls))
 
     def remember_root(self, root: Root, etag: str) -> None:
-        """Take a root that was just written as known."""
+        """Take a root that was just read or written as known."""
         self._root = (etag, root)
+        self._copies[root.name] = root
+        if len(self._copies) > ROOTS_KEPT:
+            del self._copies[next(iter(self._copies))]
+
+    def present_csv(self) -> Stored | None:
+        """Read all but the bytes of image-data.csv; None if there is none.
+
+        Raises:
+            Unavailable: the store did not answer.
+        """
+        try:
+            return self.store.head(CSV_KEY)
+        except NotFound:
+            return None
+
+    @property
+    def contended(self) -> bool:
+        """Whether this function met others at the root in the last seconds."""
+        return self.monotonic() < self._contended_until
+
+    def met_others(self) -> None:
+        """Note that other functions commit, too."""
+        self._contended_until = self.monotonic() + CONTENDED_SECONDS
+
+    def alone(self) -> None:
+        """Note that nobody else was there."""
+        self._contended_until = float("-inf")
 
     def load_copy(self, name: str) -> Root:
-        """Read the immutable copy of a root, named `<version>-<commit_id>`.
+        """Read the immutable copy of a root, named `<version>-<commit_id>`; the last ones are remembered.
 
         Raises:
             NotFound: it is not kept any longer.
             Damaged: it is not that root.
         """
+        if name in self._copies:
+            return self._copies[name]
         stored = self.store.get(f"roots/{name}.json")
         assert stored is not None
         root = decode_root(stored.body)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ledger.change import Change
+from ledger.lines import count_lines, line_at, place
 from ledger.manifest import Entry, Targets, Tree, encode_page, position, sha256, starts_page, starts_shard
 from ledger.row import key_of, revision_of
 
@@ -73,16 +74,12 @@ def _touched(entries: Sequence[Entry], keys: Sequence[bytes]) -> set[int]:
 def find(tree: Tree, loaded: Loaded, keys: Iterable[bytes]) -> dict[bytes, bytes]:
     """Look up lines by key in a tree whose touched pages and shards are loaded."""
     found: dict[bytes, bytes] = {}
-    lines_of: dict[str, list[bytes]] = {}
     for key in keys if tree.pages else ():
         shards = loaded.pages[tree.pages[position(tree.pages, key)].sha256]
-        digest = shards[position(shards, key)].sha256
-        if digest not in lines_of:
-            lines_of[digest] = loaded.shards[digest].splitlines(keepends=True)
-        lines = lines_of[digest]
-        index = bisect_left(lines, key)
-        if _holds(lines, index, key):
-            found[key] = lines[index]
+        body = loaded.shards[shards[position(shards, key)].sha256]
+        line = line_at(body, place(body, key), key)
+        if line is not None:
+            found[key] = line
     return found
 
 
@@ -199,10 +196,6 @@ def _next_first(tree: Tree, number: int, shards: Sequence[Entry], index: int) ->
     return tree.pages[number + 1].first if number + 1 < len(tree.pages) else None
 
 
-def _holds(lines: Sequence[bytes], index: int, key: bytes) -> bool:
-    return index < len(lines) and lines[index].startswith(key) and lines[index][len(key)] == 0x2C
-
-
 class Pages:
     """Writes a tree from left to right: lines into shards, shards into pages.
 
@@ -218,7 +211,7 @@ class Pages:
         self._targets = targets
         self._edited = edited or Edited(Tree())
         self._pages: list[Entry] = []
-        self._open_lines: list[bytes] = []
+        self._open: list[bytes] = []  # one or more lines each
         self._origin: Entry | None = None
         self._open_shards: list[Entry] = []
 
@@ -234,7 +227,7 @@ class Pages:
         if body is None:
             self._append_shard(shard)
         else:
-            self._open_lines, self._origin = [body], shard
+            self._open, self._origin = [body], shard
 
     def edited(
         self,
@@ -246,45 +239,39 @@ class Pages:
         first_of_all: bool,
     ) -> None:
         """Apply changes to a shard's lines and pass on what they give."""
-        old = body.splitlines(keepends=True)
-        new: list[bytes] = []
+        new: list[bytes] = []  # what is kept in between goes over in pieces of many lines
         cuts: list[bool] = []
         done = 0
         touched = False
 
         def keep(end: int) -> None:
-            nonlocal done
             if done < end:
+                new.append(body[done:end])
                 # Of the lines that stood here only the first was a cut; the tree's very first may be one by place.
-                first = done == 0 and (not first_of_all or self._cut(old[0]))
-                new.extend(old[done:end])
-                cuts.append(first)
-                cuts.extend([False] * (end - done - 1))
-                done = end
+                cuts.append(done == 0 and (not first_of_all or self._cut(body[: body.index(b"\n") + 1])))
 
         for change in changes:
-            at = bisect_left(old, change.key, lo=done)
-            keep(at)
-            held = old[at] if _holds(old, at, change.key) else None
+            at = place(body, change.key, done)
+            held = line_at(body, at, change.key)
             line = decide(change, held)
-            if line is held and held is not None:
+            if line == held:
                 continue
-            done = at + (held is not None)
-            touched = touched or line != held
+            keep(at)
+            done, touched = at + len(held or b""), True
             if line is not None:
                 new.append(line)
                 cuts.append(self._cut(line))
-        keep(len(old))
+        keep(len(body))
         if not touched:
             self.shard(shard, body)
             return
         if prune is not None:
-            new = prune(new)
+            new = prune([line for piece in new for line in piece.splitlines(keepends=True)])
             cuts = [self._cut(line) for line in new]
         self.lines(new, cuts)
 
     def lines(self, lines: Sequence[bytes], cuts: Sequence[bool]) -> None:
-        """Pass lines on, each with whether it starts a shard."""
+        """Pass lines on, each with whether it starts a shard; several that start none may be in one piece."""
         start = 0
         for index, cut in enumerate(cuts):
             if cut:
@@ -305,18 +292,18 @@ class Pages:
 
     def _extend(self, lines: Sequence[bytes]) -> None:
         if lines:
-            self._open_lines.extend(lines)
+            self._open.extend(lines)
             self._origin = None
 
     def _close_shard(self) -> None:
         if self._origin is not None:
             self._append_shard(self._origin)
-        elif self._open_lines:
-            body = b"".join(self._open_lines)
+        elif self._open:
+            body = b"".join(self._open)
             digest = sha256(body)
             self._edited.shards[digest] = body
-            self._append_shard(Entry(key_of(self._open_lines[0]), body.count(b"\n"), len(body), digest))
-        self._open_lines, self._origin = [], None
+            self._append_shard(Entry(key_of(body), count_lines(body), len(body), digest))
+        self._open, self._origin = [], None
 
     def _append_shard(self, shard: Entry) -> None:
         if self._open_shards and starts_page(shard.first, self._targets):

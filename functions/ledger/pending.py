@@ -14,7 +14,7 @@ from ledger.errors import Damaged, NotFound
 from ledger.journal import PENDING_PREFIX
 from ledger.manifest import Gap
 from ledger.row import key_of, revision_of
-from ledger.store import Store
+from ledger.store import Listed, Store
 
 # What one leader takes along: bounded in memory, and far below what a commit can merge within a second or two.
 TAKE_BYTES = 48 << 20
@@ -110,7 +110,16 @@ def _changes(lines: Iterable[bytes]) -> Iterable[Change]:
         replaces = []
 
 
-def take(store: Store, own: str, columns: tuple[str, ...]) -> list[Waiting]:
+def list_waiting(store: Store) -> list[Listed]:
+    """List what waits, oldest first, so that nothing waits for ever; the names' order would favour some streams.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    return sorted(store.list(PENDING_PREFIX), key=lambda listed: (listed.modified, listed.key))
+
+
+def take(store: Store, listed: Iterable[Listed], own: str, columns: tuple[str, ...]) -> list[Waiting]:
     """Read what waits, bounded, without the segment named `own`.
 
     Raises:
@@ -118,13 +127,13 @@ def take(store: Store, own: str, columns: tuple[str, ...]) -> list[Waiting]:
     """
     keys: list[str] = []
     size = 0
-    for listed in store.list(PENDING_PREFIX):
-        if listed.key == PENDING_PREFIX + own:
+    for one in listed:
+        if one.key == PENDING_PREFIX + own:
             continue
-        size += listed.size
+        size += one.size
         if len(keys) == TAKE_SEGMENTS or size > TAKE_BYTES:
             break
-        keys.append(listed.key)
+        keys.append(one.key)
     found = store.map(lambda key: _read(store, key), keys)
     return [waiting for waiting in found if waiting is not None and waiting.columns == columns]
 

@@ -1,86 +1,206 @@
 """Make image-data.csv equal to the root's tree.
 
 1. Read the root, and at the same time the present CSV's metadata: it names the tree that it shows and the root that it
-   was made from. If it names a newer version than the root, read the root again.
+   was made from. If it names a newer version than the root, read the root again. After a commit that met nobody this
+   step is skipped: what the commit read and wrote is known.
 2. It shows the root's tree: done.
 3. A small CSV is put whole, under If-Match on the ETag that was read (If-None-Match where there is none).
 4. A large one is made by a multipart upload of unchanged ranges of the present CSV, copied inside S3 and pinned to its
    ETag, and of the bytes that changed (`layout`); it is completed under the same If-Match. Readers see a whole old or
-   a whole new file. If there is no usable present CSV, all bytes come from the shards.
+   a whole new file. If there is no usable present CSV, all bytes come from the shards. The claim (below) comes first.
 5. Refused: somebody else published meanwhile, go to 1. Unknown: likewise; if it was ours, 2 ends it.
 6. Look at the root once more: an ETag follows content, so If-Match alone cannot tell that A-B-A is not A.
+
+Pace: a large CSV may take longer to publish than the next commit to come. So that copies do not pile up, a publisher
+first claims the present CSV, P: `publishing/<root that P names>`, create-only, and in the same moment does step 1.
+
+    claimer K      claim P, read root v7 ............ copy ............ complete: P is replaced; delete the claim;
+                                                                        read root v9, wait a moment, claim, publish v9
+    others         commit v8: P is claimed, leave.   commit v9: leave.
+
+Whoever finds P claimed leaves, if the CSV, read after its own commit, is P: then K replaces P only later, and its look
+at the root (step 6), later still, finds that commit. K goes on until the CSV shows the root. If K fails, its batch is
+delivered again and takes up the claim: the claim carries the batch's first sequence number. A claim older than an
+invocation can be (CLAIM_SECONDS) is nobody's. Before K claims again it waits a moment in which the author of a newer
+commit may, so that under constant load the work goes around. An exporter whose changes a leader committed (`combine`)
+leaves, too: the leader's batch stands for them. Only who is delivered again is relied upon: an operator's command does
+not claim, and leads nobody. So
+- the last version is always published in the end: the author of every commit saw it published, or left it to one who
+  sees to it later, or its batch comes again;
+- there is one copy in flight, and one more for each operator's command and each claim that outlived CLAIM_SECONDS.
+  If-Match holds all the same.
 """
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ledger.errors import Damaged, NotFound, OutOfTime, Refused, Unavailable, Unknown
-from ledger.layout import Copy, Literal, Part, Piece, Shard, can_copy_ranges, pages_to_compare, parts, pieces
+from ledger.assemble import Moved, assemble, put, size_of
+from ledger.commit import Report
+from ledger.errors import NotFound, OutOfTime, Refused, Unavailable, Unknown
 from ledger.ledger import Ledger, TimeLeft, no_limit
-from ledger.manifest import CSV_KEY, Root
-from ledger.row import header
+from ledger.manifest import Root
 from ledger.store import Stored
 
-CSV_TYPE = "text/csv; charset=utf-8"
+PUBLISHING_PREFIX = "publishing/"
 # Up to this size one put is cheaper than a multipart upload, whose parts have 5 MiB at least.
 PUT_BELOW = 8 << 20
 MAX_TRIES = 12
 RESERVE_SECONDS = 4.0
+# The exporter's timeout (template.yaml): a claim that is older belongs to nobody who lives.
+CLAIM_SECONDS = 300.0
+# Longest wait before one more publish for commits that came meanwhile, whose authors left; jittered.
+HAND_OVER_SECONDS = 1.0
+
+_ROOT_NAME = re.compile(r"\d+-[0-9A-Za-z]+", re.ASCII)
 
 
-@dataclass(slots=True)
-class Published:
-    """What a publish did.
+@dataclass(slots=True, kw_only=True)
+class Published(Moved):
+    """What a publish did; the bytes are those of all its attempts.
 
     Attributes:
-        version: of the root that image-data.csv shows now.
+        version: of the root that image-data.csv shows now, or will show when whoever it was left to is done.
         written: whether this call wrote it.
-        copied: bytes copied inside S3.
-        uploaded: bytes that passed through the function.
-        tries: attempts that another publisher won.
-        rebuilt: there was no usable present CSV, all bytes came from the shards.
+        left: whether it was left to another exporter.
+        tries: looks at the root before the last.
     """
 
-    version: int
+    version: int = 0
     written: bool = False
-    copied: int = 0
-    uploaded: int = 0
+    left: bool = False
     tries: int = 0
-    rebuilt: bool = False
 
 
-def publish(ledger: Ledger, time_left: TimeLeft = no_limit) -> Published:
-    """Make image-data.csv equal to the root's tree, whoever committed it.
+def publish(ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | None = None) -> Published:
+    """Make image-data.csv equal to the root's tree, or leave it to an exporter that is bound to.
+
+    Args:
+        ledger: whose.
+        time_left: gives the seconds left of the invocation, or None where there is no limit.
+        report: of the commit that this follows; without one, whatever is behind is published, whoever committed it.
 
     Raises:
         OutOfTime: other publishers won until the time was up, or it does not suffice.
         Unavailable, Unknown, Damaged: as for `commit`.
     """
-    done = Published(0)
-    for tries in range(MAX_TRIES):
-        left = time_left()
-        if left is not None and left < RESERVE_SECONDS:
-            break
-        done.tries = tries
-        (root, _), present = ledger.together(ledger.load_root, lambda: _present(ledger))
-        if present is not None and _version(present) > root.version:
-            root, _ = ledger.load_root()  # published while we read: only a root read after it says what it must show
-        done.version = root.version
-        if present is not None and present.metadata.get("tree") == root.tree_hash and _size(root) == present.size:
-            return done
-        try:
-            _write(ledger, root, present, done)
-            done.written = True
-        except (Refused, Unknown, NotFound):
-            ledger.sleep(0.05 * 2 ** min(tries, 4) * ledger.chance())
-    raise OutOfTime(f"image-data.csv is behind version {done.version}")
-
-
-def _present(ledger: Ledger) -> Stored | None:
+    if report is not None and report.combined:
+        return Published(version=report.root.version, left=True)  # by the leader, whose commit it was
+    publisher = _Publisher(ledger, report)
     try:
-        return ledger.store.head(CSV_KEY)
-    except NotFound:
-        return None
+        return publisher.run(time_left)
+    finally:
+        publisher.release()
+
+
+class _Publisher:
+    """One call of `publish`."""
+
+    def __init__(self, ledger: Ledger, report: Report | None) -> None:
+        self.done = Published()
+        self._ledger = ledger
+        self._relied_on = report is not None and report.comes_again
+        self._seen = (report.root, report.present) if report and not report.conflicts and not ledger.contended else None
+        number = report.segment.rpartition("/")[2].partition("-")[0] if report else ""
+        self._name = (number if number.isdigit() else ledger.new_id()).encode()
+        self._held = ""  # key of the claim
+        self._took = 0.0  # seconds of the last large CSV
+
+    def run(self, time_left: TimeLeft) -> Published:
+        """Go through the steps until the CSV shows the root, or somebody else is bound to see to it."""
+        ledger, look = self._ledger, self._seen
+        for self.done.tries in range(MAX_TRIES):
+            left = time_left()
+            if left is not None and left < RESERVE_SECONDS + 1.5 * self._took:
+                break
+            root, present = look or self._look()
+            look = None
+            if self._is_settled(root, present):
+                return self.done
+            if size_of(root) > PUT_BELOW:
+                if self._took:
+                    ledger.sleep(HAND_OVER_SECONDS * ledger.chance())
+                is_free, (root, present) = self._claim(present)
+                if self.done.left or self._is_settled(root, present):
+                    return self.done
+                if not is_free:
+                    look = (root, present)
+                    continue
+            self._write(root, present)
+        raise OutOfTime(f"image-data.csv is behind version {self.done.version}")
+
+    def release(self) -> None:
+        """Delete the own claim, if any; what cannot be deleted is nobody's before long."""
+        if self._held:
+            with suppress(Unavailable):
+                self._ledger.store.delete([self._held])
+            self._held = ""
+
+    def _look(self) -> tuple[Root, Stored | None]:
+        root_and_etag, present = self._ledger.together(self._ledger.load_root, self._ledger.present_csv)
+        root = root_and_etag[0]
+        if present is not None and _version(present) > root.version:
+            root, _ = self._ledger.load_root()  # published while we read: only a later read says what it must show
+        return root, present
+
+    def _is_settled(self, root: Root, present: Stored | None) -> bool:
+        self.done.version = root.version
+        return present is not None and present.metadata.get("tree") == root.tree_hash and size_of(root) == present.size
+
+    def _claim(self, present: Stored | None) -> tuple[bool, tuple[Root, Stored | None]]:
+        """Claim the present CSV, and look again in the same moment.
+
+        Returns:
+            Whether to write it (no: somebody else claims it, and `done.left` is set, or it is another by now), and the
+            look.
+        """
+        key = _claim_key(present)
+        claimed, look = self._ledger.together(lambda: self._put_claim(key), self._look)
+        if claimed:
+            self._held = key
+        if _claim_key(look[1]) != key:
+            self.release()
+            return False, look
+        return claimed or self._may_take(key), look
+
+    def _put_claim(self, key: str) -> bool:
+        return self._relied_on and self._ledger.store.put_new(key, self._name, "text/plain; charset=utf-8")
+
+    def _may_take(self, key: str) -> bool:
+        """Say whether a claim that is there is ours or nobody's; otherwise leave, unless it is gone by now."""
+        try:
+            claim = self._ledger.store.get(key)
+        except NotFound:
+            return not self._relied_on
+        assert claim is not None
+        age = self._ledger.now() - claim.modified.timestamp() if claim.modified else 0.0
+        if claim.body == self._name or age >= CLAIM_SECONDS:
+            self._held = key
+            return True
+        self.done.left = True
+        return False
+
+    def _write(self, root: Root, present: Stored | None) -> None:
+        """Write the CSV once; a refusal or lost answer is no error, since the next look tells."""
+        ledger = self._ledger
+        started = ledger.monotonic()
+        try:
+            if size_of(root) <= PUT_BELOW:
+                put(ledger, root, present, self.done)
+            else:
+                assemble(ledger, root, present, self.done)
+                self._took = ledger.monotonic() - started
+            self.done.written = True
+        except (Refused, Unknown, NotFound):
+            ledger.sleep(0.05 * 2 ** min(self.done.tries, 4) * ledger.chance())
+        self.release()
+
+
+def _claim_key(present: Stored | None) -> str:
+    if present is None:
+        return f"{PUBLISHING_PREFIX}none"
+    name = present.metadata.get("root", "")
+    return PUBLISHING_PREFIX + (name if _ROOT_NAME.fullmatch(name) else present.etag)
 
 
 def _version(present: Stored) -> int:
@@ -88,82 +208,3 @@ def _version(present: Stored) -> int:
         return int(present.metadata["version"])
     except (KeyError, ValueError):
         return 0  # not written by a publisher
-
-
-def _size(root: Root) -> int:
-    return len(header(root.columns)) + root.rows.bytes
-
-
-def metadata_of(root: Root) -> dict[str, str]:
-    """Say in the CSV's user metadata which root it shows."""
-    return {
-        "version": str(root.version),
-        "root": root.name,
-        "tree": root.tree_hash,
-        "rows": str(root.rows.rows),
-    }
-
-
-def _write(ledger: Ledger, root: Root, present: Stored | None, done: Published) -> None:
-    etag = present.etag if present else None
-    total = _size(root)
-    old = _origin(ledger, present) if total > PUT_BELOW else None
-    done.rebuilt = total > PUT_BELOW and old is None
-    found = _pieces(ledger, old, root)
-    if total <= PUT_BELOW:
-        body = b"".join(ledger.store.map(lambda piece: _bytes(ledger, piece, etag), found))
-        ledger.store.put_if_match(CSV_KEY, body, etag, CSV_TYPE, metadata_of(root))
-        done.uploaded = total
-        return
-    upload = ledger.store.start_upload(CSV_KEY, CSV_TYPE, metadata_of(root))
-    try:
-        numbered = list(enumerate(parts(found, total), 1))
-        tags = ledger.store.map(lambda item: _part(ledger, upload, *item, etag, done), numbered)
-        ledger.store.finish_upload(CSV_KEY, upload, tags, etag)
-    except Unknown:
-        raise  # it may be completing: leave it alone, the lifecycle rule ends what nobody completes
-    except BaseException:
-        _abort(ledger, upload)
-        raise
-
-
-def _origin(ledger: Ledger, present: Stored | None) -> Root | None:
-    """Find the root that the present CSV was made from, if the CSV is what that root says."""
-    if present is None or not can_copy_ranges(present.size):
-        return None
-    try:
-        old = ledger.load_copy(present.metadata.get("root", ""))
-    except (NotFound, Damaged):
-        return None
-    usable = present.metadata.get("tree") == old.tree_hash and _size(old) == present.size
-    return old if usable else None
-
-
-def _pieces(ledger: Ledger, old: Root | None, new: Root) -> list[Piece]:
-    only_old, only_new = pages_to_compare(old or Root(), new)
-    pages = ledger.objects.pages([*only_old, *only_new])
-    return pieces(old, new, pages, header(old.columns) if old else b"", header(new.columns))
-
-
-def _part(ledger: Ledger, upload: str, number: int, part: Part, etag: str | None, done: Published) -> str:
-    if isinstance(part, Copy):
-        assert etag is not None
-        tag = ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last)
-        done.copied += part.size
-        return tag
-    body = b"".join(_bytes(ledger, piece, etag) for piece in part.pieces)
-    done.uploaded += len(body)
-    return ledger.store.upload_part(CSV_KEY, upload, number, body)
-
-
-def _bytes(ledger: Ledger, piece: Piece, etag: str | None) -> bytes:
-    if isinstance(piece, Literal):
-        return piece.body
-    if isinstance(piece, Shard):
-        return ledger.objects.shard(piece.sha256)
-    return ledger.store.get_range(CSV_KEY, piece.first, piece.last, etag=etag)
-
-
-def _abort(ledger: Ledger, upload: str) -> None:
-    with suppress(Unavailable):  # the bucket's lifecycle rule ends it
-        ledger.store.abort_upload(CSV_KEY, upload)

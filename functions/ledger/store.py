@@ -107,8 +107,13 @@ class Store(Protocol):
     def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
         """Copy bytes first..last of `source`, which must have this ETag, as a part. Raises Refused, Unavailable."""
 
-    def finish_upload(self, key: str, upload: str, parts: Sequence[str], etag: str | None) -> str:
-        """Complete under the condition of `put_if_match`; sent once. Raises as it does."""
+    def finish_upload(
+        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+    ) -> str:
+        """Complete under the condition of `put_if_match`; sent once. Raises as it does.
+
+        S3 completes only if all parts together have `size` bytes, where that is given.
+        """
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine. Raises Unavailable."""
@@ -241,12 +246,14 @@ class S3Store:
         )
         return _etag(answer.get("CopyPartResult", {}), key)
 
-    def finish_upload(self, key: str, upload: str, parts: Sequence[str], etag: str | None) -> str:
+    def finish_upload(
+        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+    ) -> str:
         """Complete under the condition of `put_if_match`."""
         numbered = [{"ETag": f'"{part}"', "PartNumber": number} for number, part in enumerate(parts, 1)]
-        answer = self._swap(
-            self._s3_once.complete_multipart_upload, key, etag, UploadId=upload, MultipartUpload={"Parts": numbered}
-        )
+        expected = {} if size is None else {"MpuObjectSize": size}
+        complete = self._s3_once.complete_multipart_upload
+        answer = self._swap(complete, key, etag, UploadId=upload, MultipartUpload={"Parts": numbered}, **expected)
         return _etag(answer, key, Unknown)
 
     def abort_upload(self, key: str, upload: str) -> None:

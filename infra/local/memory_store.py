@@ -109,7 +109,9 @@ class MemoryStore:
             raise Unavailable(f"{source}: InvalidRequest, too small for a range copy")
         return self.upload_part(key, upload, number, self.get_range(source, first, last, etag=etag))
 
-    def finish_upload(self, key: str, upload: str, parts: Sequence[str], etag: str | None) -> str:
+    def finish_upload(
+        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+    ) -> str:
         """Complete under the condition of `put_if_match`."""
         with self._lock:
             if upload not in self.uploads:
@@ -120,6 +122,8 @@ class MemoryStore:
                 raise Unavailable(f"{key}: EntityTooSmall")
             if [hashlib.md5(body).hexdigest() for body in ordered] != list(parts):
                 raise Unavailable(f"{key}: InvalidPart")
+            if size is not None and size != sum(map(len, ordered)):
+                raise Unavailable(f"{key}: InvalidRequest, not the size that was named")
             self._check(key, etag)
             del self.uploads[upload]
             digest = hashlib.md5(b"".join(hashlib.md5(body).digest() for body in ordered)).hexdigest()

@@ -13,6 +13,7 @@ FUNCTIONS = {
     "ImageProcessor": "ImageProcessorRole",
     "CsvExporter": "CsvExporterRole",
     "BootstrapFunction": "BootstrapRole",
+    "Collector": "CollectorRole",
     "ReplayWorker": "ReplayWorkerRole",
     "ReplayFinisher": "ReplayFinisherRole",
 }
@@ -67,7 +68,8 @@ def test_the_exporter_deletes_nothing_but_markers(template: Mapping[str, Any]) -
     """Rows, journal and roots outlive any mistake of its code."""
     for actions, resources in statements(template, "CsvExporterRole"):
         if "s3:DeleteObject" in actions:
-            assert resources == [{"Fn::Sub": "${ExportBucket.Arn}/pending/*"}]
+            markers = ("pending", "leading", "publishing")
+            assert resources == [{"Fn::Sub": f"${{ExportBucket.Arn}}/{folder}/*"} for folder in markers]
     assert "s3:DeleteObjectVersion" not in granted(template, "CsvExporterRole")
 
 

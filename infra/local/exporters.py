@@ -1,0 +1,207 @@
+"""Many exporters on one ledger in a simulation: events arrive, real commits and publishes race, readers see them."""
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from infra.local import images
+from infra.local.lazy_table import LAST, LazyTable
+from infra.local.simulation import Keys, Network, SimulatedStore, Simulation
+from infra.local.sparse_store import Content
+from ledger.commit import Report, commit
+from ledger.errors import LedgerError
+from ledger.ledger import Ledger
+from ledger.manifest import CSV_KEY, ROOT_KEY, decode_root
+from ledger.publish import publish
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What happens.
+
+    Attributes:
+        exporters: how many functions, each on a stream shard of its own.
+        rate: events per second of each stream shard.
+        window: seconds that a batch is gathered.
+        batch: events that end the gathering early.
+        seconds: how long events come.
+        prepare: seconds of computing per event before the merge: to rows and to the journal.
+        invocation: seconds that a function may take.
+        rows: rows that the ledger has already.
+        seed: of all chances.
+    """
+
+    exporters: int
+    rate: float
+    window: float = 1.0
+    batch: int = 1000
+    seconds: float = 20.0
+    prepare: float = 50e-6
+    invocation: float = 300.0
+    rows: int = 1_000_000
+    seed: int = 1
+
+
+@dataclass(slots=True)
+class Batch:
+    """One batch of one exporter, and what became of it.
+
+    Attributes:
+        exporter: whose.
+        arrived: when each event arrived.
+        begun: when its first invocation began.
+        done: when an invocation acknowledged it.
+        committed: version of the root that holds it.
+        seen: when a CSV with it was published.
+    """
+
+    exporter: int
+    arrived: list[float]
+    begun: float = 0.0
+    done: float | None = None
+    committed: int | None = None
+    seen: float | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run saw.
+
+    Attributes:
+        batches: all of them.
+        swaps, refused: of the root.
+        published: times at which the CSV was replaced, with the version.
+        failures: invocations that did not acknowledge their batch.
+        written: bytes of shards and pages written; `named` of them by a root that won.
+    """
+
+    batches: list[Batch] = field(default_factory=list)
+    swaps: int = 0
+    refused: int = 0
+    published: list[tuple[float, int]] = field(default_factory=list)
+    failures: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
+    rows_merged: int = 0
+
+
+class Exporters:
+    """The simulation of one traffic on one network."""
+
+    def __init__(self, traffic: Traffic, network: Network, table: LazyTable | None = None) -> None:
+        self.traffic, self.network = traffic, network
+        self.simulation = Simulation()
+        self.outcome = Outcome()
+        self.store = (table or LazyTable(traffic.rows)).store(now=self.simulation.now)
+        self._keys = Keys()
+        self._segments: dict[str, Batch] = {}
+        self._watch()
+
+    def run(self, patience: float = 60.0) -> Outcome:
+        """Let events come for the traffic's time, and wait until all is published or patience ends."""
+        for number in range(self.traffic.exporters):
+            self.simulation.start(lambda number=number: self._export(number))
+        self.simulation.run(self.traffic.seconds + patience)
+        return self.outcome
+
+    def ledger(self, name: str) -> Ledger:
+        """Make a function's ledger."""
+        simulation = self.simulation
+        chance = random.Random(f"{self.traffic.seed} {name}")
+        store = SimulatedStore(self.store, simulation, self.network, self._keys, self._heard)
+        ledger = Ledger(
+            store,
+            new_id=lambda: f"{chance.getrandbits(64):016x}",
+            sleep=simulation.sleep,
+            chance=chance.random,
+            monotonic=lambda: simulation.time,
+            now=lambda: simulation.now().timestamp(),
+        )
+        ledger.objects.now = simulation.now
+        return ledger
+
+    def _export(self, number: int) -> None:
+        ledger = self.ledger(f"exporter {number}")
+        for events, batch in self._batches(number):
+            self.outcome.batches.append(batch)
+            batch.begun = self.simulation.time
+            while batch.done is None:
+                self._invoke(ledger, events, batch)
+
+    def _invoke(self, ledger: Ledger, events: list[dict[str, Any]], batch: Batch) -> None:
+        """Do as the handler does."""
+        end = self.simulation.time + self.traffic.invocation
+
+        def time_left() -> float:
+            return end - self.simulation.time
+
+        self.simulation.sleep(len(events) * self.traffic.prepare)
+        try:
+            report = self._commit(ledger, events, time_left, batch)
+            if report.unfinished:
+                self.outcome.failures += 1
+                return
+            publish(ledger, time_left, report)
+        except LedgerError:
+            self.outcome.failures += 1
+            return
+        batch.done = self.simulation.time
+
+    def _commit(
+        self, ledger: Ledger, events: list[dict[str, Any]], time_left: Callable[[], float], batch: Batch
+    ) -> Report:
+        from ledger.journal import segment_of
+
+        self._segments[segment_of(events).name] = batch
+        report = commit(ledger, events, time_left)
+        self.outcome.refused += report.conflicts
+        return report
+
+    def _batches(self, number: int) -> Iterator[tuple[list[dict[str, Any]], Batch]]:
+        """Give the batches of one stream shard as Lambda cuts them."""
+        traffic = self.traffic
+        begin = random.Random(f"{traffic.seed} stream {number}").random() * max(traffic.window, 1.0)
+        taken = 0
+        while True:
+            first = begin + taken / traffic.rate
+            if first >= traffic.seconds:
+                return
+            full = first + (traffic.batch - 1) / traffic.rate
+            self.simulation.sleep(min(first + traffic.window, full) - self.simulation.time)
+            there = int((min(self.simulation.time, traffic.seconds) - begin) * traffic.rate) + 1
+            arrived = [begin + n / traffic.rate for n in range(taken, min(there, taken + traffic.batch))]
+            events = [_insert(number, taken + n, time) for n, time in enumerate(arrived)]
+            taken += len(arrived)
+            yield events, Batch(number, arrived)
+
+    def _watch(self) -> None:
+        """Note what each root and each CSV holds."""
+        place = self.store.place
+
+        def watched(key: str, content: Content, metadata: Any) -> str:
+            if key == ROOT_KEY:
+                root = decode_root(content.read(0, content.size - 1))
+                self.outcome.swaps += 1
+                for name in root.segments:
+                    if name in self._segments and self._segments[name].committed is None:
+                        self._segments[name].committed = root.version
+            if key == CSV_KEY:
+                version = int(metadata["version"])
+                self.outcome.published.append((self.simulation.time, version))
+                for batch in self.outcome.batches:
+                    if batch.seen is None and batch.committed is not None and batch.committed <= version:
+                        batch.seen = self.simulation.time
+            return place(key, content, metadata)
+
+        self.store.place = watched  # type: ignore[method-assign]
+
+    def _heard(self, verb: str, key: str, size: int) -> None:
+        kind = f"{verb} {key.partition('/')[0]}"
+        self.outcome.calls[kind] = self.outcome.calls.get(kind, 0) + 1
+
+
+def _insert(exporter: int, number: int, arrived: float) -> dict[str, Any]:
+    """Make the record of an image that arrived at a time; many may in the same millisecond."""
+    etag = hashlib.md5(b"%d %d" % (exporter, number)).hexdigest()
+    return images.insert(LAST + 1 + int(arrived * 1000), etag)

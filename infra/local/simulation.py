@@ -1,0 +1,305 @@
+"""Many functions at once on one machine, with a clock of their own: a discrete-event simulation, the same each time.
+
+Every process is a thread, but only one runs at a time: it runs until it waits, then the one whose waiting ends first
+goes on. So real code that calls the store and sleeps runs here as it is, thousands of seconds in a few real ones, and
+two runs of one seed make the same calls in the same order.
+"""
+
+import heapq
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
+
+from ledger.manifest import CSV_KEY, ROOT_KEY
+from ledger.store import PARALLEL_REQUESTS, Listed, Store, Stored
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+BEGIN = datetime(2026, 11, 25, tzinfo=UTC)
+SWAPPED = {ROOT_KEY, CSV_KEY}
+
+
+class _Stopped(BaseException):
+    """The simulation is over; the process ends where it stands."""
+
+
+class _Process:
+    def __init__(self, simulation: "Simulation", run: Callable[[], object]) -> None:
+        self.go_on = threading.Semaphore(0)
+        self.failed: BaseException | None = None
+        self._simulation, self._run = simulation, run
+        threading.Thread(target=self._main, daemon=True).start()
+
+    def _main(self) -> None:
+        self.go_on.acquire()
+        try:
+            if not self._simulation.over:
+                self._run()
+        except _Stopped:
+            pass
+        except BaseException as error:
+            self.failed = error
+        self._simulation.baton.release()
+
+
+class Simulation:
+    """The clock, and whose turn it is.
+
+    Attributes:
+        time: seconds since the beginning.
+    """
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.over = False
+        self.baton = threading.Semaphore(0)
+        self._waiting: list[tuple[float, int, _Process]] = []
+        self._running: _Process | None = None
+        self._turn = 0
+
+    def start(self, run: Callable[[], object], at: float = 0.0) -> None:
+        """Let a process begin at a time."""
+        self._wait(at, _Process(self, run))
+
+    def run(self, until: float = float("inf")) -> None:
+        """Run until a time, or until all processes have ended; then end those that are left.
+
+        Raises:
+            BaseException: what a process raised.
+        """
+        while self._waiting and self._waiting[0][0] <= until:
+            self.time, _, process = heapq.heappop(self._waiting)
+            self._hand_over(process)
+        self.over = True
+        while self._waiting:
+            self._hand_over(heapq.heappop(self._waiting)[2])
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, as a process."""
+        process = self._running
+        assert process is not None
+        self._wait(self.time + max(0.0, seconds), process)
+        self.baton.release()
+        process.go_on.acquire()
+        if self.over:
+            raise _Stopped
+
+    def now(self) -> datetime:
+        """Give the time as a store stamps it."""
+        return BEGIN + timedelta(seconds=self.time)
+
+    def _wait(self, until: float, process: _Process) -> None:
+        self._turn += 1
+        heapq.heappush(self._waiting, (until, self._turn, process))
+
+    def _hand_over(self, process: _Process) -> None:
+        self._running = process
+        process.go_on.release()
+        self.baton.acquire()
+        if process.failed is not None:
+            raise process.failed
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What calls take, in seconds; bytes per second for those that grow with the bytes.
+
+    The figures for S3 Standard: swaps as measured (cdouglas.github.io, "Conditional Operations in Object Stores",
+    2026-01); the others are those of everyday: first byte of a GET, a PUT of 4 MB in 40 ms.
+
+    Attributes:
+        get, put, swap, listing: until the answer.
+        get_rate, put_rate, copy_rate: of one request; a copy is inside S3.
+        function_rate: of all requests of one function together.
+        swaps_per_second: that one key takes; others wait their turn, refused ones too.
+    """
+
+    get: float = 0.030
+    put: float = 0.020
+    swap: float = 0.060
+    listing: float = 0.030
+    get_rate: float = 100e6
+    put_rate: float = 200e6
+    copy_rate: float = 100e6
+    function_rate: float = float("inf")
+    swaps_per_second: float = 15.0
+
+
+class Keys:
+    """When each key takes its next swap: what the functions share."""
+
+    def __init__(self) -> None:
+        self._free: dict[str, float] = {}
+
+    def turn(self, key: str, now: float, network: Network) -> float:
+        """Queue for a key; give the time at which the swap is decided and answered."""
+        start = max(now, self._free.get(key, 0.0))
+        self._free[key] = start + 1 / network.swaps_per_second
+        return start + network.swap
+
+
+class SimulatedStore:
+    """The store as one function sees it: every call takes its time.
+
+    Calls inside `map` run side by side, as many as the real store has in flight; what they do is done at the start,
+    since it touches immutable objects or is pinned to an ETag.
+
+    Args:
+        store: what is behind it.
+        simulation: gives the time.
+        network: what calls take.
+        keys: shared by all functions of the simulation.
+        heard: called after each call with verb, key, bytes and whether it raised.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        simulation: Simulation,
+        network: Network,
+        keys: Keys,
+        heard: Callable[[str, str, int], None] = lambda verb, key, size: None,
+    ) -> None:
+        self._store, self._simulation, self._network, self._keys = store, simulation, network, keys
+        self._heard = heard
+        self._lane: float | None = None  # time of the call inside `map` that is being made
+        self._moved = 0  # bytes of the calls inside `map`
+
+    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
+        """Read an object; None if its ETag is still `unless`."""
+        self._spend(self._network.get / 2)
+        stored = self._store.get(key, unless=unless)
+        self._read("get", key, stored.size if stored else 0)
+        return stored
+
+    def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
+        """Read bytes first..last (inclusive)."""
+        self._spend(self._network.get / 2)
+        body = self._store.get_range(key, first, last, etag=etag)
+        self._read("get_range", key, len(body))
+        return body
+
+    def head(self, key: str) -> Stored:
+        """Read all but the bytes."""
+        self._spend(self._network.get / 2)
+        stored = self._store.head(key)
+        self._read("head", key, 0)
+        return stored
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Create an object; False if the key exists."""
+        self._write(len(body))
+        self._heard("put_new", key, len(body))
+        return self._store.put_new(key, body, content_type)
+
+    def put_if_match(
+        self, key: str, body: bytes, etag: str | None, content_type: str, metadata: Mapping[str, str]
+    ) -> str:
+        """Replace the object with this ETag, or create it if `etag` is None."""
+        self._swap(key, len(body) / self._network.put_rate)
+        self._heard("put_if_match", key, len(body))
+        return self._store.put_if_match(key, body, etag, content_type, metadata)
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+        """List objects in key order."""
+        self._spend(self._network.listing)
+        self._heard("list", prefix, 0)
+        return self._store.list(prefix, after=after)
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are gone are fine."""
+        self._spend(self._network.put)
+        self._heard("delete", keys[0], 0)
+        self._store.delete(keys)
+
+    def delete_if_match(self, key: str, etag: str) -> None:
+        """Delete the object with this ETag."""
+        self._spend(self._network.put)
+        self._heard("delete_if_match", key, 0)
+        self._store.delete_if_match(key, etag)
+
+    def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
+        """Start a multipart upload and give its id."""
+        self._spend(self._network.put)
+        self._heard("start_upload", key, 0)
+        return self._store.start_upload(key, content_type, metadata)
+
+    def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        """Upload a part and give its ETag."""
+        self._write(len(body))
+        self._heard("upload_part", key, len(body))
+        return self._store.upload_part(key, upload, number, body)
+
+    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
+        self._spend(self._network.put + (last - first + 1) / self._network.copy_rate)
+        self._heard("copy_part", key, last - first + 1)
+        return self._store.copy_part(key, upload, number, source, etag, first, last)
+
+    def finish_upload(
+        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+    ) -> str:
+        """Complete under the condition of `put_if_match`."""
+        self._swap(key, 0.0)
+        self._heard("finish_upload", key, 0)
+        return self._store.finish_upload(key, upload, parts, etag, size=size)
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Abandon an upload; one that is gone is fine."""
+        self._spend(self._network.put)
+        self._heard("abort_upload", key, 0)
+        self._store.abort_upload(key, upload)
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
+        """Call a function for every item, many at a time; the first error is raised."""
+        if self._lane is not None:  # inside another map
+            return [function(item) for item in items]
+        begin = self._simulation.time
+        lanes = [begin] * PARALLEL_REQUESTS
+        self._moved = 0
+        done: list[R] = []
+        try:
+            for item in items:
+                number = lanes.index(min(lanes))
+                self._lane = lanes[number]
+                try:
+                    done.append(function(item))
+                finally:
+                    lanes[number] = self._lane
+        finally:
+            self._lane = None
+            end = max(*lanes, begin + self._moved / self._network.function_rate)
+            self._simulation.sleep(end - begin)
+        return done
+
+    def compute(self, seconds: float) -> None:
+        """Let the function compute for a while."""
+        self._spend(seconds)
+
+    def _read(self, verb: str, key: str, size: int) -> None:
+        self._heard(verb, key, size)
+        self._move(self._network.get / 2, size, self._network.get_rate)
+
+    def _write(self, size: int) -> None:
+        self._move(self._network.put, size, self._network.put_rate)
+
+    def _move(self, seconds: float, size: int, rate: float) -> None:
+        self._moved += size
+        alone = 0.0 if self._lane is not None else size / self._network.function_rate
+        self._spend(max(seconds + size / rate, alone))
+
+    def _swap(self, key: str, seconds: float) -> None:
+        self._spend(seconds)
+        if key in SWAPPED and self._lane is None:
+            self._spend(self._keys.turn(key, self._simulation.time, self._network) - self._simulation.time)
+        else:
+            self._spend(self._network.swap)
+
+    def _spend(self, seconds: float) -> None:
+        if self._lane is None:
+            self._simulation.sleep(seconds)
+        else:
+            self._lane += seconds

@@ -1,0 +1,137 @@
+"""Queueing and leading: one exporter commits for many, and nobody depends on a leader who dies."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from factories import insert, item, make_ledger, model_csv
+from infra.local.memory_store import MemoryStore
+from ledger import combine
+from ledger.commit import commit
+from ledger.errors import Refused
+from ledger.ledger import CONTENDED_SECONDS, Ledger
+from reader import read_root, read_rows
+from store_calls import WatchedStore, first, refuse
+
+ROOT = "manifest.json"
+REFUSED = Refused("PreconditionFailed")
+
+
+class Clock:
+    """A clock that only waiting moves, and what happens at each wait."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.waits = 0
+        self.meanwhile: Iterator[object] = iter(())
+
+    def sleep(self, seconds: float) -> None:
+        self.time += seconds
+        self.waits += 1
+        next(self.meanwhile, None)
+
+
+@pytest.fixture
+def watched(store: MemoryStore) -> WatchedStore:
+    return WatchedStore(store)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def exporter(watched: WatchedStore, clock: Clock) -> Ledger:
+    made = make_ledger(watched)  # type: ignore[arg-type]
+    made.sleep, made.monotonic = clock.sleep, lambda: clock.time
+    made.load_root()
+    watched.calls.clear()
+    return made
+
+
+def keys(store: MemoryStore, prefix: str) -> list[str]:
+    return [listed.key for listed in store.list(prefix)]
+
+
+def test_who_was_refused_claims_to_lead_and_takes_the_claim_away(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    rival = make_ledger(store, 7)
+    watched.on("put_if_match", ROOT, first(lambda: commit(rival, [insert(1)])))
+    commit(exporter, [insert(2)])
+    assert [key for verb, key in watched.calls if verb == "put_new" and key.startswith("leading/")]
+    assert not keys(store, "leading/")
+    assert not keys(store, "pending/")
+    assert read_rows(store) == model_csv([item(1), item(2)])
+
+
+def test_while_somebody_leads_the_others_look_at_the_root_and_do_no_work(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """The root that somebody leads on is claimed: no merge, no swap, until it is another."""
+    watched.on("put_if_match", ROOT, refuse(REFUSED))
+    store.put_new(f"leading/{read_root(store).name}", b"somebody", "text/plain")
+
+    def five_looks_then_a_commit() -> Iterator[None]:
+        for _ in range(5):
+            yield
+        commit(make_ledger(store, 7), [insert(1)])
+        yield
+
+    clock.meanwhile = five_looks_then_a_commit()
+    report = commit(exporter, [insert(2)])
+    assert watched.verbs(ROOT).count("put_if_match") == 2, "the one that was refused, and the one that won"
+    assert watched.verbs("leading/").count("put_new") == 2, "one claim for each root"
+    assert (report.conflicts, report.commits, clock.waits) == (1, 1, 6)
+    assert read_rows(store) == model_csv([item(1), item(2)])
+
+
+def test_a_leader_that_has_died_is_waited_for_so_long_and_no_longer(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """Its claim stays on a root that stays: after some seconds anybody leads without the claim."""
+    watched.on("put_if_match", ROOT, refuse(REFUSED))
+    store.put_new(f"leading/{read_root(store).name}", b"dead", "text/plain")
+    assert commit(exporter, [insert(1)]).commits == 1
+    assert clock.waits == combine.LEADER_LOOKS + 1
+    assert 2 < clock.time < 8
+    assert read_rows(store) == model_csv([item(1)])
+
+
+def test_who_met_others_lately_queues_at_once_and_who_was_alone_does_not(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """Under contention a swap without queueing would only be refused; and the quiet path stays without it."""
+    rival = make_ledger(store, 7)
+    commit(rival, [insert(1)])
+    exporter.met_others()
+    report = commit(exporter, [insert(2)])
+    assert (report.conflicts, report.commits) == (0, 1)
+    assert "put_new" in watched.verbs("pending/"), "queued"
+    assert not exporter.contended, "it led nobody"
+    watched.calls.clear()
+    commit(exporter, [insert(3)])
+    assert not watched.verbs("pending/")
+    exporter.met_others()
+    clock.time += CONTENDED_SECONDS
+    watched.calls.clear()
+    commit(exporter, [insert(4)])
+    assert not watched.verbs("pending/"), "that was long ago"
+
+
+def test_a_batch_that_nobody_delivers_again_leads_nobody(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """An operator's command may be killed for good: exporters must not rely on it."""
+    dead = make_ledger(dying := WatchedStore(store), 5)  # type: ignore[arg-type]
+    dying.on("put_if_match", ROOT, refuse(REFUSED))
+    dying.on("list", "pending/", refuse(KeyboardInterrupt()))  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        commit(dead, [insert(5)])
+    watched.on("put_if_match", ROOT, refuse(REFUSED), times=2)
+    report = commit(exporter, [insert(1)], comes_again=False)
+    assert (report.commits, report.conflicts, report.led) == (1, 2, 0)
+    assert read_rows(store) == model_csv([item(1)])
+    assert len(keys(store, "pending/")) == 1
+    assert not watched.verbs("leading/") + watched.verbs("pending/")
