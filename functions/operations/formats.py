@@ -32,6 +32,7 @@ class Format(StrEnum):
     XLSX = "xlsx"
     ODM = "geo.txt"
     PIX4D = "pix4d"
+    CSVT = "csvt"
 
 
 class BadExpression(LedgerError):
@@ -66,6 +67,8 @@ def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> W
         BadExpression: `where` cannot be used.
         spreadsheet.TooManyRows: a sheet does not hold them.
     """
+    if form is Format.CSVT:
+        where = ""  # it describes image-data.csv, whatever is chosen of it
     stem = "selection" if where else "image-data"
     names = {Format.ODM: "geo.txt", Format.PIX4D: "pix4d.csv"}
     path = csv.with_name(names.get(form, f"{stem}.{form.value}"))
@@ -188,6 +191,17 @@ def _pix4d(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
     return geolocation.write_pix4d(table.rows(geolocation.COLUMNS_READ), path)
 
 
+def _csvt(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
+    """Write what QGIS and GDAL read beside image-data.csv: a type for each column, and where the position is."""
+    types = {"integer": "Integer64", "decimal": "Real"}
+    places = {"gps_longitude_deg": "CoordX", "gps_latitude_deg": "CoordY"}
+    kinds = [
+        places.get(name) or types.get(_KNOWN[name].type if name in _KNOWN else "", "String") for name in table.columns
+    ]
+    path.write_text(",".join(f'"{kind}"' for kind in kinds) + "\n", encoding="ascii")
+    return table.count, {}
+
+
 _WRITERS: dict[Format, Callable[[_Table, Path], tuple[int, dict[str, int]]]] = {
     Format.CSV: _csv,
     Format.PARQUET: _parquet,
@@ -195,4 +209,5 @@ _WRITERS: dict[Format, Callable[[_Table, Path], tuple[int, dict[str, int]]]] = {
     Format.XLSX: _xlsx,
     Format.ODM: _odm,
     Format.PIX4D: _pix4d,
+    Format.CSVT: _csvt,
 }

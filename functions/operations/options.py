@@ -20,6 +20,7 @@ from ledger.errors import (
     Unavailable,
     Unknown,
 )
+from operations.distributed import ExecutionFailed
 from operations.output import Output
 from operations.place import Place, make_place
 from operations.replay import cores
@@ -129,7 +130,7 @@ def _fail(error: BaseException, output: Output) -> int:
 
 
 _ERRORS: tuple[tuple[tuple[type[BaseException], ...], int, str], ...] = (
-    ((NotSwapped, OutOfTime, Refused, Unknown), TRY_AGAIN, ""),
+    ((NotSwapped, OutOfTime, ExecutionFailed, Refused, Unknown), TRY_AGAIN, ""),
     ((ManifestLost,), NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
     ((Damaged,), NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"),
     ((NewerFormat,), NEEDS_AN_OPERATOR, "install the newer skyledger"),

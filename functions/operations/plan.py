@@ -23,6 +23,7 @@ RANGE_BYTES = 2 << 20
 MOST_RANGES = 1000
 READ_AHEAD = 8  # segments fetched at a time
 _SAMPLED_SEGMENTS = 64
+_SAMPLED_EVERY = 16
 # A batch holds what one stream shard kept, 24 h at most; so whatever is filed this many days later came later.
 _DAYS_FILED_LATE = 2
 
@@ -159,8 +160,8 @@ def heeded(record: Any, until: str, told: Told) -> bool:
     return True
 
 
-def records(store: Store, keys: list[str]) -> Iterator[Any]:
-    """Read the records of segments, in order.
+def records(store: Store, keys: list[str], *, every: int = 1) -> Iterator[Any]:
+    """Read the records of segments, in order; all, or from each segment every so many.
 
     Raises:
         Damaged: a segment is not readable.
@@ -170,7 +171,7 @@ def records(store: Store, keys: list[str]) -> Iterator[Any]:
         ahead = keys[start : start + READ_AHEAD]
         bodies = store.map(lambda key: journal_reader.segment_body(store, key), ahead)
         for key, body in zip(ahead, bodies, strict=True):
-            for line in journal_reader.lines_of(key, body):
+            for line in journal_reader.lines_of(key, body)[::every]:
                 yield journal_reader.load_record(line)
 
 
@@ -193,7 +194,7 @@ class _Sample:
     def keys(self, store: Store) -> list[bytes]:
         """Read the keys of the sampled segments' items, in order."""
         keys = []
-        for record in records(store, self._kept):
+        for record in records(store, self._kept, every=_SAMPLED_EVERY):
             images = record.get("dynamodb", {}) if isinstance(record, dict) else {}
             try:
                 keys.append(item_key(images.get("NewImage") or images.get("OldImage") or {}))

@@ -1,4 +1,4 @@
-"""Keep a local copy of image-data.csv: fetch only the shards that changed since the last time.
+"""Keep a local copy of image-data.csv, and its description: fetch only the shards that changed since the last time.
 
 Beside the copy a state file names its pages and shards, so that what is unchanged is copied from the old file on this
 machine. Every byte of the new file is checked against the hash of its shard, the shards against their page and the
@@ -16,6 +16,8 @@ from typing import BinaryIO
 
 import orjson
 
+from ledger.csvw import KEY as DESCRIPTION_KEY
+from ledger.csvw import describe
 from ledger.errors import Damaged, LedgerError
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, Entry, Root, decode_page, encode_page
@@ -112,6 +114,7 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
+        _replace(path.with_name(DESCRIPTION_KEY), describe(root.columns))
         _save_state(path, root, pages)
     except OSError as error:
         raise NotPulled(f"{path}: {error.strerror}") from error
@@ -227,10 +230,13 @@ def _save_state(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]]) -> 
         "header_bytes": len(header(root.columns)),
         "pages": {page.sha256: encode_page(pages[page.sha256]).decode() for page in root.rows.pages},
     }
-    state = path.with_name(path.name + STATE_SUFFIX)
-    unfinished = state.with_name(f".{state.name}.{os.getpid()}.unfinished")
-    unfinished.write_bytes(orjson.dumps(content))
-    unfinished.replace(state)
+    _replace(path.with_name(path.name + STATE_SUFFIX), orjson.dumps(content))
+
+
+def _replace(path: Path, body: bytes) -> None:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
+    unfinished.write_bytes(body)
+    unfinished.replace(path)
 
 
 def follow(ledger: Ledger, seconds: float) -> Iterator[Root]:

@@ -16,6 +16,7 @@ from dataclasses import asdict
 import orjson
 
 from ledger.errors import BadEvent
+from ledger.ledger import Ledger
 from ledger.manifest import Checkpoint, Entry, Root, Targets, Tree, sha256, starts_shard
 from ledger.merge import Edited, Pages, removed_at
 from ledger.row import RowEncoder, key_of
@@ -112,7 +113,7 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
     oldest = oldest_kept(newest_event)
     removals: list[bytes] = []
     sink = Sink(_kept(store, scratch, plan))
-    cut = _Cut(plan.targets, sink)
+    cut = _Cut(plan.targets, sink, _live_shards(store, plan, number))
     for group in merge_runs(scratch, f"ranges/{number:04d}"):
         row, removal = fate(group)
         if removal is not None and removed_at(removal) >= oldest:
@@ -137,6 +138,26 @@ def _kept(store: Store, scratch: Scratch, plan: Plan) -> ObjectWriter | None:
     return ScratchObjects(scratch) if plan.keep == "scratch" else None
 
 
+def _live_shards(store: Store, plan: Plan, number: int) -> set[str]:
+    """Name the shards in a range that the live root names: they are there, and stay for a day, so none is sent again.
+
+    Of a rebuild without other columns or targets these are nearly all.
+    """
+    if plan.keep != "bucket" or plan.version < 0:
+        return set()
+    ledger = Ledger(store)
+    pages = ledger.load_root()[0].rows.pages
+    low = plan.boundaries[number - 1] if number else b""
+    high = plan.boundaries[number] if number < len(plan.boundaries) else None
+    ends: list[bytes | None] = [*(page.first for page in pages[1:]), None]
+    touched = [
+        page
+        for page, end in zip(pages, ends, strict=False)
+        if (end is None or end > low) and (high is None or page.first < high)
+    ]
+    return {shard.sha256 for shards in ledger.objects.pages(touched).values() for shard in shards}
+
+
 class _Cut:
     """Cuts the rows of one range into shards; the ends, whose shards other ranges share, stay lines.
 
@@ -146,12 +167,13 @@ class _Cut:
         tail: lines from the last cut on.
     """
 
-    def __init__(self, targets: Targets, sink: Sink) -> None:
+    def __init__(self, targets: Targets, sink: Sink, live: set[str]) -> None:
         self.head: list[bytes] = []
         self.shards: list[Entry] = []
         self.tail: list[bytes] = []
         self._targets = targets
         self._sink = sink
+        self._live = live
         self._seen_cut = False
         self._rows = 0
 
@@ -171,7 +193,8 @@ class _Cut:
         if self.tail:
             body = b"".join(self.tail)
             entry = Entry(key_of(body), len(self.tail), len(body), sha256(body))
-            self._sink.shards[entry.sha256] = body
+            if entry.sha256 not in self._live:
+                self._sink.shards[entry.sha256] = body
             self.shards.append(entry)
             self.tail = []
 

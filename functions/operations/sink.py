@@ -59,6 +59,11 @@ class ScratchObjects:
         """Write an object."""
         self._scratch.write(f"objects/{key}", body)
 
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Write an object; one that is there is the same."""
+        self.put(key, body, content_type)
+        return True
+
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item."""
         return [function(item) for item in items]

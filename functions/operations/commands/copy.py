@@ -1,4 +1,4 @@
-"""The command for readers: pull."""
+"""The commands for readers: pull, ddl."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from operations import snapshot as snapshots
+from operations.ddl import Engine, statements
 from operations.formats import Format, Written, write
 from operations.options import app, command
 from operations.output import Output
@@ -69,3 +70,16 @@ def _tell(output: Output, pulled: Pulled, written: list[Written]) -> None:
     for one in written:
         left_out = "".join(f"; {count:,} {reason}" for reason, count in one.left_out.items())
         output.say(f"{one.path}: {one.rows:,} rows{left_out}")
+
+
+@command(app)
+def ddl(
+    place: Place,
+    output: Output,
+    engine: Annotated[Engine, typer.Argument(help="Who is to read the CSV.")],
+) -> None:
+    """Print the statements by which Athena or Redshift reads the CSV, with all its columns and their types."""
+    root, _ = place.ledger().load_root()
+    text = statements(engine, root.columns, place.bucket_name())
+    output.result({"engine": engine.value, "statements": text})
+    output.say(text.rstrip())

@@ -9,6 +9,7 @@ from ledger.columns import NAMES
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from operations import snapshot as snapshots
+from operations.distributed import replay_distributed
 from operations.options import CORES, Processes, Work, app, command, parse_time, scratch_folder
 from operations.output import Output
 from operations.place import Place
@@ -40,6 +41,7 @@ def replay(
     processes: Processes = CORES,
     work: Work = None,
     patience: Annotated[float, typer.Option(help="Seconds to go on losing against exporters.")] = PATIENCE_SECONDS,
+    distributed: Annotated[bool, typer.Option("--distributed", help="On Step Functions instead of here.")] = False,
 ) -> None:
     """Rebuild the tree from the journal: to compare it, to pin it beside the live one, or to swap it in.
 
@@ -48,8 +50,22 @@ def replay(
     """
     if dry_run and (swap_in or name):
         raise typer.BadParameter("--dry-run writes nothing: leave out --swap and --snapshot")
-    ledger = place.ledger()
     until = parse_time(until)
+    if distributed:
+        wishes_there = {
+            "until": until,
+            "columns": columns.value,
+            "swap": swap_in,
+            "snapshot": name,
+            "shard_bytes": shard_bytes,
+            "page_shards": page_shards,
+        }
+        with output.progress() as progress:
+            machine = place.output("ReplayStateMachineArn")
+            result = replay_distributed(place.client("stepfunctions"), machine, wishes_there, progress, output.note)
+        _show(output, result)
+        return
+    ledger = place.ledger()
     live, _ = ledger.load_root() if not swap_in else (None, None)
     wishes = Wishes(
         columns=NAMES if columns is ColumnsChoice.CURRENT else None,
@@ -77,6 +93,10 @@ def replay(
         )
         result |= {"version": swapped.root.version, "caught_up": swapped.caught_up, "tree": swapped.root.tree_hash}
     scratch.clear()
+    _show(output, result)
+
+
+def _show(output: Output, result: dict[str, Any]) -> None:
     output.result(result)
     output.pairs({key.replace("_", " "): value for key, value in result.items()})
 

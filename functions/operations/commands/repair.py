@@ -1,19 +1,37 @@
-"""The commands that repair: backfill, collect."""
+"""The commands that repair: backfill, redrive, collect, stream."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ledger.publish import publish
 from operations.backfill import backfill as merge_export
 from operations.collect import collect as collect_garbage
+from operations.dead_letters import redrive_images
 from operations.exporting import give_back, take_export
 from operations.options import TRY_AGAIN, ExportArn, TableName, Work, app, command, parse_time, scratch_folder
 from operations.output import Output
 from operations.place import Place, open_bucket
+from operations.redrive import redrive_batches, redrive_quarantine
+
+
+class PutAside(StrEnum):
+    """Where things lie that did not go through."""
+
+    BATCHES = "batches"
+    QUARANTINE = "quarantine"
+    IMAGES = "images"
+
+
+class Switch(StrEnum):
+    """On or off."""
+
+    ON = "on"
+    OFF = "off"
 
 
 @command(app)
@@ -82,3 +100,53 @@ def collect(
         raise typer.Exit(TRY_AGAIN)
     deleted = ", ".join(f"{count:,} of {folder}/" for folder, count in done.deleted.items()) or "nothing"
     output.say(f"{'would delete' if dry_run else 'deleted'} {deleted}: {done.bytes:,} bytes")
+
+
+@command(app)
+def redrive(
+    place: Place,
+    output: Output,
+    kinds: Annotated[
+        list[PutAside] | None, typer.Argument(help="What to redrive; all that is known of, if not said.")
+    ] = None,
+) -> None:
+    """Merge what was put aside: batches that Lambda gave up on, quarantined events, images in the dead-letter queue.
+
+    What was merged is deleted, nothing else. The dead-letter queue is found by --stack.
+    """
+    known = [PutAside.BATCHES, PutAside.QUARANTINE, *([PutAside.IMAGES] if place.stack else [])]
+    results: dict[str, Any] = {}
+    with output.progress() as progress:
+        for kind in dict.fromkeys(kinds or known):
+
+            def tell(done: int, total: int, name: str = kind.value) -> None:
+                progress(f"redriving {name}", done, max(1, total))
+
+            if kind is PutAside.IMAGES:
+                urls = place.output("ImageDeadLettersUrl"), place.output("ImageQueueUrl")
+                results[kind.value] = asdict(redrive_images(place.client("sqs"), *urls, tell))
+            else:
+                call = redrive_batches if kind is PutAside.BATCHES else redrive_quarantine
+                results[kind.value] = asdict(call(place.ledger(), tell))
+    output.result(results)
+    for name, result in results.items():
+        numbers = ", ".join(f"{value:,} {key}" for key, value in result.items() if isinstance(value, int))
+        output.say(f"{name}: {numbers}")
+        for key, reason in result.get("left", {}).items():
+            output.say(f"  {key}: {reason}")
+        for key in result.get("quarantined", ()):
+            output.say(f"  in quarantine: {key}")
+
+
+@command(app)
+def stream(
+    place: Place,
+    output: Output,
+    switch: Annotated[Switch, typer.Argument(help="Follow the table's stream, or let it wait.")],
+) -> None:
+    """Switch the exporter on or off. The stream keeps what happens meanwhile for 24 hours."""
+    answer = place.client("lambda").update_event_source_mapping(
+        UUID=place.output("StreamMappingId"), Enabled=switch is Switch.ON
+    )
+    output.result({"state": answer["State"]})
+    output.say(f"the stream is {answer['State'].lower()}")

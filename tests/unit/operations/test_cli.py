@@ -195,7 +195,20 @@ def test_every_command_has_the_shared_options(skyledger: Run) -> None:
     """Each says where to work and can print JSON; exit codes are in the help."""
     help_text = skyledger("--help").out
     assert "Exit codes" in help_text
-    for name in ("status", "replay", "verify", "history", "snapshot", "restore", "pull", "backfill", "collect"):
+    for name in (
+        "status",
+        "replay",
+        "verify",
+        "history",
+        "snapshot",
+        "restore",
+        "pull",
+        "backfill",
+        "collect",
+        "redrive",
+        "stream",
+        "ddl",
+    ):
         text = skyledger(name, "--help").out
         for option in ("--json", "--profile", "--region", "--endpoint-url", "--bucket", "--stack"):
             assert option in text, (name, option)

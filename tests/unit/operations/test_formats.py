@@ -191,7 +191,21 @@ def test_columns_of_another_version_are_read_as_text(tmp_path: Path) -> None:
     for form in Format:
         if form is not Format.CSV:
             written = write(form, copy, columns, "future_column = 'x'")
-            assert written.rows == (1 if form in (Format.PARQUET, Format.XLSX) else 0)
+            assert written.rows == (1 if form in (Format.PARQUET, Format.XLSX, Format.CSVT) else 0)
+
+
+def test_csvt_tells_qgis_the_types_and_the_position(copy: Path) -> None:
+    """One type for each column, in order; longitude is x, latitude is y. It describes the whole CSV."""
+    written = write(Format.CSVT, copy, NAMES, "iso = 400")
+    assert written.path.name == "image-data.csvt"
+    kinds = dict(zip(NAMES, written.path.read_text().strip().replace('"', "").split(","), strict=True))
+    assert (kinds["gps_longitude_deg"], kinds["gps_latitude_deg"]) == ("CoordX", "CoordY")
+    assert (kinds["etag"], kinds["iso"], kinds["f_number"], kinds["captured_at"]) == (
+        "String",
+        "Integer64",
+        "Real",
+        "String",
+    )
 
 
 def test_the_command_writes_several_formats_at_once(

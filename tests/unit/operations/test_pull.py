@@ -36,6 +36,7 @@ def test_a_copy_is_the_tree(ledger: Ledger, store: MemoryStore, tmp_path: Path) 
     assert (pulled.changed, pulled.reused_bytes, pulled.rows) == (True, 0, read_root(store).rows.rows)
     assert sorted(path.name for path in pulled.path.parent.iterdir()) == [
         "image-data.csv",
+        "image-data.csv-metadata.json",
         "image-data.csv.state.json",
     ]
 
@@ -104,7 +105,7 @@ def test_a_damaged_shard_leaves_the_old_copy(store: MemoryStore, tmp_path: Path)
     with pytest.raises(Damaged, match=shard.sha256):
         pull(make_ledger(store, 2), tmp_path)
     assert path.read_bytes() == before
-    assert len(list(tmp_path.iterdir())) == 2
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_other_columns_are_another_header_over_the_same_file(store: MemoryStore, tmp_path: Path) -> None:

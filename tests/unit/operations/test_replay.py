@@ -232,3 +232,17 @@ def test_modifies_far_apart_meet_in_the_right_order(store: MemoryStore, tmp_path
     rows = _csv(store, _replay(ledger, tmp_path).root)
     assert rows == read_rows(store)
     assert rows.count(f"{1:032x},100,".encode()) == 1
+
+
+def test_what_is_live_is_not_sent_again(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A rebuild of the same tree uploads only the shards over the ends of its ranges, and looks at no other."""
+    ledger = make_ledger(store, targets=Targets(300, 4))
+    deliver(ledger, history(6, 400))
+    asked: list[str] = []
+    for name in ("put_new", "head"):
+        real = getattr(store, name)
+        monkeypatch.setattr(store, name, lambda key, *more, real=real: asked.append(key) or real(key, *more))
+    root = _replay(ledger, tmp_path).root
+    shards = sum(map(len, ledger.objects.pages(root.rows.pages).values()))
+    assert root.tree_hash == read_root(store).tree_hash
+    assert len({key for key in asked if key.startswith("shards/")}) < shards / 2
