@@ -100,7 +100,7 @@ class _Publisher:
         self.done = Published()
         self._ledger = ledger
         self._relied_on = report is not None and report.comes_again
-        self._seen = (report.root, report.present) if report and not report.conflicts and not ledger.contended else None
+        self._seen = _seen(ledger, report)
         number = report.segment.rpartition("/")[2].partition("-")[0] if report else ""
         self._name = (number if number.isdigit() else ledger.new_id()).encode()
         self._held = ""  # key of the claim
@@ -139,7 +139,7 @@ class _Publisher:
     def _look(self) -> tuple[Root, Stored | None]:
         root_and_etag, present = self._ledger.together(self._ledger.load_root, self._ledger.present_csv)
         root = root_and_etag[0]
-        if present is not None and _version(present) > root.version:
+        if _is_newer(present, root):
             root, _ = self._ledger.load_root()  # published while we read: only a later read says what it must show
         return root, present
 
@@ -196,6 +196,13 @@ class _Publisher:
         self.release()
 
 
+def _seen(ledger: Ledger, report: Report | None) -> tuple[Root, Stored | None] | None:
+    """Give what the commit knows of root and CSV, if it met nobody and they are not of two moments."""
+    if report is None or report.conflicts or ledger.contended or _is_newer(report.present, report.root):
+        return None
+    return report.root, report.present
+
+
 def _claim_key(present: Stored | None) -> str:
     if present is None:
         return f"{PUBLISHING_PREFIX}none"
@@ -203,8 +210,9 @@ def _claim_key(present: Stored | None) -> str:
     return PUBLISHING_PREFIX + (name if _ROOT_NAME.fullmatch(name) else present.etag)
 
 
-def _version(present: Stored) -> int:
+def _is_newer(present: Stored | None, root: Root) -> bool:
+    """Say whether the CSV was made from a newer root: then the root was read too early to be published over it."""
     try:
-        return int(present.metadata["version"])
+        return present is not None and int(present.metadata["version"]) > root.version
     except (KeyError, ValueError):
-        return 0  # not written by a publisher
+        return False  # not written by a publisher
