@@ -1,7 +1,7 @@
-"""At deployment: an empty system has an image-data.csv too, with the header alone.
+"""At deployment: an empty system has an image-data.csv too, with the header alone, and the page beside it.
 
-CloudFormation calls this as a custom resource (AWS, "Custom resource request objects"). It only creates what is
-missing, so that an upgrade, or a second call, changes nothing; deleting the stack deletes no data.
+CloudFormation calls this as a custom resource (AWS, "Custom resource request objects"). Of the data it only creates
+what is missing, so that an upgrade, or a second call, changes nothing; deleting the stack deletes no data.
 """
 
 import json
@@ -17,6 +17,7 @@ from ledger.csvw import describe
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from ledger.store import S3Store
+from operations.page_files import upload_page
 
 logger = Logger()
 _ANSWER_SECONDS = 10
@@ -35,8 +36,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     status, reason = "SUCCESS", ""
     try:
         if event.get("RequestType") != "Delete":
-            version = bootstrap(Ledger(S3Store(os.environ["EXPORT_BUCKET"])))
-            logger.info("ledger is there", version=version)
+            ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]))
+            version, files = bootstrap(ledger), upload_page(ledger.store)
+            logger.info("ledger is there", version=version, page_files_written=files)
     except Exception as error:
         logger.exception("bootstrap failed")
         if "ResponseURL" not in event:

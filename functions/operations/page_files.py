@@ -26,6 +26,12 @@ def page_files() -> Iterator[tuple[str, Path]]:
             yield (name if name == "index.html" else f"page/{name}"), path
 
 
+def page_hash() -> str:
+    """Name the page by its files: the template carries it, so that a deployment with another page uploads it."""
+    files = [f"{key} {sha256(path.read_bytes())}\n" for key, path in page_files()]
+    return sha256("".join(files).encode())[:16]
+
+
 def upload_page(store: Store) -> int:
     """Put the page's files into the export bucket where they are missing or of another version; count those written.
 

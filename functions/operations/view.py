@@ -17,6 +17,7 @@ _SINGLE = {"manifest.json", "image-data.csv", "image-data.csv-metadata.json"}
 _FOLDERS = ("manifest/", "shards/")
 _CONFIG = "page/config.json"
 _PHOTO = "photo/"
+_OWN_NAMES = ("127.0.0.1", "localhost")
 
 ReadPhoto = Callable[[str, str], tuple[bytes, str]]
 
@@ -89,6 +90,9 @@ class _Handler(BaseHTTPRequestHandler):
     find: Callable[[str], Answer]
 
     def do_GET(self) -> None:
+        if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in _OWN_NAMES:
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)  # a stranger's name for this machine (DNS rebinding)
+            return
         path = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
         try:
             body, kind, headers = self.find(path)

@@ -7,7 +7,7 @@ const HIDDEN = new Set(["exif", "xmp"]);
 const SEARCHED = ["key", "make", "model", "drone_model", "title", "description", "author", "comment", "keywords", "captured_at", "etag", "warnings"];
 
 const shards = new Map(); // hash -> rows
-const state = { rows: [], shown: [], total: 0, version: 0, newest: "", markers: 0, chosen: null, photos: "" };
+const state = { rows: [], shown: [], total: 0, version: 0, newest: "", markers: 0, filtering: true, chosen: null, photos: "" };
 window.skyledger = state; // for whoever looks with the browser's tools
 
 const map = new PhotoMap(element("map"), element("legend"), choose);
@@ -51,6 +51,7 @@ function cameras() {
 }
 
 async function filter() {
+  state.filtering = true;
   const words = element("search").value.toLowerCase().split(/\s+/).filter(Boolean);
   const [name, from, to, warned] = [element("camera").value, element("from").value, element("to").value, element("warned").checked];
   state.shown = state.rows.filter((row) =>
@@ -60,7 +61,9 @@ async function filter() {
   state.markers = state.shown.reduce((count, row) => count + hasPosition(row), 0);
   const without = state.shown.length - state.markers;
   element("shown").value = `${state.shown.length.toLocaleString("en")} of ${state.rows.length.toLocaleString("en")} photos` + (without ? `, ${without.toLocaleString("en")} without position` : "");
-  await Promise.all([map.show(state.shown), table.show(state.shown)]);
+  const shown = state.shown;
+  await Promise.all([map.show(shown), table.show(shown)]);
+  if (shown === state.shown) state.filtering = false;
 }
 
 function matches(row, words) {

@@ -37,7 +37,7 @@ AWS_METRICS = {
     ("AWS/SQS", "QueueName"): {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
 }
 DIMENSION_OF = {
-    "FunctionName": {"ImageProcessor", "CsvExporter"},
+    "FunctionName": {"ImageProcessor", "CsvExporter", "Collector"},
     "EventSourceMappingUUID": {"CsvExporterImagesStream"},
     "QueueName": {"ImageQueue.QueueName", "ImageDeadLetters.QueueName"},
 }
@@ -225,6 +225,7 @@ PROVOCATIONS: dict[str, Callable[[System], None]] = {
     ),
     "EventsLost": measured("AWS/Lambda", "DroppedEventCount", 1, EventSourceMappingUUID="CsvExporterImagesStream"),
     "GapDetected": a_late_record,
+    "CollectorErrors": measured("AWS/Lambda", "Errors", 1, FunctionName="Collector"),
 }
 
 
@@ -239,10 +240,10 @@ def test_an_alarm_fires_when_its_condition_comes_and_ends_when_it_goes(name: str
     tested = alarm(name)
     system.healthy(20)
     assert tested.run(system.metrics, BEGIN, system.now) != "ALARM"
-    provoked = system.now
+    start = BEGIN + (int(system.now) - BEGIN) // tested.period * tested.period
     PROVOCATIONS[name](system)
-    end = BEGIN + -(-(int(system.now) - BEGIN) // tested.period) * tested.period
-    tested.run(system.metrics, provoked - tested.period, end)
+    end = BEGIN - (BEGIN - int(system.now)) // tested.period * tested.period
+    tested.run(system.metrics, start, end)
     assert tested.fired, "it stayed quiet"
     if name == "GapDetected":
         system.now = end
@@ -251,7 +252,7 @@ def test_an_alarm_fires_when_its_condition_comes_and_ends_when_it_goes(name: str
         end = int(system.now)
         system.close_gaps()
     system.now = end
-    system.healthy(40)
+    system.healthy(max(40, tested.period // MINUTE))
     assert tested.run(system.metrics, end, system.now) == "OK"
     assert len(tested.fired) == 1
 

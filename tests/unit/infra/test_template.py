@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from cfnlint.decode import decode
 
+from operations.page_files import page_hash
+
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ("ImagesBucket", "ExportBucket", "Images", "Objects")
 FUNCTIONS = {
@@ -124,10 +126,80 @@ def test_buckets_are_private_encrypted_and_tls_only(template: Mapping[str, Any],
     assert "BucketEncryption" in bucket
     assert "VersioningConfiguration" not in bucket
     assert any("AbortIncompleteMultipartUpload" in rule for rule in bucket["LifecycleConfiguration"]["Rules"])
-    (refusal,) = properties(template, f"{name}Policy")["PolicyDocument"]["Statement"]
+    refusal, *others = properties(template, f"{name}Policy")["PolicyDocument"]["Statement"]
+    assert all(other["Fn::If"][0] == "Distributed" for other in others)
     assert (refusal["Effect"], refusal["Action"], refusal["Principal"]) == ("Deny", "s3:*", "*")
     assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert refusal["Resource"] == [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
+
+
+def test_nothing_is_public_unless_the_parameter_says_so(template: Mapping[str, Any]) -> None:
+    """CloudFront is off by default; on, it reaches what a reader may see and never journal, roots or quarantine."""
+    assert template["Parameters"]["Distribution"]["Default"] == "none"
+    assert template["Conditions"]["Distributed"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "Distribution"}, "none"]}]}
+    for name, resource in template["Resources"].items():
+        if resource["Type"].startswith("AWS::CloudFront::"):
+            assert resource["Condition"] == "Distributed", name
+    (_, grant) = properties(template, "ExportBucketPolicy")["PolicyDocument"]["Statement"]
+    condition, statement, otherwise = grant["Fn::If"]
+    assert (condition, otherwise) == ("Distributed", {"Ref": "AWS::NoValue"})
+    assert statement["Action"] == "s3:GetObject"
+    assert statement["Principal"] == {"Service": "cloudfront.amazonaws.com"}
+    assert "distribution/${CsvDistribution}" in str(statement["Condition"])
+    (reader,) = properties(template, "ReaderPolicy")["PolicyDocument"]["Statement"]
+    assert (reader["Effect"], reader["Action"]) == ("Allow", "s3:GetObject")
+    assert reader["Resource"] == statement["Resource"]
+    assert {resource["Fn::Sub"].removeprefix("${ExportBucket.Arn}/") for resource in reader["Resource"]} == {
+        "image-data.csv",
+        "image-data.csv-metadata.json",
+        "manifest.json",
+        "manifest/*",
+        "shards/*",
+        "index.html",
+        "page/*",
+    }
+
+
+def test_a_deployment_uploads_another_page(template: Mapping[str, Any]) -> None:
+    """CloudFormation calls the function again when the hash is another one. `python infra/page.py` writes it."""
+    assert str(properties(template, "Bootstrap")["Page"]) == page_hash()
+    writes = [resources for actions, resources in statements(template, "BootstrapRole") if "s3:PutObject" in actions]
+    assert {"Fn::Sub": "${ExportBucket.Arn}/index.html"} in writes[0]
+    assert {"Fn::Sub": "${ExportBucket.Arn}/page/*"} in writes[0]
+
+
+def test_no_lifecycle_rule_deletes_data(template: Mapping[str, Any]) -> None:
+    """Journal, shards and photos stay until somebody deletes them; the journal may move to a cheaper class."""
+    rules = {
+        bucket: [
+            rule.get("Fn::If", [None, rule])[1]
+            for rule in properties(template, bucket)["LifecycleConfiguration"]["Rules"]
+        ]
+        for bucket in ("ImagesBucket", "ExportBucket")
+    }
+    deleting = {rule["Prefix"] for some in rules.values() for rule in some if "Expiration" in str(rule)}
+    assert deleting == {"replay/", "table-exports/"}, "what is made anew by the next run"
+    (rule,) = [
+        rule["Fn::If"]
+        for rule in properties(template, "ExportBucket")["LifecycleConfiguration"]["Rules"]
+        if "Fn::If" in rule
+    ]
+    assert rule[0] == "JournalArchived"
+    assert rule[1]["Prefix"] == "journal/"
+    assert template["Parameters"]["JournalArchiveDays"]["Default"] == 0
+    # An archive that has to be restored first would stop a replay.
+    assert [move["StorageClass"] for move in rule[1]["Transitions"]] == ["GLACIER_IR"]
+
+
+def test_traces_are_sent_only_if_asked_for(template: Mapping[str, Any]) -> None:
+    """X-Ray's actions know no resources; the policy exists only where tracing is on."""
+    policy = template["Resources"]["TracePolicy"]
+    assert policy["Condition"] == "Traced"
+    (statement,) = policy["Properties"]["PolicyDocument"]["Statement"]
+    assert statement["Action"] == ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
+    traced = {role["Ref"] for role in policy["Properties"]["Roles"]}
+    assert traced == set(FUNCTIONS.values()), "all functions are traced, so all may send"
+    assert template["Globals"]["Function"]["Tracing"] == {"Ref": "Tracing"}
 
 
 def test_every_kind_of_change_in_the_images_bucket_is_told(template: Mapping[str, Any]) -> None:

@@ -1,0 +1,450 @@
+"""The page in a real browser: headless Chromium on a server of ours, on export buckets in memory."""
+
+import json
+import shutil
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pytest
+from selenium.webdriver import ActionChains, Chrome, ChromeOptions, Keys
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+
+from infra.local.memory_store import MemoryStore
+from ledger.errors import NotFound
+from operations.view import page_server
+from page_world import add_photos, add_records, export_bucket, photo
+from store_calls import WatchedStore
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+WAIT_SECONDS = 60
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-default-apps",
+    "--no-first-run",
+    "--disable-features=NetworkTimeServiceQuerying,OptimizationHints,MediaRouter,Translate,AutofillServerCommunication",
+)
+# Whom Chromium asks nevertheless, on every page; none of these serves code, fonts or tiles to pages.
+CHROMIUM_ITSELF = (
+    "accounts.google.com",
+    "android.clients.google.com",
+    "clients2.google.com",
+    "content-autofill.googleapis.com",
+    "optimizationguide-pa.googleapis.com",
+    "update.googleapis.com",
+    "www.google.com",
+)
+PHOTOS = 60
+POSITIONS = 59  # one of fifty has none
+
+pytestmark = pytest.mark.skipif(
+    not (CHROMIUM and DRIVER), reason="no browser here; on Debian: apt-get install chromium chromium-driver"
+)
+
+
+class Outside(socketserver.ThreadingTCPServer):
+    """A proxy for all that is not on this machine: writes down whom the browser wants, and lets nothing out."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        asked = self.asked
+
+        class Refusal(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                with suppress(ConnectionError):
+                    line = self.rfile.readline().decode(errors="replace").strip()
+                    if not any(f" {host}:" in line or f"//{host}/" in line for host in CHROMIUM_ITSELF):
+                        asked.append(line)
+
+        super().__init__(("127.0.0.1", 0), Refusal)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+
+class Browser:
+    """Chromium, with what the page holds."""
+
+    def __init__(self, driver: Chrome, outside: Outside) -> None:
+        self.driver = driver
+        self.outside = outside
+
+    def js(self, expression: str) -> Any:
+        return self.driver.execute_script(f"return {expression}")
+
+    def wait(self, what: str | Callable[[], Any]) -> Any:
+        """Wait until an expression or a function says yes."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        ask = what if callable(what) else lambda: self.js(f"Boolean({what})")
+        while not (answer := ask()):
+            assert time.monotonic() < deadline, f"{what} stays false; the console says {self.driver.get_log('browser')}"
+            time.sleep(0.05)
+        return answer
+
+    def open(self, address: str, photos: int) -> None:
+        """Open the page and wait until map and table show so many photos."""
+        self.driver.get(address)
+        self.wait(f"window.skyledger && skyledger.version > 0 && skyledger.rows.length === {photos}")
+        self.drawn()
+
+    def drawn(self) -> None:
+        """Wait until the map has drawn what is to be shown."""
+        self.wait("!skyledger.filtering && skyledger.map.map.loaded() && skyledger.map.map.areTilesLoaded()")
+
+    def shown(self, count: int) -> None:
+        """Wait until filters leave so many photos."""
+        self.wait(f"skyledger.shown.length === {count} && !skyledger.filtering")
+        self.drawn()
+        assert self.one("#shown").text.startswith(f"{count:,} of ")
+
+    def markers(self) -> int:
+        """Count the photos drawn on the map now."""
+        found = "skyledger.map.map.queryRenderedFeatures({layers: ['points']}).map((one) => one.properties.index)"
+        return int(self.js(f"new Set({found}).size"))
+
+    def one(self, selector: str) -> Any:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[Any]:
+        return list(self.driver.find_elements(By.CSS_SELECTOR, selector))
+
+    def column(self, field: str) -> list[str]:
+        """Give the texts of a column, from the top, as far as the table is drawn."""
+        return [cell.text for cell in self.all(f".tabulator-cell[tabulator-field={field}]")]
+
+    def set(self, selector: str, value: str) -> None:
+        """Set a field as a user would, whatever the language of the browser."""
+        self.driver.execute_script(
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('input', {bubbles: true}));",
+            self.one(selector),
+            value,
+        )
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            ActionChains(self.driver).send_keys(key).perform()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    options = ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--enable-unsafe-swiftshader"):
+        options.add_argument(argument)
+    options.add_argument("--window-size=1400,900")
+    outside = Outside()
+    options.add_argument(f"--proxy-server=127.0.0.1:{outside.server_address[1]}")
+    for argument in QUIET:  # what Chromium itself would like to reach
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = Chrome(options=options, service=Service(str(DRIVER)))
+    driver.execute_cdp_cmd(
+        "Page.addScriptToEvaluateOnNewDocument",
+        {
+            "source": "window.longTasks = []; new PerformanceObserver((list) => longTasks.push(...list.getEntries()"
+            ".map((task) => Math.round(task.duration)))).observe({type: 'longtask', buffered: true});"
+        },
+    )
+    yield Browser(driver, outside)
+    driver.quit()
+    outside.shutdown()
+    outside.server_close()
+
+
+def read_photo(bucket: str, key: str) -> tuple[bytes, str]:
+    if bucket != "photos":
+        raise NotFound(bucket)
+    return b"a photo", "image/jpeg"
+
+
+@contextmanager
+def served(store: MemoryStore | WatchedStore) -> Iterator[str]:
+    server = page_server(store, read_photo)  # type: ignore[arg-type]
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def bucket() -> MemoryStore:
+    return export_bucket(PHOTOS)
+
+
+@pytest.fixture
+def page(browser: Browser, bucket: MemoryStore) -> Iterator[Browser]:
+    """The page with a survey of 60 photos, loaded and drawn."""
+    with served(bucket) as address:
+        browser.open(address, PHOTOS)
+        yield browser
+        errors = [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        assert errors == []
+
+
+def test_every_photo_with_a_position_is_on_the_map_and_every_photo_in_the_table(page: Browser) -> None:
+    """Photos without a position are counted, not lost."""
+    assert page.js("skyledger.markers") == page.markers() == POSITIONS
+    assert page.one("#status").text.startswith(f"Version 1, {PHOTOS} photos, newest event ")
+    assert page.one("#shown").text == f"{PHOTOS} of {PHOTOS} photos, 1 without position"
+    assert page.column("key")[:2] == ["survey/000MEDIA/DJI_000000.JPG", "survey/000MEDIA/DJI_000001.JPG"]
+    assert page.one("#legend").text == "60 m68 m"
+    assert page.js("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs over the edge"
+
+
+def test_filters_narrow_map_and_table_alike(page: Browser) -> None:
+    """By text, camera, time and warnings, and all together; clearing brings everything back."""
+    page.one("#search").send_keys("dji_00001 JPG")
+    page.shown(10)
+    assert page.markers() == 10
+    page.one("#clear").click()
+    page.shown(PHOTOS)
+    cameras = [option.text for option in page.all("#camera option")]
+    assert cameras == ["all", "Apple iPhone 15", "DJI FC6310S", "DJI M3E", "Parrot ANAFI"]
+    page.set("#camera", "Parrot ANAFI")
+    page.shown(14)
+    page.set("#from", "2026-06-21T12:00:30")  # the 15th photo, of the first Parrot's seven
+    page.set("#to", "2026-06-21T12:00:36")
+    page.shown(4)
+    page.one("#clear").click()
+    page.shown(PHOTOS)
+    page.one("#warned").click()
+    page.shown(6)
+    assert set(page.column("warnings")) == {'["gps_altitude_m: zero denominator"]'}
+    page.one("#search").send_keys("nothing has this")
+    page.shown(0)
+    assert page.markers() == 0
+    assert "No photo matches." in page.one("#table").text
+
+
+def test_the_table_sorts_by_any_column(page: Browser) -> None:
+    """Numbers as numbers: 8 comes before 72; a second click turns the order."""
+    page.one(".tabulator-col[tabulator-field=key]").click()
+    page.wait(lambda: page.column("key")[0].endswith("DJI_000000.JPG"))
+    page.one(".tabulator-col[tabulator-field=key]").click()
+    page.wait(lambda: page.column("key")[0].endswith("DJI_000059.JPG"))
+    page.one(".tabulator-col[tabulator-field=gps_altitude_m]").click()
+    values = [float(value) for value in page.column("gps_altitude_m") if value.strip()]
+    assert len(values) > 5
+    assert values == sorted(values)
+
+
+def test_the_choice_of_columns_is_kept(page: Browser) -> None:
+    """In this browser, until it is changed again; the documents are no columns of the table."""
+    assert "etag" not in page.js("skyledger.table.table.getColumns().map((one) => one.getField())")
+    page.one("#columns summary").click()
+    names = [label.text for label in page.all("#column-list label")]
+    assert "exposure_time_s" in names
+    assert not {"exif", "xmp"} & set(names)
+    for name in ("etag", "make"):
+        page.one(f"#column-list label:nth-child({names.index(name) + 1}) input").click()
+    assert page.column("make") == []
+    page.driver.refresh()
+    page.wait(f"window.skyledger && skyledger.rows.length === {PHOTOS} && !skyledger.filtering")
+    fields = page.js("skyledger.table.table.getColumns().map((one) => one.getField())")
+    assert "etag" in fields
+    assert "make" not in fields
+
+
+def test_a_photo_is_chosen_in_the_table_or_on_the_map(page: Browser) -> None:
+    """It is marked in both; its values, warnings and a link stand beside."""
+    page.all(".tabulator-row")[3].click()
+    assert page.one("#photo-name").text == "survey/000MEDIA/DJI_000003.JPG"
+    assert [one.text for one in page.all("#photo-warnings li")] == ["gps_altitude_m: zero denominator"]
+    assert "undefined" not in page.one("#photo-values").text
+    link = page.one("#photo-link a").get_attribute("href")
+    assert link.endswith("/photo/photos/survey/000MEDIA/DJI_000003.JPG")
+    assert len(page.all(".tabulator-row.chosen")) == 1
+    page.press(Keys.ESCAPE)
+    assert not page.one("#photo").is_displayed()
+    assert page.all(".tabulator-row.chosen") == []
+    page.drawn()
+    place = page.js(
+        "skyledger.map.map.project([skyledger.shown[30].gps_longitude_deg, skyledger.shown[30].gps_latitude_deg])"
+    )
+    canvas = page.one("#map canvas")
+    size = canvas.size
+    x, y = place["x"] - size["width"] / 2, place["y"] - size["height"] / 2
+    ActionChains(page.driver).move_to_element_with_offset(canvas, round(x), round(y)).click().perform()
+    page.wait("skyledger.chosen")
+    near = int(page.js("skyledger.chosen.key").rpartition("_")[2].removesuffix(".JPG"))
+    assert abs(near - 30) <= 3, "the photos lie nearer to each other than a dot is wide"
+    page.wait("skyledger.map.map.queryRenderedFeatures({layers: ['chosen']}).length === 1")
+
+
+def test_a_new_photo_shows_by_itself_and_only_what_changed_is_fetched(browser: Browser, bucket: MemoryStore) -> None:
+    """The page asks for the manifest again and again, and for shards that it does not have."""
+    watched = WatchedStore(bucket)
+    with served(watched) as address:
+        browser.open(address, PHOTOS)
+        watched.calls.clear()
+        add_photos(bucket, PHOTOS, PHOTOS + 4)
+        browser.wait(f"skyledger.version === 2 && skyledger.rows.length === {PHOTOS + 5} && !skyledger.filtering")
+        browser.drawn()
+        assert browser.js("skyledger.markers") == POSITIONS + 5
+        assert browser.one("#status").text.startswith(f"Version 2, {PHOTOS + 5} photos")
+        asked = [key.partition("/")[0] for _, key in watched.calls]
+        assert asked.count("shards") == asked.count("manifest") == 1
+        assert set(asked) == {"manifest.json", "manifest", "shards"}
+
+
+def test_the_page_is_worked_by_keyboard_alone(page: Browser) -> None:
+    """Skip link, filters, headers and rows; focus can be seen; Escape closes the photo."""
+    page.press(Keys.TAB)
+    assert page.js("document.activeElement.className") == "skip"
+    page.press(Keys.TAB, Keys.TAB, Keys.TAB)
+    assert page.js("document.activeElement.id") == "search"
+    assert page.js("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    for _ in range(60):
+        if page.js("document.activeElement.classList.contains('tabulator-col')"):
+            break
+        page.press(Keys.TAB)
+    assert page.js("document.activeElement.getAttribute('tabulator-field')") == "key"
+    page.press(Keys.ENTER, Keys.ENTER)
+    page.wait(lambda: page.column("key")[0].endswith("DJI_000059.JPG"))
+    page.press(Keys.ARROW_DOWN, Keys.ARROW_DOWN, Keys.ENTER)
+    assert page.js("skyledger.chosen.key").endswith("DJI_000058.JPG")
+    page.press(Keys.ESCAPE)
+    assert page.js("skyledger.chosen") is None
+
+
+def test_every_control_has_a_name_for_a_screen_reader(page: Browser) -> None:
+    """And the state of the page is told politely when it changes."""
+    page.one("#columns summary").click()
+    page.one("#tiles summary").click()
+    page.driver.execute_cdp_cmd("Accessibility.enable", {})
+    nodes = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    roles = {"button", "checkbox", "combobox", "link", "searchbox", "textbox", "DisclosureTriangle", "region"}
+    controls = [node for node in nodes if node.get("role", {}).get("value") in roles and not node["ignored"]]
+    assert len(controls) > 15
+    assert [node["role"]["value"] for node in controls if not node.get("name", {}).get("value")] == []
+    assert page.one("#status").get_attribute("aria-live") == "polite"
+    assert page.one("html").get_attribute("lang") == "en"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_light_and_dark(page: Browser, scheme: str) -> None:
+    """At least 4.5 to 1, as WCAG asks; the map follows the scheme without a reload."""
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    page.all(".tabulator-row")[3].click()
+    for selector in ("h1", "#status", "#filters label", "#shown", ".tabulator-cell", ".tabulator-col-title", "dt", "dd",
+                     "#photo-warnings li", "#photo-link a"):  # fmt: skip
+        assert contrast(page, selector) >= 4.5, selector
+    back = page.js("skyledger.map.map.getPaintProperty('back', 'background-color')")
+    assert luminance(tuple(int(back[place : place + 2], 16) for place in (1, 3, 5))) > 0.5 if scheme == "light" else 0.1
+
+
+def contrast(page: Browser, selector: str) -> float:
+    """Contrast of an element's text with the first background behind it."""
+    colours = page.driver.execute_script(
+        "let at = arguments[0]; const text = getComputedStyle(at).color;"
+        "const clear = (one) => /, 0\\)$/.test(getComputedStyle(one).backgroundColor);"
+        "while (clear(at) && at.parentElement) at = at.parentElement;"
+        "return [text, getComputedStyle(at).backgroundColor]",
+        page.one(selector),
+    )
+    numbers = [tuple(int(part) for part in colour.split("(")[1].rstrip(")").split(",")[:3]) for colour in colours]
+    light, dark = sorted(map(luminance, numbers), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: tuple[int, ...]) -> float:
+    """Relative luminance (WCAG 2)."""
+    parts = [part / 255 for part in colour]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_nobody_else_is_asked_for_anything(page: Browser) -> None:
+    """Neither for code nor for fonts nor for tiles, by page or workers, unless the reader names a tile server."""
+    page.all(".tabulator-row")[3].click()
+    page.one("#tiles summary").click()
+    page.drawn()
+    assert page.outside.asked == []
+    page.one("#tile-url").send_keys("https://tiles.example/{z}/{x}/{y}.png")
+    page.one("#tile-load").click()
+    page.wait(lambda: page.outside.asked)
+    page.one("#tile-off").click()
+    page.drawn()
+    assert all("tiles.example" in line for line in page.outside.asked)
+    page.outside.asked.clear()
+    page.driver.get_log("browser")  # the tiles that did not come
+
+
+def test_a_photo_cannot_bring_code_into_the_page(browser: Browser) -> None:
+    """Whoever may upload a photo writes its name and its tags: they are text and nothing else."""
+    store = export_bucket(0)
+    record = photo(0)
+    evil = '<img src=x onerror="window.broken=1"><script>window.broken=1</script>'
+    for name in ("key", "make", "model"):
+        record["dynamodb"]["NewImage"][name] = {"S": evil}
+    record["dynamodb"]["NewImage"]["warnings"] = {"S": json.dumps([evil])}
+    add_records(store, [record])
+    with served(store) as address:
+        browser.open(address, 1)
+        browser.all(".tabulator-row")[0].click()
+        assert browser.one("#photo-name").text == evil
+        assert browser.column("make") == [evil]
+        assert browser.all("img[src=x]") == []
+        assert browser.js("window.broken === undefined")
+
+
+def test_an_empty_system_says_so(browser: Browser) -> None:
+    """Right after deployment."""
+    with served(export_bucket(0)) as address:
+        browser.driver.get(address)
+        browser.wait("document.getElementById('status').textContent.startsWith('Version 0, 0 photos, no event yet')")
+
+
+def test_what_cannot_be_read_is_told(browser: Browser, bucket: MemoryStore) -> None:
+    """The page says that it is not current, keeps what it has, and goes on when it can."""
+    with served(bucket) as address:
+        browser.open(address, PHOTOS)
+        kept = bucket.objects.pop("manifest.json")
+        browser.wait("document.getElementById('status').textContent === 'Not current: manifest.json: 404'")
+        assert browser.js("skyledger.rows.length") == PHOTOS
+        bucket.objects["manifest.json"] = kept
+        add_photos(bucket, PHOTOS, PHOTOS)
+        browser.wait(f"skyledger.rows.length === {PHOTOS + 1}")
+
+
+def test_a_hundred_thousand_photos_stay_fluid(
+    browser: Browser, record_property: Callable[[str, object], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The worker parses, the table draws what is in view, the map draws what can be told apart.
+
+    How long the page's own thread was busy is told and not judged: it depends on the machine.
+    """
+    count = 100_000
+    with served(export_bucket(count)) as address:
+        began = time.monotonic()
+        browser.open(address, count)
+        loaded = time.monotonic() - began
+        tasks = browser.js("longTasks.splice(0)")
+        assert browser.js("typeof Papa") == "undefined", "the page's own thread has no parser"
+        assert browser.js("skyledger.markers") == count - count // 50
+        assert 1000 < browser.markers() < 40_000
+        assert len(browser.all(".tabulator-row")) < 100
+        began = time.monotonic()
+        browser.one("#search").send_keys("DJI_09999")
+        browser.shown(10)
+        filtered = time.monotonic() - began
+        assert browser.markers() == 10 - 1
+    figures = {
+        "loaded_s": round(loaded, 1),
+        "filtered_s": round(filtered, 1),
+        "long_tasks": len(tasks),
+        "longest_ms": max(tasks, default=0),
+        "long_tasks_s": round(sum(tasks) / 1000, 1),
+    }
+    record_property("page", figures)
+    with capsys.disabled():
+        print(f"\n100,000 photos on the page: {json.dumps(figures)}")

@@ -1,0 +1,69 @@
+"""The page's files: whole, licensed, and put beside the CSV once."""
+
+import hashlib
+import re
+
+import pytest
+
+from infra.local.memory_store import MemoryStore
+from ledger.errors import Refused
+from operations.page_files import FOLDER, page_files, page_hash, upload_page
+from store_calls import WatchedStore, refuse
+
+VENDOR = FOLDER / "vendor"
+
+
+def test_the_vendored_libraries_are_those_that_were_looked_at() -> None:
+    """Every library has its hash and, beside it, its licence; a file without either fails here."""
+    listed = dict(reversed(line.split("  ")) for line in (VENDOR / "SHA256SUMS").read_text().splitlines())
+    files = {path.name for path in VENDOR.iterdir() if path.suffix in (".js", ".mjs", ".css")}
+    assert set(listed) == files
+    for name, digest in listed.items():
+        assert hashlib.sha256((VENDOR / name).read_bytes()).hexdigest() == digest, name
+    for name in files:
+        (licence,) = [path for path in VENDOR.glob("*.LICENSE.txt") if name.startswith(path.name.split(".")[0])]
+        assert "Copyright" in licence.read_text()
+
+
+def test_the_page_names_no_host() -> None:
+    """What the page loads stands beside it; its policy lets no script come from elsewhere."""
+    html = (FOLDER / "index.html").read_text()
+    assert re.findall(r'(?:src|href)="(?:https?:)?//', html) == []
+    assert "script-src 'self'" in html
+    for path in FOLDER.glob("*.*js"):
+        assert not re.search(r"https?://", path.read_text()), path.name
+
+
+def test_the_page_is_uploaded_once(store: MemoryStore) -> None:
+    """Again only where a file is missing or of another version; nothing else of the bucket is touched."""
+    names = {key for key, _ in page_files()}
+    assert "index.html" in names
+    assert upload_page(store) == len(names)
+    assert set(store.objects) == names
+    assert upload_page(store) == 0
+    store.delete(["page/map.mjs"])
+    store.put_if_match("page/page.css", b"old", store.head("page/page.css").etag, "text/css", {"sha256": "old"})
+    assert upload_page(store) == 2
+    stored = store.get("page/page.css")
+    assert stored is not None
+    assert stored.body == (FOLDER / "page.css").read_bytes()
+
+
+def test_another_deployment_at_the_same_time_is_no_error(store: MemoryStore) -> None:
+    watched = WatchedStore(store)
+    watched.on("put_if_match", "page/page.css", refuse(Refused("another one")))
+    assert upload_page(watched) == len(list(page_files())) - 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("change", ["content", "name"])
+def test_the_hash_tells_another_page(change: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    """The template carries it, so that a deployment with another page uploads it."""
+    (tmp_path / "index.html").write_text("a")
+    monkeypatch.setattr("operations.page_files.FOLDER", tmp_path)
+    before = page_hash()
+    assert page_hash() == before
+    if change == "content":
+        (tmp_path / "index.html").write_text("b")
+    else:
+        (tmp_path / "index.html").rename(tmp_path / "other.html")
+    assert page_hash() != before
