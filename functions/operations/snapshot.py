@@ -25,6 +25,7 @@ from operations.swap import NotSwapped, live_root, next_version, put_root, write
 
 PREFIX = "snapshots/"
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}", re.ASCII)
+_REPLACED = "before-restore-"
 _TRIES = 60
 
 
@@ -98,9 +99,22 @@ def keep_present(ledger: Ledger) -> str:
     live, _ = live_root(ledger)
     if live is None:
         return ""
-    name = f"before-restore-{live.version}"
+    name = f"{_REPLACED}{live.version}"
     pin(ledger, name, live)
     return name
+
+
+def last_replaced(ledger: Ledger) -> str:
+    """Name the snapshot of the root that the last restoration replaced.
+
+    Raises:
+        BadName: nothing was restored.
+    """
+    names = [one.name for one in snapshots(ledger) if one.name.startswith(_REPLACED)]
+    versions = [int(name.removeprefix(_REPLACED)) for name in names if name.removeprefix(_REPLACED).isdigit()]
+    if not versions:
+        raise BadName("there is nothing to undo: no snapshot was made before a restoration")
+    return f"{_REPLACED}{max(versions)}"
 
 
 def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
@@ -118,7 +132,7 @@ def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
     for tries in range(_TRIES):
         live, etag = live_root(ledger)
         make_sure(ledger, wanted, live, safe)
-        undo = f"before-restore-{live.version}" if live else ""
+        undo = f"{_REPLACED}{live.version}" if live else ""
         if live is not None:
             pin(ledger, undo, live)
         candidate = replace(

@@ -153,13 +153,16 @@ def restore(
     output: Output,
     name: Annotated[str, typer.Argument(help="Snapshot to go back to.")] = "",
     to: Annotated[str, typer.Option(help="Or the time to go back to (ISO 8601, UTC).")] = "",
+    undo_last: Annotated[bool, typer.Option("--undo", help="Or go back to before the last restoration.")] = False,
     processes: Processes = CORES,
     work: Work = None,
 ) -> None:
     """Make the tree of a snapshot, or of a point in time, the live one. Can be undone: the present one is pinned."""
-    if bool(name) == bool(to):
-        raise typer.BadParameter("say a snapshot or --to TIME, one of them")
+    if [bool(name), bool(to), undo_last].count(True) != 1:
+        raise typer.BadParameter("say a snapshot, --to TIME, or --undo, one of them")
     ledger = place.ledger()
+    if undo_last:
+        name = snapshots.last_replaced(ledger)
     if name:
         root, undo = snapshots.restore(ledger, snapshots.load(ledger, name))
     else:

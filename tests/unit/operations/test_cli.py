@@ -57,7 +57,8 @@ def test_restore_to_a_time_and_back(skyledger: Run, filled: Ledger, store: Memor
     told = skyledger("restore", "--to", "2026-11-25T08:00:30", "--json", *ONE).json
     assert told["rows"] == 3
     assert read_csv(store) == model_csv([item(1), item(2), item(3)])
-    again = skyledger("restore", told["undo"])
+    assert told["undo"] == f"before-restore-{told['version'] - 1}"
+    again = skyledger("restore", "--undo")
     assert f"version {told['version'] + 1}: 2 rows" in again.out
     assert read_csv(store) == model_csv([item(1), item(2)])
 
@@ -103,9 +104,10 @@ def test_history_tells_an_image(skyledger: Run, filled: Ledger) -> None:
     ("arguments", "code", "line"),
     [
         (("restore", "none"), 2, "there is no snapshot none"),
-        (("restore",), 2, "say a snapshot or --to TIME"),
+        (("restore",), 2, "say a snapshot, --to TIME, or --undo"),
         (("restore", "--to", "yesterday"), 2, "write it as 2026-11-24T14:00:00Z"),
         (("snapshot", "a/b"), 2, "is no name"),
+        (("restore", "--undo"), 2, "there is nothing to undo"),
         (("replay", "--dry-run", "--swap"), 2, "--dry-run writes nothing"),
     ],
 )
