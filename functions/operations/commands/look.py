@@ -1,4 +1,4 @@
-"""The commands that only look: status, history."""
+"""The commands that only look: status, history, view."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from operations.history import history as history_of
 from operations.options import app, command, parse_time
 from operations.output import Output
 from operations.place import Place
+from operations.view import page_server, photo_reader
 
 
 @command(app)
@@ -62,6 +63,22 @@ def history(
         f"{len(found.steps)} events; "
         + (f"now in the CSV, {len(found.rows)} row(s)" if found.rows else "not in the CSV now")
     )
+
+
+@command(app)
+def view(
+    place: Place,
+    output: Output,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")] = 8765,
+) -> None:
+    """Serve the page that shows the CSV on a map, for this machine alone, with your own credentials. Ctrl-C ends it."""
+    photos = photo_reader(place.client("s3"), place.output("ImagesBucketName")) if place.stack else None
+    with page_server(place.ledger().store, photos, port) as server:
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        output.result({"address": address})
+        output.say(address)
+        output.note("serving; Ctrl-C ends" + ("" if photos else "; with --stack it links to the photos, too"))
+        server.serve_forever()
 
 
 def _short(value: Any) -> str:

@@ -126,9 +126,9 @@ function style() {
         "circle-radius": ["interpolate", ["linear"], ["zoom"], 2, 2.5, 16, 5, 18, 7],
         "circle-stroke-width": ["interpolate", ["linear"], ["zoom"], 14.5, 0, 15.5, 1],
         "circle-color": RAMP[1], "circle-stroke-color": "#ffffff" } },
-      { id: "headings", type: "symbol", source: "photos", minzoom: 16, filter: ["==", ["typeof", ["get", "heading"]], "number"], layout: {
+      { id: "headings", type: "symbol", source: "photos", minzoom: 15, filter: ["==", ["typeof", ["get", "heading"]], "number"], layout: {
         "icon-image": "arrow", "icon-rotate": ["get", "heading"], "icon-rotation-alignment": "map", "icon-allow-overlap": true,
-        "icon-ignore-placement": true, "icon-offset": [0, -12], "icon-size": ["interpolate", ["linear"], ["zoom"], 16, 0.5, 18, 1] },
+        "icon-ignore-placement": true, "icon-offset": [0, -14], "icon-size": ["interpolate", ["linear"], ["zoom"], 15, 0.5, 18, 1] },
         paint: { "icon-color": "#0b62c4", "icon-halo-color": "#ffffff", "icon-halo-width": 1 } },
       { id: "chosen", type: "circle", source: "chosen", paint: {
         "circle-radius": 12, "circle-opacity": 0, "circle-stroke-width": 4, "circle-stroke-color": "#0b62c4" } },

@@ -4,16 +4,20 @@ import json
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email.message import Message
 from http.client import HTTPConnection
+from http.server import ThreadingHTTPServer
 
 import boto3
 import pytest
 from moto import mock_aws
 
+from command_line import Ran
 from infra.local.memory_store import MemoryStore
 from ledger.errors import NotFound, Unavailable
+from ledger.ledger import Ledger
+from operations.bootstrap import bootstrap
 from operations.page_files import page_files
 from operations.view import page_server, photo_reader
 from page_world import export_bucket
@@ -126,3 +130,26 @@ def test_photos_of_the_images_bucket_are_read_and_of_no_other() -> None:
         for bucket, key in (("secrets", "a.jpg"), ("images", "none.jpg")):
             with pytest.raises(NotFound):
                 read(bucket, key)
+
+
+def test_the_command_serves_until_it_is_interrupted(
+    skyledger: Callable[..., Ran], store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It tells the address; a bucket that was given by name has no photos to link to."""
+    bootstrap(Ledger(store))
+    seen: list[bytes] = []
+    serve = ThreadingHTTPServer.serve_forever
+
+    def look(server: ThreadingHTTPServer) -> None:
+        threading.Thread(target=serve, args=(server, 0.02), daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}/"
+        seen.extend(get(address, path)[1] for path in ("manifest.json", "page/config.json"))
+        server.shutdown()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ThreadingHTTPServer, "serve_forever", look)
+    ran = skyledger("view", "--port", "0")
+    assert ran.code == 130
+    assert json.loads(seen[0])["version"] == 0
+    assert json.loads(seen[1]) == {"photos": ""}
+    assert ran.out.startswith("http://127.0.0.1:")
