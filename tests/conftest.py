@@ -13,6 +13,17 @@ settings.register_profile("thorough", settings.get_profile("default"), max_examp
 settings.load_profile("default")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a run choose how many simulations it does (tests/faults/simulation.py)."""
+    group = parser.getgroup("simulation")
+    group.addoption("--seeds", type=int, default=100, metavar="N", help="simulate N seeds, 0 to N-1 (100)")
+    group.addoption("--seed", type=int, default=None, metavar="N", help="simulate this seed alone, once more")
+    group = parser.getgroup("history")
+    group.addoption(
+        "--history", type=int, default=3000, metavar="N", help="events of the three-ways test (tests/e2e; 3000)"
+    )
+
+
 @pytest.fixture
 def store() -> MemoryStore:
     """An empty export bucket in memory."""
