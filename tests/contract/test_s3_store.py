@@ -171,7 +171,7 @@ def create(store: Store) -> str:
 
 
 def complete(store: Store) -> str:
-    return store.finish_upload("image-data.csv", "u-1", ["a", "b"], ETAG)
+    return store.finish_upload("image-data.csv", "u-1", ["a", "b"], ETAG, size=12)
 
 
 def delete(store: Store) -> None:
@@ -236,6 +236,7 @@ def test_conditions_and_metadata_go_out_as_headers(bucket: S3Store, stub: StubS3
     assert [one.get("if-match") for one in headers[:4]] == [f'"{ETAG}"', None, f'"{ETAG}"', f'"{ETAG}"']
     assert [one.get("if-none-match") for one in headers[:5]] == [None, "*", None, None, "*"]
     assert (headers[0]["x-amz-meta-version"], headers[0]["content-type"]) == ("2", "application/json")
+    assert headers[2]["x-amz-mp-object-size"] == "12"
     assert headers[5]["x-amz-copy-source-if-match"] == f'"{ETAG}"'
     assert headers[5]["x-amz-copy-source-range"] == "bytes=5-9"
     assert stub.requests[5].path == "/photos-export/image-data.csv?uploadId=u-1&partNumber=3"

@@ -306,6 +306,20 @@ def test_a_completion_with_a_part_that_is_another_is_no_object(bucket: Store) ->
         bucket.head(KEY)
 
 
+def test_a_completion_of_another_size_is_no_object(bucket: Store) -> None:
+    """The size of the whole is named, so that a part too few or too many never becomes the CSV."""
+    for size in (3, 5):
+        started = bucket.start_upload(KEY, TEXT, {})
+        tags = [bucket.upload_part(KEY, started, 1, b"four")]
+        with pytest.raises(Unavailable):
+            bucket.finish_upload(KEY, started, tags, None, size=size)
+        with pytest.raises(NotFound):
+            bucket.head(KEY)
+    tags = [bucket.upload_part(KEY, started, 1, b"four")]
+    bucket.finish_upload(KEY, started, tags, None, size=4)
+    assert body_of(bucket, KEY) == b"four"
+
+
 def test_a_copy_is_pinned_to_the_etag_of_its_source(bucket: Store) -> None:
     etag = put(bucket, KEY, b"a" * (PART + 1))
     started = bucket.start_upload(KEY, TEXT, {})
