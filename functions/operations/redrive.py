@@ -45,6 +45,7 @@ FAILED_PREFIX = "aws/lambda/"
 _EVENTS_AT_ONCE = 1000
 _BATCHES_AT_ONCE = 20  # then one publish for all of them
 _SHARDS_AT_ONCE = 32
+_LOOK_SECONDS = 5.0
 _LOST = "exporters were faster every time; try again"
 # A stream record's time is whole seconds, rounded down; ImageProcessor's clock may be a little ahead of DynamoDB's.
 _CLOCK = timedelta(seconds=5)
@@ -90,7 +91,7 @@ def redrive_batches(ledger: Ledger, progress: Progress = silent) -> Redriven:
         part = listed[start : start + _BATCHES_AT_ONCE]
         merged = [one for one in part if _merge_batch(ledger, one, done)]
         if merged:
-            publish(ledger)
+            _publish(ledger)
             _delete(ledger, merged)
             done.merged += len(merged)
     progress(len(listed), len(listed))
@@ -154,7 +155,7 @@ def _merge_quarantined(ledger: Ledger, part: Sequence[tuple[Listed, list[Event]]
     if events and not _merge(ledger, events, done):
         done.left.update((one.key, _LOST) for one, _ in part)
         return
-    publish(ledger)
+    _publish(ledger)
     _delete(ledger, [one for one, _ in part])
     done.merged += len(part)
     done.events += len(part)
@@ -165,6 +166,21 @@ def _merge(ledger: Ledger, events: Sequence[Event], done: Redriven) -> bool:
     report = commit_late(ledger, events)
     done.quarantined += report.quarantined
     return not report.unfinished
+
+
+def _publish(ledger: Ledger) -> None:
+    """Publish; where an exporter claims to, wait until it has, or its claim is nobody's any longer."""
+    merged = ledger.load_root()[0].version
+    while publish(ledger).left and _published(ledger) < merged:
+        ledger.sleep(_LOOK_SECONDS)
+
+
+def _published(ledger: Ledger) -> int:
+    present = ledger.present_csv()
+    try:
+        return int(present.metadata["version"]) if present else -1
+    except (KeyError, ValueError):
+        return -1
 
 
 def _read(ledger: Ledger, key: str) -> bytes | None:

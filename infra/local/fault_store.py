@@ -5,11 +5,12 @@ what S3 or the network did. A process that died makes no further call, not even 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from ledger.errors import NotFound, Refused, Unavailable, Unknown
+from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
 from ledger.store import Listed, Store, Stored
 
 T = TypeVar("T")
@@ -32,6 +33,7 @@ class Fault(StrEnum):
     CONFLICT = "409"
     MISSING = "404"
     OVERLOADED = "503"
+    LATE = "no answer, lands later"
     SLOW = "slow past the deadline"
     TRUNCATED = "truncated"
 
@@ -51,6 +53,7 @@ _SWAP = {
     Fault.ERROR_BEFORE: Unknown,
     Fault.ANSWER_LOST: Unknown,
     Fault.OVERLOADED: Unknown,
+    Fault.LATE: Unknown,
     Fault.PRECONDITION: Refused,
     Fault.CONFLICT: Refused,
     Fault.MISSING: NotFound,
@@ -60,10 +63,16 @@ ANSWERS: Mapping[str, Mapping[Fault, type[BaseException] | None]] = {
     "get_range": {**_READ, Fault.PRECONDITION: Refused, Fault.TRUNCATED: Unavailable},
     "head": _READ,
     # S3 answers 409 while another request is at the key; `put_new` sends again until it gives up.
-    "put_new": {**_ALWAYS, Fault.RESENT: None, Fault.PRECONDITION: None, Fault.CONFLICT: Unavailable},
+    "put_new": {
+        **_ALWAYS,
+        Fault.LATE: Unavailable,
+        Fault.RESENT: None,
+        Fault.PRECONDITION: None,
+        Fault.CONFLICT: Unavailable,
+    },
     "put_if_match": _SWAP,
     "list": {**_ALWAYS, Fault.TRUNCATED: Unavailable},
-    "delete": _ALWAYS,
+    "delete": {**_ALWAYS, Fault.LATE: Unavailable},
     "delete_if_match": _SWAP,
     "start_upload": {**_ALWAYS, Fault.RESENT: None},
     "upload_part": {**_READ, Fault.RESENT: None},
@@ -86,6 +95,10 @@ class Call:
         return f"{self.number} {self.process}: {self.verb} {self.key}"
 
 
+# A request whose answer never came lands after so many further calls: its sender has looked, and goes on.
+_LATE_CALLS = 2
+
+
 @dataclass(slots=True)
 class Faults:
     """The calls of a run, counted over all its processes, and the one that goes wrong.
@@ -105,11 +118,36 @@ class Faults:
     slow: Callable[[], None] = lambda: None
     before: Callable[[Call], None] = lambda call: None
     calls: list[Call] = field(default_factory=list)
+    late: list[tuple[int, Callable[[], object]]] = field(default_factory=list)
 
     @property
     def fired(self) -> bool:
         """Whether the run came as far as the fault."""
         return 0 < self.at <= len(self.calls)
+
+    def meet(self, process: str, verb: str, key: str) -> Fault | None:
+        """Count a call; say which fault it meets, if any."""
+        call = Call(len(self.calls) + 1, process, verb, key)
+        self.calls.append(call)
+        self.land(call.number)
+        self.before(call)
+        return self.fault if call.number == self.at and self.fault in ANSWERS[verb] else None
+
+    def postpone(self, do: Callable[[], object]) -> None:
+        """Take a request that lands later."""
+        self.late.append((len(self.calls) + _LATE_CALLS, do))
+
+    def land(self, number: int | None = None) -> None:
+        """Let the requests land that are due at this call; without a number, all."""
+        due = [do for at, do in self.late if number is None or at <= number]
+        self.late = [(at, do) for at, do in self.late if number is not None and at > number]
+        for do in due:
+            with suppress(LedgerError):
+                do()
+
+    def order(self, count: int) -> tuple[Sequence[int], bool]:
+        """Say in which order `map` does its calls, and whether it finishes them although one failed."""
+        return range(count)[:: -1 if self.backwards else 1], self.backwards
 
 
 class FaultStore:
@@ -182,9 +220,12 @@ class FaultStore:
         copy = self._store.copy_part
         return self._call("copy_part", key, lambda: copy(key, upload, number, source, etag, first, last))[0]
 
-    def finish_upload(self, key: str, upload: str, parts: Sequence[str], etag: str | None) -> str:
+    def finish_upload(
+        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+    ) -> str:
         """Complete under the condition of `put_if_match`."""
-        return self._call("finish_upload", key, lambda: self._store.finish_upload(key, upload, parts, etag))[0]
+        finish = self._store.finish_upload
+        return self._call("finish_upload", key, lambda: finish(key, upload, parts, etag, size=size))[0]
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine."""
@@ -192,30 +233,31 @@ class FaultStore:
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item, one after the other; the first error is raised."""
-        if not self._faults.backwards:
-            return [function(item) for item in items]
-        done: list[R] = []
+        todo = [*items]
+        done: dict[int, R] = {}
         failed: Exception | None = None
-        for item in reversed([*items]):
+        order, finish = self._faults.order(len(todo))
+        for index in order:
             try:
-                done.append(function(item))
+                done[index] = function(todo[index])
             except Exception as error:
-                failed = error
+                failed = failed or error
+                if not finish:
+                    break
         if failed is not None:
             raise failed
-        return done[::-1]
+        return [done[index] for index in range(len(todo))]
 
     def _call(self, verb: str, key: str, do: Callable[[], T], refused: T | None = None) -> tuple[T, Fault | None]:
         """Carry a call out and give its answer; or meet the fault, if this is the call and the verb knows it."""
         if self.dead:
             raise Died
         faults = self._faults
-        call = Call(len(faults.calls) + 1, self.process, verb, key)
-        faults.calls.append(call)
-        faults.before(call)
-        fault = faults.fault
-        if call.number != faults.at or fault not in ANSWERS[verb]:
+        fault = faults.meet(self.process, verb, key)
+        if fault is None:
             return do(), None
+        if fault is Fault.LATE:
+            faults.postpone(do)
         answer = do() if fault in LANDS_FIRST else refused
         self.dead = fault in (Fault.DIE_BEFORE, Fault.DIE_AFTER)
         if fault is Fault.SLOW:

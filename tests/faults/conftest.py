@@ -13,6 +13,13 @@ def matrix(pytestconfig: pytest.Config) -> dict[str, int]:
     return pytestconfig.stash.setdefault(MATRIX, {})
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a simulation for every seed that was asked for; the seed stands in the test's name."""
+    if "seed" in metafunc.fixturenames:
+        one, count = metafunc.config.getoption("--seed"), metafunc.config.getoption("--seeds")
+        metafunc.parametrize("seed", range(count) if one is None else [one])
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how many cases the exhaustive matrix had."""
     cases = config.stash.get(MATRIX, {})

@@ -6,15 +6,22 @@ from dataclasses import dataclass, field
 from unittest.mock import patch
 
 from factories import event, insert, item, modify, remove
+from faults.aside import put_aside
 from faults.world import TARGETS, Event, Once, World
 from infra.local import memory_store
 from infra.local.fault_store import Call
+from infra.local.memory_store import MemoryStore
 from ledger import layout, publish, slices
+from ledger.columns import NAMES
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, ROOT_KEY, decode_page, page_key, starts_shard
 from ledger.row import RowEncoder, key_of
 from operations.collect import collect
+from operations.redrive import redrive_batches, redrive_quarantine
+from operations.replay import Wishes, listed_segments, replay
+from operations.scratch import StoreScratch
+from operations.swap import swap
 from reader import read_root
 
 ROWS = 30
@@ -256,6 +263,52 @@ def _forgetting(world: World) -> None:
     world.deliver([event("INSERT", item(ROWS + 1), sequence=900, seconds=50 * 3600)], "before")
 
 
+def _given_up(world: World) -> None:
+    """A batch that Lambda gave up on and a removal without image in quarantine, both days old."""
+    thirty_rows(world)
+    put_aside(world.store, insert(ROWS), modify(3, 2, sequence=200), event("MODIFY", sequence=43))
+    world.deliver([remove(3, 2, sequence=201), _without_image(5)], "before")
+    world.deliver([event("INSERT", item(ROWS + 5), sequence=900, seconds=3 * 86_400)], "before")
+
+
+def _without_image(number: int) -> Event:
+    made = remove(number, sequence=300, seconds=60)
+    del made["dynamodb"]["OldImage"]
+    return made
+
+
+def _redrive(world: World, bisect: bool) -> None:
+    """Both are redriven; nothing is deleted before it is merged and published."""
+
+    def before(call: Call) -> None:
+        if call.verb == "delete_if_match":
+            present = world.store.head(CSV_KEY)
+            root = read_root(world.store)
+            assert present.metadata["tree"] == root.tree_hash
+            wanted = 31 if call.key.startswith("aws/") else 30
+            assert root.rows.rows <= wanted, "what is deleted was merged"
+
+    world.faults.before = before
+    while [*world.store.list("aws/lambda/")]:
+        world.repeat("operator", redrive_batches)
+    while len([*world.store.list("quarantine/")]) > 1:  # the MODIFY without NewImage stays
+        world.run("operator", redrive_quarantine)
+
+
+def _replay_with_swap(world: World, bisect: bool) -> None:
+    """A tree with other columns is rebuilt and swapped in; an exporter commits just before the swap."""
+    scratch = StoreScratch(MemoryStore(), "scratch/")
+    both = Exporters(world, bisect)
+    world.faults.before = _before_swap_of(world, "operator", lambda: both.start("exporter", [insert(ROWS), remove(4)]))
+
+    def rebuild(ledger: Ledger) -> None:
+        done = replay(ledger, scratch, Wishes(columns=(*NAMES[:9], "description")))
+        swap(ledger, done.root, lambda: listed_segments(scratch, done.plan))
+
+    world.repeat("operator", rebuild)
+    both.finish()
+
+
 # Self-copy with parts of a few hundred bytes: thirty rows are then a large CSV.
 SMALL_PARTS = (
     (publish, "PUT_BELOW", 1000),
@@ -290,6 +343,8 @@ SCENARIOS: dict[str, Scenario] = {
     "publish from the shards": Scenario(_deliver([insert(ROWS)]), lambda world: _forget_copies(world), SMALL_PARTS),
     "two publishers by self-copy": Scenario(_two_exporters, thirty_rows, SMALL_PARTS, ordered=False),
     "quarantine": Scenario(_quarantine, thirty_rows),
+    "redrive": Scenario(_redrive, _given_up),
+    "replay with swap": Scenario(_replay_with_swap, thirty_rows, ordered=False),
     "collection": Scenario(_collection, _orphans),
     "collection while removals are past their time": Scenario(_collection_twice, _forgetting),
     "collection before the create-only put": Scenario(_collection_before("put_new", "shards/"), _orphans),

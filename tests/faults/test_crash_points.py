@@ -6,7 +6,6 @@ from faults.scenarios import SCENARIOS, Scenario
 from faults.world import Outcome, World
 from infra.local.fault_store import ANSWERS, Call, Fault, Faults
 
-
 # A store that denies what it has, or gives half of it, may rightly be called damaged. Nothing else may.
 LOOKS_LIKE_DAMAGE = {Fault.MISSING, Fault.TRUNCATED}
 
@@ -16,6 +15,7 @@ def _run(scenario: Scenario, prepared: World, faults: Faults) -> World:
     with scenario.scaled():
         world = prepared.copy(faults)
         scenario.run(world, faults.backwards)
+        faults.land()
         world.store.check_tree()
         return world
 
