@@ -1,0 +1,185 @@
+"""Each function may do what its code does, and not one thing of a list of what would be bad."""
+
+import pytest
+
+from faults.policies import ARNS, ASKED, EXPORT, IMAGES, Role, asked_by, role_of
+from faults.scenarios import SCENARIOS
+from faults.world import World
+from infra.local.fault_store import ANSWERS, Call, Fault, Faults
+from operations.bootstrap import bootstrap
+
+IMAGES_TABLE, OBJECTS_TABLE = ARNS["Images.Arn"], ARNS["Objects.Arn"]
+STREAM = ARNS["Images.StreamArn"]
+# Processes of the scenarios by the function that they play; the operator has rights of its own.
+PLAYERS = {"collector": "Collector"} | dict.fromkeys(("exporter", "A", "B", "C", "L", "zombie"), "CsvExporter")
+
+TABLE_READS = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:PartiQLSelect")
+TABLE_WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
+BUCKET_POWERS = (
+    "s3:DeleteBucket",
+    "s3:PutBucketPolicy",
+    "s3:PutLifecycleConfiguration",
+    "s3:PutBucketVersioning",
+    "s3:PutBucketAcl",
+)
+OBJECT_POWERS = ("s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:BypassGovernanceRetention", "s3:PutObjectTagging")
+
+
+def _forbidden(function: str) -> list[tuple[str, str]]:
+    """What a mistake or an intruder in this function must not be able to do."""
+    everywhere = [(action, bucket) for action in BUCKET_POWERS for bucket in (IMAGES, EXPORT)]
+    everywhere += [(action, f"{bucket}/shards/x.csv") for action in OBJECT_POWERS for bucket in (IMAGES, EXPORT)]
+    everywhere += [(action, table) for action in TABLE_READS[1:] for table in (IMAGES_TABLE, OBJECTS_TABLE)]
+    everywhere += [
+        ("dynamodb:DeleteTable", IMAGES_TABLE),
+        ("dynamodb:UpdateTable", IMAGES_TABLE),
+        ("dynamodb:ExportTableToPointInTime", IMAGES_TABLE),
+        ("iam:PassRole", "arn:aws:iam::111122223333:role/any"),
+        ("sts:AssumeRole", "arn:aws:iam::111122223333:role/any"),
+        ("lambda:UpdateFunctionCode", "arn:aws:lambda:eu-west-1:111122223333:function:any"),
+        ("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:111122223333:function:any"),
+        ("sqs:SendMessage", ARNS["ImageQueue.Arn"]),
+        ("sqs:PurgeQueue", ARNS["ImageQueue.Arn"]),
+        ("s3:DeleteObject", f"{IMAGES}/site/1.jpg"),
+        ("s3:PutObject", f"{IMAGES}/site/1.jpg"),
+        ("s3:DeleteObject", f"{EXPORT}/image-data.csv"),
+        ("s3:DeleteObject", f"{EXPORT}/manifest.json"),
+        ("s3:DeleteObject", f"{EXPORT}/journal/date=2026-11-25/hour=08/1.jsonl.gz"),
+        ("s3:DeleteObject", f"{EXPORT}/quarantine/date=2026-11-25/1.json"),
+        ("s3:DeleteObject", f"{EXPORT}/snapshots/monday.json"),
+        ("s3:DeleteObject", f"{EXPORT}/aws/lambda/id/batch"),
+        ("s3:GetObject", "arn:aws:s3:::somebody-elses/key"),
+        ("kms:Decrypt", "arn:aws:kms:eu-west-1:111122223333:key/any"),
+        ("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:111122223333:secret:any"),
+        ("ssm:GetParameter", "arn:aws:ssm:eu-west-1:111122223333:parameter/any"),
+    ]
+    tables = (IMAGES_TABLE, OBJECTS_TABLE)
+    of_tables = [(action, table) for action in (*TABLE_READS, *TABLE_WRITES) for table in tables]
+    of_images = [("s3:GetObject", f"{IMAGES}/site/1.jpg"), ("s3:ListBucket", IMAGES)]
+    no_deletion = [
+        ("s3:DeleteObject", f"{EXPORT}/{key}") for key in ("shards/x.csv", "manifest/x.json", "roots/1-x.json")
+    ]
+    own = {
+        "ImageProcessor": [
+            ("s3:GetObject", f"{EXPORT}/image-data.csv"),
+            ("s3:PutObject", f"{EXPORT}/manifest.json"),
+            ("dynamodb:DeleteItem", OBJECTS_TABLE),
+            ("dynamodb:GetRecords", STREAM),
+        ],
+        "CsvExporter": [*of_tables, *of_images, *no_deletion, ("s3:PutObject", f"{EXPORT}/snapshots/monday.json")],
+        "BootstrapFunction": [
+            *of_tables,
+            *of_images,
+            *no_deletion,
+            ("s3:PutObject", f"{EXPORT}/shards/x.csv"),
+            ("s3:PutObject", f"{EXPORT}/journal/x"),
+            ("dynamodb:GetRecords", STREAM),
+        ],
+        "Collector": [
+            *of_tables,
+            *of_images,
+            ("s3:PutObject", f"{EXPORT}/image-data.csv"),
+            ("s3:PutObject", f"{EXPORT}/journal/x"),
+            ("s3:GetObject", f"{EXPORT}/journal/x"),
+            ("s3:PutObject", f"{EXPORT}/snapshots/monday.json"),
+            ("dynamodb:GetRecords", STREAM),
+        ],
+    }
+    return everywhere + own.get(function, [*of_tables, *of_images])
+
+
+@pytest.mark.parametrize(
+    "function", ["ImageProcessor", "CsvExporter", "BootstrapFunction", "Collector", "ReplayWorker", "ReplayFinisher"]
+)
+def test_no_function_may_do_what_would_be_bad(function: str) -> None:
+    """Least privilege, by evaluation and not by reading."""
+    role = role_of(function)
+    assert [pair for pair in _forbidden(function) if role.may(*pair)] == []
+
+
+def _calls(name: str) -> list[Call]:
+    scenario = SCENARIOS[name]
+    with scenario.scaled():
+        prepared = World()
+        scenario.prepare(prepared)
+        world = prepared.copy(Faults())
+        scenario.run(world, False)
+        # A lost answer takes the code along its other paths: looks, touches, aborted uploads.
+        for at in range(1, len(world.faults.calls) + 1, 3):
+            other = prepared.copy(Faults(at, Fault.CONFLICT))
+            scenario.run(other, True)
+            world.faults.calls += other.faults.calls
+    return world.faults.calls
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_every_function_may_do_what_its_code_does(name: str) -> None:
+    """All calls of all scenarios, on every path, are granted to the function that makes them."""
+    refused = {
+        (function, action, resource)
+        for call in _calls(name)
+        if (function := PLAYERS.get(call.process)) is not None
+        for action, resource in asked_by(call)
+        if not role_of(function).may(action, resource)
+    }
+    assert refused == set()
+
+
+def test_the_bootstrap_may_do_what_its_code_does() -> None:
+    """Root, CSV and description, made where they are missing."""
+    world = World()
+    world.repeat("bootstrap", bootstrap)
+    refused = [
+        pair for call in world.faults.calls for pair in asked_by(call) if not role_of("BootstrapFunction").may(*pair)
+    ]
+    assert refused == []
+
+
+def test_the_processor_may_do_what_its_code_does() -> None:
+    """The actions behind its transactions and ranged reads (`catalog`, `source`)."""
+    role = role_of("ImageProcessor")
+    needed = [
+        ("s3:GetObject", f"{IMAGES}/site/1.jpg"),
+        ("s3:GetObjectVersion", f"{IMAGES}/site/1.jpg"),
+        ("s3:ListBucket", IMAGES),
+        ("sqs:ReceiveMessage", ARNS["ImageQueue.Arn"]),
+        ("sqs:DeleteMessage", ARNS["ImageQueue.Arn"]),
+        ("sqs:GetQueueAttributes", ARNS["ImageQueue.Arn"]),
+        *((action, IMAGES_TABLE) for action in ("dynamodb:GetItem", *TABLE_WRITES[:3])),
+        *((action, OBJECTS_TABLE) for action in ("dynamodb:GetItem", *TABLE_WRITES[:2])),
+    ]
+    assert [pair for pair in needed if not role.may(*pair)] == []
+
+
+def test_the_exporter_may_read_its_stream_and_put_failed_batches_aside() -> None:
+    """Lambda reads the stream and writes the failed batch with the function's own role."""
+    role = role_of("CsvExporter")
+    assert all(
+        role.may(f"dynamodb:{action}", STREAM)
+        for action in ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
+    )
+    assert role.may("s3:PutObject", f"{EXPORT}/aws/lambda/id/shard/2026/11/25/batch")
+    assert role.may("s3:ListBucket", EXPORT)
+
+
+def test_the_evaluator_knows_wildcards_and_refuses_the_rest() -> None:
+    """Action and resource must match in one and the same statement."""
+    role = Role(
+        [
+            {"Effect": "Allow", "Action": "s3:Get*", "Resource": "arn:aws:s3:::export/roots/*"},
+            {
+                "Effect": "Allow",
+                "Action": ["s3:PutObject"],
+                "Resource": {"Fn::Sub": "${ExportBucket.Arn}/manifest.json"},
+            },
+        ]
+    )
+    assert role.may("s3:GetObject", "arn:aws:s3:::export/roots/1-a.json")
+    assert not role.may("s3:PutObject", "arn:aws:s3:::export/roots/1-a.json")
+    assert not role.may("s3:GetObject", "arn:aws:s3:::export/manifest.json")
+    assert not role.may("s3:PutObject", "arn:aws:s3:::export/manifestXjson")
+
+
+def test_every_verb_of_the_store_has_its_actions() -> None:
+    """So that a new verb cannot slip through."""
+    assert {*ASKED, "list"} == set(ANSWERS)
