@@ -1,11 +1,11 @@
 """What commands print: for people with Rich, for programs one JSON object on standard output, nothing else there."""
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import orjson
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -38,7 +38,7 @@ class Output:
     def result(self, values: Mapping[str, Any]) -> None:
         """Give the result to a program."""
         if self.as_json:
-            sys.stdout.write(orjson.dumps(values, default=str).decode() + "\n")
+            sys.stdout.write(json.dumps(values, default=str, ensure_ascii=False) + "\n")
 
     def pairs(self, values: Mapping[str, Any]) -> None:
         """Show names and values to a person."""
