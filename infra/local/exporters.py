@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from infra.local import images
@@ -101,7 +102,7 @@ class Exporters:
     def run(self, patience: float = 60.0) -> Outcome:
         """Let events come for the traffic's time, and wait until all is published or patience ends."""
         for number in range(self.traffic.exporters):
-            self.simulation.start(lambda number=number: self._export(number))
+            self.simulation.start(partial(self._export, number))
         self.simulation.run(self.traffic.seconds + patience)
         return self.outcome
 
