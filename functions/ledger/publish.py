@@ -23,8 +23,8 @@ at the root (step 6), later still, finds that commit. K goes on until the CSV sh
 delivered again and takes up the claim: the claim carries the batch's first sequence number. A claim older than an
 invocation can be (CLAIM_SECONDS) is nobody's. Before K claims again it waits a moment in which the author of a newer
 commit may, so that under constant load the work goes around. An exporter whose changes a leader committed (`combine`)
-leaves, too: the leader's batch stands for them. Only who is delivered again is relied upon: an operator's command does
-not claim, and leads nobody. So
+leaves, too, unless the claim is its own: the leader's batch stands for them. Only who is delivered again is relied
+upon: an operator's command does not claim, and leads nobody. So
 - the last version is always published in the end: the author of every commit saw it published, or left it to one who
   sees to it later, or its batch comes again;
 - there is one copy in flight, and one more for each operator's command and each claim that outlived CLAIM_SECONDS.
@@ -84,9 +84,9 @@ def publish(ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | Non
         OutOfTime: other publishers won until the time was up, or it does not suffice.
         Unavailable, Unknown, Damaged: as for `commit`.
     """
-    if report is not None and report.combined:
-        return Published(version=report.root.version, left=True)  # by the leader, whose commit it was
     publisher = _Publisher(ledger, report)
+    if report is not None and report.combined and not publisher.is_relied_on(report):
+        return Published(version=report.root.version, left=True)  # to the leader, whose commit it was
     try:
         return publisher.run(time_left)
     finally:
@@ -128,6 +128,16 @@ class _Publisher:
                     continue
             self._write(root, present)
         raise OutOfTime(f"image-data.csv is behind version {self.done.version}")
+
+    def is_relied_on(self, report: Report) -> bool:
+        """Say whether an earlier delivery of the same batch died with a claim, for which others leave."""
+        if size_of(report.root) <= PUT_BELOW:
+            return False
+        try:
+            claim = self._ledger.store.get(_claim_key(report.present))
+        except NotFound:
+            return False
+        return claim is not None and claim.body == self._name
 
     def release(self) -> None:
         """Delete the own claim, if any; what cannot be deleted is nobody's before long."""
