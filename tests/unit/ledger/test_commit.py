@@ -10,8 +10,8 @@ import pytest
 
 from factories import START, STREAM, event, insert, item, make_ledger, model_csv, modify, remove
 from infra.local.memory_store import MemoryStore
+from ledger import combine, slices
 from ledger import commit as committing
-from ledger import slices
 from ledger.commit import MERGED_NAMES, Report, add_gap, commit, raise_highest
 from ledger.errors import Damaged, ManifestLost, NotFound, Refused, Unavailable, Unknown
 from ledger.journal import read_segment
@@ -206,7 +206,8 @@ def test_waiting_between_tries_is_jittered(watched: WatchedStore) -> None:
     exporter.load_root()
     watched.on("put_if_match", ROOT, refuse(CONFLICT), times=4)
     commit(exporter, [insert(1)])
-    assert waits == pytest.approx([0.05, 0.075, 0.225, 0.15])
+    look = combine.LOOK_SECONDS
+    assert waits == pytest.approx([0.5 * combine.FIRST_WAIT_SECONDS, 0.5 * look, 1.5 * look, look])
 
 
 # Combining
