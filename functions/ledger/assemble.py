@@ -1,19 +1,19 @@
 """The bytes of image-data.csv: put whole, or assembled inside S3 from the present one and from what changed."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from threading import BoundedSemaphore
 
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
-from ledger.layout import Copy, Literal, Part, Piece, Shard, can_copy_ranges, pages_to_compare, parts, pieces
+from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, pages_to_compare, parts, pieces
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, Root
 from ledger.row import header
 from ledger.store import Stored
 
 CSV_TYPE = "text/csv; charset=utf-8"
-# Parts whose bytes pass through the function and are in memory at once, of 8 MiB or a little more each.
-UPLOADS_AT_ONCE = 4
+# Bytes of parts that pass through the function and are in memory at once.
+UPLOAD_BYTES = 32 << 20
 
 
 def size_of(root: Root) -> int:
@@ -74,10 +74,11 @@ def assemble(ledger: Ledger, root: Root, present: Stored | None, moved: Moved) -
     )
     moved.rebuilt = old is None
     try:
-        made = list(enumerate(parts(_pieces(ledger, old, root), total), 1))
-        turns = BoundedSemaphore(UPLOADS_AT_ONCE)
-        tags = ledger.store.map(lambda item: _part(ledger, upload, *item, etag, moved, turns), made)
-        ledger.store.finish_upload(CSV_KEY, upload, tags, etag, size=total)
+        made = parts(_pieces(ledger, old, root), total)
+        tags: dict[int, str] = {}
+        for group in _groups(made):
+            tags |= _write_parts(ledger, upload, group, etag, moved)
+        ledger.store.finish_upload(CSV_KEY, upload, [tags[number] for number in sorted(tags)], etag, size=total)
     except Unknown:
         raise  # it may be completing: leave it alone, the lifecycle rule ends what nobody completes
     except BaseException:
@@ -103,18 +104,40 @@ def _pieces(ledger: Ledger, old: Root | None, new: Root) -> list[Piece]:
     return pieces(old, new, pages, header(old.columns) if old else b"", header(new.columns))
 
 
-def _part(
-    ledger: Ledger, upload: str, number: int, part: Part, etag: str | None, moved: Moved, turns: BoundedSemaphore
-) -> str:
-    if isinstance(part, Copy):
-        assert etag is not None
-        tag = ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last)
-        moved.copied += part.size
-        return tag
-    with turns:
-        body = b"".join(_bytes(ledger, piece, etag) for piece in part.pieces)
+def _groups(made: Sequence[Part]) -> Iterator[dict[int, Part]]:
+    """Group the parts, by number, so that the uploads of a group fit in memory; all copies go with the first."""
+    group: dict[int, Part] = {number: part for number, part in enumerate(made, 1) if isinstance(part, Copy)}
+    size = 0
+    for number, part in enumerate(made, 1):
+        if isinstance(part, Copy):
+            continue
+        if size and size + part.size > UPLOAD_BYTES:
+            yield group
+            group, size = {}, 0
+        group[number] = part
+        size += part.size
+    yield group
+
+
+def _write_parts(ledger: Ledger, upload: str, group: dict[int, Part], etag: str | None, moved: Moved) -> dict[int, str]:
+    """Copy and upload the parts of a group, all at a time, after reading at a time what the uploads need."""
+    pieces_needed = {piece for part in group.values() if isinstance(part, Upload) for piece in part.pieces}
+    bodies = dict(
+        zip(pieces_needed, ledger.store.map(lambda piece: _bytes(ledger, piece, etag), pieces_needed), strict=True)
+    )
+
+    def write(item: tuple[int, Part]) -> str:
+        number, part = item
+        if isinstance(part, Copy):
+            assert etag is not None
+            tag = ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last)
+            moved.copied += part.size
+            return tag
+        body = b"".join([bodies[piece] for piece in part.pieces])
         moved.uploaded += len(body)
         return ledger.store.upload_part(CSV_KEY, upload, number, body)
+
+    return dict(zip(group, ledger.store.map(write, group.items()), strict=True))
 
 
 def _bytes(ledger: Ledger, piece: Piece, etag: str | None) -> bytes:

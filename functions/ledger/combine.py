@@ -9,7 +9,9 @@ last seconds, leaves its changes in `pending/<segment>` (create-only) and queues
      Won: the root's `merged` names all that were taken. Refused: somebody who does not queue was faster; queue again.
    - Exists: somebody leads on this root. Look at the root again in short, jittered intervals until it is another one,
      then 1. If it stays for longer than a leader can take, the leader has died: lead without the claim.
-3. Whoever won deletes the waiting objects and its claim. What a dead leader left, the next one takes and deletes.
+3. A leader whose work takes several commits claims each root that it is about to write, before it stands; for a bounded
+   number of them, then others may come in between.
+4. Whoever won deletes the waiting objects and its claims. What a dead leader left, the next one takes and deletes.
 
 A claim is no lock: it saves work and guards nothing. Two leaders are as safe as two exporters, by the swap alone.
 """
@@ -28,9 +30,11 @@ LEADING_PREFIX = "leading/"
 # Before the first look at the root: spreads those that were refused by the same swap, so that few claim at once.
 FIRST_WAIT_SECONDS = 0.1
 # Between two looks at a root that somebody leads on: a leader takes 0.3 to 1 s.
-LOOK_SECONDS = 0.15
+LOOK_SECONDS = 0.1
 # Whoever has not swapped after so many looks (4 s) has died, or is so slow that a second leader does no harm.
 LEADER_LOOKS = 24
+# Commits of a leader before others may come in between: a mass update may need dozens.
+LEADER_COMMITS = 2
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -60,7 +64,6 @@ class Queue:
             Unavailable, Unknown, Damaged, ManifestLost, NewerFormat: as for `commit`.
         """
         ledger = self._ledger
-        ledger.met_others()
         if not self._leads:
             ledger.sleep(2 * LOOK_SECONDS * ledger.chance())
             root, etag = ledger.load_root()
@@ -77,10 +80,15 @@ class Queue:
             return root, etag, None
         return root, etag, self._lead(root)
 
+    def claim_next(self, root: Root) -> dict[str, bytes]:
+        """Give the claim, by key, to be written before this root, on which this leader will go on."""
+        if not 0 < len(self._claims) <= LEADER_COMMITS:
+            return {}
+        self._claims.append(f"{LEADING_PREFIX}{root.name}")
+        return {self._claims[-1]: self.own.name.encode()}
+
     def leave(self, done: Sequence[Waiting]) -> None:
         """Delete the own claims, and what waits of the segments that this exporter committed, its own among them."""
-        if self._left and len(done) == 1:
-            self._ledger.alone()
         gone = [*(waiting.key for waiting in done if self._left), *self._claims]
         if gone:
             with suppress(Unavailable):  # the next leader merges it again, which changes nothing, and deletes it

@@ -37,7 +37,7 @@ from ledger.merge import Counts
 from ledger.objects import PAGE_TYPE
 from ledger.pending import Waiting
 from ledger.row import RowEncoder
-from ledger.slices import Merged, merge_slice, next_slice
+from ledger.slices import Merged, merge_slices
 from ledger.store import Stored
 
 # An attempt is begun only while this much of the invocation is left: a commit of one slice and the report fit in it.
@@ -182,6 +182,7 @@ def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *
             root, etag, led = queue.turn(mine)
             if own.name in root.merged:
                 report.combined = True
+                ledger.met_others()
                 break
             if root.columns != own.columns:  # a rebuilt tree with another schema was swapped in
                 mine = batch.changes(root.columns)
@@ -191,22 +192,25 @@ def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *
                 continue
             others, queued = led or [], False
             todo = fold([*mine, *(change for waiting in others for change in waiting.changes)])
-        part, rest = next_slice(ledger.objects, root, todo)
-        merged = merge_slice(ledger.objects, root, part, batch.newest_event)
+        merged = merge_slices(ledger.objects, root, todo, batch.newest_event, lambda: _has_time(time_left))
         if merged.changed:
-            candidate = _candidate(ledger, root, merged, [own, *others], whole=not rest)
-            ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate)})
+            candidate = _candidate(ledger, root, merged, [own, *others], whole=not merged.rest)
+            claim = queue.claim_next(candidate) if merged.rest else {}
+            ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate), **claim})
             root, etag, won = _swap(ledger, candidate, etag)
             if not won:
                 report.conflicts += 1
+                ledger.met_others()
                 todo, queued = mine, True
                 continue
             report.commits += 1
-        _count(report, merged)
-        todo, mine = rest, [change for change in mine if change.key > part[-1].key]
+        report.counts.add(merged.counts)
+        todo, mine = merged.rest, [change for change in mine if change.key > merged.last]
     report.root = root
     if not report.combined and not report.unfinished:
         report.led = len(others)
+        if others:
+            ledger.met_others()
     queue.leave([] if report.combined or report.unfinished else [own, *others])
     return report
 
@@ -289,8 +293,3 @@ def _put_aside(ledger: Ledger, batch: Batch, report: Report) -> None:
     """Put the events that are bad under the present columns aside."""
     put = ledger.store.map(lambda bad: quarantine(ledger.store, *bad), batch.bad)
     report.quarantined += [key for key in put if key not in report.quarantined]
-
-
-def _count(report: Report, merged: Merged) -> None:
-    for name in Counts.__slots__:
-        setattr(report.counts, name, getattr(report.counts, name) + getattr(merged.counts, name))

@@ -16,7 +16,7 @@ LARGEST_PART = 5 << 30
 MOST_PARTS = 10_000
 # Copies run side by side inside S3. A publish is about this many of them at every size: enough to be fast, and so few
 # that their price (as PUTs) does not grow with the table.
-COPIES = 80
+COPIES = 64
 # New bytes are uploaded in parts of this size, which bounds what is in memory at once.
 UPLOAD_PART = 8 << 20
 

@@ -114,10 +114,6 @@ class Ledger:
         """Note that other functions commit, too."""
         self._contended_until = self.monotonic() + CONTENDED_SECONDS
 
-    def alone(self) -> None:
-        """Note that nobody else was there."""
-        self._contended_until = float("-inf")
-
     def load_copy(self, name: str) -> Root:
         """Read the immutable copy of a root, named `<version>-<commit_id>`; the last ones are remembered.
 

@@ -29,6 +29,11 @@ class Counts:
     foreign: int = 0
     after_removal: int = 0
 
+    def add(self, other: "Counts") -> None:
+        """Add what became of other changes."""
+        for name in Counts.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
 
 @dataclass(slots=True)
 class Edited:

@@ -4,7 +4,7 @@ A waiting object holds the changes as finished lines, so that a leader splits li
 then one leader can merge what forty exporters prepared.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import orjson
@@ -20,7 +20,7 @@ from ledger.store import Listed, Store
 TAKE_BYTES = 48 << 20
 TAKE_SEGMENTS = 100
 
-_PUT, _REMOVE, _REPLACED = b"+", b"-", b"="
+_PUT, _REMOVE, _REPLACED = "+", "-", "="
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +50,23 @@ class Waiting:
 
 
 def encode(waiting: Waiting) -> bytes:
-    """Write a waiting object: a line of JSON, then each change as a marked line."""
+    """Write a waiting object: a line of JSON, which has a mark for each line after it, and the changes' lines."""
+    marks: list[str] = []
+    lines: list[bytes] = [b""]
+    for change in waiting.changes:
+        marks += [_REPLACED] * len(change.replaces)
+        lines += change.replaces
+        marks.append(_REMOVE if change.line is None else _PUT)
+        lines.append(change.removal_line if change.line is None else change.line)
     head = {
         "name": waiting.name,
         "columns": waiting.columns,
-        "changes": len(waiting.changes),
         "newest_event": waiting.newest_event,
         "streams": dict(waiting.streams),
         "gaps": [asdict(gap) for gap in waiting.gaps],
+        "marks": "".join(marks),
     }
-    lines = [orjson.dumps(head), b"\n"]
-    for change in waiting.changes:
-        for replaced in change.replaces:
-            lines += (_REPLACED, replaced)
-        lines += (_REMOVE, change.removal_line) if change.line is None else (_PUT, change.line)
+    lines[0] = orjson.dumps(head) + b"\n"
     return b"".join(lines)
 
 
@@ -73,38 +76,34 @@ def decode(body: bytes) -> Waiting:
     Raises:
         Damaged: it is none.
     """
-    lines = body.splitlines(keepends=True)
+    head_line, *lines = body.splitlines(keepends=True) or [b""]
     try:
-        head = orjson.loads(lines[0])
-        changes = list(_changes(lines[1:]))
-        if len(changes) != head["changes"]:
-            raise ValueError("changes are missing")
+        head = orjson.loads(head_line)
+        if not body.endswith(b"\n"):
+            raise ValueError("the last line is torn")
         return Waiting(
             head["name"],
             tuple(head["columns"]),
-            changes,
+            list(_changes(head["marks"], lines)),
             head["newest_event"],
             head["streams"],
             tuple(Gap(**gap) for gap in head["gaps"]),
         )
-    except (IndexError, KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise Damaged("a waiting object is not readable") from error
 
 
-def _changes(lines: Iterable[bytes]) -> Iterable[Change]:
+def _changes(marks: str, lines: Sequence[bytes]) -> Iterator[Change]:
     replaces: list[bytes] = []
-    for marked in lines:
-        mark, line = marked[:1], marked[1:]
-        if not line.endswith(b"\n"):
-            raise ValueError("a line is torn")
+    for mark, line in zip(marks, lines, strict=True):
         if mark == _REPLACED:
             replaces.append(line)
             continue
-        key, revision = key_of(line), revision_of(line)
         if mark == _PUT:
-            yield Change(key, revision, line, replaces=tuple(replaces))
+            yield Change(key_of(line), revision_of(line), line, replaces=tuple(replaces))
         elif mark == _REMOVE:
-            yield Change(key, revision, None, line[line.rindex(b",") + 1 : -1], tuple(replaces))
+            removed_at = line[line.rindex(b",") + 1 : -1]
+            yield Change(key_of(line), revision_of(line), None, removed_at, tuple(replaces))
         else:
             raise ValueError("unknown mark")
         replaces = []

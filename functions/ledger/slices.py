@@ -1,7 +1,12 @@
-"""What one commit merges: a slice of the changes that is bounded in shards, and its merge into both trees."""
+"""What one commit merges: slices of the changes, each bounded in the shards that it touches, into both trees.
+
+One slice is in memory at a time. What the slices of a commit make is written slice by slice, and the root is swapped
+once for all of them: so a mass update costs few swaps, and a leader that touches many shards is done in one. A commit
+takes a bounded number of slices, so that progress survives a timeout.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ledger.change import Change
@@ -19,16 +24,26 @@ from ledger.merge import (
 )
 from ledger.objects import Objects
 
-# A slice's shards and pages are in memory at once, old and new. A batch over more is several commits.
+# A slice's shards and pages are in memory at once, old and new.
 SLICE_BYTES = 48 << 20
 SLICE_PAGES = 12
+SLICES_PER_COMMIT = 8
 # Twice the stream's retention: no delivery is later.
 REMOVALS_KEPT = timedelta(hours=48)
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Both trees after a slice, and the objects to write."""
+    """Both trees after a merge, and the objects to write.
+
+    Attributes:
+        rows, removals: the trees.
+        pages, shards: what is new in them, by hash, and not written yet.
+        counts: what became of the changes.
+        changed: whether either tree is another than before.
+        last: key of the last change merged.
+        rest: the changes not merged.
+    """
 
     rows: Tree
     removals: Tree
@@ -36,6 +51,36 @@ class Merged:
     shards: dict[str, bytes]
     counts: Counts
     changed: bool
+    last: bytes = b""
+    rest: list[Change] = field(default_factory=list)
+
+
+def merge_slices(
+    objects: Objects, root: Root, todo: list[Change], newest_event: str, go_on: Callable[[], bool]
+) -> Merged:
+    """Merge what one commit takes of the changes (in key order; at least one); all but the last slice is written.
+
+    Args:
+        objects: what the root's trees consist of.
+        root: what to merge into.
+        todo: the changes.
+        newest_event: time of the newest of their events.
+        go_on: asked before each further slice.
+
+    Raises:
+        Damaged, Unavailable: an object that the trees name could not be read, or one not be written.
+    """
+    staged, counts = root, Counts()
+    for number in range(SLICES_PER_COMMIT):
+        part, todo = next_slice(objects, staged, todo)
+        merged = merge_slice(objects, staged, part, newest_event)
+        staged = replace(staged, rows=merged.rows, removals=merged.removals)
+        counts.add(merged.counts)
+        if not todo or number + 1 == SLICES_PER_COMMIT or not go_on():
+            break
+        objects.write(merged.pages, merged.shards, {})
+    changed = staged.rows != root.rows or staged.removals != root.removals
+    return replace(merged, counts=counts, changed=changed, last=part[-1].key, rest=todo)
 
 
 def next_slice(objects: Objects, root: Root, todo: Sequence[Change]) -> tuple[list[Change], list[Change]]:
@@ -67,14 +112,14 @@ def merge_slice(objects: Objects, root: Root, part: Sequence[Change], newest_eve
         Damaged, Unavailable: an object that the trees name could not be read.
     """
     keys = [change.key for change in part]
+    old_rows, old = _load(objects, (root.rows, root.removals), keys)
     oldest = oldest_kept(max(newest_event, root.checkpoint.newest_event))
     # One that comes when it is past its time already is not remembered, or each delivery of it would be a change.
     removed = [change for change in part if change.line is None and change.removed_at >= oldest]
-    old = _load(objects, root.removals, keys)
     found = find(root.removals, old, keys)
     # What is to be forgotten is not heeded either, or the outcome would depend on when its shard was last touched.
     removals_of = {key: line for key, line in found.items() if removed_at(line) >= oldest}
-    rows, counts = merge_rows(root.rows, _load(objects, root.rows, keys), part, removals_of, root.targets)
+    rows, counts = merge_rows(root.rows, old_rows, part, removals_of, root.targets)
     removals = Edited(root.removals)
     if removed:
         removals, _ = merge_removals(root.removals, old, removed, oldest, root.targets)
@@ -88,9 +133,14 @@ def merge_slice(objects: Objects, root: Root, part: Sequence[Change], newest_eve
     )
 
 
-def _load(objects: Objects, tree: Tree, keys: Sequence[bytes]) -> Loaded:
-    pages = objects.pages(touched_pages(tree, keys))
-    return Loaded(pages, objects.shards(touched_shards(tree, pages, keys)))
+def _load(objects: Objects, trees: Sequence[Tree], keys: Sequence[bytes]) -> list[Loaded]:
+    """Load what an edit of these keys needs of some trees: all pages at a time, then all shards."""
+    pages_of = [touched_pages(tree, keys) for tree in trees]
+    pages = objects.pages(page for touched in pages_of for page in touched)
+    shards_of = [touched_shards(tree, pages, keys) for tree in trees]
+    shards = objects.shards(shard for touched in shards_of for shard in touched)
+    # Each tree is given its own pages only: the edit takes a page that it is given for a touched one.
+    return [Loaded({page.sha256: pages[page.sha256] for page in touched}, shards) for touched in pages_of]
 
 
 def oldest_kept(newest_event: str) -> bytes:

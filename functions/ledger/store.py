@@ -31,7 +31,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # Requests in flight at a time: a batch of a few dozen shards then takes two or three round trips.
-PARALLEL_REQUESTS = 32
+PARALLEL_REQUESTS = 64
 DELETE_BATCH = 1000  # S3's limit for DeleteObjects
 _CONNECT_SECONDS = 3
 _READ_SECONDS = 20

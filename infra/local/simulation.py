@@ -8,7 +8,7 @@ two runs of one seed make the same calls in the same order.
 import heapq
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -115,6 +115,7 @@ class Network:
         get_rate, put_rate, copy_rate: of one request; a copy is inside S3.
         function_rate: of all requests of one function together.
         swaps_per_second: that one key takes; others wait their turn, refused ones too.
+        compute: seconds that the function computes for each byte that it reads or writes, by the folder of the key.
     """
 
     get: float = 0.030
@@ -126,6 +127,7 @@ class Network:
     copy_rate: float = 100e6
     function_rate: float = float("inf")
     swaps_per_second: float = 15.0
+    compute: Mapping[str, float] = field(default_factory=dict)
 
 
 class Keys:
@@ -167,31 +169,35 @@ class SimulatedStore:
         self._heard = heard
         self._lane: float | None = None  # time of the call inside `map` that is being made
         self._moved = 0  # bytes of the calls inside `map`
+        self._computed = 0.0  # seconds of computing that these bytes take
 
     def get(self, key: str, *, unless: str | None = None) -> Stored | None:
         """Read an object; None if its ETag is still `unless`."""
         self._spend(self._network.get / 2)
         stored = self._store.get(key, unless=unless)
-        self._read("get", key, stored.size if stored else 0)
+        self._heard("get", key, stored.size if stored else 0)
+        self._move(self._network.get / 2, key, stored.size if stored else 0, self._network.get_rate)
         return stored
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive)."""
         self._spend(self._network.get / 2)
         body = self._store.get_range(key, first, last, etag=etag)
-        self._read("get_range", key, len(body))
+        self._heard("get_range", key, len(body))
+        self._move(self._network.get / 2, key, len(body), self._network.get_rate)
         return body
 
     def head(self, key: str) -> Stored:
         """Read all but the bytes."""
         self._spend(self._network.get / 2)
         stored = self._store.head(key)
-        self._read("head", key, 0)
+        self._heard("head", key, 0)
+        self._spend(self._network.get / 2)
         return stored
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Create an object; False if the key exists."""
-        self._write(len(body))
+        self._move(self._network.put, key, len(body), self._network.put_rate)
         self._heard("put_new", key, len(body))
         return self._store.put_new(key, body, content_type)
 
@@ -229,7 +235,7 @@ class SimulatedStore:
 
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         """Upload a part and give its ETag."""
-        self._write(len(body))
+        self._move(self._network.put, key, len(body), self._network.put_rate)
         self._heard("upload_part", key, len(body))
         return self._store.upload_part(key, upload, number, body)
 
@@ -259,7 +265,7 @@ class SimulatedStore:
             return [function(item) for item in items]
         begin = self._simulation.time
         lanes = [begin] * PARALLEL_REQUESTS
-        self._moved = 0
+        self._moved, self._computed = 0, 0.0
         done: list[R] = []
         try:
             for item in items:
@@ -272,24 +278,18 @@ class SimulatedStore:
         finally:
             self._lane = None
             end = max(*lanes, begin + self._moved / self._network.function_rate)
-            self._simulation.sleep(end - begin)
+            self._simulation.sleep(end - begin + self._computed)
         return done
 
-    def compute(self, seconds: float) -> None:
-        """Let the function compute for a while."""
-        self._spend(seconds)
-
-    def _read(self, verb: str, key: str, size: int) -> None:
-        self._heard(verb, key, size)
-        self._move(self._network.get / 2, size, self._network.get_rate)
-
-    def _write(self, size: int) -> None:
-        self._move(self._network.put, size, self._network.put_rate)
-
-    def _move(self, seconds: float, size: int, rate: float) -> None:
+    def _move(self, seconds: float, key: str, size: int, rate: float) -> None:
+        """Let bytes pass, and be computed: side by side only the passing is."""
+        compute = size * self._network.compute.get(key.partition("/")[0], 0.0)
         self._moved += size
-        alone = 0.0 if self._lane is not None else size / self._network.function_rate
-        self._spend(max(seconds + size / rate, alone))
+        self._computed += compute
+        if self._lane is None:
+            self._spend(max(seconds + size / rate, size / self._network.function_rate) + compute)
+        else:
+            self._spend(seconds + size / rate)
 
     def _swap(self, key: str, seconds: float) -> None:
         self._spend(seconds)

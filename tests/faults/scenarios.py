@@ -317,7 +317,7 @@ SMALL_PARTS = (
     (layout, "COPIES", 4),
     (memory_store, "SMALLEST_PART", 400),
 )
-SMALL_SLICES = ((slices, "SLICE_BYTES", 2500), (slices, "SLICE_PAGES", 2))
+SMALL_SLICES = ((slices, "SLICE_BYTES", 2500), (slices, "SLICE_PAGES", 2), (slices, "SLICES_PER_COMMIT", 2))
 
 SCENARIOS: dict[str, Scenario] = {
     "first commit ever": Scenario(_deliver([insert(number) for number in range(8)])),

@@ -317,7 +317,9 @@ def test_the_root_remembers_a_bounded_number_of_merged_segments(
 
 @pytest.fixture
 def small_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices of about ten rows, and one slice a commit."""
     monkeypatch.setattr(slices, "SLICE_BYTES", 3000)
+    monkeypatch.setattr(slices, "SLICES_PER_COMMIT", 1)
 
 
 def _wide_batch() -> list[dict[str, Any]]:
@@ -337,6 +339,23 @@ def test_a_batch_over_many_shards_is_several_commits(store: MemoryStore, ledger:
     assert steps[-1] == read_root(store)
     assert steps[-1].checkpoint.streams == {"Images/2026-11-25T07:00:00.000": "1095"}
     assert {root.segments for root in steps} == {(report.segment,)}
+
+
+@pytest.mark.parametrize("slices_per_commit", [1, 3, 100])
+def test_a_commit_takes_a_bounded_number_of_slices(
+    slices_per_commit: int, store: MemoryStore, ledger: Ledger, small_slices: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slice by slice in memory, and one swap for some of them; what comes out is the same."""
+    commit(ledger, [insert(number) for number in range(100)])
+    slices_in_all = commit(ledger, _wide_batch()).commits
+    monkeypatch.setattr(slices, "SLICES_PER_COMMIT", slices_per_commit)
+    again = MemoryStore()
+    commit(make_ledger(again), [insert(number) for number in range(100)])
+    report = commit(make_ledger(again, 2), _wide_batch())
+    assert report.commits == -(-slices_in_all // slices_per_commit)
+    assert report.counts.put == 20
+    assert read_root(again).tree_hash == read_root(store).tree_hash
+    assert read_rows(again) == read_rows(store)
 
 
 def test_slices_end_in_the_same_tree_as_one_commit(store: MemoryStore, ledger: Ledger, small_slices: None) -> None:

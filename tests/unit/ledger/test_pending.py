@@ -66,9 +66,10 @@ def _some() -> Waiting:
         b"1\n",
         encode(_some())[:-1],
         encode(_some())[:-200],
-        encode(_some())[: encode(_some()).rindex(b"\n-") + 1],
-        encode(_some()).replace(b"\n+", b"\n?"),
-        b"{}\n+a\n",
+        encode(_some())[: encode(_some()).rindex(b"\n", 0, -1) + 1],
+        encode(_some()).replace(b'"++-"', b'"+?-"'),
+        encode(_some()).replace(b'"++-"', b'"++"'),
+        b"{}\na\n",
     ],
 )
 def test_an_object_that_is_no_waiting_segment_is_damaged(body: bytes) -> None:
