@@ -178,6 +178,13 @@ def test_short_new_bytes_borrow_from_the_range_behind() -> None:
     assert sum(part.size for part in made if isinstance(part, Upload)) == SMALLEST
 
 
+def test_the_rest_of_an_upload_that_is_too_small_joins_the_one_before() -> None:
+    """S3 refuses a small part in the middle: 80 new bytes fill an upload, and 10 more are none of their own."""
+    made = parts([Literal(b"a" * UPLOAD), Literal(b"b" * 10), Copy(0, 399)], UPLOAD + 10 + 400)
+    assert s3_takes(made)
+    assert made[0] == Upload((Literal(b"a" * UPLOAD), Literal(b"b" * 10)))
+
+
 def test_a_range_too_short_for_a_part_goes_along_whole() -> None:
     found = [Literal(b"a" * 60), Copy(0, SMALLEST - 2), Literal(b"b" * 60)]
     assert all(isinstance(part, Upload) for part in parts(found, 60 + 49 + 60))
