@@ -1,10 +1,11 @@
 """What all commands share: where to work, how to print, and which exit code an error has."""
 
+import fcntl
 import inspect
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
@@ -27,6 +28,13 @@ from operations.replay import cores
 from operations.scratch import FolderScratch
 from operations.swap import NotSwapped
 from operations.table_export import ExportFailed
+
+_held: list[IO[str]] = []  # a lock ends with its file, that is, with this process, however it ends
+
+
+class Busy(LedgerError):
+    """Another process works in the same scratch folder."""
+
 
 DIFFERENT = 1
 WRONG_USE = 2
@@ -130,7 +138,7 @@ def _fail(error: BaseException, output: Output) -> int:
 
 
 _ERRORS: tuple[tuple[tuple[type[BaseException], ...], int, str], ...] = (
-    ((NotSwapped, OutOfTime, ExecutionFailed, Refused, Unknown), TRY_AGAIN, ""),
+    ((NotSwapped, OutOfTime, ExecutionFailed, Busy, Refused, Unknown), TRY_AGAIN, ""),
     ((ManifestLost,), NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
     ((Damaged,), NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"),
     ((NewerFormat,), NEEDS_AN_OPERATOR, "install the newer skyledger"),
@@ -158,5 +166,23 @@ def parse_time(text: str) -> str:
 
 
 def scratch_folder(place: Place, work: Path | None, name: str) -> FolderScratch:
-    """Give the scratch of a command: the folder asked for, or one in this user's cache."""
-    return FolderScratch((work or place.cache(name)).absolute())
+    """Give the scratch of a command, held against other commands until this process ends.
+
+    Args:
+        place: whose bucket it is for.
+        work: the folder asked for; None for one in this user's cache.
+        name: of the command.
+
+    Raises:
+        Busy: another process works in it.
+    """
+    folder = (work or place.cache(name)).absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = folder.with_name(f"{folder.name}.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise Busy(f"another skyledger works in {folder}: wait for it, or give --work another folder") from error
+    _held.append(lock)
+    return FolderScratch(folder)

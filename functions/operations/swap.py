@@ -9,8 +9,8 @@ earlier version.
 2. Read the live root, of version w. Read the copies of the roots v+1 to w (of attempts that lost as well: what they
    name is journaled, and merging it does no harm) and merge the segments that they name into the rebuilt tree, by the
    same merge as exporters use. Then the rebuilt tree holds all that w holds. Outcomes:
-   - a copy is gone, or names all of the journal (another rebuild was swapped in): list the journal again, and merge
-     every segment that the first listing did not have;
+   - a copy is gone, or names all of the journal (another rebuild was swapped in), or there are too many: list the
+     journal again, and merge every segment that the first listing did not have;
    - the root has another schema or other targets than expected: no matter, the rebuilt tree keeps its own;
    - the root is gone: there is nothing to lose; the rebuilt one is created if none appears (If-None-Match).
 3. Check that every object which the rebuilt tree names exists and is not about to be collected; write the new root's
@@ -50,6 +50,8 @@ PATIENCE_SECONDS = 600.0
 # Segments merged at a time: their events are in memory.
 _SEGMENTS_AT_ONCE = 8
 _LONGEST_WAIT_SECONDS = 2.0
+# Beyond so many versions, listing the journal again takes fewer requests than reading the copies of the roots.
+_MOST_COPIES = 1000
 
 
 class NotSwapped(LedgerError):
@@ -178,6 +180,8 @@ def _named(ledger: Ledger, first: int, last: int, own: set[str]) -> list[str] | 
         return [root for root in found if root.commit_id not in own]
 
     names: dict[str, None] = {}
+    if last - first >= _MOST_COPIES:
+        return None
     try:
         for found in ledger.store.map(copies, range(first, last + 1)):
             if not found or any(root.segments == REBUILT for root in found):

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from command_line import Ran
 from infra.local.memory_store import MemoryStore
-from operations import place
+from operations import options, place
 from operations.cli import app
 
 
@@ -23,6 +23,8 @@ def skyledger(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     def run(*arguments: str) -> Ran:
         result = CliRunner().invoke(app, [str(one) for one in arguments])
+        while options._held:  # a process of its own would have ended
+            options._held.pop().close()
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)

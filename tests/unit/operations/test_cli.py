@@ -1,5 +1,6 @@
 """The `skyledger` command: results for people and programs, exit codes, one clear line for an error."""
 
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,16 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     assert len(told["todo"]) == 2
 
 
+def test_two_commands_do_not_work_in_one_folder(skyledger: Run, filled: Ledger, tmp_path: Path) -> None:
+    """The second one says so instead of deleting what the first one needs."""
+    folder = tmp_path / "work"
+    with (tmp_path / "work.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ran = skyledger("replay", "--work", str(folder), *ONE)
+        assert (ran.code, "another skyledger works in" in ran.err) == (5, True)
+    assert skyledger("replay", "--work", str(folder), *ONE).code == 0
+
+
 def test_an_interrupted_command_exits_with_130(
     skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,5 +235,5 @@ def test_the_cache_is_this_users_and_left_clean(skyledger: Run, filled: Ledger, 
     """Scratch lies in the user's cache, by bucket, and is gone after a finished command."""
     skyledger("replay", *ONE)
     skyledger("verify", "journal", *ONE)
-    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+    assert {path.suffix for path in (tmp_path / "cache").rglob("*") if path.is_file()} == {".lock"}
     assert list(dates(filled.store)) == ["date=2026-11-25"]

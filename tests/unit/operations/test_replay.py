@@ -132,16 +132,16 @@ def test_a_dry_run_writes_nothing_and_gives_the_same_hash(store: MemoryStore, tm
     assert dry.tree_hash == read_root(store).tree_hash
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_until_gives_the_table_as_it_was(seed: int, tmp_path: Path) -> None:
     """At any second, the replay is what a plain model of the table says."""
     store = MemoryStore()
     ledger = make_ledger(store, seed)
-    made = history(seed, 400)
+    made = history(seed, 200)
     deliver(ledger, made, seed)
     chance = random.Random(seed)
     for _ in range(5):
-        seconds = chance.randrange(-5, 260)
+        seconds = chance.randrange(-5, 130)
         until = START.fromtimestamp(START.timestamp() + seconds, START.tzinfo).strftime("%Y-%m-%dT%H:%M:%SZ")
         root = _replay(ledger, tmp_path, until=until).root
         assert _csv(store, root) == model_csv(made.items_at(seconds))
@@ -169,7 +169,7 @@ class _Dies(Exception):
     pass
 
 
-@pytest.mark.parametrize("dies_at", range(0, 90, 7))
+@pytest.mark.parametrize("dies_at", range(0, 90, 11))
 def test_a_replay_that_died_goes_on_where_it_was(dies_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever write to scratch was the last: the next run ends with the same tree and repeats no finished step."""
     store = MemoryStore()
