@@ -122,6 +122,7 @@ def backfill(
     Raises:
         TooOld: rule 2; what was merged so far is merged, and harmless.
         Damaged: the export or the tree is not whole.
+        NotSwapped: exporters were faster every time; run it again.
         Unavailable, Unknown: the store did not answer; run it again.
     """
     live, _ = ledger.load_root()
@@ -137,6 +138,8 @@ def backfill(
             report = commit_batch(ledger, _ExportBatch(export, number, root.columns, batch))
             done.segments += 1
             done.commits += report.commits
+            if report.unfinished:
+                raise NotSwapped("exporters were faster every time; what was merged stays, run it again")
             _check_age(export, report.root)
         progress("merging", min(total, done.put + done.removed), total)
     progress("merging", total, total)

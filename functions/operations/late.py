@@ -33,12 +33,18 @@ def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
         Unavailable, Unknown, ManifestLost, NewerFormat: as for `commit`.
     """
     newest = ledger.load_root()[0].checkpoint.newest_event
-    if not newest or all(_is_recent(event_time(event), newest) for event in events):
+    if not newest or all(is_recent(event_time(event), newest) for event in events):
         return commit(ledger, events)
     return commit_batch(ledger, _LateBatch(ledger, events))
 
 
-def _is_recent(time: str, newest: str) -> bool:
+def late_changes(ledger: Ledger, events: Sequence[Event], columns: tuple[str, ...]) -> list[Change]:
+    """Say what becomes of the keys of late events (at least one), in key order; raises as `commit_late` does."""
+    return _LateBatch(ledger, events).changes(columns)
+
+
+def is_recent(time: str, newest: str) -> bool:
+    """Say whether an event of this time is young enough, beside the newest, for the live merge to judge it alone."""
     return bool(time) and datetime.fromisoformat(newest) - datetime.fromisoformat(time) < LATE
 
 

@@ -11,6 +11,7 @@ earlier version.
    same merge as exporters use. Then the rebuilt tree holds all that w holds. Outcomes:
    - a copy is gone, or names all of the journal (another rebuild was swapped in), or there are too many: list the
      journal again, and merge every segment that the first listing did not have;
+   - a segment is days old (a redrive): it is judged by all that the journal says of its keys, as the redrive did;
    - the root has another schema or other targets than expected: no matter, the rebuilt tree keeps its own;
    - the root is gone: there is nothing to lose; the rebuilt one is created if none appears (If-None-Match).
 3. Check that every object which the rebuilt tree names exists and is not about to be collected; write the new root's
@@ -27,9 +28,10 @@ With `until` step 2 merges only events up to that time: what came later is to be
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ledger.change import Change, fold
+from ledger.change import event_time, fold
 from ledger.commit import raise_highest
 from ledger.csvw import KEY as DESCRIPTION_KEY
 from ledger.csvw import TYPE as DESCRIPTION_TYPE
@@ -43,6 +45,7 @@ from ledger.row import RowEncoder
 from ledger.slices import merge_slice, next_slice
 from operations import journal_reader
 from operations.holding import make_sure
+from operations.late import is_recent, late_changes
 from operations.lives import changes_told
 from operations.plan import Told, heeded
 
@@ -220,17 +223,16 @@ def merge_segments(ledger: Ledger, rebuilt: Root, keys: Iterable[str], until: st
 
 def _merge(ledger: Ledger, rebuilt: Root, keys: list[str], until: str) -> Root:
     told = Told(newest_event=rebuilt.checkpoint.newest_event, streams=dict(rebuilt.checkpoint.streams))
-    encoder = RowEncoder(rebuilt.columns)
-    changes: list[Change] = []
     bodies = ledger.store.map(lambda key: journal_reader.segment_body(ledger.store, key), keys)
-    for key, body in zip(keys, bodies, strict=True):
-        for line in journal_reader.lines_of(key, body):
-            record = journal_reader.load_record(line)
-            if heeded(record, until, told):
-                try:
-                    changes += changes_told(record, encoder)
-                except BadEvent:
-                    continue
+    lines = (line for key, body in zip(keys, bodies, strict=True) for line in journal_reader.lines_of(key, body))
+    records = [record for record in map(journal_reader.load_record, lines) if heeded(record, until, told)]
+    late = [record for record in records if not is_recent(event_time(record), told.newest_event)]
+    encoder = RowEncoder(rebuilt.columns)
+    changes = late_changes(ledger, late, rebuilt.columns) if late else []
+    for record in records:
+        with suppress(BadEvent):
+            if is_recent(event_time(record), told.newest_event):
+                changes += changes_told(record, encoder)
     checkpoint = replace(rebuilt.checkpoint, newest_event=told.newest_event, streams=told.streams)
     todo = fold(changes)
     while todo:

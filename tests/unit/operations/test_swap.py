@@ -24,6 +24,7 @@ from ledger.pending import Waiting, encode
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.store import Stored
+from operations.late import commit_late
 from operations.replay import Replayed, Wishes, listed_segments, replay
 from operations.scratch import FolderScratch
 from operations.swap import NotSwapped, Swapped, swap
@@ -148,6 +149,21 @@ def test_a_segment_taken_along_by_a_leader_is_caught_up_with(store: MemoryStore,
     done = _swap(ledger, rebuilt)
     assert done.caught_up == 3
     assert read_rows(store) == model_csv([item(number) for number in (1, 2, 3, 4)])
+
+
+def test_a_redrive_of_an_old_batch_brings_nothing_back_by_way_of_the_swap(store: MemoryStore, tmp_path: Path) -> None:
+    """Caught up with, an old put is judged by the removal that came days ago, which no tree remembers any more."""
+    ledger = make_ledger(store)
+    commit(ledger, [event("REMOVE", old=item(1, 3), sequence=5, seconds=0)])
+    commit(ledger, [event("INSERT", item(2), sequence=6, seconds=80 * 3600)])
+    rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
+    late = [event("INSERT", item(1, 2), sequence=3, seconds=-60), event("INSERT", item(4), sequence=4, seconds=-60)]
+    commit_late(make_ledger(store, 2), late)
+    commit(ledger, [event("INSERT", item(3), sequence=7, seconds=80 * 3600)])
+    assert read_rows(store) == model_csv([item(2), item(3), item(4)])
+    done = _swap(make_ledger(store, 3), rebuilt)
+    assert done.caught_up == 2
+    assert read_rows(store) == model_csv([item(2), item(3), item(4)], COLUMNS)
 
 
 @pytest.mark.parametrize("lost", ["copies", "rebuilt"])
