@@ -43,6 +43,8 @@ class Output:
     def pairs(self, values: Mapping[str, Any]) -> None:
         """Show names and values to a person."""
         table = Table.grid(padding=(0, 2))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")  # a hash is of use only whole
         for name, value in values.items():
             table.add_row(name, "" if value is None else escape(str(value)))
         if not self.as_json:

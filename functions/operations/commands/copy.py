@@ -44,10 +44,10 @@ def pull(
             written = [
                 write(form, pulled.path, pulled.columns, where) for form in wanted if form is not Format.CSV or where
             ]
-        _tell(output, pulled, written)
+        _tell(output, pulled, written, f"snapshot {name}" if name else f"version {pulled.version}")
 
 
-def _tell(output: Output, pulled: Pulled, written: list[Written]) -> None:
+def _tell(output: Output, pulled: Pulled, written: list[Written], what: str) -> None:
     files: list[dict[str, Any]] = [
         {"path": str(one.path), "rows": one.rows, "left_out": one.left_out} for one in written
     ]
@@ -66,7 +66,7 @@ def _tell(output: Output, pulled: Pulled, written: list[Written]) -> None:
         }
     )
     news = f"fetched {pulled.fetched_bytes:,} bytes" if pulled.changed else "nothing new"
-    output.say(f"{pulled.path}: version {pulled.version}, {pulled.rows:,} rows, {news}")
+    output.say(f"{pulled.path}: {what}, {pulled.rows:,} rows, {news}")
     for one in written:
         left_out = "".join(f"; {count:,} {reason}" for reason, count in one.left_out.items())
         output.say(f"{one.path}: {one.rows:,} rows{left_out}")

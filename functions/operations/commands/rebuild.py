@@ -66,7 +66,7 @@ def replay(
         _show(output, result)
         return
     ledger = place.ledger()
-    live, _ = ledger.load_root() if not swap_in else (None, None)
+    live, _ = ledger.load_root() if not swap_in and not until else (None, None)
     wishes = Wishes(
         columns=NAMES if columns is ColumnsChoice.CURRENT else None,
         targets=_targets(ledger, shard_bytes, page_shards),
