@@ -10,6 +10,8 @@ from ledger.row import RowEncoder, item_key, item_revision, key_of, revision_of
 
 Event = Mapping[str, Any]
 
+_YEAR_10000 = 253_402_300_800  # seconds since 1970
+
 
 class Change(NamedTuple):
     """What is to become of one key.
@@ -131,10 +133,9 @@ def _event_time(record: Mapping[str, Any]) -> bytes:
     seconds = record.get("ApproximateCreationDateTime")
     if not isinstance(seconds, int | float):
         raise BadEvent("ApproximateCreationDateTime is not a number")
-    try:
-        return _iso(int(seconds))
-    except (OverflowError, OSError, ValueError) as error:
-        raise BadEvent("ApproximateCreationDateTime is out of range") from error
+    if not 0 <= seconds < _YEAR_10000:  # times are compared as text, so their years must have four digits
+        raise BadEvent("ApproximateCreationDateTime is out of range")
+    return _iso(int(seconds))
 
 
 @lru_cache  # the records of a batch share a few seconds

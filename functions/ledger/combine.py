@@ -9,9 +9,10 @@ last seconds, leaves its changes in `pending/<segment>` (create-only) and queues
      Won: the root's `merged` names all that were taken. Refused: somebody who does not queue was faster; queue again.
    - Exists: somebody leads on this root. Look at the root again in short, jittered intervals until it is another one,
      then 1. If it stays for longer than a leader can take, the leader has died: lead without the claim.
-3. A leader whose work takes several commits claims each root that it is about to write, before it stands; for a bounded
-   number of them, then others may come in between.
-4. Whoever won deletes the waiting objects and its claims. What a dead leader left, the next one takes and deletes.
+3. A leader goes on: it claims each root that it is about to write, before it stands, and once it has won takes what
+   waits by then. The shards at the tail are in its memory, where another leader would have to read them first. After a
+   bounded number of commits others may lead.
+4. It deletes the waiting objects that it committed, and its claims. What a dead leader left, the next one takes.
 
 A claim is no lock: it saves work and guards nothing. Two leaders are as safe as two exporters, by the swap alone.
 """
@@ -25,6 +26,7 @@ from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.manifest import Root
 from ledger.pending import Waiting, encode, list_waiting, take
+from ledger.store import Listed
 
 LEADING_PREFIX = "leading/"
 # Before the first look at the root: spreads those that were refused by the same swap, so that few claim at once.
@@ -33,8 +35,8 @@ FIRST_WAIT_SECONDS = 0.1
 LOOK_SECONDS = 0.1
 # Whoever has not swapped after so many looks (4 s) has died, or is so slow that a second leader does no harm.
 LEADER_LOOKS = 24
-# Commits of a leader before others may come in between: a mass update may need dozens.
-LEADER_COMMITS = 2
+# Commits of one leader in a row: its own batch's successors wait meanwhile.
+LEADER_COMMITS = 4
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -51,6 +53,7 @@ class Queue:
         self._ledger, self.own, self._leads = ledger, own, leads
         self._left = False  # whether the changes lie in pending/
         self._claims: list[str] = []
+        self._done: list[str] = []  # waiting objects whose changes are committed
         self._led_by_others = ""  # root on which somebody leads
         self._looks = 0  # at that root
 
@@ -81,18 +84,27 @@ class Queue:
         return root, etag, self._lead(root)
 
     def claim_next(self, root: Root) -> dict[str, bytes]:
-        """Give the claim, by key, to be written before this root, on which this leader will go on."""
-        if not 0 < len(self._claims) <= LEADER_COMMITS:
+        """Give the claim, by key, to be written before this root, on which this leader will go on, if it may."""
+        if not 0 < len(self._claims) < LEADER_COMMITS:
             return {}
         self._claims.append(f"{LEADING_PREFIX}{root.name}")
         return {self._claims[-1]: self.own.name.encode()}
 
-    def leave(self, done: Sequence[Waiting]) -> None:
-        """Delete the own claims, and what waits of the segments that this exporter committed, its own among them."""
-        gone = [*(waiting.key for waiting in done if self._left), *self._claims]
-        if gone:
+    def go_on(self, committed: Sequence[Waiting], root: Root) -> list[Waiting]:
+        """Note what is committed; give what else waits, if this exporter has claimed to lead on this root, too."""
+        self._done += [waiting.key for waiting in committed if self._left or waiting is not self.own]
+        if f"{LEADING_PREFIX}{root.name}" not in self._claims:
+            return []
+        return self._take(list_waiting(self._ledger.store), root)
+
+    def leave(self) -> None:
+        """Delete what waited and is committed, and the claims."""
+        if self._done or self._claims:
             with suppress(Unavailable):  # the next leader merges it again, which changes nothing, and deletes it
-                self._ledger.store.delete(gone)
+                self._ledger.store.delete([*self._done, *self._claims])
+
+    def _take(self, listed: Sequence[Listed], root: Root) -> list[Waiting]:
+        return take(self._ledger.store, listed, {self.own.key, *self._done}, root.columns)
 
     def _lead(self, root: Root) -> list[Waiting] | None:
         """Claim to lead on this root; give what waits, or None if somebody else leads."""
@@ -112,4 +124,4 @@ class Queue:
                 self._led_by_others, self._looks = root.name, 0
                 return None
             self._claims.append(claim)
-        return take(ledger.store, listed, self.own.name, root.columns)
+        return self._take(listed, root)

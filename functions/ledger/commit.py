@@ -165,54 +165,100 @@ def commit(
 
 def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *, comes_again: bool = False) -> Report:
     """Merge a batch of any kind into the tree; arguments and errors are those of `commit`."""
-    (root, etag), present, _ = ledger.together(
-        ledger.load_root, ledger.present_csv, lambda: write_segment(ledger.store, batch.segment)
-    )
-    mine = batch.changes(root.columns)  # what of it is not committed
-    report = Report(batch.segment.name, root, present, comes_again)
-    _put_aside(ledger, batch, report)
-    own = Waiting(batch.segment.name, root.columns, mine, batch.newest_event, batch.streams, batch.gaps)
-    queue, queued, others = Queue(ledger, own, comes_again), ledger.contended, list[Waiting]()
-    todo = mine
-    while todo:
-        if not _has_time(time_left) or report.conflicts >= MAX_CONFLICTS:
-            report.unfinished = batch.events_of(mine)
-            break
-        if queued:
-            root, etag, led = queue.turn(mine)
-            if own.name in root.merged:
-                report.combined = True
-                ledger.met_others()
+    return _Commit(ledger, batch, time_left, comes_again).run()
+
+
+class _Commit:
+    """One call of `commit_batch`."""
+
+    def __init__(self, ledger: Ledger, batch: Batch, time_left: TimeLeft, comes_again: bool) -> None:
+        self._ledger, self._batch, self._time_left = ledger, batch, time_left
+        (self._root, self._etag), present, _ = ledger.together(
+            ledger.load_root, ledger.present_csv, lambda: write_segment(ledger.store, batch.segment)
+        )
+        columns = self._root.columns
+        self._mine = batch.changes(columns)  # what of it is not committed
+        self._report = Report(batch.segment.name, self._root, present, comes_again)
+        self._put_aside()
+        self._own = Waiting(batch.segment.name, columns, self._mine, batch.newest_event, batch.streams, batch.gaps)
+        self._taken = [self._own]  # the segments that the next root merges
+        self._queue = Queue(ledger, self._own, comes_again)
+
+    def run(self) -> Report:
+        """Commit until nothing is left, or a leader has committed it, or the time is up."""
+        ledger, report = self._ledger, self._report
+        todo, queued = self._mine, ledger.contended or len(self._root.segments) > 1
+        while todo:
+            if not self._has_time() or report.conflicts >= MAX_CONFLICTS:
+                report.unfinished = self._batch.events_of(self._mine)
                 break
-            if root.columns != own.columns:  # a rebuilt tree with another schema was swapped in
-                mine = batch.changes(root.columns)
-                _put_aside(ledger, batch, report)
-                queue.own = own = replace(own, columns=root.columns, changes=mine)
-            elif led is None:
+            if queued:
+                todo, queued = self._wait()
                 continue
-            others, queued = led or [], False
-            todo = fold([*mine, *(change for waiting in others for change in waiting.changes)])
-        merged = merge_slices(ledger.objects, root, todo, batch.newest_event, lambda: _has_time(time_left))
-        if merged.changed:
-            candidate = _candidate(ledger, root, merged, [own, *others], whole=not merged.rest)
-            claim = queue.claim_next(candidate) if merged.rest else {}
-            ledger.objects.write(merged.pages, merged.shards, {candidate.copy_key: encode_root(candidate), **claim})
-            root, etag, won = _swap(ledger, candidate, etag)
-            if not won:
+            merged = merge_slices(ledger.objects, self._root, todo, self._batch.newest_event, self._has_time)
+            if merged.changed and not self._write_and_swap(merged):
                 report.conflicts += 1
                 ledger.met_others()
-                todo, queued = mine, True
+                todo, queued = self._mine, True
                 continue
-            report.commits += 1
-        report.counts.add(merged.counts)
-        todo, mine = merged.rest, [change for change in mine if change.key > merged.last]
-    report.root = root
-    if not report.combined and not report.unfinished:
-        report.led = len(others)
+            report.counts.add(merged.counts)
+            self._mine = [change for change in self._mine if change.key > merged.last]
+            todo = merged.rest or self._go_on()
+        report.root = self._root
+        self._queue.leave()
+        return report
+
+    def _has_time(self) -> bool:
+        left = self._time_left()
+        return left is None or left > RESERVE_SECONDS
+
+    def _wait(self) -> tuple[list[Change], bool]:
+        """Wait once in the queue; give what is to be committed now, and whether to wait again first."""
+        self._root, self._etag, led = self._queue.turn(self._mine)
+        if self._own.name in self._root.merged:
+            self._report.combined = True
+            self._ledger.met_others()
+            return [], False
+        if self._root.columns != self._own.columns:  # a rebuilt tree with another schema was swapped in
+            self._mine = self._batch.changes(self._root.columns)
+            self._put_aside()
+            self._own = replace(self._own, columns=self._root.columns, changes=self._mine)
+            self._queue.own = self._own
+            self._taken = [self._own]
+            return self._mine, False
+        if led is None:
+            return self._mine, True
+        return self._take([self._own, *led]), False
+
+    def _take(self, taken: list[Waiting]) -> list[Change]:
+        """Take segments into the next root; give their changes that are not committed."""
+        self._taken = taken
+        others = [change for waiting in taken if waiting is not self._own for change in waiting.changes]
+        return fold([*self._mine, *others]) if others else self._mine
+
+    def _write_and_swap(self, merged: Merged) -> bool:
+        """Write what was merged, and the root; say whether it stands."""
+        ledger = self._ledger
+        candidate = _candidate(ledger, self._root, merged, self._taken, self._own)
+        more = {candidate.copy_key: encode_root(candidate), **self._queue.claim_next(candidate)}
+        ledger.objects.write(merged.pages, merged.shards, more)
+        self._root, self._etag, won = _swap(ledger, candidate, self._etag)
+        self._report.commits += won
+        return won
+
+    def _go_on(self) -> list[Change]:
+        """All that was taken is committed: give what else waits, if this exporter leads and may go on."""
+        others = [waiting for waiting in self._taken if waiting is not self._own]
+        self._report.led += len(others)
         if others:
-            ledger.met_others()
-    queue.leave([] if report.combined or report.unfinished else [own, *others])
-    return report
+            self._ledger.met_others()
+        return self._take(self._queue.go_on(self._taken, self._root))
+
+    def _put_aside(self) -> None:
+        """Put the events that are bad under the present columns aside."""
+        store, kept = self._ledger.store, self._report.quarantined
+        put = store.map(lambda bad: quarantine(store, *bad), self._batch.bad)
+        kept += [key for key in put if key not in kept]
 
 
 def raise_highest(streams: dict[str, str], stream: str, number: str) -> None:
@@ -221,24 +267,21 @@ def raise_highest(streams: dict[str, str], stream: str, number: str) -> None:
         streams[stream] = number
 
 
-def _has_time(time_left: TimeLeft) -> bool:
-    left = time_left()
-    return left is None or left > RESERVE_SECONDS
-
-
-def _candidate(ledger: Ledger, root: Root, merged: Merged, taken: Sequence[Waiting], whole: bool) -> Root:
-    """Make the next root; `taken` are the segments that it merges, `whole` says that nothing of them is left.
+def _candidate(ledger: Ledger, root: Root, merged: Merged, taken: Sequence[Waiting], own: Waiting) -> Root:
+    """Make the next root, which merges the segments that are `taken`, wholly if nothing of them is left.
 
     Each attempt has an id of its own: the root's copy is named by it, and must never be found with other content.
     """
+    whole = not merged.rest
     changes = root.checkpoint.changes + merged.counts.put + merged.counts.removed
     names = tuple(waiting.name for waiting in taken)
+    others = tuple(waiting.name for waiting in taken if waiting is not own)
     checkpoint = replace(root.checkpoint, changes=changes)
     return root.successor(
         ledger.new_id(),
         rows=merged.rows,
         removals=merged.removals,
-        merged=(*root.merged, *names[1:])[-MERGED_NAMES:] if whole and names[1:] else root.merged,
+        merged=(*root.merged, *others)[-MERGED_NAMES:] if whole and others else root.merged,
         segments=names,
         checkpoint=_advance(checkpoint, taken) if whole else checkpoint,
     )
@@ -287,9 +330,3 @@ def _swap(ledger: Ledger, candidate: Root, etag: str) -> tuple[Root, str, bool]:
         return root, new_etag, root == candidate
     ledger.remember_root(candidate, new_etag)
     return candidate, new_etag, True
-
-
-def _put_aside(ledger: Ledger, batch: Batch, report: Report) -> None:
-    """Put the events that are bad under the present columns aside."""
-    put = ledger.store.map(lambda bad: quarantine(ledger.store, *bad), batch.bad)
-    report.quarantined += [key for key in put if key not in report.quarantined]

@@ -100,7 +100,7 @@ def quarantine(store: Store, event: Event, reason: str) -> str:
     digest = hashlib.sha256(record).hexdigest()[:20]
     time = event_time(event) or _NO_TIME
     key = f"{QUARANTINE_PREFIX}date={time[:10]}/{_safe(sequence_number(event))}-{digest}.json"
-    body = b'{"reason":' + orjson.dumps(reason) + b',"event":' + record + b"}\n"
+    body = b'{"reason":' + _dump(reason) + b',"event":' + record + b"}\n"
     store.put_new(key, body, "application/json")
     return key
 

@@ -4,7 +4,7 @@ A waiting object holds the changes as finished lines, so that a leader splits li
 then one leader can merge what forty exporters prepared.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 import orjson
@@ -118,8 +118,8 @@ def list_waiting(store: Store) -> list[Listed]:
     return sorted(store.list(PENDING_PREFIX), key=lambda listed: (listed.modified, listed.key))
 
 
-def take(store: Store, listed: Iterable[Listed], own: str, columns: tuple[str, ...]) -> list[Waiting]:
-    """Read what waits, bounded, without the segment named `own`.
+def take(store: Store, listed: Iterable[Listed], but: Container[str], columns: tuple[str, ...]) -> list[Waiting]:
+    """Read what waits, bounded, without the objects of some keys.
 
     Raises:
         Unavailable: the store did not answer.
@@ -127,7 +127,7 @@ def take(store: Store, listed: Iterable[Listed], own: str, columns: tuple[str, .
     keys: list[str] = []
     size = 0
     for one in listed:
-        if one.key == PENDING_PREFIX + own:
+        if one.key in but:
             continue
         size += one.size
         if len(keys) == TAKE_SEGMENTS or size > TAKE_BYTES:

@@ -7,12 +7,13 @@
 3. A small CSV is put whole, under If-Match on the ETag that was read (If-None-Match where there is none).
 4. A large one is made by a multipart upload of unchanged ranges of the present CSV, copied inside S3 and pinned to its
    ETag, and of the bytes that changed (`layout`); it is completed under the same If-Match. Readers see a whole old or
-   a whole new file. If there is no usable present CSV, all bytes come from the shards. The claim (below) comes first.
+   a whole new file. If there is no usable present CSV, all bytes come from the shards.
 5. Refused: somebody else published meanwhile, go to 1. Unknown: likewise; if it was ours, 2 ends it.
 6. Look at the root once more: an ETag follows content, so If-Match alone cannot tell that A-B-A is not A.
 
-Pace: a large CSV may take longer to publish than the next commit to come. So that copies do not pile up, a publisher
-first claims the present CSV, P: `publishing/<root that P names>`, create-only, and in the same moment does step 1.
+Pace: a large CSV may take longer to publish than the next commit to come, and under contention so may a small one. So
+that copies do not pile up, a publisher then first claims the present CSV, P, and in the same moment does step 1:
+`publishing/<root that P names>`, create-only.
 
     claimer K      claim P, read root v7 ............ copy ............ complete: P is replaced; delete the claim;
                                                                         read root v9, wait a moment, claim, publish v9
@@ -23,10 +24,10 @@ at the root (step 6), later still, finds that commit. K goes on until the CSV sh
 delivered again and takes up the claim: the claim carries the batch's first sequence number. A claim older than an
 invocation can be (CLAIM_SECONDS) is nobody's. Before K claims again it waits a moment in which the author of a newer
 commit may, so that under constant load the work goes around. An exporter whose changes a leader committed (`combine`)
-leaves, too, unless the claim is its own: the leader's batch stands for them. Only who is delivered again is relied
-upon: an operator's command does not claim, and leads nobody. So
-- the last version is always published in the end: the author of every commit saw it published, or left it to one who
-  sees to it later, or its batch comes again;
+publishes like any other, so that the leader can go on leading. Only who is delivered again is relied upon: an
+operator's command does not claim, and leads nobody. So
+- the last version is always published in the end: whoever's changes a commit holds saw it published, or left it to one
+  who sees to it later, or its batch comes again;
 - there is one copy in flight, and one more for each operator's command and each claim that outlived CLAIM_SECONDS.
   If-Match holds all the same.
 """
@@ -85,8 +86,6 @@ def publish(ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | Non
         Unavailable, Unknown, Damaged: as for `commit`.
     """
     publisher = _Publisher(ledger, report)
-    if report is not None and report.combined and not publisher.is_relied_on(report):
-        return Published(version=report.root.version, left=True)  # to the leader, whose commit it was
     try:
         return publisher.run(time_left)
     finally:
@@ -117,7 +116,7 @@ class _Publisher:
             look = None
             if self._is_settled(root, present):
                 return self.done
-            if size_of(root) > PUT_BELOW:
+            if size_of(root) > PUT_BELOW or ledger.contended:
                 if self._took:
                     ledger.sleep(HAND_OVER_SECONDS * ledger.chance())
                 is_free, (root, present) = self._claim(present)
@@ -128,16 +127,6 @@ class _Publisher:
                     continue
             self._write(root, present)
         raise OutOfTime(f"image-data.csv is behind version {self.done.version}")
-
-    def is_relied_on(self, report: Report) -> bool:
-        """Say whether an earlier delivery of the same batch died with a claim, for which others leave."""
-        if size_of(report.root) <= PUT_BELOW:
-            return False
-        try:
-            claim = self._ledger.store.get(_claim_key(report.present))
-        except NotFound:
-            return False
-        return claim is not None and claim.body == self._name
 
     def release(self) -> None:
         """Delete the own claim, if any; what cannot be deleted is nobody's before long."""

@@ -172,6 +172,8 @@ def _quoted(text: str) -> str:
 
 
 def _json_cell(text: str) -> str:
+    if text[:1] in _FORMULA_STARTS:  # no object and no array starts so: it is not ImageProcessor's
+        return _text_cell(text, "text", "")
     if "\n" in text or "\r" in text:
         text = _LINE_BREAK.sub(" ", text)  # between tokens: inside its strings JSON has none
     return _quoted(text) if text else ""

@@ -31,6 +31,7 @@ class Traffic:
         prepare: seconds of computing per event before the merge: to rows and to the journal.
         invocation: seconds that a function may take.
         rows: rows that the ledger has already.
+        ramp: seconds over which the streams set in, one after the other.
         seed: of all chances.
     """
 
@@ -42,6 +43,7 @@ class Traffic:
     prepare: float = 50e-6
     invocation: float = 300.0
     rows: int = 1_000_000
+    ramp: float = 5.0
     seed: int = 1
 
 
@@ -162,7 +164,7 @@ class Exporters:
     def _batches(self, number: int) -> Iterator[tuple[list[dict[str, Any]], Batch]]:
         """Give the batches of one stream shard as Lambda cuts them."""
         traffic = self.traffic
-        begin = random.Random(f"{traffic.seed} stream {number}").random() * max(traffic.window, 1.0)
+        begin = (number + random.Random(f"{traffic.seed} stream {number}").random()) / traffic.exporters * traffic.ramp
         taken = 0
         while True:
             first = begin + taken / traffic.rate
