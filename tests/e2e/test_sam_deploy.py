@@ -149,8 +149,7 @@ def clean_copy(to: Path, commit: str | None = None) -> Path:
     else:
         shutil.copytree(ROOT / "functions", to / "functions", ignore=IGNORED)
         shutil.copytree(ROOT / "infra", to / "infra", ignore=IGNORED)
-        for name in ("template.yaml", "samconfig.toml"):
-            shutil.copy(ROOT / name, to / name)
+        shutil.copy(ROOT / "template.yaml", to)
     template = to / "template.yaml"
     template.write_text(fitted(template.read_text()))
     for definition in to.glob("infra/*.asl.yaml"):  # the emulator reads JSON there, which is YAML as well
@@ -175,7 +174,8 @@ def test_a_user_builds_and_deploys_from_a_clean_copy(sam: Sam, tmp_path: Path) -
     """Two commands; then a photo that is put into the bucket is a row, and the page and the tags are there."""
     clone = clean_copy(tmp_path / "clone")
     assert "Build Succeeded" in sam(clone, "build", *parameters(sam))
-    printed = sam(clone, "deploy", "--guided", answers=answers(sam))
+    named = ("--stack-name", STACK, "--tags", "application=skyledger")
+    printed = sam(clone, "deploy", "--guided", *named, answers=answers(sam))
     assert "Successfully created/updated stack" in printed
     for name, parameter in TEMPLATE["Parameters"].items():
         assert f"Parameter {name} [{parameter['Default']}]:" in printed
