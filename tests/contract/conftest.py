@@ -34,9 +34,9 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
         yield Kind("emulator", server.client("s3"), arguments(server.endpoint_url, ACCESS_KEY, ACCESS_KEY))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def moto() -> Iterator[Kind]:
-    """moto, in this process."""
+    """moto, in this process; not for longer, since what it holds would be there for other tests that use it."""
     with mock_aws():
         keys = arguments(None, "test", "test")
         yield Kind("moto", boto3.client("s3", **keys), keys)

@@ -62,6 +62,8 @@ class Outside(socketserver.ThreadingTCPServer):
             def handle(self) -> None:
                 with suppress(ConnectionError):
                     line = self.rfile.readline().decode(errors="replace").strip()
+                    if not line:
+                        return  # connected ahead of need, and closed without asking for anything
                     if not any(f" {host}:" in line or f"//{host}/" in line for host in CHROMIUM_ITSELF):
                         asked.append(line)
 
