@@ -1,0 +1,124 @@
+"""What many exporters on one ledger commit together, and how old events are when readers see them, in a simulation.
+
+usage: ./infra/bench contention [--exporters 1 4 16 40] [--rate EVENTS_PER_SECOND] [--seconds S] [--alone]
+
+Real commits and publishes run under a simulated clock on a ledger of a million rows. Calls take what S3 Standard takes:
+one key takes 15 swaps a second, a swap 60 ms, a GET 30 ms, a PUT of 4 MB 40 ms; computing takes what was measured.
+Events come at --rate on each stream shard (by default all together 20,000 a second for 40 exporters), and are gathered
+for one second or 1,000 events, as Lambda does. Figures leave out the time in which the streams set in. With --alone
+each number of exporters also runs without combining: whoever is refused just tries again. The last line is one JSON
+object: events_per_second_40, p99_age_s_40.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+
+from rich.console import Console  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from infra.local.exporters import Exporters, Outcome, Traffic  # noqa: E402
+from infra.local.simulation import Network  # noqa: E402
+from ledger import commit  # noqa: E402
+from ledger.combine import Queue  # noqa: E402
+from ledger.ledger import Ledger  # noqa: E402
+from ledger.pending import Waiting  # noqa: E402
+
+# Seconds that a function computes for a byte of these objects (hashing, merging, splitting), measured on one core.
+COMPUTE = {"shards": 1.0e-9, "pending": 2.5e-9}
+PATIENCE = 30.0  # seconds after the last event in which all should be seen
+
+console = Console(highlight=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one run gave; ages in seconds, of events between arrival and the CSV that shows them."""
+
+    per_second: float
+    p50: float
+    p99: float
+    unseen: int
+    swaps: int
+    refused: int
+    slowest: float
+
+
+class _Alone(Queue):
+    """Combines nothing: whoever was refused waits and tries again."""
+
+    def __init__(self, ledger: Ledger, own: Waiting, leads: bool) -> None:
+        super().__init__(ledger, own, leads=False)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the simulations, print a table and the JSON line."""
+    parser = argparse.ArgumentParser(
+        prog="contention", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--exporters", type=int, nargs="+", default=[1, 4, 16, 40])
+    parser.add_argument("--rate", type=float, default=500.0)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    parser.add_argument("--alone", action="store_true")
+    arguments = parser.parse_args(argv)
+    table = Table(box=None, header_style="bold")
+    for name in ("exporters", "combining", "offered/s", "committed/s", "p50 age (s)", "p99 age (s)",
+                 "unseen", "swaps", "refused", "slowest stream (s)"):  # fmt: skip
+        table.add_column(name, justify="right")
+    last = None
+    for count in arguments.exporters:
+        for combining in (True, False) if arguments.alone else (True,):
+            with console.status(f"{count} exporters, {'with' if combining else 'without'} combining ..."):
+                found = measure(count, arguments.rate, arguments.seconds, combining)
+            last = found if combining else last
+            table.add_row(
+                str(count), "yes" if combining else "no", f"{count * arguments.rate:,.0f}", f"{found.per_second:,.0f}",
+                f"{found.p50:.2f}", f"{found.p99:.2f}", f"{found.unseen:,}", str(found.swaps), str(found.refused),
+                f"{found.slowest:.2f}",
+            )  # fmt: skip
+    console.print(table)
+    assert last is not None
+    number = arguments.exporters[-1]
+    result = {f"events_per_second_{number}": round(last.per_second), f"p99_age_s_{number}": round(last.p99, 2)}
+    print(json.dumps(result))
+    return 0
+
+
+def measure(count: int, rate: float, seconds: float, combining: bool = True) -> Figures:
+    """Run one simulation."""
+    traffic = Traffic(count, rate, seconds=seconds)
+    exporters = Exporters(traffic, Network(compute=COMPUTE))
+    if combining:
+        return _figures(exporters.run(PATIENCE), traffic)
+    with patch.object(commit, "Queue", _Alone):
+        return _figures(exporters.run(PATIENCE), traffic)
+
+
+def _figures(outcome: Outcome, traffic: Traffic) -> Figures:
+    since = traffic.ramp + 2 * traffic.window
+    batches = [batch for batch in outcome.batches if batch.arrived[0] >= since]
+    ages = sorted(batch.seen - time for batch in batches if batch.seen is not None for time in batch.arrived)
+    done = [batch for batch in outcome.batches if batch.done is not None and since <= batch.done <= traffic.seconds]
+    oldest: dict[int, float] = {}
+    for batch in batches:
+        if batch.seen is not None:
+            oldest[batch.exporter] = max(oldest.get(batch.exporter, 0.0), batch.seen - batch.arrived[0])
+    return Figures(
+        per_second=sum(len(batch.arrived) for batch in done) / (traffic.seconds - since),
+        p50=ages[len(ages) // 2] if ages else float("nan"),
+        p99=ages[len(ages) * 99 // 100] if ages else float("nan"),
+        unseen=sum(len(batch.arrived) for batch in batches if batch.seen is None),
+        swaps=outcome.swaps,
+        refused=outcome.refused,
+        slowest=max(oldest.values(), default=float("nan")),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
