@@ -1,0 +1,131 @@
+"""How many events one core takes in: through the whole exporter on a store in memory, journal and publish included.
+
+usage: ./infra/bench commit [--rows N] [--batches N]
+
+A ledger of --rows rows stands. For batches of 100, 1,000 and 10,000 events, --batches of each kind are exported:
+inserts, modifies of recent rows, modifies all over the table, removals all over the table. Counted are the seconds of
+the processor, not those of the clock. The records are those of `infra.local.images`: what ImageProcessor really
+extracts from a drone's photo, with a photo editor's XMP. The last line is one JSON object: inserts_per_second,
+modifies_per_second (recent rows), removals_per_second, at batches of 1,000.
+"""
+
+import argparse
+import json
+import logging
+import random
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+
+from rich.console import Console  # noqa: E402
+from rich.progress import track  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from csv_exporter.handler import export, logger, metrics  # noqa: E402
+from infra.local import images  # noqa: E402
+from infra.local.sparse_store import SparseStore  # noqa: E402
+from ledger.ledger import Ledger, no_limit  # noqa: E402
+
+SIZES = (100, 1_000, 10_000)
+FILLING = 5_000  # events of a batch by which the ledger is filled
+
+console = Console(highlight=False, stderr=True)
+
+Events = list[dict[str, Any]]
+
+
+class Survey:
+    """A ledger and what is in it: makes the next batch of each kind."""
+
+    def __init__(self, rows: int) -> None:
+        self.ledger = Ledger(SparseStore())
+        self.last = 0
+        self.revisions: dict[int, int] = {}
+        self._chance = random.Random(1)
+        for start in track(range(0, rows, FILLING), "filling the ledger", console=console, transient=True):
+            self.export(self.inserts(min(FILLING, rows - start)))
+
+    def export(self, events: Events) -> float:
+        """Export a batch; give the seconds of the processor."""
+        began = time.process_time()
+        answer = export(self.ledger, {"Records": events}, no_limit)
+        seconds = time.process_time() - began
+        if answer["batchItemFailures"]:
+            raise AssertionError("a batch was not committed")
+        metrics.clear_metrics()
+        return seconds
+
+    def inserts(self, count: int) -> Events:
+        """New images, one after the other."""
+        numbers = range(self.last, self.last + count)
+        self.last += count
+        self.revisions.update(dict.fromkeys(numbers, 1))
+        return [images.insert(number) for number in numbers]
+
+    def recent(self, count: int) -> Events:
+        """Images that came last are written again."""
+        return [self._modify(number) for number in sorted(self.revisions)[-count:]]
+
+    def uniform(self, count: int) -> Events:
+        """Images all over the table are written again."""
+        return [self._modify(number) for number in self._any(count)]
+
+    def removals(self, count: int) -> Events:
+        """Images all over the table go."""
+        return [images.remove(number, self.revisions.pop(number)) for number in self._any(count)]
+
+    def _any(self, count: int) -> list[int]:
+        return self._chance.sample(sorted(self.revisions), count)
+
+    def _modify(self, number: int) -> dict[str, Any]:
+        self.revisions[number] += 1
+        return images.modify(number, self.revisions[number])
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the benchmark, print a table and the JSON line."""
+    parser = argparse.ArgumentParser(prog="commit", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rows", type=int, default=30_000)
+    parser.add_argument("--batches", type=int, default=3)
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    arguments = parser.parse_args(argv)
+    logger.setLevel(logging.WARNING)
+    survey = Survey(max(arguments.rows, 2 * max(arguments.sizes) * arguments.batches))
+    kinds: dict[str, Callable[[int], Events]] = {
+        "inserts": survey.inserts,
+        "modifies, recent": survey.recent,
+        "modifies, uniform": survey.uniform,
+        "removals, uniform": survey.removals,
+    }
+    table = Table("events", *(f"{size:,} a batch" for size in arguments.sizes), "bytes an event", box=None)
+    rates: dict[tuple[str, int], float] = {}
+    for kind, size, rate, bytes_each in _measured(survey, kinds, arguments.sizes, arguments.batches):
+        rates[kind, size] = rate
+        if size == arguments.sizes[-1]:
+            table.add_row(kind, *(f"{rates[kind, each]:,.0f}/s" for each in arguments.sizes), f"{bytes_each:,.0f}")
+    Console(highlight=False).print(table)
+    size = 1_000 if 1_000 in arguments.sizes else arguments.sizes[-1]
+    names = {"inserts": "inserts", "modifies": "modifies, recent", "removals": "removals, uniform"}
+    print(json.dumps({f"{name}_per_second": round(rates[kind, size]) for name, kind in names.items()}))
+    return 0
+
+
+def _measured(
+    survey: Survey, kinds: dict[str, Callable[[int], Events]], sizes: Sequence[int], batches: int
+) -> Iterator[tuple[str, int, float, float]]:
+    for kind, make in kinds.items():
+        for size in sizes:
+            # Small batches are over soon: as many of them that their sum can be measured.
+            made = [make(size) for _ in track(range(batches * max(1, 1_000 // size)), f"{kind}, {size:,}",
+                                              console=console, transient=True)]  # fmt: skip
+            seconds = sum(survey.export(events) for events in made)
+            count = sum(map(len, made))
+            yield kind, size, count / seconds, sum(map(images.event_bytes, made[0])) / len(made[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
