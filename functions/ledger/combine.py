@@ -95,13 +95,16 @@ class Queue:
         self._done += [waiting.key for waiting in committed if self._left or waiting is not self.own]
         if f"{LEADING_PREFIX}{root.name}" not in self._claims:
             return []
-        return self._take(list_waiting(self._ledger.store), root)
+        return self._take(self._list(), root)
 
     def leave(self) -> None:
         """Delete what waited and is committed, and the claims."""
         if self._done or self._claims:
             with suppress(Unavailable):  # the next leader merges it again, which changes nothing, and deletes it
                 self._ledger.store.delete([*self._done, *self._claims])
+
+    def _list(self) -> list[Listed]:
+        return list_waiting(self._ledger.store, self._ledger.objects.now())
 
     def _take(self, listed: Sequence[Listed], root: Root) -> list[Waiting]:
         return take(self._ledger.store, listed, {self.own.key, *self._done}, root.columns)
@@ -113,12 +116,12 @@ class Queue:
             self._looks += 1
             if self._looks < LEADER_LOOKS:
                 return None
-            listed = list_waiting(ledger.store)
+            listed = self._list()
         elif claim in self._claims:
-            listed = list_waiting(ledger.store)
+            listed = self._list()
         else:
             claimed, listed = ledger.together(
-                lambda: ledger.store.put_new(claim, self.own.name.encode(), _TEXT), lambda: list_waiting(ledger.store)
+                lambda: ledger.store.put_new(claim, self.own.name.encode(), _TEXT), self._list
             )
             if not claimed:
                 self._led_by_others, self._looks = root.name, 0

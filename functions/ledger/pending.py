@@ -6,6 +6,7 @@ then one leader can merge what forty exporters prepared.
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
 
 import orjson
 
@@ -19,6 +20,8 @@ from ledger.store import Listed, Store
 # What one leader takes along: bounded in memory, and far below what a commit can merge within a second or two.
 TAKE_BYTES = 48 << 20
 TAKE_SEGMENTS = 100
+# The longest that a Lambda function may run: whoever left an older object waits no longer.
+WAITING_LIVES = timedelta(minutes=15)
 
 _PUT, _REMOVE, _REPLACED = "+", "-", "="
 
@@ -109,13 +112,17 @@ def _changes(marks: str, lines: Sequence[bytes]) -> Iterator[Change]:
         replaces = []
 
 
-def list_waiting(store: Store) -> list[Listed]:
+def list_waiting(store: Store, now: datetime) -> list[Listed]:
     """List what waits, oldest first, so that nothing waits for ever; the names' order would favour some streams.
+
+    What is older than an invocation can live is nobody's: its owner is dead, and its batch is delivered again. It is
+    left to collection, since a removal that came after it may have been forgotten by now, and a row would come back.
 
     Raises:
         Unavailable: the store did not answer.
     """
-    return sorted(store.list(PENDING_PREFIX), key=lambda listed: (listed.modified, listed.key))
+    alive = (listed for listed in store.list(PENDING_PREFIX) if listed.modified > now - WAITING_LIVES)
+    return sorted(alive, key=lambda listed: (listed.modified, listed.key))
 
 
 def take(store: Store, listed: Iterable[Listed], but: Container[str], columns: tuple[str, ...]) -> list[Waiting]:

@@ -1,6 +1,6 @@
 """Waiting objects: a segment's changes as finished lines, for whoever leads."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -87,7 +87,9 @@ def test_a_leader_takes_all_but_its_own_that_is_written_for_its_columns(store: M
         _put(store, name)
     _put(store, "other-schema", NAMES[:5])
     store.put_new("pending/torn", b"x", "text/plain")
-    assert [waiting.name for waiting in take(store, list_waiting(store), {"pending/own"}, NAMES)] == ["a", "b"]
+    assert [
+        waiting.name for waiting in take(store, list_waiting(store, datetime.now(UTC)), {"pending/own"}, NAMES)
+    ] == ["a", "b"]
 
 
 def test_what_another_leader_took_first_is_passed_over(store: MemoryStore) -> None:
@@ -96,7 +98,9 @@ def test_what_another_leader_took_first_is_passed_over(store: MemoryStore) -> No
     _put(store, "b")
     watched = WatchedStore(store)
     watched.on("get", "pending/a", first(lambda: store.delete(["pending/a"])))
-    assert [waiting.name for waiting in take(watched, list_waiting(store), {"pending/own"}, NAMES)] == ["b"]  # type: ignore[arg-type]
+    assert [
+        waiting.name for waiting in take(watched, list_waiting(store, datetime.now(UTC)), {"pending/own"}, NAMES)
+    ] == ["b"]  # type: ignore[arg-type]
 
 
 def test_a_store_that_does_not_answer_stops_the_leader(store: MemoryStore) -> None:
@@ -105,7 +109,7 @@ def test_a_store_that_does_not_answer_stops_the_leader(store: MemoryStore) -> No
     watched = WatchedStore(store)
     watched.on("get", "pending/a", refuse(Unavailable("SlowDown")))
     with pytest.raises(Unavailable):
-        take(watched, list_waiting(store), {"pending/own"}, NAMES)  # type: ignore[arg-type]
+        take(watched, list_waiting(store, datetime.now(UTC)), {"pending/own"}, NAMES)  # type: ignore[arg-type]
 
 
 def test_a_leader_takes_no_more_than_it_can_merge(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,9 +118,27 @@ def test_a_leader_takes_no_more_than_it_can_merge(store: MemoryStore, monkeypatc
         _put(store, f"{number}")
     size = store.head("pending/0").size
     monkeypatch.setattr(pending, "TAKE_SEGMENTS", 4)
-    assert [waiting.name for waiting in take(store, list_waiting(store), {"pending/1"}, NAMES)] == ["0", "2", "3", "4"]
+    assert [waiting.name for waiting in take(store, list_waiting(store, datetime.now(UTC)), {"pending/1"}, NAMES)] == [
+        "0",
+        "2",
+        "3",
+        "4",
+    ]
     monkeypatch.setattr(pending, "TAKE_BYTES", 2 * size)
-    assert [waiting.name for waiting in take(store, list_waiting(store), {"pending/1"}, NAMES)] == ["0", "2"]
+    assert [waiting.name for waiting in take(store, list_waiting(store, datetime.now(UTC)), {"pending/1"}, NAMES)] == [
+        "0",
+        "2",
+    ]
+
+
+def test_what_a_dead_function_left_is_not_taken() -> None:
+    """It may be days old: a removal that came after it may be forgotten by now, and its row would come back."""
+    moment = START
+    store = MemoryStore(lambda: moment)
+    _put(store, "dead")
+    moment += pending.WAITING_LIVES
+    _put(store, "alive")
+    assert [listed.key for listed in list_waiting(store, moment)] == ["pending/alive"]
 
 
 def test_what_waits_longest_is_taken_first() -> None:
@@ -125,7 +147,7 @@ def test_what_waits_longest_is_taken_first() -> None:
     store = MemoryStore(lambda: START + timedelta(seconds=next(seconds)))
     for name in ("a", "d", "c", "b"):
         _put(store, name)
-    assert [waiting.name for waiting in take(store, list_waiting(store), {"pending/own"}, NAMES)] == [
+    assert [waiting.name for waiting in take(store, list_waiting(store, START), {"pending/own"}, NAMES)] == [
         "b",
         "d",
         "c",
