@@ -27,7 +27,8 @@ commit may, so that under constant load the work goes around. An exporter whose 
 publishes like any other, so that the leader can go on leading. Only who is delivered again is relied upon: an
 operator's command does not claim, and leads nobody. So
 - the last version is always published in the end: whoever's changes a commit holds saw it published, or left it to one
-  who sees to it later, or its batch comes again;
+  who sees to it later, or its batch comes again. One case is left: Lambda ran a batch twice, the one was done, the
+  other claimed P and died. The exporter's schedule publishes what is behind then, and no commit is needed for it;
 - there is one copy in flight, and one more for each operator's command and each claim that outlived CLAIM_SECONDS.
   If-Match holds all the same.
 """

@@ -218,6 +218,17 @@ def test_an_empty_batch_is_a_success_without_a_store_call(
     assert emf(capsys)["Events"] == [0]
 
 
+def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore) -> None:
+    """Whoever promised to publish may have died without being delivered again; no further event need come."""
+    behind = commit(make_ledger(store), [insert(1)])
+    assert "image-data.csv" not in store.objects
+    assert exporter.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, Context()) == {
+        "batchItemFailures": []
+    }
+    assert read_csv(store) == model_csv([item(1)])
+    assert read_root(store) == behind.root
+
+
 @pytest.mark.parametrize("error", [Unavailable("SlowDown"), ManifestLost("manifest.json is missing")])
 def test_a_batch_that_cannot_be_promised_fails_whole(
     error: Exception, watched: WatchedStore, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
