@@ -218,7 +218,7 @@ def test_an_empty_batch_is_a_success_without_a_store_call(
     assert emf(capsys)["Events"] == [0]
 
 
-def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore) -> None:
+def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, watched: WatchedStore) -> None:
     """Whoever promised to publish may have died without being delivered again; no further event need come."""
     behind = commit(make_ledger(store), [insert(1)])
     assert "image-data.csv" not in store.objects
