@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from image_processor.catalog import Catalog
 from image_processor.handler import handler
 from image_processor.intake import Intake
+from infra.local.memory_tables import KEYS
 from infra.local.photos import survey
-from memory_tables import KEYS
 
 EVENTS = Path(__file__).parent / "events"
 PHOTOS = [photo.body for photo in survey(4)]

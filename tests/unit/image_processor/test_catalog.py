@@ -14,7 +14,7 @@ from catalog_model import PLENTY, Waits, absent, catalog_of, check_lists, check_
 from image_processor.catalog import ATTEMPTS, RESERVE_S, Catalog, Written
 from image_processor.errors import CatalogContended, CatalogRefused, CatalogUnavailable, OutOfTime
 from image_processor.tables import Fact, Outcome
-from memory_tables import KEYS, MemoryTables, refusal
+from infra.local.memory_tables import KEYS, MemoryTables, refusal
 
 
 def test_an_answer_lost_on_the_way_is_recognised_as_our_own_success(catalog: Catalog, tables: MemoryTables) -> None:

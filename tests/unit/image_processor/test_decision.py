@@ -30,7 +30,7 @@ from image_processor.catalog import Catalog, Written
 from image_processor.decision import TOMBSTONE_DAYS
 from image_processor.errors import CatalogContended, CatalogDamaged
 from image_processor.tables import UNREAD, Fact, Outcome, Present
-from memory_tables import MemoryTables, refusal
+from infra.local.memory_tables import MemoryTables, refusal
 
 # ---- histories ------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""DynamoDB in memory, for the catalog: atomic under threads, which moto is not, and open to faults."""
+"""DynamoDB in memory, for the catalog: atomic under threads, which moto is not, open to faults, and with a stream."""
 
 import copy
 import re
@@ -20,6 +20,7 @@ class MemoryTables:
         after: the same once it is carried out: what is raised here is a lost answer.
         calls: names of the requests so far.
         tokens: knows requests again by their token, as DynamoDB does.
+        stream: called with an item of `Images` before and after each change, in order (None: it is not there).
     """
 
     def __init__(self, *, tokens: bool = True) -> None:
@@ -28,18 +29,22 @@ class MemoryTables:
         self.after: Callable[[str, dict[str, Any]], None] = lambda name, arguments: None
         self.calls: list[str] = []
         self.tokens = tokens
+        self.stream: Callable[[dict[str, Any] | None, dict[str, Any] | None], None] = lambda old, new: None
         self._done: set[str] = set()
         self._lock = threading.RLock()
 
     @property
     def images(self) -> dict[str, dict[str, Any]]:
+        """Items of `Images` by etag."""
         return self.tables["images-table"]
 
     @property
     def objects(self) -> dict[str, dict[str, Any]]:
+        """Items of `Objects` by object."""
         return self.tables["objects-table"]
 
     def get_item(self, **arguments: Any) -> dict[str, Any]:
+        """Read an item."""
         assert arguments["ConsistentRead"] is True
         self.calls.append("get_item")
         self.before("get_item", arguments)
@@ -50,6 +55,7 @@ class MemoryTables:
         return {"Item": item} if item else {}
 
     def transact_write_items(self, **arguments: Any) -> dict[str, Any]:
+        """Write all or nothing."""
         self.calls.append("transact_write_items")
         self.before("transact_write_items", arguments)
         with self._lock:
@@ -75,12 +81,16 @@ class MemoryTables:
         if any(reason["Code"] != "None" for reason in reasons):
             raise refusal("TransactionCanceledException", 400, reasons)
         for (verb, write), (table, key) in zip(writes, places, strict=True):
+            old = copy.deepcopy(self.tables[table].get(key))
             if verb == "Delete":
                 self.tables[table].pop(key, None)
             elif verb == "Put":
                 self.tables[table][key] = copy.deepcopy(write["Item"])
             else:
                 _update(write, self.tables[table].setdefault(key, copy.deepcopy(write["Key"])))
+            new = copy.deepcopy(self.tables[table].get(key))
+            if table == "images-table" and old != new:
+                self.stream(old, new)
 
     def _place(self, write: dict[str, Any]) -> tuple[str, str]:
         key = KEYS[write["TableName"]]

@@ -1,0 +1,225 @@
+"""Many images as S3 events through both functions' own code, in one process at full speed, and the CSV compared.
+
+usage: ./infra/bench load [--images N]
+
+A bucket in memory sees N uploads of distinct synthetic photos; on the way 2 % are overwritten and 2 % deleted. Of the
+events, 5 % are delivered twice and 5 % late, out of order. ImageProcessor's code reads the photos and writes the
+tables (in memory, with DynamoDB's conditions and a stream), CsvExporter's code exports the stream in batches of 1,000
+to a store in memory. In the end image-data.csv must be what a plain model makes of the bucket and the table. The last
+line is one JSON object: images, events, seconds, images_per_second, rows, equal.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import logging
+import random
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+
+from botocore.exceptions import ClientError  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import track  # noqa: E402
+from rich.table import Table  # noqa: E402
+
+from csv_exporter.handler import export, logger, metrics  # noqa: E402
+from image_processor.catalog import Catalog  # noqa: E402
+from image_processor.intake import Intake  # noqa: E402
+from image_processor.notification import parse  # noqa: E402
+from infra.local.images import STREAM  # noqa: E402
+from infra.local.memory_tables import MemoryTables  # noqa: E402
+from infra.local.photos import survey  # noqa: E402
+from infra.local.sparse_store import SparseStore  # noqa: E402
+from ledger.ledger import Ledger, no_limit  # noqa: E402
+from ledger.manifest import CSV_KEY  # noqa: E402
+from ledger.row import RowEncoder, header  # noqa: E402
+
+OVERWRITTEN, DELETED, TWICE, LATE = 0.02, 0.02, 0.05, 0.05
+BATCH = 1_000
+LATE_BY = 2_000  # events that overtake a late one, at most
+SHOTS = 2_000  # photos that are made; the images are these with a few bytes more behind their end
+BUCKET = "photos"
+
+console = Console(highlight=False)
+
+
+class MemoryBucket:
+    """The images bucket: the one call that reads a photo, and the events that S3 would send."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, tuple[bytes, str]] = {}
+        self._sequence = 0
+
+    def put(self, key: str, body: bytes) -> str:
+        """Write an object; give the message that tells of it."""
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        self.objects[key] = (body, etag)
+        return self._message("ObjectCreated:Put", key, {"size": len(body), "eTag": etag})
+
+    def delete(self, key: str) -> str:
+        """Delete an object; give the message that tells of it."""
+        del self.objects[key]
+        return self._message("ObjectRemoved:Delete", key, {})
+
+    def get_object(self, Key: str, Range: str, IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Read a range of an object, pinned to an ETag."""
+        if Key not in self.objects:
+            raise _refusal("NoSuchKey", 404)
+        body, etag = self.objects[Key]
+        if IfMatch.strip('"') not in ("", etag):
+            raise _refusal("PreconditionFailed", 412)
+        first, last = (int(end) for end in Range.removeprefix("bytes=").split("-"))
+        part = body[first : last + 1]
+        return {
+            "Body": io.BytesIO(part),
+            "ContentLength": len(part),
+            "ContentRange": f"bytes {first}-{first + len(part) - 1}/{len(body)}",
+            "ETag": f'"{etag}"',
+            "LastModified": datetime(2026, 11, 25, tzinfo=UTC),
+        }
+
+    def _message(self, name: str, key: str, entity: dict[str, Any]) -> str:
+        self._sequence += 1
+        described = {"key": quote_plus(key, safe="/"), "sequencer": f"{self._sequence:018X}", **entity}
+        record = {
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "awsRegion": "eu-west-1",
+            "eventTime": "2026-11-25T08:00:00.000Z",
+            "eventName": name,
+            "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": BUCKET}, "object": described},
+        }
+        return json.dumps({"Records": [record]})
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the load, compare, print a table and the JSON line."""
+    parser = argparse.ArgumentParser(prog="load", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--images", type=int, default=50_000)
+    images = parser.parse_args(argv).images
+    logger.setLevel(logging.ERROR)
+    bucket, tables, store = MemoryBucket(), MemoryTables(), SparseStore()
+    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
+    records = _stream(tables)
+    ledger = Ledger(store)
+    events, exported = 0, 0
+    began = time.perf_counter()
+    for message in _delivered(track(_life(bucket, images), "uploading", total=images, console=console), images):
+        for event in parse(message).events:
+            intake.take(event, lambda: 60.0)
+            events += 1
+        while len(records) >= BATCH:
+            exported += _export(ledger, records, BATCH)
+    while records:
+        exported += _export(ledger, records, min(BATCH, len(records)))
+    seconds = time.perf_counter() - began
+    equal = _is_right(store, tables, bucket)
+    table = Table(
+        "images", "S3 events", "stream records", "rows", "seconds", "images/s", "equal to the model", box=None
+    )
+    rows = len(tables.images)
+    table.add_row(f"{images:,}", f"{events:,}", f"{exported:,}", f"{rows:,}", f"{seconds:.1f}",
+                  f"{images / seconds:,.0f}", "yes" if equal else "NO")  # fmt: skip
+    console.print(table)
+    result = {"images": images, "events": events, "seconds": round(seconds, 1)}
+    print(json.dumps(result | {"images_per_second": round(images / seconds), "rows": rows, "equal": equal}))
+    return 0 if equal else 1
+
+
+def _life(bucket: MemoryBucket, images: int) -> Iterator[list[str]]:
+    """Upload, overwrite and delete; give the messages of each step."""
+    chance = random.Random(1)
+    shots = [photo.body for photo in survey(min(SHOTS, images), seed=3)]
+    keys: list[str] = []
+    for number in range(images):
+        keys.append(f"site {number % 7}/DJI_{number:06d}.JPG")
+        messages = [bucket.put(keys[-1], shots[number % len(shots)] + b"%d" % number)]
+        if chance.random() < OVERWRITTEN:
+            messages.append(bucket.put(chance.choice(keys), shots[number % len(shots)] + b"again %d" % number))
+        if chance.random() < DELETED:
+            place = chance.randrange(len(keys))
+            keys[place], keys[-1] = keys[-1], keys[place]
+            messages.append(bucket.delete(keys.pop()))
+        yield messages
+
+
+def _delivered(steps: Iterator[list[str]], images: int) -> Iterator[str]:
+    """Deliver messages as S3 and SQS may: some twice, some late."""
+    chance = random.Random(2)
+    late: deque[tuple[int, str]] = deque()
+    for number, messages in enumerate(steps):
+        for message in messages:
+            if chance.random() < LATE:
+                late.append((number + chance.randint(1, LATE_BY), message))
+            else:
+                yield message
+            if chance.random() < TWICE:
+                late.append((number + chance.randint(0, LATE_BY), message))
+        for _ in range(len(late)):
+            due, message = late.popleft()
+            if due <= number or number == images - 1:
+                yield message
+            else:
+                late.append((due, message))
+
+
+def _stream(tables: MemoryTables) -> deque[dict[str, Any]]:
+    """Gather the table's stream records."""
+    records: deque[dict[str, Any]] = deque()
+    count = 0
+
+    def tell(old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
+        nonlocal count
+        count += 1
+        images = {name: image for name, image in (("NewImage", new), ("OldImage", old)) if image}
+        record = {
+            "ApproximateCreationDateTime": int(time.time()),
+            "Keys": {"etag": next(iter(images.values()))["etag"]},
+            "SequenceNumber": f"{count:021d}",
+            "SizeBytes": 100,
+            "StreamViewType": "NEW_AND_OLD_IMAGES",
+            **images,
+        }
+        name = "REMOVE" if new is None else "INSERT" if old is None else "MODIFY"
+        records.append({"eventID": f"{count:032x}", "eventName": name, "eventSourceARN": STREAM, "dynamodb": record})
+
+    tables.stream = tell
+    return records
+
+
+def _export(ledger: Ledger, records: deque[dict[str, Any]], count: int) -> int:
+    batch = [records.popleft() for _ in range(count)]
+    answer = export(ledger, {"Records": batch}, no_limit)
+    metrics.clear_metrics()
+    if answer["batchItemFailures"]:
+        raise AssertionError("a batch was not committed")
+    return count
+
+
+def _is_right(store: SparseStore, tables: MemoryTables, bucket: MemoryBucket) -> bool:
+    """Compare the CSV with the table's items, and these with the bucket."""
+    encoder = RowEncoder(ledger_columns := Ledger(store).load_root()[0].columns)
+    model = header(ledger_columns) + b"".join(sorted(encoder.line(item) for item in tables.images.values()))
+    published = store.get(CSV_KEY)
+    assert published is not None
+    held = [etag for _, etag in bucket.objects.values()]
+    copies = sum(int(item["copies"]["N"]) for item in tables.images.values())
+    return published.body == model and set(held) == set(tables.images) and len(held) == copies
+
+
+def _refusal(code: str, status: int) -> ClientError:
+    answer = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, "GetObject")  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
