@@ -70,7 +70,7 @@ class MemoryTables:
         places = [self._place(write) for _, write in writes]
         if len(set(places)) < len(places):
             raise refusal("ValidationException", 400)
-        reasons = []
+        reasons: list[dict[str, Any]] = []
         for (_, write), (table, key) in zip(writes, places, strict=True):
             item = self.tables[table].get(key)
             if _holds(write, item or {}):
@@ -105,7 +105,7 @@ def refusal(code: str, status: int, reasons: list[dict[str, Any]] | None = None,
     }
     if reasons is not None:
         response["CancellationReasons"] = reasons
-    return ClientError(response, "TransactWriteItems")  # type: ignore[arg-type]
+    return ClientError(response, "TransactWriteItems")
 
 
 def _holds(write: dict[str, Any], item: dict[str, Any]) -> bool:
