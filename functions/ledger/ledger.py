@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TypeVar, overload
 
 from ledger.errors import Damaged, ManifestLost, NotFound, Refused
@@ -55,7 +56,7 @@ class Ledger:
     _contended_until: float = float("-inf")
 
     def __post_init__(self) -> None:
-        self.objects = Objects(self.store)
+        self.objects = Objects(self.store, now=lambda: datetime.fromtimestamp(self.now(), UTC))
 
     def load_root(self) -> tuple[Root, str]:
         """Read the root and its ETag; a ledger that has none yet gets an empty one.

@@ -113,7 +113,7 @@ class Exporters:
         simulation = self.simulation
         chance = random.Random(f"{self.traffic.seed} {name}")
         store = SimulatedStore(self.store, simulation, self.network, self._keys, self._heard)
-        ledger = Ledger(
+        return Ledger(
             store,
             new_id=lambda: f"{chance.getrandbits(64):016x}",
             sleep=simulation.sleep,
@@ -121,8 +121,6 @@ class Exporters:
             monotonic=lambda: simulation.time,
             now=lambda: simulation.now().timestamp(),
         )
-        ledger.objects.now = simulation.now
-        return ledger
 
     def _export(self, number: int) -> None:
         ledger = self.ledger(f"exporter {number}")

@@ -197,7 +197,6 @@ class Simulation:
         made.sleep = self.stage.wait
         made.now = self.seconds
         made.monotonic = self.seconds
-        made.objects.now = lambda: self.stage.now
         self._restart(made, seconds)
         return made
 
@@ -405,7 +404,6 @@ class Simulation:
             assert read_csv(self.store) == read_rows(self.store), "every batch was done, so the CSV shows the root"
         operator = make_ledger(self.store, self.seed, self.settings.targets)
         operator.sleep = self._pass_time
-        operator.objects.now = lambda: self.stage.now
         operator.now = operator.monotonic = self.seconds
         done = redrive_batches(operator)
         assert done.left == {}

@@ -156,7 +156,7 @@ class World:
         store = FaultStore(self.store, self.faults, name)
         ledger = make_ledger(store, seed=self._starts, targets=self.targets)  # type: ignore[arg-type]
         ledger.sleep = lambda seconds: self._sleep(name, seconds)
-        ledger.objects.now = lambda: self.now
+        ledger.now = lambda: self.now.timestamp()
         self._running[name] = Process(store, ledger)
         return self._running[name]
 

@@ -1,10 +1,11 @@
 """Loading the root: first run, warm, lost, emptied, damaged, newer."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
-from factories import insert, make_ledger
+from factories import START, insert, make_ledger
 from infra.local.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged, ManifestLost, NewerFormat, NotFound, Refused, Unavailable, Unknown
@@ -145,3 +146,10 @@ def test_the_first_error_of_two_things_at_once_is_raised(store: MemoryStore) -> 
 def test_no_limit_is_not_zero() -> None:
     assert no_limit() is None
     assert Root().version == 0
+
+
+def test_a_ledgers_objects_go_by_its_clock(store: MemoryStore) -> None:
+    """One clock says what is young, what waits too long and what claim is nobody's: tests and simulations set it."""
+    ledger = make_ledger(store)
+    ledger.now = lambda: START.timestamp() + 90
+    assert ledger.objects.now() == START + timedelta(seconds=90)
