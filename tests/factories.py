@@ -2,11 +2,14 @@
 
 import random
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.local.memory_store import MemoryStore
+from ledger.change import Event
 from ledger.columns import NAMES
+from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.row import RowEncoder, header
@@ -86,6 +89,18 @@ def model_csv(items: Iterable[Item], columns: Sequence[str] = NAMES) -> bytes:
     """Write the CSV as a plain reference would: encode the final items and sort the lines."""
     encoder = RowEncoder(columns)
     return header(columns) + b"".join(sorted(encoder.line(one) for one in items))
+
+
+def leave_waiting(dying: Ledger, events: Sequence[Event]) -> None:
+    """Let an exporter that met others leave its changes in `pending/`, and die while it waits for a leader."""
+
+    def die(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    dying.met_others()
+    dying.sleep = die
+    with suppress(KeyboardInterrupt):
+        commit(dying, events)
 
 
 def make_ledger(store: MemoryStore, seed: int = 1, targets: Targets | None = None) -> Ledger:

@@ -1,19 +1,20 @@
 """The bytes of image-data.csv: put whole, or assembled inside S3 from the present one and from what changed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import cast
 
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
 from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, pages_to_compare, parts, pieces
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, Root
+from ledger.memory import UPLOAD_BYTES
 from ledger.row import header
 from ledger.store import Stored
 
 CSV_TYPE = "text/csv; charset=utf-8"
-# Bytes of parts that pass through the function and are in memory at once.
-UPLOAD_BYTES = 32 << 20
 
 
 def size_of(root: Root) -> int:
@@ -120,24 +121,28 @@ def _groups(made: Sequence[Part]) -> Iterator[dict[int, Part]]:
 
 
 def _write_parts(ledger: Ledger, upload: str, group: dict[int, Part], etag: str | None, moved: Moved) -> dict[int, str]:
-    """Copy and upload the parts of a group, all at a time, after reading at a time what the uploads need."""
-    pieces_needed = {piece for part in group.values() if isinstance(part, Upload) for piece in part.pieces}
-    bodies = dict(
-        zip(pieces_needed, ledger.store.map(lambda piece: _bytes(ledger, piece, etag), pieces_needed), strict=True)
-    )
+    """Make the parts of a group: read what the uploads need while S3 copies, then upload, each all at a time."""
+    uploads = {number: part for number, part in group.items() if isinstance(part, Upload)}
+    needed = list({piece for part in uploads.values() for piece in part.pieces})
+    copies = {number: part for number, part in group.items() if isinstance(part, Copy)}
 
-    def write(item: tuple[int, Part]) -> str:
-        number, part = item
-        if isinstance(part, Copy):
-            assert etag is not None
-            tag = ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last)
-            moved.copied += part.size
-            return tag
-        body = b"".join([bodies[piece] for piece in part.pieces])
-        moved.uploaded += len(body)
-        return ledger.store.upload_part(CSV_KEY, upload, number, body)
+    def copy(number: int, part: Copy) -> str:
+        assert etag is not None
+        return ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last)
 
-    return dict(zip(group, ledger.store.map(write, group.items()), strict=True))
+    calls: list[Callable[[], bytes | str]] = [partial(_bytes, ledger, piece, etag) for piece in needed]
+    calls += [partial(copy, *item) for item in copies.items()]
+    done = ledger.store.map(lambda call: call(), calls)
+    bodies = dict(zip(needed, cast(Sequence[bytes], done), strict=False))
+    tags = dict(zip(copies, cast(Sequence[str], done[len(needed) :]), strict=True))
+
+    def write(number: int, part: Upload) -> str:
+        return ledger.store.upload_part(CSV_KEY, upload, number, b"".join([bodies[piece] for piece in part.pieces]))
+
+    tags |= zip(uploads, ledger.store.map(lambda item: write(*item), uploads.items()), strict=True)
+    moved.copied += sum(part.size for part in copies.values())
+    moved.uploaded += sum(part.size for part in uploads.values())
+    return tags
 
 
 def _bytes(ledger: Ledger, piece: Piece, etag: str | None) -> bytes:

@@ -5,14 +5,17 @@ last seconds, leaves its changes in `pending/<segment>` (create-only) and queues
 
 1. Wait a jittered moment and read the root. Its `merged` names the segment: a leader took it along, done.
 2. Claim to lead on this very root: `leading/<root>`, create-only.
-   - Got it: take what waits, oldest first, bounded in bytes (`pending.take`), merge it with the own changes and swap.
-     Won: the root's `merged` names all that were taken. Refused: somebody who does not queue was faster; queue again.
+   - Got it: read what waits, oldest first, bounded in bytes, until nearly as many are there as the last commit merged:
+     they were all let go by that commit and come back within a moment, and what is merged at once is written once.
+     Batches of one moment cover the same rows: merged one after the other, each would rewrite what the last one wrote.
+     Then merge all with the own changes and swap. Won: the root's `merged` names all that were taken. Refused, or the
+     root is another by now: somebody who does not queue was faster; queue again.
    - Exists: somebody leads on this root. Look at the root again in short, jittered intervals until it is another one,
      then 1. If it stays for longer than a leader can take, the leader has died: lead without the claim.
-3. A leader goes on: it claims each root that it is about to write, before it stands, and once it has won takes what
-   waits by then. The shards at the tail are in its memory, where another leader would have to read them first. After a
-   bounded number of commits others may lead.
-4. It deletes the waiting objects that it committed, and its claims. What a dead leader left, the next one takes.
+3. The leader deletes the waiting objects that it committed, and its claim. What a dead leader left, the next one takes.
+
+Whoever does not queue yet looks for a claim while it writes, and queues if there is one: a batch alone is quicker than
+a leader, who would always be refused.
 
 A claim is no lock: it saves work and guards nothing. Two leaders are as safe as two exporters, by the swap alone.
 """
@@ -22,21 +25,22 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ledger.change import Change
-from ledger.errors import Unavailable
+from ledger.errors import NotFound, Unavailable
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from ledger.pending import Waiting, encode, list_waiting, take
+from ledger.pending import Taken, Waiting, encode, list_waiting
 from ledger.store import Listed
 
 LEADING_PREFIX = "leading/"
 # Before the first look at the root: spreads those that were refused by the same swap, so that few claim at once.
 FIRST_WAIT_SECONDS = 0.1
-# Between two looks at a root that somebody leads on: a leader takes 0.3 to 1 s.
+# Between two looks at a root that somebody leads on, and of a leader at what waits.
 LOOK_SECONDS = 0.1
 # Whoever has not swapped after so many looks (4 s) has died, or is so slow that a second leader does no harm.
 LEADER_LOOKS = 24
-# Commits of one leader in a row: its own batch's successors wait meanwhile.
-LEADER_COMMITS = 4
+# A leader waits until this part of those that the last commit merged is there again, but not for longer.
+GATHERED = 0.9
+GATHER_SECONDS = 0.6
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -79,23 +83,23 @@ class Queue:
             self._left = True
             ledger.sleep(FIRST_WAIT_SECONDS * ledger.chance())
         root, etag = ledger.load_root()
-        if self.own.name in root.merged or root.columns != self.own.columns:
+        if self._is_over(root) or not self._may_lead(root):
             return root, etag, None
-        return root, etag, self._lead(root)
+        return self._gather(root)
 
-    def claim_next(self, root: Root) -> dict[str, bytes]:
-        """Give the claim, by key, to be written before this root, on which this leader will go on, if it may."""
-        if not 0 < len(self._claims) < LEADER_COMMITS:
-            return {}
-        self._claims.append(f"{LEADING_PREFIX}{root.name}")
-        return {self._claims[-1]: self.own.name.encode()}
+    def is_led(self, root: Root) -> bool:
+        """Say whether somebody leads on this root; whoever queues knows already, and nobody queues twice for this."""
+        if self._left or not self._leads:
+            return False
+        try:
+            self._ledger.store.head(f"{LEADING_PREFIX}{root.name}")
+        except NotFound:
+            return False
+        return True
 
-    def go_on(self, committed: Sequence[Waiting], root: Root) -> list[Waiting]:
-        """Note what is committed; give what else waits, if this exporter has claimed to lead on this root, too."""
-        self._done += [waiting.key for waiting in committed if self._left or waiting is not self.own]
-        if f"{LEADING_PREFIX}{root.name}" not in self._claims:
-            return []
-        return self._take(self._list(), root)
+    def committed(self, taken: Sequence[Waiting]) -> None:
+        """Note what is committed."""
+        self._done += [waiting.key for waiting in taken if self._left or waiting is not self.own]
 
     def leave(self) -> None:
         """Delete what waited and is committed, and the claims."""
@@ -106,25 +110,32 @@ class Queue:
     def _list(self) -> list[Listed]:
         return list_waiting(self._ledger.store, self._ledger.objects.now())
 
-    def _take(self, listed: Sequence[Listed], root: Root) -> list[Waiting]:
-        return take(self._ledger.store, listed, {self.own.key, *self._done}, root.columns)
+    def _is_over(self, root: Root) -> bool:
+        return self.own.name in root.merged or root.columns != self.own.columns
 
-    def _lead(self, root: Root) -> list[Waiting] | None:
-        """Claim to lead on this root; give what waits, or None if somebody else leads."""
-        ledger, claim = self._ledger, f"{LEADING_PREFIX}{root.name}"
+    def _may_lead(self, root: Root) -> bool:
+        """Claim to lead on this root; otherwise say whether whoever did has had his time."""
         if root.name == self._led_by_others:
             self._looks += 1
-            if self._looks < LEADER_LOOKS:
-                return None
-            listed = self._list()
-        elif claim in self._claims:
-            listed = self._list()
-        else:
-            claimed, listed = ledger.together(
-                lambda: ledger.store.put_new(claim, self.own.name.encode(), _TEXT), self._list
-            )
-            if not claimed:
-                self._led_by_others, self._looks = root.name, 0
-                return None
+            return self._looks >= LEADER_LOOKS
+        claim = f"{LEADING_PREFIX}{root.name}"
+        if claim in self._claims:
+            return True
+        if self._ledger.store.put_new(claim, self.own.name.encode(), _TEXT):
             self._claims.append(claim)
-        return self._take(listed, root)
+            return True
+        self._led_by_others, self._looks = root.name, 0
+        return False
+
+    def _gather(self, root: Root) -> tuple[Root, str, list[Waiting] | None]:
+        """Read what waits while others come; give it, or None if the root is another by now."""
+        ledger, taken = self._ledger, Taken(self.own.key, root.merged)
+        until = ledger.monotonic() + GATHER_SECONDS
+        while True:
+            (present, etag), listed = ledger.together(ledger.load_root, self._list)
+            if present.name != root.name:
+                return present, etag, None
+            taken.read(ledger.store, listed)
+            if taken.is_enough(GATHERED * len(root.segments)) or ledger.monotonic() >= until:
+                return root, etag, taken.of(root.columns)
+            ledger.sleep(LOOK_SECONDS)

@@ -60,7 +60,7 @@ class Report:
         comes_again: whether the batch is delivered again until commit and publish have succeeded.
         counts: what became of the changes.
         commits: roots written (a batch that touches many shards takes several).
-        conflicts: swaps refused.
+        conflicts: swaps refused, or left out because somebody leads.
         combined: a leader committed the rest of this batch.
         led: segments of others that were merged along.
         quarantined: keys of the events put aside.
@@ -111,9 +111,7 @@ class _StreamBatch:
         self.events = events
         self.segment: Segment = segment_of(events)
         self.newest_event = max(map(event_time, events))
-        self.streams: dict[str, str] = {}
-        for event in events:
-            raise_highest(self.streams, stream_of(event), sequence_number(event))
+        self.streams = _highest(events)
         self.gaps = _late(events, arrived)
         self.bad: list[tuple[Event, str]] = []
         self._per_event: list[list[Change]] = []
@@ -203,7 +201,9 @@ class _Commit:
                 continue
             report.counts.add(merged.counts)
             self._mine = [change for change in self._mine if change.key > merged.last]
-            todo = merged.rest or self._go_on()
+            todo = merged.rest
+            if not todo:
+                self._end()
         report.root = self._root
         self._queue.leave()
         return report
@@ -237,28 +237,37 @@ class _Commit:
         return fold([*self._mine, *others]) if others else self._mine
 
     def _write_and_swap(self, merged: Merged) -> bool:
-        """Write what was merged, and the root; say whether it stands."""
+        """Write what was merged, and unless somebody leads the root; say whether it stands."""
         ledger = self._ledger
         candidate = _candidate(ledger, self._root, merged, self._taken, self._own)
-        more = {candidate.copy_key: encode_root(candidate), **self._queue.claim_next(candidate)}
-        ledger.objects.write(merged.pages, merged.shards, more)
+        copy = {candidate.copy_key: encode_root(candidate)}
+        if ledger.objects.write(merged.pages, merged.shards, copy, lambda: self._queue.is_led(self._root)):
+            return False  # whoever leads takes longer than a batch alone, and would always be refused
         self._root, self._etag, won = _swap(ledger, candidate, self._etag)
         self._report.commits += won
         return won
 
-    def _go_on(self) -> list[Change]:
-        """All that was taken is committed: give what else waits, if this exporter leads and may go on."""
-        others = [waiting for waiting in self._taken if waiting is not self._own]
-        self._report.led += len(others)
-        if others:
+    def _end(self) -> None:
+        """All that was taken is committed."""
+        self._report.led += len(self._taken) - 1
+        if len(self._taken) > 1:
             self._ledger.met_others()
-        return self._take(self._queue.go_on(self._taken, self._root))
+        self._queue.committed(self._taken)
 
     def _put_aside(self) -> None:
         """Put the events that are bad under the present columns aside."""
         store, kept = self._ledger.store, self._report.quarantined
         put = store.map(lambda bad: quarantine(store, *bad), self._batch.bad)
         kept += [key for key in put if key not in kept]
+
+
+def _highest(events: Sequence[Event]) -> dict[str, str]:
+    """Give the highest sequence number of each stream."""
+    numbers: dict[str, set[str]] = {}
+    for event in events:
+        numbers.setdefault(stream_of(event), set()).add(sequence_number(event))
+    usable = {stream: [one for one in found if one.isascii() and one.isdigit()] for stream, found in numbers.items()}
+    return {stream: max(found, key=int) for stream, found in usable.items() if found}
 
 
 def raise_highest(streams: dict[str, str], stream: str, number: str) -> None:

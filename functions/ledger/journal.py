@@ -50,7 +50,10 @@ class Segment:
 
 def segment_of(events: Sequence[Event]) -> Segment:
     """Make the segment of a batch (at least one record)."""
-    body = b"".join([_dump(event) + b"\n" for event in events])
+    try:
+        body = b"".join([orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE) for event in events])
+    except TypeError:  # see `_dump`
+        body = b"".join([_dump(event) + b"\n" for event in events])
     time = next(filter(None, map(event_time, events)), _NO_TIME)
     numbers = [_safe(sequence_number(event)) for event in (events[0], events[-1])]
     digest = hashlib.sha256(body).hexdigest()[:20]

@@ -1,5 +1,7 @@
 """Lines in key order, searched and counted as they lie: a shard is split into its lines only where that is needed."""
 
+_NEAR = 4096  # bytes of one or two rows
+
 
 def place(body: bytes, key: bytes, start: int = 0) -> int:
     """Find where in a shard's lines a key stands or belongs: the offset of the first line that is not before it.
@@ -12,15 +14,17 @@ def place(body: bytes, key: bytes, start: int = 0) -> int:
         key: to look for.
         start: offset of a line from which on to look.
     """
-    end = len(body)
-    middle = start  # changes often lie close together
+    end, step = len(body), _NEAR
+    middle = start
     while start < end:
         first = body.rfind(b"\n", start, middle) + 1 or start
         if body[first : first + len(key)] < key:  # ETags have no character before the comma, so this is a key's order
             start = body.index(b"\n", first) + 1
+            middle = min(start + step, (start + end) // 2)  # changes often lie close together
+            step *= 4
         else:
             end = first
-        middle = (start + end) // 2
+            middle = (start + end) // 2
     return start
 
 

@@ -9,14 +9,14 @@ either comes before the touch, which then makes the object anew, or is refused (
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from threading import Lock
 
 from ledger.errors import Damaged, NotFound, Refused, Unavailable, Unknown
 from ledger.manifest import Entry, decode_page, page_key, sha256, shard_key
+from ledger.memory import CACHE_BYTES
 from ledger.store import Store
 
-# A warm function keeps the tail shard, its page and what batches touch often. Far below the smallest memory setting.
-CACHE_BYTES = 64 << 20
 # What a decoded page weighs in memory against its bytes (measured: 1,000 entries of 180 bytes take 390 KB).
 _DECODED_PAGE_FACTOR = 2
 
@@ -72,8 +72,23 @@ class Objects:
         assert isinstance(body, bytes)
         return body
 
-    def write(self, pages: Mapping[str, bytes], shards: Mapping[str, bytes], others: Mapping[str, bytes]) -> None:
-        """Write new pages, shards and further immutable objects (by key), all at a time; existing ones are fine.
+    def write(
+        self,
+        pages: Mapping[str, bytes],
+        shards: Mapping[str, bytes],
+        others: Mapping[str, bytes],
+        beside: Callable[[], bool] = lambda: False,
+    ) -> bool:
+        """Write new pages, shards and further immutable objects, all at a time; existing ones are fine.
+
+        Args:
+            pages: by hash.
+            shards: by hash.
+            others: by key.
+            beside: something else to find out at the same time.
+
+        Returns:
+            What `beside` gave.
 
         Raises:
             Unavailable: the store did not answer.
@@ -83,11 +98,14 @@ class Objects:
             **{page_key(digest): (body, PAGE_TYPE) for digest, body in pages.items()},
             **{key: (body, PAGE_TYPE) for key, body in others.items()},
         }
-        self.store.map(lambda item: self.put(item[0], *item[1]), bodies.items())
+        calls: list[Callable[[], bool | None]] = [beside]
+        calls += [partial(self.put, key, *body) for key, body in bodies.items()]
+        answers = self.store.map(lambda call: call(), calls)
         for digest, body in shards.items():
             self._keep(shard_key(digest), body, len(body))
         for digest, body in pages.items():
             self._keep(page_key(digest), decode_page(body), len(body) * _DECODED_PAGE_FACTOR)
+        return bool(answers[0])
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Make sure that an object is there and that no collection under way deletes it.

@@ -4,7 +4,7 @@ A waiting object holds the changes as finished lines, so that a leader splits li
 then one leader can merge what forty exporters prepared.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,11 +14,10 @@ from ledger.change import Change
 from ledger.errors import Damaged, NotFound
 from ledger.journal import PENDING_PREFIX
 from ledger.manifest import Gap
+from ledger.memory import TAKE_BYTES
 from ledger.row import key_of, revision_of
 from ledger.store import Listed, Store
 
-# What one leader takes along: bounded in memory, and far below what a commit can merge within a second or two.
-TAKE_BYTES = 48 << 20
 TAKE_SEGMENTS = 100
 # The longest that a Lambda function may run: whoever left an older object waits no longer.
 WAITING_LIVES = timedelta(minutes=15)
@@ -125,23 +124,44 @@ def list_waiting(store: Store, now: datetime) -> list[Listed]:
     return sorted(alive, key=lambda listed: (listed.modified, listed.key))
 
 
-def take(store: Store, listed: Iterable[Listed], but: Container[str], columns: tuple[str, ...]) -> list[Waiting]:
-    """Read what waits, bounded, without the objects of some keys.
+class Taken:
+    """What a leader takes along, read bit by bit as it comes, bounded in segments and bytes.
 
-    Raises:
-        Unavailable: the store did not answer.
+    Args:
+        own: key of the leader's own waiting object, which it need not read.
+        merged: segments that the root holds already: their leader is about to delete what waited.
     """
-    keys: list[str] = []
-    size = 0
-    for one in listed:
-        if one.key in but:
-            continue
-        size += one.size
-        if len(keys) == TAKE_SEGMENTS or size > TAKE_BYTES:
-            break
-        keys.append(one.key)
-    found = store.map(lambda key: _read(store, key), keys)
-    return [waiting for waiting in found if waiting is not None and waiting.columns == columns]
+
+    def __init__(self, own: str, merged: Iterable[str]) -> None:
+        self._but = {own, *(PENDING_PREFIX + name for name in merged)}
+        self._found: dict[str, Waiting | None] = {}
+        self._size = 0
+        self._is_full = False
+
+    def is_enough(self, segments: float) -> bool:
+        """Say whether so many have come, the own one counted, or no more can be taken."""
+        return self._is_full or 1 + len(self._found) >= segments
+
+    def read(self, store: Store, listed: Iterable[Listed]) -> None:
+        """Read what is listed and was not read yet, up to the bounds.
+
+        Raises:
+            Unavailable: the store did not answer.
+        """
+        keys: list[str] = []
+        for one in listed:
+            if one.key in self._but or one.key in self._found:
+                continue
+            if len(self._found) + len(keys) == TAKE_SEGMENTS or self._size + one.size > TAKE_BYTES:
+                self._is_full = True
+                break
+            keys.append(one.key)
+            self._size += one.size
+        self._found |= zip(keys, store.map(lambda key: _read(store, key), keys), strict=True)
+
+    def of(self, columns: tuple[str, ...]) -> list[Waiting]:
+        """Give what was read and is written for these columns."""
+        return [waiting for waiting in self._found.values() if waiting is not None and waiting.columns == columns]
 
 
 def _read(store: Store, key: str) -> Waiting | None:

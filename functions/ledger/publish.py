@@ -22,10 +22,13 @@ that copies do not pile up, a publisher then first claims the present CSV, P, an
 Whoever finds P claimed leaves, if the CSV, read after its own commit, is P: then K replaces P only later, and its look
 at the root (step 6), later still, finds that commit. K goes on until the CSV shows the root. If K fails, its batch is
 delivered again and takes up the claim: the claim carries the batch's first sequence number. A claim older than an
-invocation can be (CLAIM_SECONDS) is nobody's. Before K claims again it waits a moment in which the author of a newer
-commit may, so that under constant load the work goes around. An exporter whose changes a leader committed (`combine`)
-publishes like any other, so that the leader can go on leading. Only who is delivered again is relied upon: an
-operator's command does not claim, and leads nobody. So
+invocation can be (CLAIM_SECONDS) is nobody's. An exporter whose changes a leader committed (`combine`) publishes like
+any other. Only who is delivered again is relied upon: an operator's command does not claim, and leads nobody.
+
+While K publishes, the records of its own stream wait, so under constant load the work must go around. K has no claim
+any more when it finds the root newer than its CSV. If changes wait then that this root does not hold (`pending/`),
+they will be committed after this look, and whoever they belong to will publish or leave it to a later claim: K leaves.
+Otherwise it waits a moment in which the author of the newer commit may claim, and claims again. So
 - the last version is always published in the end: whoever's changes a commit holds saw it published, or left it to one
   who sees to it later, or its batch comes again. One case is left: Lambda ran a batch twice, the one was done, the
   other claimed P and died. The exporter's schedule publishes what is behind then, and no commit is needed for it;
@@ -36,12 +39,15 @@ operator's command does not claim, and leads nobody. So
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 from ledger.assemble import Moved, assemble, put, size_of
 from ledger.commit import Report
 from ledger.errors import NotFound, OutOfTime, Refused, Unavailable, Unknown
+from ledger.journal import PENDING_PREFIX
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.manifest import Root
+from ledger.pending import list_waiting
 from ledger.store import Stored
 
 PUBLISHING_PREFIX = "publishing/"
@@ -51,6 +57,8 @@ MAX_TRIES = 12
 RESERVE_SECONDS = 4.0
 # The exporter's timeout (template.yaml): a claim that is older belongs to nobody who lives.
 CLAIM_SECONDS = 300.0
+# Whose changes wait for less than this is taken to be alive: it looks at the root ten times a second.
+ALIVE = timedelta(seconds=5)
 # Longest wait before one more publish for commits that came meanwhile, whose authors left; jittered.
 HAND_OVER_SECONDS = 1.0
 
@@ -119,6 +127,9 @@ class _Publisher:
                 return self.done
             if size_of(root) > PUT_BELOW or ledger.contended:
                 if self._took:
+                    if self._others_come(root):
+                        self.done.left = True
+                        return self.done
                     ledger.sleep(HAND_OVER_SECONDS * ledger.chance())
                 is_free, (root, present) = self._claim(present)
                 if self.done.left or self._is_settled(root, present):
@@ -179,6 +190,14 @@ class _Publisher:
             return True
         self.done.left = True
         return False
+
+    def _others_come(self, root: Root) -> bool:
+        """Say whether changes wait that this root, which was read before, does not hold: their owners will publish."""
+        ledger = self._ledger
+        if not (self._relied_on and ledger.contended):
+            return False
+        now, held = ledger.objects.now(), {PENDING_PREFIX + name for name in (*root.merged, *root.segments)}
+        return any(one.key not in held and one.modified > now - ALIVE for one in list_waiting(ledger.store, now))
 
     def _write(self, root: Root, present: Stored | None) -> None:
         """Write the CSV once; a refusal or lost answer is no error, since the next look tells."""

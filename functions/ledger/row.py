@@ -1,8 +1,9 @@
 """Table item to CSV line: one pure function, shared by the live path, replay and backfill."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from operator import itemgetter
 from typing import Any
 
 from ledger.columns import TYPES
@@ -18,15 +19,21 @@ _PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
 _REVISION_DIGITS = 38  # what DynamoDB keeps exactly
 _NUMBER = re.compile(r"[-+]?[.\d]+(E[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _is_timestamp = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+", re.ASCII).fullmatch
-# Decimals that keep all their characters; others may too, but need a closer look.
-_stays = re.compile(r"(?:\d+|-[1-9]\d*)(?:\.\d+)?", re.ASCII).fullmatch
+_are_timestamps = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+(?:,-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+)*", re.ASCII).fullmatch
+# Decimals that keep all their characters; others may too, but need a closer look: a zero has no sign in the CSV.
+_are_decimals = re.compile(r"(?:(?:\d+|-(?!0+\.0+(?:,|$))\d+)\.\d+(?:,|$))+", re.ASCII).fullmatch
 # A spreadsheet runs a cell that starts so (OWASP, CSV injection); some skip blanks before it. Texts that already start
 # with quotes before such a character get one more, so that taking one quote off gives back every text.
 _FORMULA = re.compile(r"'*(\t| *[=+\-@])")
 _FORMULA_STARTS = frozenset("'\t =+-@")  # what a text must start with to match, and a reason to look closer
+_may_be_formula = re.compile(r"~['\t =+\-@]").search  # in texts each of which comes after a tilde
 _LINE_BREAK = re.compile(r"\r\n|[\r\n]")
 
+_PLANS_KEPT = 1000  # lists of attributes; each camera has a few
+
 Item = Mapping[str, Mapping[str, Any]]
+# The attributes by type, and what puts their cells, which come after those of nothing, key and revision, in order.
+_Plan = tuple[list[tuple[str, list[str]]], Callable[[list[str]], tuple[str, ...]]]
 
 
 def key_of(line: bytes) -> bytes:
@@ -46,12 +53,16 @@ def item_key(item: Item) -> bytes:
     Raises:
         BadEvent: `ingested_at` or `etag` is absent or not of its form.
     """
+    return ",".join(_key(item)).encode()
+
+
+def _key(item: Item) -> tuple[str, str]:
     ingested_at, etag = _string(item, "ingested_at"), _string(item, "etag")
     if not INGESTED_AT.fullmatch(ingested_at):
         raise BadEvent("ingested_at is not a UTC time with six decimals")
     if not ETAG.fullmatch(etag):
         raise BadEvent("etag has characters that no ETag has")
-    return f"{ingested_at},{etag}".encode()
+    return ingested_at, etag
 
 
 def item_revision(item: Item) -> int:
@@ -74,8 +85,9 @@ def header(columns: Sequence[str]) -> bytes:
 class RowEncoder:
     """Writes table items as lines of one fixed list of columns.
 
-    The columns of one type are written by one loop each: that costs half of what a look-up and a call per cell do,
-    and this is where a commit spends most of its time.
+    This is where a commit spends most of its time. Items of one survey have the same attributes, so what is to be done
+    for a list of attributes is worked out once, and the values of one type are checked together: as one text that holds
+    them all. Values that are not all plain are written one by one, and alike.
 
     Args:
         columns: names in order; the first three are ingested_at, etag, revision. A name that this code does not know
@@ -86,12 +98,7 @@ class RowEncoder:
         self.columns = tuple(columns)
         if self.columns[:3] != ("ingested_at", "etag", "revision"):
             raise ValueError("the columns must start with ingested_at, etag, revision")
-        places: dict[str, list[tuple[str, int]]] = {}
-        for index, name in enumerate(self.columns[3:], 3):
-            places.setdefault(TYPES.get(name, ""), []).append((name, index))
-        self._decimals, self._integers = places.get("decimal", []), places.get("integer", [])
-        self._texts, self._times = places.get("text", []), places.get("timestamp", [])
-        self._documents, self._unknown = places.get("json", []), places.get("", [])
+        self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def line(self, item: Item) -> bytes:
         """Write one item as a line with its line feed.
@@ -99,53 +106,56 @@ class RowEncoder:
         Raises:
             BadEvent: the item has no usable key or revision, or a column holds a value of another type.
         """
-        cells = [""] * len(self.columns)
-        cells[1] = item_key(item).decode()
-        cells[2] = str(item_revision(item))
-        self._write_numbers(item, cells)
-        self._write_texts(item, cells)
-        for name, index in self._unknown:
-            if name in item:
-                cells[index] = _cell(item[name], "", name)
+        names = tuple(item)
+        by_kind, in_order = self._plans.get(names) or self._plan(names)
+        cells = ["", ",".join(_key(item)), str(item_revision(item))]
+        for kind, named in by_kind:
+            cells += _plain(item, kind, named) or [_cell(item[name], kind, name) for name in named]
         try:
-            return (",".join(cells[1:]) + "\n").encode()
+            return (",".join(in_order(cells)) + "\n").encode()
         except UnicodeEncodeError as error:
             raise BadEvent("a text is not valid Unicode") from error
 
-    def _write_numbers(self, item: Item, cells: list[str]) -> None:
-        for name, index in self._decimals:
-            if name in item:
-                text = item[name].get("N")
-                if text is None or not _stays(text):
-                    text = _cell(item[name], "decimal", name)
-                elif "." not in text:
-                    text += ".0"
-                cells[index] = text
-        for name, index in self._integers:
-            if name in item:
-                text = item[name].get("N")
-                if text is None or not (text.isascii() and text.isdigit()):
-                    text = _cell(item[name], "integer", name)
-                cells[index] = text
+    def _plan(self, names: tuple[str, ...]) -> "_Plan":
+        """Work out how an item with these attributes is written."""
+        by_kind: dict[str, list[str]] = {}
+        for name in names:
+            if name in self.columns[3:]:
+                by_kind.setdefault(TYPES.get(name, ""), []).append(name)
+        made = {name: number for number, name in enumerate((name for found in by_kind.values() for name in found), 3)}
+        plan = [*by_kind.items()], itemgetter(1, 2, *(made.get(name, 0) for name in self.columns[3:]))
+        if len(self._plans) < _PLANS_KEPT:
+            self._plans[names] = plan
+        return plan
 
-    def _write_texts(self, item: Item, cells: list[str]) -> None:
-        for name, index in self._texts:
-            if name in item:
-                text = item[name].get("S")
-                if text is None or text[:1] in _FORMULA_STARTS or not text.isprintable():
-                    text = _cell(item[name], "text", name)
-                elif "," in text or '"' in text:
-                    text = _quoted(text)
-                cells[index] = text
-        for name, index in self._times:
-            if name in item:
-                text = item[name].get("S")
-                if text is None or not _is_timestamp(text):
-                    text = _cell(item[name], "timestamp", name)
-                cells[index] = text
-        for name, index in self._documents:
-            if name in item:
-                cells[index] = _cell(item[name], "json", name)
+
+def _plain(item: Item, kind: str, names: Sequence[str]) -> list[str] | None:
+    """Write the values of one type, if all are plain: their texts are the cells, or nearly so."""
+    try:
+        if kind == "decimal":
+            texts = [item[name]["N"] for name in names]
+            texts = [text if "." in text else text + ".0" for text in texts]
+            together = ",".join(texts)
+            return texts if _are_decimals(together) and together.count(",") < len(texts) else None
+        if kind == "integer":
+            texts = [item[name]["N"] for name in names]
+            together = "".join(texts)
+            return texts if together.isdigit() and together.isascii() and all(texts) else None
+        if kind == "text":
+            texts = [item[name]["S"] for name in names]
+            together = "~" + "~".join(texts)
+            if not together.isprintable() or _may_be_formula(together):
+                return None
+            if "," in together or '"' in together:
+                texts = [_quoted(text) if "," in text or '"' in text else text for text in texts]
+            return texts
+        if kind == "timestamp":
+            texts = [item[name]["S"] for name in names]
+            together = ",".join(texts)
+            return texts if _are_timestamps(together) and together.count(",") < len(texts) else None
+        return [_json_cell(item[name]["S"]) for name in names] if kind == "json" else None
+    except (KeyError, TypeError):
+        return None  # of another type than the column: written, or refused, one by one
 
 
 def _string(item: Item, name: str) -> str:

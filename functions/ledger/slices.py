@@ -5,12 +5,14 @@ once for all of them: so a mass update costs few swaps, and a leader that touche
 takes a bounded number of slices, so that progress survives a timeout.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ledger.change import Change
 from ledger.manifest import Entry, Root, Tree, position
+from ledger.memory import SLICE_BYTES
 from ledger.merge import (
     Counts,
     Edited,
@@ -24,8 +26,6 @@ from ledger.merge import (
 )
 from ledger.objects import Objects
 
-# A slice's shards and pages are in memory at once, old and new.
-SLICE_BYTES = 48 << 20
 SLICE_PAGES = 12
 SLICES_PER_COMMIT = 8
 # Twice the stream's retention: no delivery is later.
@@ -85,24 +85,24 @@ def merge_slices(
 
 def next_slice(objects: Objects, root: Root, todo: Sequence[Change]) -> tuple[list[Change], list[Change]]:
     """Cut off the changes (in key order) that the next commit takes; at least one."""
-    end = _within(root.rows.pages, todo, lambda page: 1, SLICE_PAGES)
-    pages = objects.pages(touched_pages(root.rows, [change.key for change in todo[:end]]))
+    keys = [change.key for change in todo]
+    keys = keys[: _within(root.rows.pages, keys, lambda page: 1, SLICE_PAGES)]
+    pages = objects.pages(touched_pages(root.rows, keys))
     shards = [shard for page in root.rows.pages if page.sha256 in pages for shard in pages[page.sha256]]
-    end = _within(shards, todo[:end], lambda shard: shard.bytes, SLICE_BYTES)
+    end = _within(shards, keys, lambda shard: shard.bytes, SLICE_BYTES)
     return list(todo[:end]), list(todo[end:])
 
 
-def _within(entries: Sequence[Entry], todo: Sequence[Change], weigh: Callable[[Entry], int], limit: int) -> int:
-    """Count the changes, from the first, whose entries together weigh no more than the limit; at least one."""
-    last, total = -1, 0
-    for number, change in enumerate(todo if entries else ()):
-        index = position(entries, change.key)
-        if index != last:
-            total += weigh(entries[index])
-            last = index
-            if total > limit and number:
-                return number
-    return len(todo)
+def _within(entries: Sequence[Entry], keys: Sequence[bytes], weigh: Callable[[Entry], int], limit: int) -> int:
+    """Count the keys (in order), from the first, whose entries together weigh no more than the limit; at least one."""
+    done = total = 0
+    while entries and done < len(keys):
+        index = position(entries, keys[done])
+        total += weigh(entries[index])
+        if total > limit and done:
+            return done
+        done = bisect_left(keys, entries[index + 1].first, lo=done) if index + 1 < len(entries) else len(keys)
+    return len(keys)
 
 
 def merge_slice(objects: Objects, root: Root, part: Sequence[Change], newest_event: str) -> Merged:

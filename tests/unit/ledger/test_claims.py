@@ -7,13 +7,14 @@ from unittest import mock
 
 import pytest
 
-from factories import START, insert, item, make_ledger, model_csv
+from factories import START, insert, item, leave_waiting, make_ledger, model_csv
 from infra.local import memory_store
 from infra.local.memory_store import MemoryStore
 from ledger import layout
 from ledger import publish as publishing
 from ledger.commit import commit
 from ledger.errors import Unavailable
+from ledger.journal import segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY
 from ledger.publish import CLAIM_SECONDS, HAND_OVER_SECONDS, publish
@@ -194,3 +195,51 @@ def test_a_csv_that_somebody_wrote_by_hand_is_claimed_by_its_etag(
         publish(exporter, report=commit(exporter, [insert(number)]))
         assert ("put_new", CLAIMS + etag) in watched.calls
     assert claims(store) == []
+
+
+def test_a_publisher_leaves_a_newer_commit_to_those_whose_changes_wait(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """They will commit after its look and then publish; meanwhile the records of its own stream wait for it."""
+    exporter.met_others()
+    report = commit(exporter, [insert(2000)])
+    waiting = exporter_of(store, clock, 8)
+
+    def commit_and_wait() -> None:
+        commit(exporter_of(store, clock, 7), [insert(3000)], comes_again=False)
+        leave_waiting(waiting, [insert(4000)])
+
+    watched.on("finish_upload", CSV_KEY, first(commit_and_wait))
+    done = publish(exporter, report=report)
+    assert (done.left, done.written) == (True, True)
+    assert read_csv(store) == rows_with(2000), "left"
+    assert claims(store) == []
+    waiting.sleep = lambda seconds: None
+    assert publish(waiting, report=commit(waiting, [insert(4000)])).written
+    assert read_csv(store) == rows_with(2000, 3000, 4000)
+
+
+@pytest.mark.parametrize("case", ["held", "dead", "calm"])
+def test_a_publisher_relies_on_nobody_who_may_not_come(
+    case: str, exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """What waits may be held by the root already, or be a dead function's; and without contention nobody waits."""
+    if case != "calm":
+        exporter.met_others()
+    report = commit(exporter, [insert(2000)])
+
+    def commit_and_wait() -> None:
+        rival = exporter_of(store, clock, 7)
+        if case == "held":
+            commit(rival, [insert(3000)])
+            store.put_new(segment_of([insert(3000)]).pending_key, b"not deleted yet", "text/plain")
+        else:
+            commit(rival, [insert(3000)], comes_again=False)
+            leave_waiting(exporter_of(store, clock, 8), [insert(4000)])
+        if case == "dead":
+            clock.now += publishing.ALIVE
+
+    watched.on("finish_upload", CSV_KEY, first(commit_and_wait))
+    done = publish(exporter, report=report)
+    assert (done.left, done.written) == (False, True)
+    assert read_csv(store) == rows_with(2000, 3000)

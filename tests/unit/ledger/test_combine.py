@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from factories import insert, item, make_ledger, model_csv
+from factories import insert, item, leave_waiting, make_ledger, model_csv
 from infra.local.memory_store import MemoryStore
 from ledger import combine
 from ledger.commit import commit
@@ -69,20 +69,19 @@ def test_who_was_refused_claims_to_lead_and_takes_the_claim_away(
 def test_while_somebody_leads_the_others_look_at_the_root_and_do_no_work(
     exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
 ) -> None:
-    """The root that somebody leads on is claimed: no merge, no swap, until it is another."""
-    watched.on("put_if_match", ROOT, refuse(REFUSED))
+    """The root that somebody leads on is claimed: no swap, and then no merge either, until it is another."""
     store.put_new(f"leading/{read_root(store).name}", b"somebody", "text/plain")
 
     def five_looks_then_a_commit() -> Iterator[None]:
         for _ in range(5):
             yield
-        commit(make_ledger(store, 7), [insert(1)])
+        commit(make_ledger(store, 7), [insert(1)], comes_again=False)  # as if it held the claim
         yield
 
     clock.meanwhile = five_looks_then_a_commit()
     report = commit(exporter, [insert(2)])
-    assert watched.verbs(ROOT).count("put_if_match") == 2, "the one that was refused, and the one that won"
-    assert watched.verbs("leading/").count("put_new") == 3, "one claim for each root, its own among them"
+    assert watched.verbs(ROOT).count("put_if_match") == 1, "the one that won"
+    assert watched.verbs("leading/").count("put_new") == 2, "one claim for each root"
     assert (report.conflicts, report.commits, clock.waits) == (1, 1, 6)
     assert read_rows(store) == model_csv([item(1), item(2)])
 
@@ -91,7 +90,6 @@ def test_a_leader_that_has_died_is_waited_for_so_long_and_no_longer(
     exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
 ) -> None:
     """Its claim stays on a root that stays: after some seconds anybody leads without the claim."""
-    watched.on("put_if_match", ROOT, refuse(REFUSED))
     store.put_new(f"leading/{read_root(store).name}", b"dead", "text/plain")
     assert commit(exporter, [insert(1)]).commits == 1
     assert clock.waits == combine.LEADER_LOOKS + 1
@@ -130,3 +128,80 @@ def test_a_batch_that_nobody_delivers_again_leads_nobody(
     assert read_rows(store) == model_csv([item(1)])
     assert len(keys(store, "pending/")) == 1
     assert not watched.verbs("leading/") + watched.verbs("pending/")
+
+
+def test_a_batch_alone_does_not_push_before_who_leads(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """A leader takes longer than a batch alone: if those who met nobody went ahead, it would be refused for ever."""
+    store.put_new(f"leading/{read_root(store).name}", b"somebody", "text/plain")
+    leader = make_ledger(store, 7)
+
+    def the_leader_swaps() -> Iterator[None]:
+        assert not watched.verbs(ROOT).count("put_if_match")
+        commit(leader, [insert(1)], comes_again=False)
+        yield
+
+    clock.meanwhile = the_leader_swaps()
+    report = commit(exporter, [insert(2)])
+    assert (report.conflicts, report.commits) == (1, 1)
+    assert read_rows(store) == model_csv([item(1), item(2)])
+
+
+def test_a_leader_waits_until_nearly_as_many_are_back_as_the_last_commit_merged(
+    exporter: Ledger, store: MemoryStore, clock: Clock
+) -> None:
+    """They were all let go by that commit: what is merged with them is written once, and not once for each."""
+    leave_waiting(make_ledger(store, 10), [insert(10)])
+    leave_waiting(make_ledger(store, 11), [insert(11)])
+    exporter.met_others()
+    assert commit(exporter, [insert(1)]).led == 2
+
+    def they_come_back_one_by_one() -> Iterator[None]:
+        yield  # before the first look at the root
+        leave_waiting(make_ledger(store, 12), [insert(12)])
+        yield
+        leave_waiting(make_ledger(store, 13), [insert(13)])
+        yield
+
+    clock.waits, clock.meanwhile = 0, they_come_back_one_by_one()
+    assert commit(exporter, [insert(2)]).led == 2
+    assert clock.waits == 3
+    assert read_rows(store) == model_csv(map(item, [1, 2, 10, 11, 12, 13]))
+
+
+def test_a_leader_waits_for_who_does_not_come_back_so_long_and_no_longer(
+    exporter: Ledger, store: MemoryStore, clock: Clock
+) -> None:
+    """A stream may have ended; the next leader then expects fewer."""
+    leave_waiting(make_ledger(store, 10), [insert(10)])
+    exporter.met_others()
+    assert commit(exporter, [insert(1)]).led == 1
+    before = clock.time
+    assert commit(exporter, [insert(2)]).commits == 1
+    waited = clock.time - before
+    assert combine.GATHER_SECONDS <= waited < combine.GATHER_SECONDS + 0.3
+    before = clock.time
+    commit(exporter, [insert(3)])
+    assert clock.time - before < 0.2
+
+
+def test_a_leader_whose_root_is_replaced_while_it_gathers_queues_again(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """It would be refused in the end: it saves the work."""
+    leave_waiting(make_ledger(store, 10), [insert(10)])
+    exporter.met_others()
+    assert commit(exporter, [insert(1)]).led == 1
+
+    def somebody_commits() -> Iterator[None]:
+        yield
+        commit(make_ledger(store, 7), [insert(20)], comes_again=False)
+        yield
+
+    clock.meanwhile = somebody_commits()
+    watched.calls.clear()
+    report = commit(exporter, [insert(2)])
+    assert (report.conflicts, report.commits) == (0, 1)
+    assert watched.verbs(ROOT).count("put_if_match") == 1
+    assert read_rows(store) == model_csv(map(item, [1, 2, 10, 20]))

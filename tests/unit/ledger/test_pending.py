@@ -1,5 +1,6 @@
 """Waiting objects: a segment's changes as finished lines, for whoever leads."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from ledger.change import Change, changes_of, fold
 from ledger.columns import NAMES
 from ledger.errors import Damaged, Unavailable
 from ledger.manifest import Gap
-from ledger.pending import Waiting, decode, encode, list_waiting, take
+from ledger.pending import Taken, Waiting, decode, encode, list_waiting
 from ledger.row import RowEncoder, item_key
 from store_calls import WatchedStore, first, refuse
 
@@ -82,14 +83,18 @@ def _put(store: MemoryStore, name: str, columns: tuple[str, ...] = NAMES) -> Non
     store.put_new(f"pending/{name}", encode(Waiting(name, columns, [])), "text/plain")
 
 
+def names_taken(store: MemoryStore, now: datetime, own: str, merged: Sequence[str] = ()) -> list[str]:
+    taken = Taken(own, merged)
+    taken.read(store, list_waiting(store, now))
+    return [waiting.name for waiting in taken.of(NAMES)]
+
+
 def test_a_leader_takes_all_but_its_own_that_is_written_for_its_columns(store: MemoryStore) -> None:
     for name in ("a", "b", "own"):
         _put(store, name)
     _put(store, "other-schema", NAMES[:5])
     store.put_new("pending/torn", b"x", "text/plain")
-    assert [
-        waiting.name for waiting in take(store, list_waiting(store, datetime.now(UTC)), {"pending/own"}, NAMES)
-    ] == ["a", "b"]
+    assert names_taken(store, datetime.now(UTC), "pending/own") == ["a", "b"]
 
 
 def test_what_another_leader_took_first_is_passed_over(store: MemoryStore) -> None:
@@ -98,9 +103,7 @@ def test_what_another_leader_took_first_is_passed_over(store: MemoryStore) -> No
     _put(store, "b")
     watched = WatchedStore(store)
     watched.on("get", "pending/a", first(lambda: store.delete(["pending/a"])))
-    assert [
-        waiting.name for waiting in take(watched, list_waiting(store, datetime.now(UTC)), {"pending/own"}, NAMES)
-    ] == ["b"]  # type: ignore[arg-type]
+    assert names_taken(watched, datetime.now(UTC), "pending/own") == ["b"]  # type: ignore[arg-type]
 
 
 def test_a_store_that_does_not_answer_stops_the_leader(store: MemoryStore) -> None:
@@ -109,7 +112,7 @@ def test_a_store_that_does_not_answer_stops_the_leader(store: MemoryStore) -> No
     watched = WatchedStore(store)
     watched.on("get", "pending/a", refuse(Unavailable("SlowDown")))
     with pytest.raises(Unavailable):
-        take(watched, list_waiting(store, datetime.now(UTC)), {"pending/own"}, NAMES)  # type: ignore[arg-type]
+        names_taken(watched, datetime.now(UTC), "pending/own")  # type: ignore[arg-type]
 
 
 def test_a_leader_takes_no_more_than_it_can_merge(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,14 +121,14 @@ def test_a_leader_takes_no_more_than_it_can_merge(store: MemoryStore, monkeypatc
         _put(store, f"{number}")
     size = store.head("pending/0").size
     monkeypatch.setattr(pending, "TAKE_SEGMENTS", 4)
-    assert [waiting.name for waiting in take(store, list_waiting(store, datetime.now(UTC)), {"pending/1"}, NAMES)] == [
+    assert names_taken(store, datetime.now(UTC), "pending/1") == [
         "0",
         "2",
         "3",
         "4",
     ]
     monkeypatch.setattr(pending, "TAKE_BYTES", 2 * size)
-    assert [waiting.name for waiting in take(store, list_waiting(store, datetime.now(UTC)), {"pending/1"}, NAMES)] == [
+    assert names_taken(store, datetime.now(UTC), "pending/1") == [
         "0",
         "2",
     ]
@@ -147,9 +150,34 @@ def test_what_waits_longest_is_taken_first() -> None:
     store = MemoryStore(lambda: START + timedelta(seconds=next(seconds)))
     for name in ("a", "d", "c", "b"):
         _put(store, name)
-    assert [waiting.name for waiting in take(store, list_waiting(store, START), {"pending/own"}, NAMES)] == [
+    assert names_taken(store, START, "pending/own") == [
         "b",
         "d",
         "c",
         "a",
     ]
+
+
+def test_what_the_root_holds_already_is_no_work(store: MemoryStore) -> None:
+    """Its leader has swapped and is about to delete it: the next leader must not take it for those that come back."""
+    for name in ("a", "b"):
+        _put(store, name)
+    assert names_taken(store, datetime.now(UTC), "pending/own", merged=["a"]) == ["b"]
+
+
+def test_a_leader_reads_what_comes_once_and_says_when_it_is_enough(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The own segment counts; whoever can take no more need not wait for more."""
+    watched, taken = WatchedStore(store), Taken("pending/own", ())
+    assert taken.is_enough(1)
+    for name in ("a", "b"):
+        _put(store, name)
+        taken.read(watched, list_waiting(store, datetime.now(UTC)))  # type: ignore[arg-type]
+    assert watched.calls == [("get", "pending/a"), ("get", "pending/b")]
+    assert (taken.is_enough(3), taken.is_enough(4)) == (True, False)
+    monkeypatch.setattr(pending, "TAKE_SEGMENTS", 2)
+    _put(store, "c")
+    taken.read(store, list_waiting(store, datetime.now(UTC)))
+    assert taken.is_enough(1000)
+    assert [waiting.name for waiting in taken.of(NAMES)] == ["a", "b"]
