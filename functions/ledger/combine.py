@@ -38,9 +38,9 @@ FIRST_WAIT_SECONDS = 0.1
 LOOK_SECONDS = 0.1
 # Whoever has not swapped after so many looks (4 s) has died, or is so slow that a second leader does no harm.
 LEADER_LOOKS = 24
-# A leader waits until this part of those that the last commit merged is there again, but not for longer.
+# A leader waits until this part of those that the last commit merged is there again, but not for more looks.
 GATHERED = 0.9
-GATHER_SECONDS = 0.6
+GATHER_LOOKS = 6
 _TEXT = "text/plain; charset=utf-8"
 
 
@@ -130,12 +130,13 @@ class Queue:
     def _gather(self, root: Root) -> tuple[Root, str, list[Waiting] | None]:
         """Read what waits while others come; give it, or None if the root is another by now."""
         ledger, taken = self._ledger, Taken(self.own.key, root.merged)
-        until = ledger.monotonic() + GATHER_SECONDS
-        while True:
+        for look in range(GATHER_LOOKS + 1):
+            if look:
+                ledger.sleep(LOOK_SECONDS)
             (present, etag), listed = ledger.together(ledger.load_root, self._list)
             if present.name != root.name:
                 return present, etag, None
             taken.read(ledger.store, listed)
-            if taken.is_enough(GATHERED * len(root.segments)) or ledger.monotonic() >= until:
-                return root, etag, taken.of(root.columns)
-            ledger.sleep(LOOK_SECONDS)
+            if taken.is_enough(GATHERED * len(root.segments)):
+                break
+        return root, etag, taken.of(root.columns)

@@ -1,8 +1,8 @@
 """What a function keeps in memory at once, in bytes: parts of the memory that Lambda gives it.
 
 At its fullest a leader holds what it takes along, a slice as it was and as it becomes, and its cache; a publisher
-holds what it uploads next, read and joined, and its cache: three eighths of the memory either way. The rest is for the
-batch itself (6 MB of JSON at most, ten times that as objects), Python, the SDK and its buffers.
+holds what it uploads next, read and joined, and its cache: at most three eighths of the memory either way. The rest is
+for the batch itself (6 MB of JSON at most, ten times that as objects), Python, the SDK and its buffers.
 """
 
 import os
@@ -11,7 +11,7 @@ MEMORY = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")) << 20
 # Shards and pages that a warm function keeps: the tail, and what batches touch often.
 CACHE_BYTES = MEMORY // 16
 # Shards of one slice.
-SLICE_BYTES = MEMORY // 16
+SLICE_BYTES = MEMORY * 3 // 32
 # Changes of others that a leader takes along.
 TAKE_BYTES = MEMORY // 8
 # Bytes that a publisher uploads at once.
