@@ -75,7 +75,8 @@ def assemble(ledger: Ledger, root: Root, present: Stored | None, moved: Moved) -
     )
     moved.rebuilt = old is None
     try:
-        made = parts(_pieces(ledger, old, root), total)
+        changes = root.checkpoint.changes - old.checkpoint.changes if old else 0
+        made = parts(_pieces(ledger, old, root), total, changes)
         tags: dict[int, str] = {}
         for group in _groups(made):
             tags |= _write_parts(ledger, upload, group, etag, moved)

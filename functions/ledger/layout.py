@@ -14,9 +14,10 @@ from ledger.manifest import Entry, Root
 SMALLEST_PART = 5 << 20
 LARGEST_PART = 5 << 30
 MOST_PARTS = 10_000
-# Copies run side by side inside S3. A publish is about this many of them at every size: enough to be fast, and so few
-# that their price (as PUTs) does not grow with the table.
+# Copies run side by side inside S3: many are fast, and each is billed as a PUT. A publish is about as many as it has
+# changes that share their price, within these bounds, which do not grow with the table (until a copy has 5 GiB).
 COPIES = 64
+FEW_COPIES = 16
 # New bytes are uploaded in parts of this size, which bounds what is in memory at once.
 UPLOAD_PART = 8 << 20
 
@@ -129,22 +130,24 @@ def _offsets(old: Root, pages: Mapping[str, Sequence[Entry]], start: int) -> dic
     return offsets
 
 
-def parts(found: Iterable[Piece], total: int) -> list[Part]:
+def parts(found: Iterable[Piece], total: int, changes: int = COPIES) -> list[Part]:
     """Turn pieces into parts that S3 takes.
 
     Args:
         found: the pieces, in order.
         total: bytes of them all.
+        changes: how many are published.
     """
     found = list(found)
     smallest = SMALLEST_PART
-    while len(made := _parts(found, total, smallest)) > MOST_PARTS:
+    copies = min(COPIES, max(FEW_COPIES, changes))
+    while len(made := _parts(found, -(-total // copies), smallest)) > MOST_PARTS:
         smallest *= 2  # changed regions that lie close together then join, and uploads are larger
     return made
 
 
-def _parts(found: Sequence[Piece], total: int, smallest: int) -> list[Part]:
-    size = min(LARGEST_PART, max(smallest, -(-total // COPIES)))
+def _parts(found: Sequence[Piece], size: int, smallest: int) -> list[Part]:
+    size = min(LARGEST_PART, max(smallest, size))
     made: list[Part] = []
     waiting: list[Piece] = []
     waiting_size = 0

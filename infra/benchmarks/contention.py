@@ -36,7 +36,7 @@ from ledger.pending import Waiting  # noqa: E402
 COMPUTE = {"shards": 1.0e-9, "pending": 1.6e-9}
 PATIENCE = 30.0  # seconds after the last event in which all should be seen
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=120)
 
 
 @dataclass(frozen=True, slots=True)

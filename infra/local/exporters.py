@@ -17,6 +17,8 @@ from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, ROOT_KEY, decode_root
 from ledger.publish import publish
 
+SMALL = 10_000  # rows of a table whose CSV may be put whole, for which all shards are read
+
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
@@ -96,7 +98,9 @@ class Exporters:
         self.traffic, self.network = traffic, network
         self.simulation = Simulation()
         self.outcome = Outcome()
-        self.store = (table or LazyTable(traffic.rows)).store(now=self.simulation.now)
+        self.store = (table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())).store(
+            now=self.simulation.now
+        )
         self._keys = Keys()
         self._segments: dict[str, Batch] = {}
         self._watch()

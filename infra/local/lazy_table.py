@@ -86,6 +86,10 @@ class LazyTable:
         store.place(CSV_KEY, _Csv(self), metadata_of(self.root))
         return store
 
+    def object_keys(self) -> list[str]:
+        """Name the pages and shards that can be made."""
+        return list(self._objects)
+
     def content(self, key: str) -> Content | None:
         """Make a page or shard that holds a touched row; None for any other key, which is then not found."""
         make = self._objects.get(key)

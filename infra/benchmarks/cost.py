@@ -1,0 +1,264 @@
+"""What a million images cost at several rates, from counted requests: a page in Markdown, beside two other ways.
+
+usage: ./infra/bench cost [--rates 1/min 10/s 10/s:10 1000/s] [--rows N] [--prices FILE] [--date DATE]
+
+A rate may name how many seconds of changes a batch gathers (StreamWindowSeconds, otherwise 1). ImageProcessor's own
+code reads synthetic photos and writes tables in memory: its requests and the write units of its items are counted.
+CsvExporter's own code runs in the simulation of `./infra/bench contention`, on a ledger of --rows rows, with as many
+stream shards as the table's partitions then are (each takes 1,000 write units a second); its requests and the seconds
+of its invocations are counted there. What is assumed stands below the page. --prices names a JSON file with other
+prices than PRICES, by the same names. The last line is one JSON object: for each rate usd_RATE (for a million images)
+and predecessor_ratio_RATE (at a table of 10^6 rows).
+"""
+
+import argparse
+import json
+import logging
+import math
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+
+from rich.console import Console  # noqa: E402
+
+from csv_exporter.handler import logger  # noqa: E402
+from image_processor.catalog import Catalog  # noqa: E402
+from image_processor.intake import Intake  # noqa: E402
+from image_processor.notification import parse  # noqa: E402
+from infra.benchmarks.contention import COMPUTE  # noqa: E402
+from infra.benchmarks.load import MemoryBucket  # noqa: E402
+from infra.benchmarks.scan import item_bytes  # noqa: E402
+from infra.local.counting_store import READS  # noqa: E402
+from infra.local.exporters import Exporters, Traffic  # noqa: E402
+from infra.local.memory_tables import MemoryTables  # noqa: E402
+from infra.local.photos import survey  # noqa: E402
+from infra.local.simulation import Network  # noqa: E402
+
+DATE = "2026-11-25"
+# USD, list prices of us-east-1 without free tier, discounts or taxes. Prices change: --prices takes yours.
+PRICES = {
+    "s3_put": 0.005 / 1e3,  # PUT, COPY, POST, LIST; aws.amazon.com/s3/pricing
+    "s3_get": 0.0004 / 1e3,  # GET, HEAD
+    "write_unit": 0.625 / 1e6,  # on demand; aws.amazon.com/dynamodb/pricing/on-demand
+    "read_unit": 0.125 / 1e6,
+    "incremental_export_gb": 0.10,
+    "lambda_request": 0.20 / 1e6,  # aws.amazon.com/lambda/pricing
+    "lambda_gb_second": 0.0000133334,  # arm64
+    "sqs_request": 0.40 / 1e6,  # aws.amazon.com/sqs/pricing
+}
+FUNCTION_GB = 1.0  # both functions' default
+PROCESSOR_SECONDS = 0.1  # of an invocation, whose images are read in parallel
+PROCESSOR_BATCH = 10  # S3 events of an invocation, if so many come within a second
+PARTITION_UNITS = 1_000  # write units a second of one partition, and so of one stream shard
+SCAN_BYTES = 10e6  # that the predecessor scans and deserialises in a second
+SCAN_ROWS = (10**5, 10**6, 10**7)
+SCAN_BATCH = 1_000  # stream records of one invocation of the predecessor, at most
+LONGEST = 900.0  # seconds that Lambda lets a function run
+EXPORT_MINUTES = 15  # the shortest window of an incremental export, and
+EXPORT_BYTES = 10e6  # the least that it is billed for
+PHOTOS = 50
+MILLION = 1e6
+
+console = Console(highlight=False, stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class PerImage:
+    """What ImageProcessor takes for a new image."""
+
+    gets: float
+    write_units: float
+    item_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class PerEvent:
+    """What CsvExporter takes for a stream record, and how old it is in the CSV (99th percentile, seconds)."""
+
+    puts: float
+    gets: float
+    invocations: float
+    seconds: float
+    age: float
+
+
+def processed(count: int = PHOTOS) -> PerImage:
+    """Count what ImageProcessor asks for."""
+    bucket, tables = MemoryBucket(), MemoryTables()
+    gets = units = 0
+    read = bucket.get_object
+
+    def get_object(**arguments: Any) -> dict[str, Any]:
+        nonlocal gets
+        gets += 1
+        return read(**arguments)
+
+    def before(name: str, arguments: dict[str, Any]) -> None:
+        nonlocal units
+        if name == "transact_write_items":
+            units += sum(map(_write_units, arguments["TransactItems"]))
+
+    bucket.get_object, tables.before = get_object, before  # type: ignore[method-assign]
+    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
+    for number, photo in enumerate(survey(count, seed=5)):
+        for event in parse(bucket.put(f"site/DJI_{number:06d}.JPG", photo.body)).events:
+            intake.take(event, lambda: 60.0)
+    sizes = [item_bytes(item) for item in tables.images.values()]
+    return PerImage(gets / count, units / count, sum(sizes) / count)
+
+
+def _write_units(item: Mapping[str, Any]) -> int:
+    """Give the units of one write of a transaction: twice those of its item, one for each KB."""
+    ((_, write),) = item.items()
+    return 2 * math.ceil(item_bytes(write.get("Item") or write["Key"]) / 1024)
+
+
+def exported(rate: float, window: float, write_units: float, rows: int) -> PerEvent:
+    """Count what CsvExporter asks for at a rate (images per second), with batches of so many seconds."""
+    shards = max(1, math.ceil(rate * write_units / PARTITION_UNITS))
+    seconds = max(15.0, 10 / rate, 10 * window)
+    traffic = Traffic(shards, rate / shards, window=window, seconds=seconds, rows=rows)
+    outcome = Exporters(traffic, Network(compute=COMPUTE)).run(30.0)
+    events = sum(len(batch.arrived) for batch in outcome.batches)
+    done = [batch for batch in outcome.batches if batch.done is not None and batch.seen is not None]
+    ages = sorted(batch.seen - arrived for batch in done for arrived in batch.arrived if batch.seen is not None)
+    calls = {"puts": 0, "gets": 0}
+    for call, count in outcome.calls.items():
+        verb = call.partition(" ")[0]
+        if not verb.startswith(("delete", "abort")):  # these are free
+            calls["gets" if verb in READS else "puts"] += count
+    return PerEvent(
+        calls["puts"] / events,
+        calls["gets"] / events,
+        len(outcome.batches) / events,
+        sum(batch.done - batch.begun for batch in done if batch.done is not None) / events,
+        ages[len(ages) * 99 // 100],
+    )
+
+
+def processor_usd(rate: float, image: PerImage, prices: Mapping[str, float]) -> float:
+    """Price ImageProcessor's part of one image."""
+    batch = min(PROCESSOR_BATCH, max(1.0, rate))
+    return (
+        image.gets * prices["s3_get"]
+        + image.write_units * prices["write_unit"]
+        + (1 + 2 / batch) * prices["sqs_request"]  # sent one by one, received and deleted in batches
+        + _lambda_usd(1 / batch, PROCESSOR_SECONDS / batch, prices)
+    )
+
+
+def exporter_usd(event: PerEvent, prices: Mapping[str, float]) -> float:
+    """Price CsvExporter's part of one image."""
+    requests = event.puts * prices["s3_put"] + event.gets * prices["s3_get"]
+    return requests + _lambda_usd(event.invocations, event.seconds, prices)
+
+
+def predecessor_usd(rate: float, rows: int, item: float, prices: Mapping[str, float]) -> float | None:
+    """Price the scanning predecessor's export of one image; None if a scan does not end while Lambda lets it run."""
+    seconds = rows * item / SCAN_BYTES
+    if seconds > LONGEST:
+        return None
+    batch = min(SCAN_BATCH, max(1.0, rate * max(1.0, seconds)))  # what comes during one scan waits for the next
+    units = rows * item / 4096 / 2
+    return (units * prices["read_unit"] + prices["s3_put"] + _lambda_usd(1, seconds, prices)) / batch
+
+
+def incremental_usd(rate: float, item: float, prices: Mapping[str, float]) -> float:
+    """Price DynamoDB's incremental export of one image, four times an hour; it makes no CSV."""
+    images_each = rate * EXPORT_MINUTES * 60
+    return max(EXPORT_BYTES, images_each * item) / 1e9 * prices["incremental_export_gb"] / images_each
+
+
+def _lambda_usd(requests: float, seconds: float, prices: Mapping[str, float]) -> float:
+    return requests * prices["lambda_request"] + seconds * FUNCTION_GB * prices["lambda_gb_second"]
+
+
+def main(argv: Sequence[str]) -> int:
+    """Count, and print the page and the JSON line."""
+    parser = argparse.ArgumentParser(prog="cost", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rates", nargs="+", default=["1/min", "10/s", "10/s:10", "1000/s"])
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--prices", type=Path)
+    parser.add_argument("--date", default=DATE)
+    arguments = parser.parse_args(argv)
+    logger.setLevel(logging.ERROR)
+    prices = PRICES | (json.loads(arguments.prices.read_text()) if arguments.prices else {})
+    with console.status("reading photos ..."):
+        image = processed()
+    found: list[tuple[str, float, PerEvent]] = []
+    for name in arguments.rates:
+        with console.status(f"{name} ..."):
+            rate, window = rate_of(name)
+            label = name.partition(":")[0] + (f", window {window:g} s" if window != 1 else "")
+            found.append((label, rate, exported(rate, window, image.write_units, arguments.rows)))
+    print("\n".join(page(found, image, prices, arguments.rows, arguments.date)))
+    print(json.dumps(dict(_figures(found, image, prices))))
+    return 0
+
+
+def rate_of(name: str) -> tuple[float, float]:
+    """Read a rate: images per second, and seconds of a batch."""
+    count, unit, window = re.fullmatch(r"(\d+)/(s|min|h):?(\d*)", name).groups()  # type: ignore[union-attr]
+    return float(count) / {"s": 1, "min": 60, "h": 3600}[unit], float(window or 1)
+
+
+def page(
+    found: Sequence[tuple[str, float, PerEvent]], image: PerImage, prices: Mapping[str, float], rows: int, date: str
+) -> Iterator[str]:
+    """Write the page."""
+    yield f"USD per million new images, list prices of us-east-1 as of {date}, a ledger of {rows:,} rows:"
+    yield ""
+    scans = " | ".join(f"scan of {size:,} rows" for size in SCAN_ROWS)
+    yield f"| images | Skyledger | of it ImageProcessor | CsvExporter | CSV's age, p99 | {scans} | incremental export |"
+    yield "|---|---" + "|---" * (len(SCAN_ROWS) + 4) + "|"
+    for name, rate, event in found:
+        first = processor_usd(rate, image, prices)
+        second = exporter_usd(event, prices)
+        scanned = [predecessor_usd(rate, size, image.item_bytes, prices) for size in SCAN_ROWS]
+        cells = [name, *map(_usd, (first + second, first, second)), f"{event.age:.1f} s"]
+        cells += ["never ends" if usd is None else _usd(first + usd) for usd in scanned]
+        yield "| " + " | ".join([*cells, _usd(first + incremental_usd(rate, image.item_bytes, prices))]) + " |"
+    yield ""
+    yield (
+        f"Counted: {image.gets:.2f} GETs and {image.write_units:.1f} write units an image (an item of "
+        f"{image.item_bytes / 1e3:.1f} KB and one of its object, in a transaction), and of CsvExporter "
+        + "; ".join(
+            f"at {name} {event.puts:.2f} PUTs, {event.gets:.2f} GETs and {event.seconds * 1e3:.0f} ms"
+            for name, _, event in found
+        )
+        + " an image."
+    )
+    yield (
+        f"Assumed: functions of {FUNCTION_GB:g} GB on arm64, {PROCESSOR_SECONDS * 1e3:.0f} ms an invocation of "
+        f"ImageProcessor, up to {PROCESSOR_BATCH} events in it; S3's latencies as in `./infra/bench contention`; the "
+        f"predecessor scans {SCAN_BYTES / 1e6:.0f} MB a second, up to {SCAN_BATCH:,} records at once, and Lambda ends "
+        f"it after {LONGEST:.0f} s; DynamoDB's export runs every {EXPORT_MINUTES} minutes (at least "
+        f"{EXPORT_BYTES / 1e6:.0f} MB are billed), so that it is as old, and makes no CSV. Both are priced with our "
+        f"ImageProcessor. Storage, logs, metrics and alarms come on top."
+    )
+
+
+def _usd(usd: float) -> str:
+    each = usd * MILLION
+    return f"{each:,.2f}" if each < 100 else f"{each:,.0f}"
+
+
+def _figures(
+    found: Sequence[tuple[str, float, PerEvent]], image: PerImage, prices: Mapping[str, float]
+) -> Iterator[tuple[str, float]]:
+    for name, rate, event in found:
+        label = re.sub(r"\W+", "_", name.replace("/", "_per_"))
+        ours = processor_usd(rate, image, prices) + exporter_usd(event, prices)
+        yield f"usd_{label}", round(ours * MILLION, 2)
+        scanned = predecessor_usd(rate, 10**6, image.item_bytes, prices)
+        if scanned is not None:
+            yield f"predecessor_ratio_{label}", round((processor_usd(rate, image, prices) + scanned) / ours, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

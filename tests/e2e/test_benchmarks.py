@@ -1,0 +1,71 @@
+"""The benchmarks of the ledger, each run tiny: their figures are real, and their last line can be read by a program."""
+
+import json
+from collections.abc import Sequence
+from types import ModuleType
+
+import pytest
+
+from infra.benchmarks import commit, contention, cost, growth, publish, scan
+
+
+def run(benchmark: ModuleType, arguments: Sequence[str], capfd: pytest.CaptureFixture[str]) -> tuple[str, dict]:
+    """Run a benchmark; give what it printed, and its last line."""
+    assert benchmark.main(arguments) == 0
+    printed = capfd.readouterr().out
+    return printed, json.loads(printed.splitlines()[-1])
+
+
+def test_commit_gives_a_rate_for_each_kind_of_event(capfd):
+    _, last = run(commit, ["--rows", "60", "--batches", "1", "--sizes", "20"], capfd)
+    assert last.keys() == {"inserts_per_second", "modifies_per_second", "removals_per_second"}
+    assert min(last.values()) > 0
+
+
+def test_what_exporters_commit_together_is_what_was_offered(capfd):
+    """Three streams of 20 events a second are no load: all is committed as it comes, and seen within seconds."""
+    arguments = ["--exporters", "1", "3", "--rate", "20", "--seconds", "12", "--rows", "1000"]
+    printed, last = run(contention, arguments, capfd)
+    assert last["events_per_second_3"] == pytest.approx(60, rel=0.25)
+    assert 0 < last["p99_age_s_3"] < 5
+    assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [["1", "yes"], ["3", "yes"]]
+
+
+def test_a_batch_costs_the_same_on_a_table_that_is_ten_times_as_large(capfd):
+    """And a table that was built row by row gives the figures of the same one that is computed when it is read."""
+    arguments = ["--built", "2000", "--lazy", "2000", "100000", "300000", "--events", "50", "--batches", "1"]
+    printed, last = run(growth, arguments, capfd)
+    assert last["bytes_ratio"] < 1.1
+    assert last["requests_ratio"] < 1.1
+    assert 0 < last["peak_mb"] < 256
+    rows = [line.split() for line in printed.splitlines()[1:-1]]
+    counted = {(row[1], row[2]): row[3:6] for row in rows if row[0] == "2,000"}
+    assert len(counted) == 6
+    for kind in ("new", "last", "anywhere"):
+        assert counted["built", kind] == counted["lazy", kind]
+
+
+def test_the_cost_page_tells_what_was_counted(capfd, tmp_path):
+    """One new image is one GET of the photo and one transaction; other prices change the figures in proportion."""
+    printed, last = run(cost, ["--rates", "10/s", "--rows", "2000"], capfd)
+    assert "| 10/s |" in printed
+    assert "Counted: 1.00 GETs and " in printed
+    doubled = tmp_path / "prices.json"
+    doubled.write_text(json.dumps({name: 2 * price for name, price in cost.PRICES.items()}))
+    _, twice = run(cost, ["--rates", "10/s", "--rows", "2000", "--prices", str(doubled)], capfd)
+    assert twice["usd_10_per_s"] == pytest.approx(2 * last["usd_10_per_s"], rel=0.01)
+
+
+def test_the_scanning_predecessor_reads_more_the_larger_the_table_is(capfd):
+    """The same batch on both: it moves the whole table and the whole CSV, we do not."""
+    _, last = run(scan, ["--sizes", "40", "400", "--events", "10"], capfd)
+    assert last["bytes_ratio_400"] > last["bytes_ratio_40"] > 0
+    assert last["ratio_400"] > 0
+
+
+def test_readers_of_a_csv_that_is_published_again_and_again_see_whole_versions(capfd):
+    """And of a change only the changed bytes and borders go through the function."""
+    _, last = run(publish, ["--sizes", "20", "--spread", "3"], capfd)
+    assert last["worst_excess_bytes_per_region"] <= 10 << 20
+    assert last["reads"] >= 4
+    assert (last["torn"], last["older"]) == (0, 0)
