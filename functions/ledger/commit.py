@@ -24,19 +24,18 @@ is one round trip, and 2 is none: read, write, swap.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import Protocol
 
-from ledger.change import Change, Event, changes_of, event_time, fold, sequence_number, stream_of
+from ledger.batch import Batch, StreamBatch
+from ledger.change import Change, Event, fold
+from ledger.checkpoint import advance
 from ledger.combine import Queue
-from ledger.errors import BadEvent, NotFound, Refused, Unknown
-from ledger.journal import Segment, quarantine, segment_of, write_segment
+from ledger.errors import NotFound, Refused, Unknown
+from ledger.journal import quarantine, write_segment
 from ledger.ledger import Ledger, TimeLeft, no_limit
-from ledger.manifest import ROOT_KEY, Checkpoint, Gap, Root, encode_root
+from ledger.manifest import ROOT_KEY, Root, encode_root
 from ledger.merge import Counts
 from ledger.objects import PAGE_TYPE
 from ledger.pending import Waiting
-from ledger.row import RowEncoder
 from ledger.slices import Merged, merge_slices
 from ledger.store import Stored
 
@@ -44,9 +43,6 @@ from ledger.store import Stored
 RESERVE_SECONDS = 8.0
 MAX_CONFLICTS = 40  # without a time limit: then something is wrong that more attempts do not mend
 MERGED_NAMES = 1000  # segments that the root remembers as merged by a leader; a follower looks within seconds
-# The stream forgets after 24 hours. What arrives so late may have had older neighbours that are gone.
-LATE_SECONDS = 23 * 3600.0
-OPEN_GAPS = 100  # neighbouring gaps of one stream are one, so these are a hundred streams
 
 
 @dataclass(slots=True)
@@ -80,61 +76,6 @@ class Report:
     unfinished: list[Event] = field(default_factory=list)
 
 
-class Batch(Protocol):
-    """What a commit merges: a segment, and what it means under one list of columns.
-
-    Attributes:
-        segment: goes to the journal.
-        newest_event: time of its newest event.
-        streams: its highest sequence number per stream.
-        gaps: times of which it tells that records may have been lost.
-        bad: its events that cannot become a change, each with the reason; known once `changes` was asked.
-    """
-
-    segment: Segment
-    newest_event: str
-    streams: dict[str, str]
-    gaps: tuple[Gap, ...]
-    bad: list[tuple[Event, str]]
-
-    def changes(self, columns: tuple[str, ...]) -> list[Change]:
-        """Say what it means: one change per key, in key order."""
-
-    def events_of(self, todo: Sequence[Change]) -> list[Event]:
-        """Name the events that these changes, not yet committed, came from."""
-
-
-class _StreamBatch:
-    """A batch of stream records."""
-
-    def __init__(self, events: Sequence[Event], arrived: float | None) -> None:
-        self.events = events
-        self.segment: Segment = segment_of(events)
-        self.newest_event = max(map(event_time, events))
-        self.streams = _highest(events)
-        self.gaps = _late(events, arrived)
-        self.bad: list[tuple[Event, str]] = []
-        self._per_event: list[list[Change]] = []
-
-    def changes(self, columns: tuple[str, ...]) -> list[Change]:
-        """Say what the events mean: one change per key, in key order."""
-        encoder = RowEncoder(columns)
-        self.bad, self._per_event = [], []
-        for event in self.events:
-            try:
-                self._per_event.append(changes_of(event, encoder))
-            except BadEvent as error:
-                self.bad.append((event, str(error)))
-                self._per_event.append([])
-        return fold(change for changes in self._per_event for change in changes)
-
-    def events_of(self, todo: Sequence[Change]) -> list[Event]:
-        """Name the events that these changes, not yet committed, came from."""
-        keys = {change.key for change in todo}
-        pairs = zip(self.events, self._per_event, strict=True)
-        return [event for event, changes in pairs if any(change.key in keys for change in changes)]
-
-
 def commit(
     ledger: Ledger,
     events: Sequence[Event],
@@ -158,7 +99,7 @@ def commit(
         Unavailable, Unknown: the store did not answer; nothing is lost, deliver the batch again.
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator; likewise.
     """
-    return commit_batch(ledger, _StreamBatch(events, arrived), time_left, comes_again=comes_again)
+    return commit_batch(ledger, StreamBatch(events, arrived), time_left, comes_again=comes_again)
 
 
 def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *, comes_again: bool = False) -> Report:
@@ -261,21 +202,6 @@ class _Commit:
         kept += [key for key in put if key not in kept]
 
 
-def _highest(events: Sequence[Event]) -> dict[str, str]:
-    """Give the highest sequence number of each stream."""
-    numbers: dict[str, set[str]] = {}
-    for event in events:
-        numbers.setdefault(stream_of(event), set()).add(sequence_number(event))
-    usable = {stream: [one for one in found if one.isascii() and one.isdigit()] for stream, found in numbers.items()}
-    return {stream: max(found, key=int) for stream, found in usable.items() if found}
-
-
-def raise_highest(streams: dict[str, str], stream: str, number: str) -> None:
-    """Keep the highest sequence number of a stream; numbers are compared as integers, their lengths differ."""
-    if number.isascii() and number.isdigit() and int(number) >= int(streams.get(stream, "0")):
-        streams[stream] = number
-
-
 def _candidate(ledger: Ledger, root: Root, merged: Merged, taken: Sequence[Waiting], own: Waiting) -> Root:
     """Make the next root, which merges the segments that are `taken`, wholly if nothing of them is left.
 
@@ -292,41 +218,8 @@ def _candidate(ledger: Ledger, root: Root, merged: Merged, taken: Sequence[Waiti
         removals=merged.removals,
         merged=(*root.merged, *others)[-MERGED_NAMES:] if whole and others else root.merged,
         segments=names,
-        checkpoint=_advance(checkpoint, taken) if whole else checkpoint,
+        checkpoint=advance(checkpoint, taken) if whole else checkpoint,
     )
-
-
-def _advance(checkpoint: Checkpoint, done: Sequence[Waiting]) -> Checkpoint:
-    """Say in the checkpoint that these segments are wholly merged."""
-    streams, newest, gaps = dict(checkpoint.streams), checkpoint.newest_event, checkpoint.gaps
-    tables = {stream.partition("/")[0] for stream in streams if stream}
-    for waiting in done:
-        for stream, number in waiting.streams.items():
-            if stream and stream not in streams and stream.partition("/")[0] in tables:
-                gaps = add_gap(gaps, Gap("new-stream", stream, checkpoint.newest_event, waiting.newest_event))
-            raise_highest(streams, stream, number)
-        for gap in waiting.gaps:
-            gaps = add_gap(gaps, replace(gap, since=checkpoint.newest_event))
-        newest = max(newest, waiting.newest_event)
-    return replace(checkpoint, newest_event=newest, streams=streams, gaps=gaps)
-
-
-def add_gap(gaps: tuple[Gap, ...], new: Gap) -> tuple[Gap, ...]:
-    """Add a gap; one of the same kind and stream that is open already grows instead."""
-    for index, gap in enumerate(gaps):
-        if (gap.kind, gap.stream) == (new.kind, new.stream):
-            grown = replace(gap, since=min(gap.since, new.since), until=max(gap.until, new.until))
-            return (*gaps[:index], grown, *gaps[index + 1 :])
-    return (*gaps, new)[-OPEN_GAPS:]
-
-
-def _late(events: Sequence[Event], arrived: float | None) -> tuple[Gap, ...]:
-    """Say what it means that a stream delivered these records when it was about to forget them."""
-    if arrived is None:
-        return ()
-    oldest_kept = datetime.fromtimestamp(arrived - LATE_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    late = [event for event in events if "" < event_time(event) < oldest_kept]
-    return (Gap("late", stream_of(late[0]), "", min(map(event_time, late))),) if late else ()
 
 
 def _swap(ledger: Ledger, candidate: Root, etag: str) -> tuple[Root, str, bool]:

@@ -221,7 +221,7 @@ def _batches(proposals: Iterator[Proposal]) -> Iterator[list[Proposal]]:
 
 
 class _ExportBatch:
-    """A batch of differences, as a commit takes it (`ledger.commit.Batch`)."""
+    """A batch of differences, as a commit takes it (`ledger.batch.Batch`)."""
 
     def __init__(self, export: Export, number: int, columns: tuple[str, ...], proposals: list[Proposal]) -> None:
         body = b"".join(orjson.dumps(proposal.record) + b"\n" for proposal in proposals)

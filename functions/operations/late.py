@@ -49,7 +49,7 @@ def is_recent(time: str, newest: str) -> bool:
 
 
 class _LateBatch:
-    """Events, and what the journal says became of their keys; the attributes are those of `ledger.commit.Batch`.
+    """Events, and what the journal says became of their keys; the attributes are those of `ledger.batch.Batch`.
 
     The checkpoint learns nothing from them: it has passed their time.
     """

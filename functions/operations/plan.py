@@ -8,7 +8,7 @@ from typing import Any, Literal
 import orjson
 
 from ledger.change import event_time, sequence_number, stream_of
-from ledger.commit import raise_highest
+from ledger.checkpoint import raise_highest
 from ledger.errors import BadEvent
 from ledger.manifest import Targets
 from ledger.row import item_key

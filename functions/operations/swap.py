@@ -32,7 +32,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ledger.change import event_time, fold
-from ledger.commit import raise_highest
+from ledger.checkpoint import raise_highest
 from ledger.csvw import KEY as DESCRIPTION_KEY
 from ledger.csvw import TYPE as DESCRIPTION_TYPE
 from ledger.csvw import describe

@@ -4,7 +4,8 @@ usage: ./infra/bench scan [--sizes 1000 10000 100000] [--events N]
 
 The predecessor read the whole table at each batch (Scan, in pages of 1 MB, deserialised with boto3) and wrote the whole
 CSV (csv.DictWriter, one PutObject). Ours merges the batch's stream records and publishes. Both run in this process
-against the same emulated DynamoDB and S3, after a first batch that is not counted; a batch is --events new images.
+against the same emulated DynamoDB and the same S3 (SeaweedFS, which copies parts by itself as S3 does, what the
+emulator does not), after a first batch that is not counted; a batch is --events new images.
 
 Seconds are those of the clock, and so the emulator's as well as ours: its Scan is not DynamoDB's. Therefore the
 processor's seconds in this process, the bytes that it moved and the table's read units (of 4 KB, eventually consistent:
@@ -36,7 +37,8 @@ from rich.table import Table  # noqa: E402
 from csv_exporter.handler import export, logger, metrics  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
-from infra.local.emulator import ACCESS_KEY, REGION, Emulator, make_environment  # noqa: E402
+from infra.local.emulator import Emulator, make_environment  # noqa: E402
+from infra.local.seaweed import REGION, SeaweedFS  # noqa: E402
 from infra.local.stack import HOME  # noqa: E402
 from ledger.columns import NAMES  # noqa: E402
 from ledger.commit import commit  # noqa: E402
@@ -105,8 +107,8 @@ class Predecessor:
 class Survey:
     """A table and a ledger of the same images, which grow."""
 
-    def __init__(self, emulator: Emulator) -> None:
-        self._tables, s3 = emulator.client("dynamodb", max_pool_connections=WRITERS), emulator.client("s3")
+    def __init__(self, emulator: Emulator, server: SeaweedFS) -> None:
+        self._tables, s3 = emulator.client("dynamodb", max_pool_connections=WRITERS), server.client()
         for bucket in (BUCKET, OLD_BUCKET):
             s3.create_bucket(Bucket=bucket)
         self._tables.create_table(
@@ -115,8 +117,8 @@ class Survey:
             AttributeDefinitions=[{"AttributeName": "etag", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": ACCESS_KEY, "region_name": REGION}
-        self.store = CountingStore(S3Store(BUCKET, endpoint_url=emulator.endpoint_url, **keys))
+        keys = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key}
+        self.store = CountingStore(S3Store(BUCKET, endpoint_url=server.endpoint_url, region_name=REGION, **keys))
         self.ledger = Ledger(self.store)  # type: ignore[arg-type]
         self.rows = 0
         self.item_bytes = item_bytes(images.item(0))
@@ -194,8 +196,12 @@ def main(argv: Sequence[str]) -> int:
     result: dict[str, float] = {}
     with console.status("starting the emulator ..."):
         program = make_environment(HOME / "emulator")
-    with tempfile.TemporaryDirectory() as folder, Emulator(program, Path(folder)) as emulator:
-        survey = Survey(emulator)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SeaweedFS(Path(folder) / "s3") as server,
+        Emulator(program, Path(folder) / "tables") as emulator,
+    ):
+        survey = Survey(emulator, server)
         for size in arguments.sizes:
             survey.grow(size)
             survey.measure(arguments.events)  # warm

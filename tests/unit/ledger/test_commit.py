@@ -12,7 +12,8 @@ from factories import START, STREAM, event, insert, item, make_ledger, model_csv
 from infra.local.memory_store import MemoryStore
 from ledger import combine, slices
 from ledger import commit as committing
-from ledger.commit import MERGED_NAMES, Report, add_gap, commit, raise_highest
+from ledger.checkpoint import OPEN_GAPS, add_gap, raise_highest
+from ledger.commit import MERGED_NAMES, Report, commit
 from ledger.errors import Damaged, ManifestLost, NotFound, Refused, Unavailable, Unknown
 from ledger.journal import read_segment
 from ledger.ledger import Ledger
@@ -281,7 +282,7 @@ def test_a_leaders_changes_and_those_that_wait_are_ordered_by_revision(
     """A waiting old change of a key does not undo the leader's newer one, and the other way round."""
     streams = {"Images/x": "9"}
     for name, changed in (("a", modify(1, 2)), ("b", insert(2)), ("c", remove(3, 1))):
-        batch = committing._StreamBatch([changed], None)
+        batch = committing.StreamBatch([changed], None)
         body = encode(Waiting(name, Root().columns, batch.changes(Root().columns), "", streams))
         store.put_new(f"pending/{name}", body, "text/plain")
     watched.on("put_if_match", ROOT, refuse(REFUSED))
@@ -586,7 +587,7 @@ def test_neighbouring_gaps_of_a_stream_are_one() -> None:
     many: tuple[Gap, ...] = ()
     for number in range(150):
         many = add_gap(many, Gap("late", str(number), "", ""))
-    assert len(many) == committing.OPEN_GAPS
+    assert len(many) == OPEN_GAPS
 
 
 # Removals

@@ -152,7 +152,7 @@ def test_a_leader_names_what_it_took_along_only_when_all_of_it_is_merged(
     monkeypatch.setattr(slices, "SLICE_BYTES", 3000)
     monkeypatch.setattr(slices, "SLICES_PER_COMMIT", 1)
     commit(make_ledger(store, 7), [insert(number) for number in range(100)])
-    waiting = committing._StreamBatch([modify(99, 7)], None)
+    waiting = committing.StreamBatch([modify(99, 7)], None)
     columns = Root().columns
     store.put_new("pending/waiting", encode(Waiting("waiting", columns, waiting.changes(columns))), "text/plain")
     watched = WatchedStore(store)

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 from factories import START, event, insert, item, make_ledger
 from infra.local.memory_store import MemoryStore
-from ledger.commit import OPEN_GAPS, add_gap, commit
+from ledger.checkpoint import OPEN_GAPS, add_gap
+from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, decode_root, encode_root
 from reader import read_root

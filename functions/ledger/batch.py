@@ -1,0 +1,87 @@
+"""What a commit merges: a batch of stream records, or of another kind (`operations` has two more)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Protocol
+
+from ledger.change import Change, Event, changes_of, event_time, fold, sequence_number, stream_of
+from ledger.errors import BadEvent
+from ledger.journal import Segment, segment_of
+from ledger.manifest import Gap
+from ledger.row import RowEncoder
+
+# The stream forgets after 24 hours. What arrives so late may have had older neighbours that are gone.
+LATE_SECONDS = 23 * 3600.0
+
+
+class Batch(Protocol):
+    """What a commit merges: a segment, and what it means under one list of columns.
+
+    Attributes:
+        segment: goes to the journal.
+        newest_event: time of its newest event.
+        streams: its highest sequence number per stream.
+        gaps: times of which it tells that records may have been lost.
+        bad: its events that cannot become a change, each with the reason; known once `changes` was asked.
+    """
+
+    segment: Segment
+    newest_event: str
+    streams: dict[str, str]
+    gaps: tuple[Gap, ...]
+    bad: list[tuple[Event, str]]
+
+    def changes(self, columns: tuple[str, ...]) -> list[Change]:
+        """Say what it means: one change per key, in key order."""
+
+    def events_of(self, todo: Sequence[Change]) -> list[Event]:
+        """Name the events that these changes, not yet committed, came from."""
+
+
+class StreamBatch:
+    """A batch of stream records."""
+
+    def __init__(self, events: Sequence[Event], arrived: float | None) -> None:
+        self.events = events
+        self.segment: Segment = segment_of(events)
+        self.newest_event = max(map(event_time, events))
+        self.streams = _highest(events)
+        self.gaps = _late(events, arrived)
+        self.bad: list[tuple[Event, str]] = []
+        self._per_event: list[list[Change]] = []
+
+    def changes(self, columns: tuple[str, ...]) -> list[Change]:
+        """Say what the events mean: one change per key, in key order."""
+        encoder = RowEncoder(columns)
+        self.bad, self._per_event = [], []
+        for event in self.events:
+            try:
+                self._per_event.append(changes_of(event, encoder))
+            except BadEvent as error:
+                self.bad.append((event, str(error)))
+                self._per_event.append([])
+        return fold(change for changes in self._per_event for change in changes)
+
+    def events_of(self, todo: Sequence[Change]) -> list[Event]:
+        """Name the events that these changes, not yet committed, came from."""
+        keys = {change.key for change in todo}
+        pairs = zip(self.events, self._per_event, strict=True)
+        return [event for event, changes in pairs if any(change.key in keys for change in changes)]
+
+
+def _highest(events: Sequence[Event]) -> dict[str, str]:
+    """Give the highest sequence number of each stream."""
+    numbers: dict[str, set[str]] = {}
+    for event in events:
+        numbers.setdefault(stream_of(event), set()).add(sequence_number(event))
+    usable = {stream: [one for one in found if one.isascii() and one.isdigit()] for stream, found in numbers.items()}
+    return {stream: max(found, key=int) for stream, found in usable.items() if found}
+
+
+def _late(events: Sequence[Event], arrived: float | None) -> tuple[Gap, ...]:
+    """Say what it means that a stream delivered these records when it was about to forget them."""
+    if arrived is None:
+        return ()
+    oldest_kept = datetime.fromtimestamp(arrived - LATE_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    late = [event for event in events if "" < event_time(event) < oldest_kept]
+    return (Gap("late", stream_of(late[0]), "", min(map(event_time, late))),) if late else ()
