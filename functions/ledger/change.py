@@ -94,8 +94,9 @@ def fold(changes: Iterable[Change]) -> list[Change]:
     """Keep one change per key, in key order. `changes` come in stream order."""
     best: dict[bytes, Change] = {}
     for change in changes:
-        known = best.get(change.key)
-        best[change.key] = change if known is None else newer(known, change)
+        known = best.setdefault(change.key, change)
+        if known is not change:
+            best[change.key] = newer(known, change)
     return [best[key] for key in sorted(best)]
 
 
@@ -124,20 +125,19 @@ def _stream_name(arn: str) -> str:
 def event_time(event: Event) -> str:
     """Give the record's time as ISO 8601 in whole seconds, UTC; empty if it has none that can be read."""
     try:
-        return _event_time(event["dynamodb"]).decode()
+        return _iso(event["dynamodb"].get("ApproximateCreationDateTime")).decode()
     except (AttributeError, BadEvent, KeyError, TypeError):
         return ""
 
 
 def _event_time(record: Mapping[str, Any]) -> bytes:
-    seconds = record.get("ApproximateCreationDateTime")
+    return _iso(record.get("ApproximateCreationDateTime"))
+
+
+@lru_cache(typed=True)  # the records of a batch share a few seconds
+def _iso(seconds: object) -> bytes:
     if not isinstance(seconds, int | float):
         raise BadEvent("ApproximateCreationDateTime is not a number")
     if not 0 <= seconds < _YEAR_10000:  # times are compared as text, so their years must have four digits
         raise BadEvent("ApproximateCreationDateTime is out of range")
-    return _iso(int(seconds))
-
-
-@lru_cache  # the records of a batch share a few seconds
-def _iso(seconds: int) -> bytes:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()

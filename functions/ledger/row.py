@@ -21,7 +21,8 @@ _NUMBER = re.compile(r"[-+]?[.\d]+(E[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _is_timestamp = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+", re.ASCII).fullmatch
 _are_timestamps = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+(?:,-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+)*", re.ASCII).fullmatch
 # Decimals that keep all their characters; others may too, but need a closer look: a zero has no sign in the CSV.
-_are_decimals = re.compile(r"(?:(?:\d+|-(?!0+\.0+(?:,|$))\d+)\.\d+(?:,|$))+", re.ASCII).fullmatch
+_A_DECIMAL = r"(?:-(?!0+\.0+(?:,|$)))?\d++\.\d++"
+_are_decimals = re.compile(rf"(?:{_A_DECIMAL},)*+{_A_DECIMAL}", re.ASCII).fullmatch
 # A spreadsheet runs a cell that starts so (OWASP, CSV injection); some skip blanks before it. Texts that already start
 # with quotes before such a character get one more, so that taking one quote off gives back every text.
 _FORMULA = re.compile(r"'*(\t| *[=+\-@])")

@@ -28,18 +28,15 @@ Nobody should put items back by hand while a backfill runs: rules 4 and 7 rest o
 A backfill that was interrupted can be run again: what was merged is no difference any more.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import orjson
-
 from ledger.change import Change, Event
 from ledger.commit import commit_batch
 from ledger.errors import LedgerError
-from ledger.journal import Segment
+from ledger.journal import Segment, pack
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
 from ledger.row import INGESTED_AT_WIDTH, RowEncoder, key_of, revision_of
@@ -224,8 +221,7 @@ class _ExportBatch:
     """A batch of differences, as a commit takes it (`ledger.batch.Batch`)."""
 
     def __init__(self, export: Export, number: int, columns: tuple[str, ...], proposals: list[Proposal]) -> None:
-        body = b"".join(orjson.dumps(proposal.record) + b"\n" for proposal in proposals)
-        digest = hashlib.sha256(body).hexdigest()[:20]
+        digest, body = pack([proposal.record for proposal in proposals])
         folder = f"date={export.time[:10]}/hour={export.time[11:13]}"
         self.segment = Segment(f"{folder}/backfill-{export.name}-{number:06d}-{digest}", body)
         self.newest_event = export.time

@@ -30,6 +30,7 @@ from csv_exporter.handler import export, logger, metrics  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.sparse_store import SparseStore  # noqa: E402
 from ledger.ledger import Ledger, no_limit  # noqa: E402
+from ledger.manifest import shard_key  # noqa: E402
 
 SIZES = (100, 1_000, 10_000)
 FILLING = 5_000  # events of a batch by which the ledger is filled
@@ -43,7 +44,8 @@ class Survey:
     """A ledger and what is in it: makes the next batch of each kind."""
 
     def __init__(self, rows: int) -> None:
-        self.ledger = Ledger(SparseStore())
+        self._store = SparseStore()
+        self.ledger = Ledger(self._store)
         self.last = 0
         self.revisions: dict[int, int] = {}
         self._chance = random.Random(1)
@@ -58,7 +60,15 @@ class Survey:
         if answer["batchItemFailures"]:
             raise AssertionError("a batch was not committed")
         metrics.clear_metrics()
+        self._forget()
         return seconds
+
+    def _forget(self) -> None:
+        """Drop the shards that the tree no longer has: batches all over the table would fill the memory."""
+        root, _ = self.ledger.load_root()
+        pages = self.ledger.objects.pages([*root.rows.pages, *root.removals.pages])
+        kept = {shard_key(shard.sha256) for page in pages.values() for shard in page}
+        self._store.delete([listed.key for listed in self._store.list("shards/") if listed.key not in kept])
 
     def inserts(self, count: int) -> Events:
         """New images, one after the other."""

@@ -1,16 +1,24 @@
 """What it takes to publish a change of a large CSV: bytes, requests and seconds on SeaweedFS, while readers read.
 
-usage: ./infra/bench publish [--sizes 10 100 1000] [--spread N]
+usage: ./infra/bench publish [--sizes 10 100 1000] [--spread N] [--again N]
 
-For each size (of the CSV, in MB) a ledger stands in a real S3 server. Then three changes are committed and published,
-one after the other: one new image, one early image written again, and --spread images all over the table. Meanwhile a
-reader gets the whole CSV again and again; it is torn if its bytes are not exactly those of the version that its
-metadata names (a model that sorts the rows says what they are), and older if it saw a newer one before.
+For each size (of the CSV, in MB) a ledger stands in a real S3 server; of the shards, those that the changes touch.
+Three changes are committed and published by a warm function, one after the other: one new image, one early image
+written again, and --spread images all over the table; then --again times one more new image, for the reader's sake.
+It gets the whole CSV again and again from the first change to the last, on the same cores, and so the seconds are those
+of a publish that is read. What it gets is torn if its bytes are not exactly those of the version that the metadata of
+the same answer name (a model that only sorts the rows says what they are), and older if it saw a newer one before.
 
-Changed bytes are those of the shards that changed, and a region is a run of changed shards with none between them that
-did not. Through the function go the bytes that it uploads, most of which it reads first if it has not got them yet:
-the changed ones, and the borders that S3's smallest part of 5 MiB asks for on either side. The last line is one JSON
-object: worst_excess_bytes_per_region (what is uploaded beyond the changed bytes, per region), reads, torn, older.
+Changed bytes are those of the shards that changed: a shard is the least that the tree can tell from another. A region
+is a run of changed shards with none between them that did not. All bytes of a region are uploaded, and its borders if
+S3's smallest part of 5 MiB asks for them; these are read out of the present CSV first, and so pass the function's
+network twice, in and out. The excess is all that: uploaded, and read of the CSV, less the changed bytes, per region.
+"Excess out" counts the borders once, as bytes that go through the function. Changed shards are read, too, if the
+commit's cache could not keep them; they have a column of their own. "Of whole" compares with a PUT of the whole CSV.
+
+The last line is one JSON object: worst_excess_bytes_per_region (in and out), worst_excess_out_bytes_per_region, and of
+the reads their number, how many were under way when the CSV was replaced (across), torn, older, and broken (the GET
+ended with an error, as any reader could tell).
 """
 
 import argparse
@@ -19,11 +27,10 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
@@ -32,6 +39,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
+from infra.benchmarks._reader import Reader, Verdict  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
@@ -41,13 +49,24 @@ from ledger.commit import commit  # noqa: E402
 from ledger.layout import Copy, pages_to_compare, pieces  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import CSV_KEY, ROOT_KEY, Root, encode_root  # noqa: E402
-from ledger.publish import publish  # noqa: E402
+from ledger.publish import PUT_BELOW, publish  # noqa: E402
 from ledger.row import RowEncoder, header  # noqa: E402
 from ledger.store import S3Store  # noqa: E402
 
 BUCKET = "export"
 CHUNK = 16 << 20
 WIDTH = 120
+REQUESTS = {
+    "GET": ("get", "get_range"),
+    "HEAD": ("head",),
+    "LIST": ("list",),
+    "PUT": ("put_new", "put_if_match"),
+    "UploadPart": ("upload_part",),
+    "UploadPartCopy": ("copy_part",),
+    "create, complete": ("start_upload", "finish_upload", "abort_upload"),
+    "DELETE": ("delete",),
+}
+MORE = "one more"
 TEXT = "text/csv; charset=utf-8"
 
 console = Console(highlight=False, stderr=True)
@@ -55,87 +74,101 @@ console = Console(highlight=False, stderr=True)
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One publish; sizes in bytes."""
+    """One publish; sizes in bytes.
+
+    Attributes:
+        size: of the CSV.
+        changed: of the shards that changed.
+        regions: runs of such shards.
+        uploaded: bytes of the CSV that went out.
+        borders: bytes of the present CSV that came in.
+        shards: bytes of shards that came in.
+        copied: by S3 itself.
+        requests: by S3's verbs, see REQUESTS.
+        seconds: of the clock.
+    """
 
     size: int
     changed: int
     regions: int
     uploaded: int
-    read: int
+    borders: int
+    shards: int
     copied: int
-    requests: int
-    copies: int
+    requests: Counter[str]
     seconds: float
 
     @property
     def excess(self) -> float:
-        """Give what was uploaded beyond the change, per region."""
+        """Give what came in of the CSV and went out, beyond the change, per region."""
+        return (self.uploaded + self.borders - self.changed) / self.regions
+
+    @property
+    def excess_out(self) -> float:
+        """Give what went out beyond the change, per region."""
         return (self.uploaded - self.changed) / self.regions
 
 
-@dataclass
-class Reader:
-    """Gets the whole CSV again and again.
+class CsvStore(CountingStore):
+    """Counts, and knows of the CSV what was read and when it was replaced.
 
     Attributes:
-        seen: version and SHA-256 of each read, in order.
+        borders: bytes of the CSV that came in.
+        replaced: when, on the monotonic clock.
     """
 
-    client: Any
-    seen: list[tuple[int, str]] = field(default_factory=list)
+    def __init__(self, store: S3Store) -> None:
+        self.replaced: list[float] = []
+        super().__init__(store)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Read in the background, and once more at the end."""
-        stop = Event()
+    def reset(self) -> None:
+        """Count from zero."""
+        super().reset()
+        self.borders = 0
 
-        def read_on() -> None:
-            while not stop.is_set():
-                self.read()
+    def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
+        """Read bytes first..last (inclusive)."""
+        body: bytes = self.__getattr__("get_range")(key, first, last, etag=etag)
+        with self._lock:
+            self.borders += len(body) * (key == CSV_KEY)
+        return body
 
-        thread = Thread(target=read_on)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join()
-        self.read()
+    def put_if_match(self, key: str, *arguments: Any) -> str:
+        """Replace an object."""
+        return self._replace("put_if_match", key, *arguments)
 
-    def read(self) -> None:
-        """Read the CSV and its version, which come in one answer."""
-        answer = self.client.get_object(Bucket=BUCKET, Key=CSV_KEY)
-        digest = hashlib.sha256()
-        for chunk in answer["Body"].iter_chunks(1 << 20):
-            digest.update(chunk)
-        self.seen.append((int(answer["Metadata"]["version"]), digest.hexdigest()))
+    def finish_upload(self, key: str, *arguments: Any, **named: Any) -> str:
+        """Complete a multipart upload."""
+        return self._replace("finish_upload", key, *arguments, **named)
 
-    def judge(self, expected: Mapping[int, str]) -> tuple[int, int]:
-        """Count the reads that were torn, and those that were older than an earlier one."""
-        torn = sum(expected.get(version) != digest for version, digest in self.seen)
-        older = sum(late[0] < early[0] for early, late in zip(self.seen, self.seen[1:], strict=False))
-        return torn, older
+    def _replace(self, verb: str, key: str, *arguments: Any, **named: Any) -> str:
+        etag: str = self.__getattr__(verb)(key, *arguments, **named)
+        if key == CSV_KEY:
+            self.replaced.append(time.monotonic())
+        return etag
 
 
 class Survey:
     """A ledger in the bucket, and the model of its rows."""
 
     def __init__(self, rows: int, spread: int, server: SeaweedFS) -> None:
-        first = LAST - rows + 1
+        first, spread = LAST - rows + 1, min(rows, spread)
         self.anywhere = [first + rows * number // spread for number in range(spread)]
         self.early = first + rows // 100
-        self.table = LazyTable(rows, {self.early, *self.anywhere})
-        self._first, self._changed = first, dict[int, bytes]()
-        self._last = LAST
+        # A CSV that may be put whole is made of all shards.
+        is_small = rows * images.ROW_BYTES < 2 * PUT_BELOW
+        self.table = LazyTable(rows, None if is_small else {self.early, *self.anywhere})
+        self._first, self._last, self._changed = first, LAST, dict[int, bytes]()
         client = server.client()
         client.create_bucket(Bucket=BUCKET)
         keys = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key}
         store = S3Store(BUCKET, endpoint_url=server.endpoint_url, region_name=REGION, **keys)
         self._upload(store)
-        self.store = CountingStore(store)
+        self.store = CsvStore(store)
         self.ledger = Ledger(self.store)  # type: ignore[arg-type]
-        self.reader = Reader(client)
-        self.expected: dict[int, str] = {}  # SHA-256 of each version's CSV
+        self.reader = Reader(client, BUCKET)
+        self._digest = self._hashed()
+        self._expected = {self.table.root.version: self._digest.hexdigest()}  # SHA-256 of each version's CSV
 
     def _upload(self, store: S3Store) -> None:
         table, root = self.table, self.table.root
@@ -161,6 +194,7 @@ class Survey:
     def insert(self) -> list[dict[str, Any]]:
         """One new image."""
         self._last += 1
+        self._digest.update(images.line(self._last))  # it is the last row
         return [images.insert(self._last)]
 
     def modify(self, numbers: Sequence[int], revision: int) -> list[dict[str, Any]]:
@@ -170,24 +204,25 @@ class Survey:
         self._changed |= {
             number: encoder.line(event["dynamodb"]["NewImage"]) for number, event in zip(numbers, events, strict=True)
         }
+        self._digest = self._hashed()
         return events
 
     def publish(self, events: list[dict[str, Any]]) -> Measured:
         """Commit a change and measure its publish, as a warm function does both."""
         old, _ = self.ledger.load_root()
-        report = commit(self.ledger, events)
-        self.store.reset()
+        report, store = commit(self.ledger, events), self.store
+        store.reset()
         began = time.perf_counter()
         done = publish(self.ledger, report=report)
         seconds = time.perf_counter() - began
-        if not done.written or done.rebuilt:
-            raise AssertionError("the CSV was not made from the present one")
+        requests = Counter({name: store.count(*verbs) for name, verbs in REQUESTS.items()})
+        if not done.written or done.rebuilt or requests.total() != store.requests:
+            raise AssertionError("the CSV was not made from the present one, or not all requests have a name")
+        borders, shards, copied = store.borders, store.read - store.borders, store.copied
+        self._expected[report.root.version] = self._digest.hexdigest()
         changed, regions = self._changes(old, report.root)
-        store = self.store
-        return Measured(
-            self.store.head(CSV_KEY).size, changed, regions, done.uploaded, store.read, store.copied,
-            store.requests - 1, store.count("copy_part"), seconds,
-        )  # fmt: skip
+        size = store.head(CSV_KEY).size
+        return Measured(size, changed, regions, done.uploaded, borders, shards, copied, requests, seconds)
 
     def _changes(self, old: Root, new: Root) -> tuple[int, int]:
         """Give the bytes of the shards that changed, and the runs that they come in."""
@@ -198,66 +233,83 @@ class Survey:
         starts = [now and not before for before, now in zip([False, *is_new], is_new, strict=False)]
         return sum(piece.size for piece, new_bytes in zip(found, is_new, strict=True) if new_bytes), sum(starts)
 
-    def sha256(self) -> str:
-        """Hash the CSV that a model gives, which only sorts the rows."""
+    def _hashed(self) -> Any:
+        """Hash the CSV that a model gives, which only sorts the rows; rows may be added at the end."""
         digest = hashlib.sha256(self.table.header)
         for number in range(self._first, self._last + 1):
             line = self._changed.get(number)
             digest.update(line or (self.table.line(number) if number <= LAST else images.line(number)))
-        return digest.hexdigest()
+        return digest
+
+    def judge(self) -> Verdict:
+        """Say what was wrong with what the reader saw."""
+        return self.reader.judge(self._expected, self.store.replaced)
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the benchmark, print a table and the JSON line."""
+    """Run the benchmark, print its tables and the JSON line."""
     parser = argparse.ArgumentParser(prog="publish", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--spread", type=int, default=1_000)
+    parser.add_argument("--again", type=int, default=5)
     arguments = parser.parse_args(argv)
-    table = Table(box=None, header_style="bold")
-    for name in ("CSV (MB)", "change", "changed (MB)", "regions", "uploaded", "read", "copied", "requests", "copies",
-                 "excess", "seconds", "saving"):  # fmt: skip
-        table.add_column(name, justify="left" if name == "change" else "right")
-    worst, reads, torn, older = 0.0, 0, 0, 0
+    bytes_moved = _table("changed", "regions", "uploaded", "borders", "shards", "copied", "excess", "excess out",
+                         "seconds", "of whole")  # fmt: skip
+    requests, seen = _table(*REQUESTS), _table("reads", "across", "torn", "older", "broken", change=False)
+    verdict, measured = Verdict(), list[Measured]()
     for megabytes in arguments.sizes:
+        rows = megabytes * 1_000_000 // images.ROW_BYTES
         with tempfile.TemporaryDirectory() as folder, SeaweedFS(Path(folder)) as server:
-            survey = Survey(megabytes * 1_000_000 // images.ROW_BYTES, arguments.spread, server)
-            with console.status(f"{megabytes} MB ..."):
-                for name, measured in _publishes(survey):
-                    worst = max(worst, measured.excess)
-                    table.add_row(*_cells(name, measured))
-                judged = survey.reader.judge(survey.expected)
-        reads, torn, older = reads + len(survey.reader.seen), torn + judged[0], older + judged[1]
-    Console(highlight=False, width=WIDTH).print(table)
-    result = {"worst_excess_bytes_per_region": round(worst), "reads": reads, "torn": torn, "older": older}
-    print(json.dumps(result))
+            survey = Survey(rows, arguments.spread, server)
+            for name, one in _publishes(survey, arguments.again):
+                measured.append(one)
+                if name == MORE:
+                    continue
+                bytes_moved.add_row(f"{megabytes:,}", name, *_cells(one))
+                requests.add_row(f"{megabytes:,}", name, *(f"{one.requests[each]:,}" for each in REQUESTS))
+            judged = survey.judge()
+        verdict += judged
+        seen.add_row(f"{megabytes:,}", *(f"{count:,}" for count in asdict(judged).values()))
+    out = Console(highlight=False, width=WIDTH)
+    for title, table in (("Bytes (MB)", bytes_moved), ("Requests of the publish", requests), ("Reads", seen)):
+        out.print(title, table, "", sep="\n")
+    worst = {
+        "worst_excess_bytes_per_region": round(max(one.excess for one in measured)),
+        "worst_excess_out_bytes_per_region": round(max(one.excess_out for one in measured)),
+    }
+    print(json.dumps(worst | asdict(verdict)))
     return 0
 
 
-def _publishes(survey: Survey) -> Iterator[tuple[str, Measured]]:
-    survey.expected = {survey.table.root.version: survey.sha256()}
-    with survey.reader.reading():
+def _publishes(survey: Survey, again: int) -> Iterator[tuple[str, Measured]]:
+    spread = len(survey.anywhere)
+    with survey.reader.reading(), console.status("") as status:
         for name, make in (
             ("one new image", survey.insert),
             ("one early image", lambda: survey.modify([survey.early], 2)),
-            (f"{len(survey.anywhere):,} all over", lambda: survey.modify(survey.anywhere, 3)),
+            (f"{spread:,} all over", lambda: survey.modify(survey.anywhere, 3)),
+            *[(MORE, survey.insert)] * again,
         ):
-            measured = survey.publish(make())
-            survey.expected[survey.ledger.load_root()[0].version] = survey.sha256()
-            yield name, measured
+            status.update(f"{len(survey.reader.seen)} reads, {name} ...")
+            yield name, survey.publish(make())
 
 
-def _cells(name: str, measured: Measured) -> Iterator[str]:
-    yield f"{measured.size / 1e6:,.0f}"
-    yield name
-    yield f"{measured.changed / 1e6:,.2f}"
-    yield f"{measured.regions:,}"
-    for size in (measured.uploaded, measured.read, measured.copied):
+def _table(*names: str, change: bool = True) -> Table:
+    table = Table("CSV (MB)", *["change"] * change, box=None, header_style="bold")
+    for name in names:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _cells(one: Measured) -> Iterator[str]:
+    yield f"{one.changed / 1e6:,.2f}"
+    yield f"{one.regions:,}"
+    for size in (one.uploaded, one.borders, one.shards, one.copied):
         yield f"{size / 1e6:,.2f}"
-    yield f"{measured.requests:,}"
-    yield f"{measured.copies:,}"
-    yield f"{measured.excess / 2**20:.2f} MiB"
-    yield f"{measured.seconds:.2f}"
-    yield f"{measured.size / measured.uploaded:,.0f} times"
+    for excess in (one.excess, one.excess_out):
+        yield f"{excess / 2**20:.2f} MiB"
+    yield f"{one.seconds:.2f}"
+    yield f"1/{one.size / one.uploaded:,.0f}" if one.uploaded * 2 < one.size else f"{one.uploaded / one.size:.2f}"
 
 
 if __name__ == "__main__":

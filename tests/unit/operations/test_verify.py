@@ -77,7 +77,7 @@ def _replace_first_page(store: MemoryStore, body: bytes) -> None:
     root = read_root(store)
     shards = decode_page(body)
     store.put_new(page_key(sha256(body)), body, "application/json")
-    page = replace(root.rows.pages[0], sha256=sha256(body))
+    page = root.rows.pages[0]._replace(sha256=sha256(body))
     rows = replace(root.rows, pages=(page, *root.rows.pages[1:]))
     stored, content_type = store.objects["manifest.json"]
     store.objects["manifest.json"] = (replace(stored, body=encode_root(replace(root, rows=rows))), content_type)
@@ -88,7 +88,7 @@ def test_wrong_counts_cuts_and_order_are_found_behind_right_hashes(filled: Ledge
     """Hashes prove bytes, not sense: counts, cuts and order are checked against the lines themselves."""
     page = store.objects[_first_page(store)][0].body
     shards = decode_page(page)
-    counted_wrong = [replace(shards[0], rows=shards[0].rows + 1), *shards[1:]]
+    counted_wrong = [shards[0]._replace(rows=shards[0].rows + 1), *shards[1:]]
     _replace_first_page(store, encode_page(counted_wrong))
     problems = check_tree(make_ledger(store), read_root(store)).problems
     assert any("rows or bytes that its page says" in line for line in problems)
@@ -96,7 +96,7 @@ def test_wrong_counts_cuts_and_order_are_found_behind_right_hashes(filled: Ledge
 
     joined = b"".join(store.objects[shard_key(shard.sha256)][0].body for shard in shards[:2])
     store.put_new(shard_key(sha256(joined)), joined, "text/csv")
-    one = replace(shards[0], rows=shards[0].rows + shards[1].rows, bytes=len(joined), sha256=sha256(joined))
+    one = shards[0]._replace(rows=shards[0].rows + shards[1].rows, bytes=len(joined), sha256=sha256(joined))
     _replace_first_page(store, encode_page([one, *shards[2:]]))
     problems = check_tree(make_ledger(store), read_root(store)).problems
     assert any("not cut where its rows say" in line for line in problems)
@@ -104,7 +104,7 @@ def test_wrong_counts_cuts_and_order_are_found_behind_right_hashes(filled: Ledge
     lines = joined.splitlines(keepends=True)
     swapped = b"".join([*lines[1::-1], *lines[2:]])
     store.put_new(shard_key(sha256(swapped)), swapped, "text/csv")
-    _replace_first_page(store, encode_page([replace(one, sha256=sha256(swapped)), *shards[2:]]))
+    _replace_first_page(store, encode_page([one._replace(sha256=sha256(swapped)), *shards[2:]]))
     problems = check_tree(make_ledger(store), read_root(store)).problems
     assert any("not in order at line 2" in line for line in problems)
 
