@@ -56,16 +56,35 @@ def test_the_cost_page_tells_what_was_counted(capfd, tmp_path):
     assert twice["usd_10_per_s"] == pytest.approx(2 * last["usd_10_per_s"], rel=0.01)
 
 
-def test_the_scanning_predecessor_reads_more_the_larger_the_table_is(capfd):
-    """The same batch on both: it moves the whole table and the whole CSV, we do not."""
-    _, last = run(scan, ["--sizes", "40", "400", "--events", "10"], capfd)
-    assert last["bytes_ratio_400"] > last["bytes_ratio_40"] > 0
-    assert last["ratio_400"] > 0
+def test_the_scanning_predecessor_costs_more_the_larger_the_table_is(capfd):
+    """The same batches on both: it moves the whole table and the whole CSV, we do not."""
+    printed, last = run(scan, ["--sizes", "40", "400", "--events", "10", "1"], capfd)
+    names = {f"{name}_{size}" for name in ("ratio", "clock_ratio", "cpu_ratio", "bytes_ratio") for size in (40, 400)}
+    assert last.keys() == names | {f"{name}_events_1" for name in names}
+    assert min(last.values()) > 0
+    assert last["bytes_ratio_400"] > last["bytes_ratio_40"]
+    assert last["bytes_ratio_400_events_1"] > last["bytes_ratio_40_events_1"]
+    assert last["ratio_400"] <= last["clock_ratio_400"], "waiting for the emulator is not counted for us"
+    assert [line.split()[0] for line in printed.splitlines() if " scan " in line] == ["39", "40", "399", "400"]
 
 
 def test_readers_of_a_csv_that_is_published_again_and_again_see_whole_versions(capfd):
     """And of a change only the changed bytes and borders go through the function."""
-    _, last = run(publish, ["--sizes", "20", "--spread", "3"], capfd)
-    assert last["worst_excess_bytes_per_region"] <= 10 << 20
+    printed, last = run(publish, ["--sizes", "20", "--spread", "3", "--again", "2"], capfd)
+    assert 0 < last["worst_excess_out_bytes_per_region"] < last["worst_excess_bytes_per_region"] <= 10 << 20
     assert last["reads"] >= 4
+    assert (last["torn"], last["older"], last["broken"]) == (0, 0, 0)
+    assert [line.split()[1:3] for line in printed.splitlines() if line.startswith(" 20 ")][:3] == [
+        ["one", "new"],
+        ["one", "early"],
+        ["3", "all"],
+    ]
+
+
+def test_a_small_csv_is_put_whole_by_one_request(capfd):
+    """Nothing of it is copied, and nothing of it is read."""
+    printed, last = run(publish, ["--sizes", "2", "--spread", "3", "--again", "0"], capfd)
+    requests = printed.partition("Requests of the publish\n")[2].splitlines()[1:4]
+    assert [line.split()[-5:] for line in requests] == [["1", "0", "0", "0", "0"]] * 3
+    assert last["worst_excess_bytes_per_region"] == last["worst_excess_out_bytes_per_region"]
     assert (last["torn"], last["older"]) == (0, 0)

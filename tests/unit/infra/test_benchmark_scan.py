@@ -1,0 +1,81 @@
+"""The predecessor that the scan benchmark compares with does what it is said to, and its costs are counted right."""
+
+import csv
+import io
+import re
+import time
+
+import pytest
+
+from infra.benchmarks import scan
+from infra.benchmarks.scan import Cost, Predecessor, item_bytes
+from infra.local import images
+from ledger.columns import NAMES
+
+ITEMS = [images.item(number) for number in range(7)]
+ANSWER_SECONDS = 0.02
+
+
+class Tables:
+    """Answers Scan in pages of three items, late."""
+
+    def __init__(self):
+        self.asked = []
+
+    def scan(self, *, TableName, ExclusiveStartKey=None):  # noqa: N803
+        time.sleep(ANSWER_SECONDS)
+        self.asked.append(TableName)
+        start = ExclusiveStartKey["number"] if ExclusiveStartKey else 0
+        more = {"LastEvaluatedKey": {"number": start + 3}} if start + 3 < len(ITEMS) else {}
+        return {"Items": ITEMS[start : start + 3], **more}
+
+
+class Bucket:
+    """Keeps what is put."""
+
+    def put_object(self, *, Bucket, Key, Body):  # noqa: N803
+        self.body = Body
+
+
+def values(text: str) -> list[dict[str, str | float]]:
+    """Read a CSV; numbers as numbers."""
+    numeric = re.compile(r"-?\d+(\.\d+)?")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    return [{name: float(cell) if numeric.fullmatch(cell) else cell for name, cell in row.items()} for row in rows]
+
+
+@pytest.fixture
+def exported():
+    """A predecessor that has exported, with its table and bucket."""
+    tables, bucket = Tables(), Bucket()
+    predecessor = Predecessor(tables, bucket)
+    predecessor.export()
+    return predecessor, tables, bucket
+
+
+def test_the_predecessor_makes_the_same_rows_of_the_whole_table(exported):
+    """Column by column what our rows say; its quoting may differ, and its 24 is our 24.0."""
+    predecessor, tables, bucket = exported
+    ours = b"".join(map(images.line, range(7))).decode()
+    assert values(bucket.body.decode()) == values(",".join(NAMES) + "\n" + ours)
+    assert predecessor.rows == 7
+    assert tables.asked == [scan.TABLE] * 3
+
+
+def test_the_predecessor_pays_for_pages_and_not_for_items(exported):
+    """An eventually consistent read of 4 KB is half a unit; only the sum of a page is rounded up."""
+    predecessor, _, bucket = exported
+    sizes = [item_bytes(item) for item in ITEMS]
+    assert all(size % scan.READ_UNIT for size in sizes)
+    pages = [sum(sizes[:3]), sum(sizes[3:6]), sizes[6]]
+    assert predecessor.read_units == sum(-(-page // 4096) for page in pages) / 2
+    assert predecessor.requests == 4
+    assert predecessor.moved == sum(sizes) + len(bucket.body)
+
+
+def test_waiting_for_the_table_is_told_from_the_predecessors_own_work(exported):
+    """The emulator's scan is slower than the real one, and its slowness must not be counted for us."""
+    predecessor, _, _ = exported
+    assert predecessor.waited >= 3 * ANSWER_SECONDS * 0.9
+    assert 0 < predecessor.counting < 1
+    assert Cost(seconds=5, cpu=1, requests=4, moved=9, waited=3).own == 2
