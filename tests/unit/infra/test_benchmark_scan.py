@@ -12,12 +12,12 @@ from infra.benchmarks.scan import Cost, Predecessor, item_bytes
 from infra.local import images
 from ledger.columns import NAMES
 
-ITEMS = [images.item(number) for number in range(9)]
+ITEMS = [images.item(number) for number in range(25)]
 ANSWER_SECONDS = 0.02
 
 
 class Tables:
-    """Answers Scan in pages of four items, late."""
+    """Answers Scan in pages of eleven items, late."""
 
     def __init__(self):
         self.asked = []
@@ -26,8 +26,8 @@ class Tables:
         time.sleep(ANSWER_SECONDS)
         self.asked.append(TableName)
         start = ExclusiveStartKey["number"] if ExclusiveStartKey else 0
-        more = {"LastEvaluatedKey": {"number": start + 4}} if start + 4 < len(ITEMS) else {}
-        return {"Items": ITEMS[start : start + 4], **more}
+        more = {"LastEvaluatedKey": {"number": start + 11}} if start + 11 < len(ITEMS) else {}
+        return {"Items": ITEMS[start : start + 11], **more}
 
 
 class Bucket:
@@ -56,9 +56,9 @@ def exported():
 def test_the_predecessor_makes_the_same_rows_of_the_whole_table(exported):
     """Column by column what our rows say; its quoting may differ, and its 24 is our 24.0."""
     predecessor, tables, bucket = exported
-    ours = b"".join(map(images.line, range(9))).decode()
+    ours = b"".join(map(images.line, range(25))).decode()
     assert values(bucket.body.decode()) == values(",".join(NAMES) + "\n" + ours)
-    assert predecessor.rows == 9
+    assert predecessor.rows == 25
     assert tables.asked == [scan.TABLE] * 3
 
 
@@ -66,8 +66,8 @@ def test_the_predecessor_pays_for_pages_and_not_for_items(exported):
     """An eventually consistent read of 4 KB is half a unit; only the sum of a page is rounded up."""
     predecessor, _, bucket = exported
     sizes = [item_bytes(item) for item in ITEMS]
-    assert all(2048 < size < 3072 for size in sizes)
-    assert predecessor.read_units == (3 + 3 + 1) / 2, "four items of less than 3 KB are less than 12 KB"
+    assert all(3600 < size < 3700 for size in sizes)
+    assert predecessor.read_units == (10 + 10 + 3) / 2, "eleven items of 3.7 KB are less than ten times 4 KB"
     assert predecessor.requests == 4
     assert predecessor.moved == sum(sizes) + len(bucket.body)
 
