@@ -11,14 +11,13 @@ the same answer name (a model that only sorts the rows says what they are), and 
 
 Changed bytes are those of the shards that changed: a shard is the least that the tree can tell from another. A region
 is a run of changed shards with none between them that did not. All bytes of a region are uploaded, and its borders if
-S3's smallest part of 5 MiB asks for them; these are read out of the present CSV first, and so pass the function's
-network twice, in and out. The excess is all that: uploaded, and read of the CSV, less the changed bytes, per region.
-"Excess out" counts the borders once, as bytes that go through the function. Changed shards are read, too, if the
-commit's cache could not keep them; they have a column of their own. "Of whole" compares with a PUT of the whole CSV.
+S3's smallest part of 5 MiB asks for them. The excess is what so goes through the function beyond the changed bytes, per
+region. Borders are read out of the present CSV first: "in and out" counts them twice. Changed shards are read, too, if
+the commit's cache could not keep them; they have a column of their own. "Of whole" compares with a PUT of the whole CSV.
 
-The last line is one JSON object: worst_excess_bytes_per_region (in and out), worst_excess_out_bytes_per_region, and of
-the reads their number, how many were under way when the CSV was replaced (across), torn, older, and broken (the GET
-ended with an error, as any reader could tell).
+The last line is one JSON object: worst_excess_bytes_per_region, worst_excess_bytes_both_ways, and of the reads their
+number, how many were under way when the CSV was replaced (across), torn, older, and broken (the GET ended with an
+error, as any reader could tell).
 """
 
 import argparse
@@ -100,13 +99,13 @@ class Measured:
 
     @property
     def excess(self) -> float:
-        """Give what came in of the CSV and went out, beyond the change, per region."""
-        return (self.uploaded + self.borders - self.changed) / self.regions
+        """Give what went through the function beyond the change, per region."""
+        return (self.uploaded - self.changed) / self.regions
 
     @property
-    def excess_out(self) -> float:
-        """Give what went out beyond the change, per region."""
-        return (self.uploaded - self.changed) / self.regions
+    def excess_both_ways(self) -> float:
+        """Give the same with borders counted twice: as they come in and as they go out."""
+        return (self.uploaded + self.borders - self.changed) / self.regions
 
 
 class CsvStore(CountingStore):
@@ -253,7 +252,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--spread", type=int, default=1_000)
     parser.add_argument("--again", type=int, default=5)
     arguments = parser.parse_args(argv)
-    bytes_moved = _table("changed", "regions", "uploaded", "borders", "shards", "copied", "excess", "excess out",
+    bytes_moved = _table("changed", "regions", "uploaded", "borders", "shards", "copied", "excess", "in and out",
                          "seconds", "of whole")  # fmt: skip
     requests, seen = _table(*REQUESTS), _table("reads", "across", "torn", "older", "broken", change=False)
     verdict, measured = Verdict(), list[Measured]()
@@ -275,7 +274,7 @@ def main(argv: Sequence[str]) -> int:
         out.print(title, table, "", sep="\n")
     worst = {
         "worst_excess_bytes_per_region": round(max(one.excess for one in measured)),
-        "worst_excess_out_bytes_per_region": round(max(one.excess_out for one in measured)),
+        "worst_excess_bytes_both_ways": round(max(one.excess_both_ways for one in measured)),
     }
     print(json.dumps(worst | asdict(verdict)))
     return 0
@@ -306,7 +305,7 @@ def _cells(one: Measured) -> Iterator[str]:
     yield f"{one.regions:,}"
     for size in (one.uploaded, one.borders, one.shards, one.copied):
         yield f"{size / 1e6:,.2f}"
-    for excess in (one.excess, one.excess_out):
+    for excess in (one.excess, one.excess_both_ways):
         yield f"{excess / 2**20:.2f} MiB"
     yield f"{one.seconds:.2f}"
     yield f"1/{one.size / one.uploaded:,.0f}" if one.uploaded * 2 < one.size else f"{one.uploaded / one.size:.2f}"

@@ -89,10 +89,10 @@ def test_a_reader_that_died_proves_nothing():
         pass
 
 
-def test_borders_count_in_and_out_in_one_figure_and_once_in_the_other():
+def test_borders_count_once_in_one_figure_and_twice_in_the_other():
     """Two regions with 3 bytes of change and 4 bytes of borders."""
     one = Measured(100, 3, 2, uploaded=7, borders=4, shards=3, copied=93, requests=Counter(), seconds=1)
-    assert (one.excess, one.excess_out) == (4, 2)
+    assert (one.excess, one.excess_both_ways) == (2, 4)
 
 
 def test_the_store_knows_what_was_read_of_the_csv_and_when_it_was_replaced():
