@@ -13,7 +13,7 @@ Changed bytes are those of the shards that changed: a shard is the least that th
 is a run of changed shards with none between them that did not. All bytes of a region are uploaded, and its borders if
 S3's smallest part of 5 MiB asks for them. The excess is what so goes through the function beyond the changed bytes, per
 region. Borders are read out of the present CSV first: "in and out" counts them twice. Changed shards are read, too, if
-the commit's cache could not keep them; they have a column of their own. "Of whole" compares with a PUT of the whole CSV.
+the commit's cache could not keep them; they have a column of their own. "Of whole" compares with a PUT of all of it.
 
 The last line is one JSON object: worst_excess_bytes_per_region, worst_excess_bytes_both_ways, and of the reads their
 number, how many were under way when the CSV was replaced (across), torn, older, and broken (the GET ended with an
