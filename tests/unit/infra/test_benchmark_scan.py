@@ -8,8 +8,9 @@ import time
 import pytest
 
 from infra.benchmarks import scan
-from infra.benchmarks.scan import Cost, Predecessor, item_bytes
+from infra.benchmarks.scan import Cost, Predecessor, TimedStore, item_bytes
 from infra.local import images
+from infra.local.memory_store import MemoryStore
 from ledger.columns import NAMES
 
 ITEMS = [images.item(number) for number in range(25)]
@@ -78,3 +79,24 @@ def test_waiting_for_the_table_is_told_from_the_predecessors_own_work(exported):
     assert predecessor.waited >= 3 * ANSWER_SECONDS * 0.9
     assert 0 < predecessor.counting < 1
     assert Cost(seconds=5, cpu=1, requests=4, moved=9, waited=3).own == 2
+
+
+def test_only_copies_that_nothing_else_goes_on_beside_are_waiting():
+    """Two copies from 1 to 5 s, an upload from 2 to 3 s and one afterwards: 3 s, less what the processor did for it."""
+    store = TimedStore(MemoryStore())
+    store.spans = [(True, 1.0, 4.0), (False, 2.0, 3.0), (True, 3.5, 5.0), (False, 5.0, 6.0)]
+    assert store.waited() == 3.0
+    store.own = 0.5
+    assert store.waited() == 2.5
+    store.own = 9.0
+    assert store.waited() == 0
+
+
+def test_every_request_is_timed_and_counted():
+    store = TimedStore(MemoryStore())
+    store.put_new("a", b"1", "text/plain")
+    assert store.get("a").body == b"1"
+    assert [is_copy for is_copy, began, ended in store.spans if began <= ended] == [False, False]
+    assert (store.requests, store.written, store.read) == (2, 1, 1)
+    store.reset()
+    assert (store.spans, store.requests, store.waited()) == ([], 0, 0)
