@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def main(argv: list[str]) -> int:
     if name not in known:
         print(f"There is no benchmark {name!r}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
+    os.environ.setdefault("LOG_LEVEL", "WARNING")  # a line of the log for each batch would hide the figures
     return importlib.import_module(f"infra.benchmarks.{name}").main(arguments) or 0
 
 

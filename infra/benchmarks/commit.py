@@ -12,7 +12,6 @@ of 1,000.
 
 import argparse
 import json
-import logging
 import random
 import statistics
 import sys
@@ -27,7 +26,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from csv_exporter.handler import export, logger, metrics  # noqa: E402
+from csv_exporter.handler import export, metrics  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.sparse_store import SparseStore  # noqa: E402
@@ -108,7 +107,6 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--batches", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     arguments = parser.parse_args(argv)
-    logger.setLevel(logging.WARNING)
     survey = Survey(max(arguments.rows, 2 * max(arguments.sizes) * arguments.batches))
     kinds: dict[str, Callable[[int], Events]] = {
         "inserts": survey.inserts,

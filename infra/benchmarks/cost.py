@@ -13,7 +13,6 @@ and predecessor_ratio_RATE (at a table of 10^6 rows).
 
 import argparse
 import json
-import logging
 import math
 import re
 import sys
@@ -26,7 +25,6 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / 
 
 from rich.console import Console  # noqa: E402
 
-from csv_exporter.handler import logger  # noqa: E402
 from image_processor.catalog import Catalog  # noqa: E402
 from image_processor.intake import Intake  # noqa: E402
 from image_processor.notification import parse  # noqa: E402
@@ -186,7 +184,6 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--prices", type=Path)
     parser.add_argument("--date", default=DATE)
     arguments = parser.parse_args(argv)
-    logger.setLevel(logging.ERROR)
     prices = PRICES | (json.loads(arguments.prices.read_text()) if arguments.prices else {})
     with console.status("reading photos ..."):
         image = processed()

@@ -19,7 +19,6 @@ largest table against that of 10^5 rows, the worse of the first two kinds), peak
 
 import argparse
 import json
-import logging
 import os
 import random
 import statistics
@@ -39,7 +38,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from csv_exporter.handler import export, logger, metrics  # noqa: E402
+from csv_exporter.handler import export, metrics  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
@@ -153,7 +152,6 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     if os.environ.get(MEMORY) != arguments.memory:  # what is kept in memory is fixed when the ledger is imported
         return subprocess.call([sys.executable, __file__, *argv], env={**os.environ, MEMORY: arguments.memory})
-    logger.setLevel(logging.WARNING)
     idle = idle_bytes()
     table = Table(box=None, header_style="bold")
     for name in ("rows", "", "batch", "requests", "copies", "written (MB)", "read (MB)", "CPU (ms)",

@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import io
 import json
-import logging
 import random
 import sys
 import time
@@ -31,7 +30,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from csv_exporter.handler import export, logger, metrics  # noqa: E402
+from csv_exporter.handler import export, metrics  # noqa: E402
 from image_processor.catalog import Catalog  # noqa: E402
 from image_processor.intake import Intake  # noqa: E402
 from image_processor.notification import parse  # noqa: E402
@@ -106,7 +105,6 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="load", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--images", type=int, default=50_000)
     images = parser.parse_args(argv).images
-    logger.setLevel(logging.ERROR)
     bucket, tables, store = MemoryBucket(), MemoryTables(), SparseStore()
     intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
     records = _stream(tables)

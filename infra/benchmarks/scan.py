@@ -27,7 +27,6 @@ import csv
 import gc
 import io
 import json
-import logging
 import sys
 import tempfile
 import time
@@ -45,7 +44,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from csv_exporter.handler import export, logger, metrics  # noqa: E402
+from csv_exporter.handler import export, metrics  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.emulator import Emulator, make_environment  # noqa: E402
@@ -263,7 +262,6 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--events", type=int, nargs="+", default=[1_000, 1])
     arguments = parser.parse_args(argv)
-    logger.setLevel(logging.WARNING)
     table = Table(box=None, header_style="bold")
     for name in ("rows", "batch", "way", "seconds", "without the wait", "CPU (s)", "requests", "moved (MB)",
                  "read units"):  # fmt: skip

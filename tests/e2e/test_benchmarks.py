@@ -1,12 +1,24 @@
 """The benchmarks of the ledger, each run tiny: their figures are real, and their last line can be read by a program."""
 
 import json
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from types import ModuleType
 
 import pytest
 
+from csv_exporter.handler import logger
 from infra.benchmarks import commit, contention, cost, growth, publish, scan
+
+
+@pytest.fixture(autouse=True)
+def no_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What ./infra/bench sets for its process holds here for one test: others read the log."""
+    monkeypatch.setenv("LOG_LEVEL", "WARNING")
+    before = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(before)
 
 
 def run(benchmark: ModuleType, arguments: Sequence[str], capfd: pytest.CaptureFixture[str]) -> tuple[str, dict]:
