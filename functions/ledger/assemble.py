@@ -7,7 +7,7 @@ from functools import partial
 from typing import cast
 
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
-from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, pages_to_compare, parts, pieces
+from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, parts, pieces
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, Root
 from ledger.memory import UPLOAD_BYTES
@@ -101,9 +101,7 @@ def _origin(ledger: Ledger, present: Stored | None) -> Root | None:
 
 
 def _pieces(ledger: Ledger, old: Root | None, new: Root) -> list[Piece]:
-    only_old, only_new = pages_to_compare(old or Root(), new)
-    pages = ledger.objects.pages([*only_old, *only_new])
-    return pieces(old, new, pages, header(old.columns) if old else b"", header(new.columns))
+    return pieces(old, new, ledger.objects.pages, header(old.columns) if old else b"", header(new.columns))
 
 
 def _groups(made: Sequence[Part]) -> Iterator[dict[int, Part]]:
@@ -124,7 +122,7 @@ def _groups(made: Sequence[Part]) -> Iterator[dict[int, Part]]:
 def _write_parts(ledger: Ledger, upload: str, group: dict[int, Part], etag: str | None, moved: Moved) -> dict[int, str]:
     """Make the parts of a group: read what the uploads need while S3 copies, then upload, each all at a time."""
     uploads = {number: part for number, part in group.items() if isinstance(part, Upload)}
-    needed = list({piece for part in uploads.values() for piece in part.pieces})
+    needed = list(dict.fromkeys(piece for part in uploads.values() for piece in part.pieces))
     copies = {number: part for number, part in group.items() if isinstance(part, Copy)}
 
     def copy(number: int, part: Copy) -> str:

@@ -44,9 +44,10 @@ class StreamBatch:
     def __init__(self, events: Sequence[Event], arrived: float | None) -> None:
         self.events = events
         self.segment: Segment = segment_of(events)
-        self.newest_event = max(map(event_time, events))
+        times = set(map(event_time, events))
+        self.newest_event = max(times)
         self.streams = _highest(events)
-        self.gaps = _late(events, arrived)
+        self.gaps = _late(events, min(times - {""}, default=""), arrived)
         self.bad: list[tuple[Event, str]] = []
         self._per_event: list[list[Change]] = []
 
@@ -78,10 +79,12 @@ def _highest(events: Sequence[Event]) -> dict[str, str]:
     return {stream: max(found, key=int) for stream, found in usable.items() if found}
 
 
-def _late(events: Sequence[Event], arrived: float | None) -> tuple[Gap, ...]:
-    """Say what it means that a stream delivered these records when it was about to forget them."""
-    if arrived is None:
+def _late(events: Sequence[Event], oldest: str, arrived: float | None) -> tuple[Gap, ...]:
+    """Say what it means that a stream delivered the oldest of these records when it was about to forget it."""
+    if arrived is None or not oldest:
         return ()
-    oldest_kept = datetime.fromtimestamp(arrived - LATE_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    late = [event for event in events if "" < event_time(event) < oldest_kept]
-    return (Gap("late", stream_of(late[0]), "", min(map(event_time, late))),) if late else ()
+    kept_since = datetime.fromtimestamp(arrived - LATE_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if oldest >= kept_since:
+        return ()
+    first = next(event for event in events if "" < event_time(event) < kept_since)
+    return (Gap("late", stream_of(first), "", oldest),)

@@ -1,4 +1,4 @@
-"""How a new image-data.csv is made of the present one: a list of pieces, then a list of parts. Pure.
+"""How a new image-data.csv is made of the present one: a list of pieces, then a list of parts.
 
 Old and new CSV are the header and all shards of two roots. Pages, and within changed pages shards, that both roots
 name are unchanged ranges of the present CSV and need not pass through the function; the rest is new bytes. S3 takes
@@ -6,8 +6,10 @@ parts of 5 MiB and more (the last may be smaller) and up to 5 GiB, at most 10,00
 from the unchanged range behind it: at most 5 MiB per changed region, and where that range is too short, all of it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from ledger.manifest import Entry, Root
 
@@ -20,6 +22,7 @@ COPIES = 64
 FEW_COPIES = 16
 # New bytes are uploaded in parts of this size, which bounds what is in memory at once.
 UPLOAD_PART = 8 << 20
+PAGES_AT_ONCE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,54 +81,96 @@ def can_copy_ranges(size: int) -> bool:
     return size > SMALLEST_PART
 
 
-def pages_to_compare(old: Root, new: Root) -> tuple[list[Entry], list[Entry]]:
-    """Name the pages that only one of two roots has."""
-    old_hashes = {page.sha256 for page in old.rows.pages}
-    new_hashes = {page.sha256 for page in new.rows.pages}
-    return (
-        [page for page in old.rows.pages if page.sha256 not in new_hashes],
-        [page for page in new.rows.pages if page.sha256 not in old_hashes],
-    )
-
-
 def pieces(
-    old: Root | None, new: Root, pages: Mapping[str, Sequence[Entry]], old_header: bytes, new_header: bytes
+    old: Root | None,
+    new: Root,
+    load: Callable[[Sequence[Entry]], Mapping[str, Sequence[Entry]]],
+    old_header: bytes,
+    new_header: bytes,
 ) -> list[Piece]:
     """Describe the new CSV by ranges of the present one and new bytes, in order.
 
     Args:
         old: the root that the present CSV was made from; None if there is no usable one.
         new: the root to publish.
-        pages: the pages of `pages_to_compare` (all of the new root's pages if there is no old one).
+        load: gives pages by hash; it is asked only for those that one root alone has, a few at a time.
         old_header: the present CSV's first line.
         new_header: the new one's.
     """
-    offsets = _offsets(old, pages, len(old_header)) if old else {}
-    same_header = old is not None and old_header == new_header
-    found: list[Piece] = [Copy(0, len(old_header) - 1) if same_header else Literal(new_header)]
-    for page in new.rows.pages:
-        for entry in (page,) if page.sha256 in offsets else pages[page.sha256]:
-            start = offsets.get(entry.sha256)
-            piece = Shard(entry.sha256, entry.bytes) if start is None else Copy(start, start + entry.bytes - 1)
-            last = found[-1]
-            if isinstance(piece, Copy) and isinstance(last, Copy) and last.last + 1 == piece.first:
-                found[-1] = Copy(last.first, piece.last)
-            else:
-                found.append(piece)
+    start = len(old_header)
+    found: list[Piece] = [Copy(0, start - 1) if old and old_header == new_header else Literal(new_header)]
+    for stretches in _few_at_a_time(_stretches(old.rows.pages if old else (), new.rows.pages)):
+        pages = load([page for stretch in stretches for page in stretch.to_load])
+        for stretch in stretches:
+            offsets = _offsets(stretch.old, pages, start)
+            for page in stretch.new:
+                for entry in pages.get(page.sha256, (page,)):
+                    _append(found, entry, offsets.get(entry.sha256))
+            start += sum(page.bytes for page in stretch.old)
     return found
 
 
-def _offsets(old: Root, pages: Mapping[str, Sequence[Entry]], start: int) -> dict[str, int]:
-    """Say where in the present CSV each page lies, and each shard of the pages that are given."""
+def _append(found: list[Piece], entry: Entry, offset: int | None) -> None:
+    piece = Shard(entry.sha256, entry.bytes) if offset is None else Copy(offset, offset + entry.bytes - 1)
+    last = found[-1]
+    if isinstance(piece, Copy) and isinstance(last, Copy) and last.last + 1 == piece.first:
+        found[-1] = Copy(last.first, piece.last)
+    else:
+        found.append(piece)
+
+
+class _Stretch(NamedTuple):
+    """The pages of both roots for one range of keys."""
+
+    old: Sequence[Entry]
+    new: Sequence[Entry]
+
+    @property
+    def to_load(self) -> list[Entry]:
+        """Name the pages to look into: those that one root alone has, if the new one has any."""
+        both = {page.sha256 for page in self.old} & {page.sha256 for page in self.new}
+        if all(page.sha256 in both for page in self.new):
+            return []
+        return [page for page in (*self.old, *self.new) if page.sha256 not in both]
+
+
+def _stretches(old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[_Stretch]:
+    """Cut both lists of pages wherever both have one that starts with the same key.
+
+    A shard that both roots name starts with the same key in both, and so lies in the same stretch of both.
+    """
+    if not old:
+        yield from (_Stretch((), (page,)) for page in new)
+        return
+    of_old = {page.first: number for number, page in enumerate(old)}
+    cuts = [(of_old[page.first], number) for number, page in enumerate(new) if page.first in of_old]
+    for (first, first_new), (last, last_new) in pairwise([(0, 0), *cuts, (len(old), len(new))]):
+        if first < last or first_new < last_new:
+            yield _Stretch(old[first:last], new[first_new:last_new])
+
+
+def _few_at_a_time(stretches: Iterable[_Stretch]) -> Iterator[list[_Stretch]]:
+    """Group stretches, so that the pages to look into, half a megabyte each, fit in memory."""
+    group: list[_Stretch] = []
+    pages = 0
+    for stretch in stretches:
+        group.append(stretch)
+        pages += len(stretch.to_load)
+        if pages >= PAGES_AT_ONCE:
+            yield group
+            group, pages = [], 0
+    if group:
+        yield group
+
+
+def _offsets(old: Sequence[Entry], pages: Mapping[str, Sequence[Entry]], start: int) -> dict[str, int]:
+    """Say where in the present CSV each of these pages lies, and each shard of those that are given."""
     offsets: dict[str, int] = {}
-    for page in old.rows.pages:
+    for page in old:
         offset = start
-        if page.sha256 in pages:
-            for shard in pages[page.sha256]:
-                offsets[shard.sha256] = offset
-                offset += shard.bytes
-        else:
-            offsets[page.sha256] = start
+        for entry in pages.get(page.sha256, (page,)):
+            offsets[entry.sha256] = offset
+            offset += entry.bytes
         start += page.bytes
     return offsets
 

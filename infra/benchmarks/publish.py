@@ -45,7 +45,7 @@ from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
 from infra.local.seaweed import REGION, SeaweedFS  # noqa: E402
 from ledger.assemble import metadata_of  # noqa: E402
 from ledger.commit import commit  # noqa: E402
-from ledger.layout import Copy, pages_to_compare, pieces  # noqa: E402
+from ledger.layout import Copy, pieces  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import CSV_KEY, ROOT_KEY, Root, encode_root  # noqa: E402
 from ledger.publish import PUT_BELOW, publish  # noqa: E402
@@ -225,9 +225,7 @@ class Survey:
 
     def _changes(self, old: Root, new: Root) -> tuple[int, int]:
         """Give the bytes of the shards that changed, and the runs that they come in."""
-        only_old, only_new = pages_to_compare(old, new)
-        pages = self.ledger.objects.pages([*only_old, *only_new])
-        found = pieces(old, new, pages, header(old.columns), header(new.columns))
+        found = pieces(old, new, self.ledger.objects.pages, header(old.columns), header(new.columns))
         is_new = [not isinstance(piece, Copy) for piece in found]
         starts = [now and not before for before, now in zip([False, *is_new], is_new, strict=False)]
         return sum(piece.size for piece, new_bytes in zip(found, is_new, strict=True) if new_bytes), sum(starts)

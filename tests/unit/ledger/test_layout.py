@@ -10,7 +10,7 @@ from hypothesis import event, given
 from hypothesis import strategies as st
 
 from ledger import layout
-from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, pages_to_compare, parts, pieces
+from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, parts, pieces
 from ledger.manifest import Entry, Root, Tree
 
 # S3's limits in small: 5 MiB, 5 GiB, 10,000 parts, and our own sizes of uploads and copies.
@@ -81,13 +81,18 @@ def neighbours(draw: st.DrawFn) -> tuple[Csv, Csv]:
     )
 
 
-def plan(old: Csv | None, new: Csv) -> tuple[list[Piece], list[Part]]:
-    """Lay out as `publish` does: only pages that just one root has are given."""
-    only_old, only_new = pages_to_compare(old.root if old else Root(), new.root)
+def plan(old: Csv | None, new: Csv, at_once: int = 2) -> tuple[list[Piece], list[Part], list[list[str]]]:
+    """Lay out as `publish` does; give also the pages that were looked into, as they were asked for."""
     known = (old.pages if old else {}) | new.pages
-    given_pages = {page.sha256: known[page.sha256] for page in [*only_old, *only_new]}
-    found = pieces(old.root if old else None, new.root, given_pages, old.header if old else b"", new.header)
-    return found, parts(found, len(new.body))
+    asked: list[list[str]] = []
+
+    def load(entries: Sequence[Entry]) -> dict[str, Sequence[Entry]]:
+        asked.append([entry.sha256 for entry in entries])
+        return {entry.sha256: known[entry.sha256] for entry in entries}
+
+    with mock.patch.object(layout, "PAGES_AT_ONCE", at_once):
+        found = pieces(old.root if old else None, new.root, load, old.header if old else b"", new.header)
+    return found, parts(found, len(new.body)), asked
 
 
 def content(piece: Piece | Upload, old: bytes, new: Csv) -> bytes:
@@ -125,7 +130,7 @@ def allowed_upload(found: Sequence[Piece]) -> int:
 def test_parts_reproduce_the_new_csv_within_s3s_rules_and_upload_what_changed(both: tuple[Csv, Csv]) -> None:
     """Any old and new roots and pages: same bytes, S3's limits, and at most two 5 MiB borders per changed region."""
     old, new = both
-    found, made = plan(old, new)
+    found, made, _ = plan(old, new)
     assert b"".join(content(piece, old.body, new) for piece in found) == new.body
     assert b"".join(content(part, old.body, new) for part in made) == new.body
     assert s3_takes(made)
@@ -139,7 +144,7 @@ def test_parts_reproduce_the_new_csv_within_s3s_rules_and_upload_what_changed(bo
 def test_without_a_present_csv_all_bytes_come_from_the_shards(both: tuple[Csv, Csv]) -> None:
     """The fall-back: no copies, the same bytes, S3's limits."""
     _, new = both
-    found, made = plan(None, new)
+    found, made, _ = plan(None, new)
     assert not any(isinstance(one, Copy) for one in [*found, *made])
     assert b"".join(content(part, b"", new) for part in made) == new.body
     assert s3_takes(made)
@@ -150,12 +155,35 @@ def test_unchanged_pages_are_one_range_and_are_never_looked_into() -> None:
     shards = dict.fromkeys(range(20), (100, 0))
     pages = {number: number // 4 for number in range(21)}
     old, new = make_csv(b"header\n", shards, pages), make_csv(b"header\n", shards | {19: (130, 1)}, pages)
-    only_old, only_new = pages_to_compare(old.root, new.root)
-    assert [len(only_old), len(only_new)] == [1, 1]
-    found, made = plan(old, new)
+    found, made, asked = plan(old, new)
+    assert asked == [[old.root.rows.pages[-1].sha256, new.root.rows.pages[-1].sha256]]
     tail = list(new.shards)[-1]
     assert found == [Copy(0, len(b"header\n") + 1900 - 1), Shard(tail, 130)]
     assert [part for part in made if isinstance(part, Upload)] == [Upload((Shard(tail, 130),))]
+
+
+def test_of_many_changed_pages_only_a_few_are_in_memory_at_once() -> None:
+    """Changes all over a table of 10^8 rows: each shard that stayed is found in the page that it was in."""
+    pages = {number: number // 4 for number in range(80)}
+    old = make_csv(b"header\n", dict.fromkeys(range(80), (100, 0)), pages)
+    new = make_csv(b"header\n", {number: (100, int(number % 4 == 1)) for number in range(80)}, pages)
+    found, _, asked = plan(old, new, at_once=6)
+    assert [len(some) for some in asked] == [6] * 6 + [4]
+    assert sum(isinstance(piece, Shard) for piece in found) == 20
+    assert b"".join(content(piece, old.body, new) for piece in found) == new.body
+
+
+def test_what_is_gone_needs_no_look() -> None:
+    """X7: no page of the new root is unknown, so none of the old one has to be read."""
+    shards = dict.fromkeys(range(20), (100, 0))
+    pages = {number: number // 4 for number in range(20)}
+    old = make_csv(b"header\n", shards, pages)
+    _, _, asked = plan(old, make_csv(b"header\n", {}, pages))
+    assert not any(asked)
+    fewer = make_csv(b"header\n", {number: size for number, size in shards.items() if number // 4 != 2}, pages)
+    found, _, asked = plan(old, fewer)
+    assert not any(asked)
+    assert [type(piece) for piece in found] == [Copy, Copy]
 
 
 def test_a_long_range_is_copied_in_equal_parts() -> None:
