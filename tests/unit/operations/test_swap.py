@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from factories import event, insert, item, make_ledger, model_csv, remove
+from factories import START, event, insert, item, make_ledger, model_csv, remove
 from histories import History, batches, deliver, history
 from infra.local.memory_store import MemoryStore
 from ledger.change import changes_of
@@ -255,14 +255,14 @@ def test_until_leaves_out_what_came_later_and_exporters_go_on_from_there(store: 
 
 def test_objects_about_to_be_collected_are_made_young_before_the_swap(tmp_path: Path) -> None:
     """A rebuild may meet day-old objects that no root names: the swap writes them again, or refuses if one is gone."""
-    time = datetime.now(UTC) - timedelta(hours=30)
+    time = START - timedelta(hours=30)
     store = MemoryStore(now=lambda: time)
     ledger = make_ledger(store)
     deliver(ledger, history(4, 150))
     rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
     live = {page.sha256 for page in read_root(store).rows.pages}
-    time = datetime.now(UTC)
-    old = datetime.now(UTC) - timedelta(hours=12)
+    time = START
+    old = START - timedelta(hours=12)
     _swap(ledger, rebuilt)
     pages = rebuilt[0].root.rows.pages
     assert not live & {page.sha256 for page in pages}
