@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from ledger.change import Change, Event, changes_of, event_time, fold, sequence_number, stream_of
+from ledger.checkpoint import raise_highest
 from ledger.errors import BadEvent
 from ledger.journal import Segment, segment_of
 from ledger.manifest import Gap
@@ -72,11 +73,10 @@ class StreamBatch:
 
 def _highest(events: Sequence[Event]) -> dict[str, str]:
     """Give the highest sequence number of each stream."""
-    numbers: dict[str, set[str]] = {}
+    highest: dict[str, str] = {}
     for event in events:
-        numbers.setdefault(stream_of(event), set()).add(sequence_number(event))
-    usable = {stream: [one for one in found if one.isascii() and one.isdigit()] for stream, found in numbers.items()}
-    return {stream: max(found, key=int) for stream, found in usable.items() if found}
+        raise_highest(highest, stream_of(event), sequence_number(event))
+    return highest
 
 
 def _late(events: Sequence[Event], oldest: str, arrived: float | None) -> tuple[Gap, ...]:

@@ -125,7 +125,7 @@ def _stream_name(arn: str) -> str:
 def event_time(event: Event) -> str:
     """Give the record's time as ISO 8601 in whole seconds, UTC; empty if it has none that can be read."""
     try:
-        return _iso(event["dynamodb"].get("ApproximateCreationDateTime")).decode()
+        return _event_time(event["dynamodb"]).decode()
     except (AttributeError, BadEvent, KeyError, TypeError):
         return ""
 

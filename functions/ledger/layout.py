@@ -22,6 +22,7 @@ COPIES = 64
 FEW_COPIES = 16
 # New bytes are uploaded in parts of this size, which bounds what is in memory at once.
 UPLOAD_PART = 8 << 20
+# Pages that are looked into at once: decoded, each takes about half a megabyte.
 PAGES_AT_ONCE = 32
 
 
@@ -99,8 +100,8 @@ def pieces(
     """
     start = len(old_header)
     found: list[Piece] = [Copy(0, start - 1) if old and old_header == new_header else Literal(new_header)]
-    for stretches in _few_at_a_time(_stretches(old.rows.pages if old else (), new.rows.pages)):
-        pages = load([page for stretch in stretches for page in stretch.to_load])
+    for stretches, unknown in _few_at_a_time(_stretches(old.rows.pages if old else (), new.rows.pages)):
+        pages = load(unknown)
         for stretch in stretches:
             offsets = _offsets(stretch.old, pages, start)
             for page in stretch.new:
@@ -126,7 +127,7 @@ class _Stretch(NamedTuple):
     new: Sequence[Entry]
 
     @property
-    def to_load(self) -> list[Entry]:
+    def unknown(self) -> list[Entry]:
         """Name the pages to look into: those that one root alone has, if the new one has any."""
         both = {page.sha256 for page in self.old} & {page.sha256 for page in self.new}
         if all(page.sha256 in both for page in self.new):
@@ -149,18 +150,18 @@ def _stretches(old: Sequence[Entry], new: Sequence[Entry]) -> Iterator[_Stretch]
             yield _Stretch(old[first:last], new[first_new:last_new])
 
 
-def _few_at_a_time(stretches: Iterable[_Stretch]) -> Iterator[list[_Stretch]]:
-    """Group stretches, so that the pages to look into, half a megabyte each, fit in memory."""
+def _few_at_a_time(stretches: Iterable[_Stretch]) -> Iterator[tuple[list[_Stretch], list[Entry]]]:
+    """Group stretches, each group with the pages to look into."""
     group: list[_Stretch] = []
-    pages = 0
+    unknown: list[Entry] = []
     for stretch in stretches:
         group.append(stretch)
-        pages += len(stretch.to_load)
-        if pages >= PAGES_AT_ONCE:
-            yield group
-            group, pages = [], 0
+        unknown += stretch.unknown
+        if len(unknown) >= PAGES_AT_ONCE:
+            yield group, unknown
+            group, unknown = [], []
     if group:
-        yield group
+        yield group, unknown
 
 
 def _offsets(old: Sequence[Entry], pages: Mapping[str, Sequence[Entry]], start: int) -> dict[str, int]:
