@@ -15,7 +15,6 @@ import json
 import random
 import statistics
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,11 +25,11 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from csv_exporter.handler import export, metrics  # noqa: E402
+from infra.benchmarks._export import cpu_seconds  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.sparse_store import SparseStore  # noqa: E402
-from ledger.ledger import Ledger, no_limit  # noqa: E402
+from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import shard_key  # noqa: E402
 
 SIZES = (100, 1_000, 10_000)
@@ -55,13 +54,7 @@ class Survey:
 
     def export(self, events: Events) -> float:
         """Export a batch; give the seconds of the processor."""
-        self._store.reset()
-        began = time.process_time()
-        answer = export(self.ledger, {"Records": events}, no_limit)
-        seconds = time.process_time() - began - self._store.seconds
-        if answer["batchItemFailures"]:
-            raise AssertionError("a batch was not committed")
-        metrics.clear_metrics()
+        seconds = cpu_seconds(self.ledger, self._store, events)
         self._forget()
         return seconds
 

@@ -30,7 +30,7 @@ from image_processor.intake import Intake  # noqa: E402
 from image_processor.notification import parse  # noqa: E402
 from infra.benchmarks.contention import COMPUTE  # noqa: E402
 from infra.benchmarks.load import MemoryBucket  # noqa: E402
-from infra.benchmarks.scan import item_bytes  # noqa: E402
+from infra.benchmarks.scan import READ_UNIT, item_bytes  # noqa: E402
 from infra.local.counting_store import READS  # noqa: E402
 from infra.local.exporters import Exporters, Traffic  # noqa: E402
 from infra.local.memory_tables import MemoryTables  # noqa: E402
@@ -162,7 +162,7 @@ def predecessor_usd(rate: float, rows: int, item: float, prices: Mapping[str, fl
     if seconds > LONGEST:
         return None
     batch = min(SCAN_BATCH, max(1.0, rate * max(1.0, seconds)))  # what comes during one scan waits for the next
-    units = rows * item / 4096 / 2
+    units = rows * item / READ_UNIT / 2
     return (units * prices["read_unit"] + prices["s3_put"] + _lambda_usd(1, seconds, prices)) / batch
 
 

@@ -25,7 +25,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,13 +37,13 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from csv_exporter.handler import export, metrics  # noqa: E402
+from infra.benchmarks._export import cpu_seconds  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
 from infra.local.sparse_store import SparseStore  # noqa: E402
 from ledger.commit import commit  # noqa: E402
-from ledger.ledger import Ledger, no_limit  # noqa: E402
+from ledger.ledger import Ledger  # noqa: E402
 from ledger.publish import publish  # noqa: E402
 
 FILLING = 5_000  # events of a batch by which a table is built
@@ -123,13 +122,7 @@ class Survey:
     def export(self, events: Events) -> Cost:
         """Export a batch and count."""
         store = self._store
-        store.reset()
-        began = time.process_time()
-        answer = export(self._ledger, {"Records": events}, no_limit)
-        seconds = time.process_time() - began - store.seconds
-        metrics.clear_metrics()
-        if answer["batchItemFailures"]:
-            raise AssertionError("a batch was not committed")
+        seconds = cpu_seconds(self._ledger, store, events)
         return Cost(store.requests, store.count("copy_part"), store.written, store.read, seconds)
 
     def memory(self, make: Callable[[], Events]) -> int:

@@ -42,7 +42,7 @@ from infra.benchmarks._reader import Reader, Verdict  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
-from infra.local.seaweed import REGION, SeaweedFS  # noqa: E402
+from infra.local.seaweed import SeaweedFS  # noqa: E402
 from ledger.assemble import metadata_of  # noqa: E402
 from ledger.commit import commit  # noqa: E402
 from ledger.layout import Copy, pieces  # noqa: E402
@@ -160,8 +160,7 @@ class Survey:
         self._first, self._last, self._changed = first, LAST, dict[int, bytes]()
         client = server.client()
         client.create_bucket(Bucket=BUCKET)
-        keys = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key}
-        store = S3Store(BUCKET, endpoint_url=server.endpoint_url, region_name=REGION, **keys)
+        store = S3Store(BUCKET, **server.credentials)
         self._upload(store)
         self.store = CsvStore(store)
         self.ledger = Ledger(self.store)  # type: ignore[arg-type]

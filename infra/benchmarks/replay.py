@@ -56,12 +56,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--events", type=int, nargs=2, default=[100_000, 1_000_000], metavar=("SMALL", "LARGE"))
     small, large = parser.parse_args(argv).events
     with tempfile.TemporaryDirectory() as folder, SeaweedFS(Path(folder) / "seaweed") as server:
-        credentials = {
-            "endpoint_url": server.endpoint_url,
-            "aws_access_key_id": server.access_key,
-            "aws_secret_access_key": server.secret_key,
-            "region_name": "us-east-1",
-        }
+        credentials = server.credentials
         runs: list[tuple[str, Run]] = []
         for events, processes in ((small, 1), (large, 1), (large, 2)):
             bucket = f"journal-{events}"

@@ -44,15 +44,15 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from csv_exporter.handler import export, metrics  # noqa: E402
+from infra.benchmarks._export import export_batch  # noqa: E402
 from infra.local import images  # noqa: E402
 from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.emulator import Emulator, make_environment  # noqa: E402
-from infra.local.seaweed import REGION, SeaweedFS  # noqa: E402
+from infra.local.seaweed import SeaweedFS  # noqa: E402
 from infra.local.stack import HOME  # noqa: E402
 from ledger.columns import NAMES  # noqa: E402
 from ledger.commit import commit  # noqa: E402
-from ledger.ledger import Ledger, no_limit  # noqa: E402
+from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import CSV_KEY  # noqa: E402
 from ledger.publish import publish  # noqa: E402
 from ledger.store import S3Store  # noqa: E402
@@ -192,8 +192,7 @@ class Survey:
             AttributeDefinitions=[{"AttributeName": "etag", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        keys = {"aws_access_key_id": server.access_key, "aws_secret_access_key": server.secret_key}
-        self.store = TimedStore(S3Store(BUCKET, endpoint_url=server.endpoint_url, region_name=REGION, **keys))
+        self.store = TimedStore(S3Store(BUCKET, **server.credentials))
         self.ledger = Ledger(self.store)  # type: ignore[arg-type]
         self.rows = 0
         self.predecessor = Predecessor(self._tables, s3)
@@ -225,7 +224,7 @@ class Survey:
         """Export one batch both ways; give the cost of the predecessor, then ours."""
         batch = self.put(events)
         self.store.reset()
-        new = _timed(lambda: self._export(batch))
+        new = _timed(lambda: export_batch(self.ledger, batch))
         ours = Cost(*new, self.store.requests, self.store.written + self.store.read, self.store.waited())
         if self.ledger.load_root()[0].rows.rows != self.rows:
             raise AssertionError("we missed rows")
@@ -235,10 +234,6 @@ class Survey:
             raise AssertionError("the predecessor missed rows")
         theirs = (predecessor.requests, predecessor.moved, predecessor.waited, predecessor.read_units)
         return Cost(seconds, cpu, *theirs), ours
-
-    def _export(self, batch: list[dict[str, Any]]) -> None:
-        export(self.ledger, {"Records": batch}, no_limit)
-        metrics.clear_metrics()
 
 
 def item_bytes(item: dict[str, dict[str, str]]) -> int:

@@ -58,6 +58,16 @@ class SeaweedFS:
         }
 
     @property
+    def credentials(self) -> dict[str, str]:
+        """Arguments that lead a boto3 client, or an `S3Store`, to this server."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "region_name": REGION,
+        }
+
+    @property
     def pid(self) -> int:
         """Process id of the server."""
         return self._server.pid
@@ -70,10 +80,7 @@ class SeaweedFS:
         """
         return boto3.client(
             "s3",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=REGION,
+            **self.credentials,
             config=Config(**{"s3": {"addressing_style": "path"}, "max_pool_connections": 32, **config}),
         )
 

@@ -47,13 +47,7 @@ class Deployed:
 
     def store(self) -> S3Store:
         """Open the bucket."""
-        return S3Store(
-            self.bucket,
-            endpoint_url=self.server.endpoint_url,
-            aws_access_key_id=self.server.access_key,
-            aws_secret_access_key=self.server.secret_key,
-            region_name="us-east-1",
-        )
+        return S3Store(self.bucket, **self.server.credentials)
 
     def ledger(self, seed: int = 1) -> Ledger:
         """Open a ledger as an exporter has it."""
