@@ -1,0 +1,32 @@
+"""Round trips that wait for each other, counted on a clock on which every call takes one second."""
+
+from math import inf
+
+from factories import insert, make_ledger
+from infra.local.memory_store import MemoryStore
+from infra.local.simulation import Keys, Network, SimulatedStore, Simulation
+from ledger.commit import commit
+from ledger.publish import publish
+
+ONE_EACH = Network(
+    get=1, put=1, swap=1, listing=1, get_rate=inf, put_rate=inf, copy_rate=inf, swaps_per_second=inf
+)  # fmt: skip
+
+
+def test_a_warm_commit_that_meets_nobody_reads_writes_and_swaps(store: MemoryStore) -> None:
+    """Three round trips, as `ledger.commit` says, and two of the publish: the CSV, and the last look at the root."""
+    simulation = Simulation()
+    ledger = make_ledger(SimulatedStore(store, simulation, ONE_EACH, Keys(), lambda *_: None))  # type: ignore[arg-type]
+    took: list[tuple[float, float]] = []
+
+    def run() -> None:
+        for number in range(4):
+            began = simulation.time
+            report = commit(ledger, [insert(number)])
+            committed = simulation.time
+            publish(ledger, report=report)
+            took.append((committed - began, simulation.time - committed))
+
+    simulation.start(run)
+    simulation.run()
+    assert took[1:] == [(3, 2)] * 3
