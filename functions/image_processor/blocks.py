@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from image_processor.view import View
+from image_processor.reading.file import View
 
 MAX_WARNINGS = 20
 """Warnings one file may cause: a damaged file repeats itself, and a row has room for the first few only."""

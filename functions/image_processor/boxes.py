@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from image_processor.source import Source
+from image_processor.reading.ranged import Source
 
 MAX_BOXES = 1000
 """Boxes of a file that are looked at; a far one may cost a read."""

@@ -5,10 +5,11 @@ The object's name and its declared Content-Type are never looked at.
 
 from collections.abc import Callable
 
-from image_processor import bmp, gif, heif, jp2, jpeg, jxl, png, psd, riff, tiff, tiff_file
+from image_processor import bmp, gif, heif, jp2, jpeg, jxl, png, psd, riff, tiff_file
 from image_processor.blocks import Block, Container, Text
 from image_processor.errors import ReadLimitReached
-from image_processor.source import Source
+from image_processor.reading import tiff
+from image_processor.reading.ranged import Source
 
 __all__ = ["Block", "Container", "Text", "walk"]
 

@@ -3,7 +3,7 @@
 import struct
 
 from image_processor.blocks import MAX_PACKET, Container
-from image_processor.source import Source
+from image_processor.reading.ranged import Source
 
 MAX_READ = 1024 * 1024
 """Bytes of one GIF that are walked: image data can only be stepped over by reading it, and XMP mostly comes first."""

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from image_processor import tiff, tiff_file
+from image_processor import tiff_file
 from image_processor.blocks import EXIF_PREFIX, MAX_PACKET, Container
 from image_processor.boxes import XMP_UUID, Box, boxes, boxes_in
-from image_processor.source import Source
+from image_processor.reading import tiff
+from image_processor.reading.ranged import Source
 
 MAX_META = 1024 * 1024
 """Bytes of the `meta` box: 48 tiles of a phone's photo take 4 KB, the largest mosaics some 100 KB."""

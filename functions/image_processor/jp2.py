@@ -6,7 +6,7 @@ import uuid
 from image_processor import photoshop, tiff_file
 from image_processor.blocks import MAX_PACKET, Container
 from image_processor.boxes import XMP_UUID, boxes, boxes_in
-from image_processor.source import Source
+from image_processor.reading.ranged import Source
 
 SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 CODESTREAM = b"\xff\x4f\xff\x51"

@@ -7,9 +7,10 @@ image and never read.
 import struct
 from dataclasses import dataclass, field
 
-from image_processor import photoshop, tiff, tiff_file
+from image_processor import photoshop, tiff_file
 from image_processor.blocks import MAX_PACKET, Block, Container
-from image_processor.source import Source
+from image_processor.reading import tiff
+from image_processor.reading.ranged import Source
 
 MAX_SEGMENTS = 2000
 """Segments before the scan: a radiometric file has about 20, Extended XMP of 100 MB would have 1,600."""

@@ -4,7 +4,7 @@ from image_processor import tiff_file
 from image_processor.blocks import MAX_PACKET, Container
 from image_processor.boxes import boxes
 from image_processor.heif import exif_start
-from image_processor.source import Source
+from image_processor.reading.ranged import Source
 
 SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
 CODESTREAM = b"\xff\x0a"

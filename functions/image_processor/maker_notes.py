@@ -17,10 +17,10 @@ from exifread.tags.exif import EXIF_TAGS
 from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
 
 from image_processor.errors import ReadLimitReached
+from image_processor.reading.file import View
+from image_processor.reading.tiff import RawTag
 from image_processor.text import clean
-from image_processor.tiff import RawTag
 from image_processor.values import Rational, approximate, shortest_float32
-from image_processor.view import View
 
 MAX_ENTRIES = 300
 """Entries of one maker note directory; Canon and Nikon write about 60."""

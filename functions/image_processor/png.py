@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from image_processor import photoshop, tiff_file
 from image_processor.blocks import MAX_PACKET, Container, Text
-from image_processor.inflate import inflate
-from image_processor.source import FAR_READ, Source
+from image_processor.reading.inflate import inflate
+from image_processor.reading.ranged import FAR_READ, Source
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -4,7 +4,7 @@ import struct
 
 from image_processor import photoshop, tiff_file
 from image_processor.blocks import Container
-from image_processor.source import Source
+from image_processor.reading.ranged import Source
 
 SIGNATURE = b"8BPS"
 

@@ -10,10 +10,10 @@ from image_processor import item_size
 from image_processor.cells import Cell, cells_of
 from image_processor.container import walk
 from image_processor.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
-from image_processor.source import Source
+from image_processor.reading.file import View
+from image_processor.reading.ranged import Source
 from image_processor.text import clean
 from image_processor.values import plain
-from image_processor.view import View
 from ledger.columns import TYPES
 
 AttributeValue = dict[str, str]

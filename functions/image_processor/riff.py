@@ -4,7 +4,7 @@ import struct
 
 from image_processor import tiff_file
 from image_processor.blocks import MAX_PACKET, Container
-from image_processor.source import Source
+from image_processor.reading.ranged import Source
 
 MAX_CHUNKS = 2000
 """Chunks of a file whose header promises Exif or XMP; an animation has one for each frame."""

@@ -21,10 +21,10 @@ from image_files import (
     vp8x,
     webp,
 )
-from image_processor import source as source_module
 from image_processor.container import walk
 from image_processor.errors import ObjectGone
-from image_processor.source import FIRST_READ, BytesSource, FileSource
+from image_processor.reading import ranged as source_module
+from image_processor.reading.ranged import FIRST_READ, BytesSource, FileSource
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "photos"

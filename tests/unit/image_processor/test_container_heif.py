@@ -19,7 +19,7 @@ from image_files import (
     tiff,
 )
 from image_processor.container import walk
-from image_processor.source import FIRST_READ, BytesSource
+from image_processor.reading.ranged import FIRST_READ, BytesSource
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")

@@ -27,8 +27,8 @@ from image_files import (
 )
 from image_processor import jpeg as jpeg_module
 from image_processor.container import walk
-from image_processor.source import FIRST_READ, BytesSource
-from image_processor.tiff import read_ifds
+from image_processor.reading.ranged import FIRST_READ, BytesSource
+from image_processor.reading.tiff import read_ifds
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 GUID = b"0123456789ABCDEF0123456789ABCDEF"

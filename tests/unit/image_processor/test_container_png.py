@@ -9,7 +9,7 @@ from image_files import MAKE, ascii_value, chunk, iptc_record, itxt, packet, png
 from image_processor import blocks
 from image_processor.blocks import MAX_PACKET
 from image_processor.container import walk
-from image_processor.source import FIRST_READ, BytesSource
+from image_processor.reading.ranged import FIRST_READ, BytesSource
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 IMAGE = chunk(b"IDAT", b"x" * 50)

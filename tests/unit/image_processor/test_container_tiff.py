@@ -27,12 +27,12 @@ from image_files import (
     resource,
     tiff,
 )
-from image_processor import source as source_module
-from image_processor import tiff as tiff_module
 from image_processor.container import walk
-from image_processor.source import BytesSource, FileSource
-from image_processor.tiff import read_ifds
-from image_processor.view import View
+from image_processor.reading import ranged as source_module
+from image_processor.reading import tiff as tiff_module
+from image_processor.reading.file import View
+from image_processor.reading.ranged import BytesSource, FileSource
+from image_processor.reading.tiff import read_ifds
 
 SIZE = {256: long_value(4000), 257: long_value(3000)}
 SMALL = {254: long_value(1), 256: long_value(160), 257: long_value(120)}

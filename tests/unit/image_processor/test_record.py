@@ -11,8 +11,8 @@ import pytest
 from image_files import MAKE, ascii_value, exif_segment, itxt, jpeg, png, segment, tiff, xmp_segment
 from image_processor import item_size, sources
 from image_processor.metadata import MAX_WARNING, MAX_WARNINGS
+from image_processor.reading.ranged import BytesSource, FileSource
 from image_processor.record import Record, extract
-from image_processor.source import BytesSource, FileSource
 from image_rows import ascii_bytes, cells, packet, photo
 from ledger.columns import COLUMNS, NAMES, TYPES
 

@@ -11,8 +11,6 @@ from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_processor import source as source_module
-from image_processor import view as view_module
 from image_processor.errors import (
     ObjectChanged,
     ObjectDenied,
@@ -21,8 +19,10 @@ from image_processor.errors import (
     ObjectUnreadable,
     ReadLimitReached,
 )
-from image_processor.source import FAR_READ, FIRST_READ, READ_AHEAD, BytesSource, FileSource, S3Source
-from image_processor.view import View
+from image_processor.reading import file as view_module
+from image_processor.reading import ranged as source_module
+from image_processor.reading.file import View
+from image_processor.reading.ranged import FAR_READ, FIRST_READ, READ_AHEAD, BytesSource, FileSource, S3Source
 
 MODIFIED = datetime(2026, 11, 25, 3, 9, tzinfo=UTC)
 CONTENT = bytes(range(256)) * 4096  # 1 MiB

@@ -3,7 +3,7 @@
 import os
 
 from image_processor.errors import ReadLimitReached
-from image_processor.source import Source
+from image_processor.reading.ranged import Source
 
 MAX_VIEW_READS = 100_000
 """Reads through one `View`: well under a second; the richest maker notes need a tenth of it."""

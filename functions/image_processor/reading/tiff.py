@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from image_processor.errors import ReadLimitReached
-from image_processor.view import View
+from image_processor.reading.file import View
 
 MAX_IFDS = 64
 """Directories of one file: a raw file with its previews has about ten."""
