@@ -12,9 +12,9 @@ from fractions import Fraction
 from typing import Any
 
 from image_processor import text
-from image_processor.blocks import Block
 from image_processor.errors import ReadLimitReached
 from image_processor.exif_names import name_of
+from image_processor.formats.blocks import Block
 from image_processor.maker_notes import maker_note
 from image_processor.reading import tiff
 from image_processor.reading.file import View

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from image_processor import exif, iptc, text, xmp
-from image_processor.blocks import Container
 from image_processor.exif import Exif
+from image_processor.formats.blocks import Container
 from image_processor.iptc import Iptc
 from image_processor.values import Raw, Unusable
 from image_processor.xmp import Document

@@ -21,7 +21,7 @@ from image_files import (
     tiff,
 )
 from image_processor import exif
-from image_processor.blocks import Block
+from image_processor.formats.blocks import Block
 
 BYTE, FLOAT, UTF8 = 1, 11, 129
 

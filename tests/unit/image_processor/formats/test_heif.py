@@ -18,7 +18,7 @@ from image_files import (
     packet,
     tiff,
 )
-from image_processor.container import walk
+from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
 
 DJI = tiff({MAKE: ascii_value("DJI")})

@@ -2,8 +2,8 @@
 
 import struct
 
-from image_processor import photoshop, tiff_file
-from image_processor.blocks import Container
+from image_processor.formats import photoshop, tiff_file
+from image_processor.formats.blocks import Container
 from image_processor.reading.ranged import Source
 
 SIGNATURE = b"8BPS"

@@ -1,8 +1,8 @@
 """TIFF files, and the packets that TIFF tags carry, in whatever container the TIFF structure stands."""
 
-from image_processor import photoshop
-from image_processor.blocks import MAX_PACKET, Block, Container
 from image_processor.errors import ReadLimitReached
+from image_processor.formats import photoshop
+from image_processor.formats.blocks import MAX_PACKET, Block, Container
 from image_processor.reading import tiff
 from image_processor.reading.file import View
 from image_processor.reading.ranged import FIRST_READ, Source

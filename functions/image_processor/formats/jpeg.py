@@ -7,8 +7,8 @@ image and never read.
 import struct
 from dataclasses import dataclass, field
 
-from image_processor import photoshop, tiff_file
-from image_processor.blocks import MAX_PACKET, Block, Container
+from image_processor.formats import photoshop, tiff_file
+from image_processor.formats.blocks import MAX_PACKET, Block, Container
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 

@@ -27,7 +27,7 @@ from image_files import (
     resource,
     tiff,
 )
-from image_processor.container import walk
+from image_processor.formats.walk import walk
 from image_processor.reading import ranged as source_module
 from image_processor.reading import tiff as tiff_module
 from image_processor.reading.file import View

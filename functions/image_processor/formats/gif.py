@@ -2,7 +2,7 @@
 
 import struct
 
-from image_processor.blocks import MAX_PACKET, Container
+from image_processor.formats.blocks import MAX_PACKET, Container
 from image_processor.reading.ranged import Source
 
 MAX_READ = 1024 * 1024

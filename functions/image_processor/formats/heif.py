@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from image_processor import tiff_file
-from image_processor.blocks import EXIF_PREFIX, MAX_PACKET, Container
-from image_processor.boxes import XMP_UUID, Box, boxes, boxes_in
+from image_processor.formats import tiff_file
+from image_processor.formats.blocks import EXIF_PREFIX, MAX_PACKET, Container
+from image_processor.formats.boxes import XMP_UUID, Box, boxes, boxes_in
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 

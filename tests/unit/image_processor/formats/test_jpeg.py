@@ -25,8 +25,8 @@ from image_files import (
     tiff,
     xmp_segment,
 )
-from image_processor import jpeg as jpeg_module
-from image_processor.container import walk
+from image_processor.formats import jpeg as jpeg_module
+from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
 from image_processor.reading.tiff import read_ifds
 

@@ -6,7 +6,7 @@
 import struct
 from collections.abc import Iterator
 
-from image_processor.blocks import Container
+from image_processor.formats.blocks import Container
 
 IPTC, EXIF, XMP = 0x0404, 0x0422, 0x0424
 

@@ -2,7 +2,7 @@
 
 import struct
 
-from image_processor.blocks import Container
+from image_processor.formats.blocks import Container
 from image_processor.reading.ranged import Source
 
 _HEADERS = (12, 40, 52, 56, 64, 108, 124)  # lengths of the header's versions

@@ -3,9 +3,9 @@
 import struct
 import uuid
 
-from image_processor import photoshop, tiff_file
-from image_processor.blocks import MAX_PACKET, Container
-from image_processor.boxes import XMP_UUID, boxes, boxes_in
+from image_processor.formats import photoshop, tiff_file
+from image_processor.formats.blocks import MAX_PACKET, Container
+from image_processor.formats.boxes import XMP_UUID, boxes, boxes_in
 from image_processor.reading.ranged import Source
 
 SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"

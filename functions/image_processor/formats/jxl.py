@@ -1,9 +1,9 @@
 """JPEG XL: the bare codestream and the box container (ISO/IEC 18181-1 D.3, 18181-2)."""
 
-from image_processor import tiff_file
-from image_processor.blocks import MAX_PACKET, Container
-from image_processor.boxes import boxes
-from image_processor.heif import exif_start
+from image_processor.formats import tiff_file
+from image_processor.formats.blocks import MAX_PACKET, Container
+from image_processor.formats.boxes import boxes
+from image_processor.formats.heif import exif_start
 from image_processor.reading.ranged import Source
 
 SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"

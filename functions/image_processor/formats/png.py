@@ -7,8 +7,8 @@ goes on from the end of the file: chunks form a chain up to `IEND`, so the last 
 import struct
 from collections.abc import Callable
 
-from image_processor import photoshop, tiff_file
-from image_processor.blocks import MAX_PACKET, Container, Text
+from image_processor.formats import photoshop, tiff_file
+from image_processor.formats.blocks import MAX_PACKET, Container, Text
 from image_processor.reading.inflate import inflate
 from image_processor.reading.ranged import FAR_READ, Source
 

@@ -5,9 +5,9 @@ The object's name and its declared Content-Type are never looked at.
 
 from collections.abc import Callable
 
-from image_processor import bmp, gif, heif, jp2, jpeg, jxl, png, psd, riff, tiff_file
-from image_processor.blocks import Block, Container, Text
 from image_processor.errors import ReadLimitReached
+from image_processor.formats import bmp, gif, heif, jp2, jpeg, jxl, png, psd, tiff_file, webp
+from image_processor.formats.blocks import Block, Container, Text
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 
@@ -59,7 +59,7 @@ _KINDS: tuple[tuple[Callable[[bytes], bool], str, Callable[[Source, bytes, Conta
     (_is_jpeg, "image/jpeg", jpeg.walk),
     (_is_tiff, "image/tiff", tiff_file.walk),
     (_starts_with(png.SIGNATURE), "image/png", png.walk),
-    (riff.is_webp, "image/webp", riff.walk),
+    (webp.is_webp, "image/webp", webp.walk),
     (_is_heif, "image/heif", heif.walk),
     (_starts_with(jxl.SIGNATURE, jxl.CODESTREAM), "image/jxl", jxl.walk),
     (gif.is_gif, "image/gif", gif.walk),

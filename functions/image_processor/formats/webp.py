@@ -2,8 +2,8 @@
 
 import struct
 
-from image_processor import tiff_file
-from image_processor.blocks import MAX_PACKET, Container
+from image_processor.formats import tiff_file
+from image_processor.formats.blocks import MAX_PACKET, Container
 from image_processor.reading.ranged import Source
 
 MAX_CHUNKS = 2000

@@ -6,9 +6,9 @@ import zlib
 import pytest
 
 from image_files import MAKE, ascii_value, chunk, iptc_record, itxt, packet, png, raw_profile, resource, tiff
-from image_processor import blocks
-from image_processor.blocks import MAX_PACKET
-from image_processor.container import walk
+from image_processor.formats import blocks
+from image_processor.formats.blocks import MAX_PACKET
+from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
 
 DJI = tiff({MAKE: ascii_value("DJI")})
@@ -124,7 +124,7 @@ def test_a_text_that_inflates_without_end_is_stopped():
 def test_many_texts_that_inflate_without_end_cost_no_more_than_a_few(monkeypatch):
     """The bytes that may be inflated are counted for the whole file and not for each chunk."""
     inflated = []
-    monkeypatch.setattr("image_processor.png.inflate", lambda data, limit: inflated.append(limit))
+    monkeypatch.setattr("image_processor.formats.png.inflate", lambda data, limit: inflated.append(limit))
     bomb = chunk(b"zTXt", b"Comment\0\0bomb")
     container_of(png(*[bomb] * 1000))
     assert sum(inflated) <= blocks.MAX_TOTAL

@@ -21,8 +21,8 @@ from image_files import (
     vp8x,
     webp,
 )
-from image_processor.container import walk
 from image_processor.errors import ObjectGone
+from image_processor.formats.walk import walk
 from image_processor.reading import ranged as source_module
 from image_processor.reading.ranged import FIRST_READ, BytesSource, FileSource
 
