@@ -7,9 +7,9 @@ from typing import Any
 from image_processor import position, sources, timestamps
 from image_processor.metadata import Metadata
 from image_processor.position import Axis
-from image_processor.text import clean, decode
-from image_processor.values import Raw, Unusable, number, whole
-from image_processor.xmp import text_of
+from image_processor.tags.numbers import Raw, Unusable, number, whole
+from image_processor.tags.text import clean, decode
+from image_processor.tags.xmp import text_of
 
 Cell = str | int | Decimal | list[str]
 

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from image_processor import exif, iptc, text, xmp
-from image_processor.exif import Exif
 from image_processor.formats.blocks import Container
-from image_processor.iptc import Iptc
-from image_processor.values import Raw, Unusable
-from image_processor.xmp import Document
+from image_processor.tags import exif, iptc, text, xmp
+from image_processor.tags.exif import Exif
+from image_processor.tags.iptc import Iptc
+from image_processor.tags.numbers import Raw, Unusable
+from image_processor.tags.xmp import Document
 
 MAX_WARNINGS = 50
 """Warnings of one row."""

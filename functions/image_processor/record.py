@@ -12,8 +12,8 @@ from image_processor.formats.walk import walk
 from image_processor.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
 from image_processor.reading.file import View
 from image_processor.reading.ranged import Source
-from image_processor.text import clean
-from image_processor.values import plain
+from image_processor.tags.numbers import plain
+from image_processor.tags.text import clean
 from ledger.columns import TYPES
 
 AttributeValue = dict[str, str]

@@ -21,7 +21,7 @@ sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / 
 from benchmarks._gold import GOLD, Gold, Tags, describe, exif_tags, xmp_tags  # noqa: E402
 from image_processor.reading.ranged import FileSource  # noqa: E402
 from image_processor.record import Record, extract  # noqa: E402
-from image_processor.values import PLACES  # noqa: E402
+from image_processor.tags.numbers import PLACES  # noqa: E402
 from ledger.columns import NAMES  # noqa: E402
 
 _HALF = Decimal("0.5")

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from image_processor import xml_tree, xmp
-from image_processor.namespaces import prefix_of, uri_of
-from image_processor.xml_tree import MAX_DEPTH, MAX_NODES
+from image_processor.tags import xml_tree, xmp
+from image_processor.tags.namespaces import prefix_of, uri_of
+from image_processor.tags.xml_tree import MAX_DEPTH, MAX_NODES
 
 NAMESPACES = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",

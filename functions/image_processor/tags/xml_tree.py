@@ -13,7 +13,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from image_processor.namespaces import uri_of
+from image_processor.tags.namespaces import uri_of
 
 MAX_DEPTH = 60
 """Nested elements: the deepest real documents (nested history of layered pictures) have about 20."""

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from image_processor import iptc
+from image_processor.tags import iptc
 
 
 def dataset(number: int, value: bytes, record: int = 2) -> bytes:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_processor.text import clean, decode, decode_comment, decode_utf16
+from image_processor.tags.text import clean, decode, decode_comment, decode_utf16
 
 
 @pytest.mark.parametrize(

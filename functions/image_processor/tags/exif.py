@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from image_processor import text
 from image_processor.errors import ReadLimitReached
-from image_processor.exif_names import name_of
 from image_processor.formats.blocks import Block
-from image_processor.maker_notes import maker_note
 from image_processor.reading import tiff
 from image_processor.reading.file import View
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
-from image_processor.values import Raw, approximate, shortest_float32
+from image_processor.tags import text
+from image_processor.tags.exif_names import name_of
+from image_processor.tags.maker_notes import maker_note
+from image_processor.tags.numbers import Raw, approximate, shortest_float32
 
 MAX_TAGS = 3000
 """Tags of one image: the richest real file (a raw with several pictures) has about 300."""

@@ -20,8 +20,8 @@ from image_files import (
     bytes_value,
     tiff,
 )
-from image_processor import exif
 from image_processor.formats.blocks import Block
+from image_processor.tags import exif
 
 BYTE, FLOAT, UTF8 = 1, 11, 129
 

@@ -19,8 +19,8 @@ from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.file import View
 from image_processor.reading.tiff import RawTag
-from image_processor.text import clean
-from image_processor.values import Rational, approximate, shortest_float32
+from image_processor.tags.numbers import Rational, approximate, shortest_float32
+from image_processor.tags.text import clean
 
 MAX_ENTRIES = 300
 """Entries of one maker note directory; Canon and Nikon write about 60."""

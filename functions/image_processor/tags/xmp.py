@@ -12,8 +12,8 @@ wins, which is a warning. Its JSON form:
 
 from dataclasses import dataclass, field
 
-from image_processor.namespaces import RDF, XML, XMP_META, prefix_of
-from image_processor.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, Refused, parse
+from image_processor.tags.namespaces import RDF, XML, XMP_META, prefix_of
+from image_processor.tags.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, Refused, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
 

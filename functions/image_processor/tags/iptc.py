@@ -5,7 +5,7 @@ A record is a run of datasets: 0x1C, record number, dataset number, length, valu
 
 from dataclasses import dataclass, field
 
-from image_processor import text
+from image_processor.tags import text
 
 MAX_DATASETS = 2000
 """Datasets of one image: hundreds of keywords are rare."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_processor.values import (
+from image_processor.tags.numbers import (
     MAX_DIGITS,
     PLACES,
     Unusable,
