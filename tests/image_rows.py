@@ -18,8 +18,8 @@ from image_files import (
     tiff,
     xmp_segment,
 )
+from image_processor.columns.extract import extract
 from image_processor.reading.ranged import BytesSource
-from image_processor.record import extract
 
 BYTE, SRATIONAL = 1, 10
 DATE = 0x9003

@@ -28,8 +28,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from image_processor.columns.extract import extract
 from image_processor.reading.ranged import FileSource
-from image_processor.record import extract
 
 EXIFTOOL = ("exiftool", "-j", "-G1", "-struct", "-n", "-q", "-q", "-@", "-")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import orjson
 
+from image_processor.columns.extract import extract
 from image_processor.reading.ranged import BytesSource
-from image_processor.record import extract
 from infra.local.photos import survey
 from ledger.columns import NAMES
 from ledger.row import RowEncoder

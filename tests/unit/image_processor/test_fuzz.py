@@ -32,8 +32,8 @@ from image_files import (
     tiff,
     xmp_segment,
 )
+from image_processor.columns.extract import Record, extract
 from image_processor.reading.ranged import MAX_BYTES, MAX_REQUESTS, BytesSource, FileSource
-from image_processor.record import Record, extract
 from ledger.columns import NAMES, TYPES
 
 PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "photos"

@@ -12,10 +12,10 @@ from moto import mock_aws
 from bucket_world import EVENTS, PHOTOS, Context, Lines, World, refused
 from image_processor import handler as handler_module
 from image_processor import intake as intake_module
+from image_processor.columns.extract import extract
 from image_processor.errors import BadNotification, UnexpectedInvocation
 from image_processor.handler import handler
 from image_processor.intake import READ_RESERVE_S
-from image_processor.record import extract
 
 
 def test_three_messages_the_second_broken(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:

@@ -31,8 +31,8 @@ from image_files import (
     webp,
     xmp_segment,
 )
+from image_processor.columns.extract import extract
 from image_processor.reading.ranged import BytesSource
-from image_processor.record import extract
 
 OF_THE_FILE = {"width_px", "height_px", "exif"}
 

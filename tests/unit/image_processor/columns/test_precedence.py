@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from image_processor import sources
+from image_processor.columns import precedence
 from ledger.columns import COLUMNS, NAMES
 
 _SOURCE = re.compile(r"[A-Za-z][\w-]*:[A-Za-z][\w-]*(?:/[\w:]+)?")
@@ -13,18 +13,18 @@ TOLD = {column.name: _SOURCE.findall(column.source) for column in COLUMNS}
 
 def followed() -> dict[str, list[str]]:
     """The sources of each column as the code follows them."""
-    tables = {**sources.TEXTS, **sources.JOINED, **sources.NUMBERS, **sources.INTEGERS}
-    named = {column: names for column, (names, _) in sources.ENUMERATIONS.items()}
+    tables = {**precedence.TEXTS, **precedence.JOINED, **precedence.NUMBERS, **precedence.INTEGERS}
+    named = {column: names for column, (names, _) in precedence.ENUMERATIONS.items()}
     special = {
-        "orientation": sources.ORIENTATIONS,
-        "iso": sources.SENSITIVITIES,
-        "captured_at": [name for moment in sources.MOMENTS for name in moment if name],
-        "gps_latitude_deg": [name for latitude, _ in sources.POSITIONS for name in latitude],
-        "gps_longitude_deg": [name for _, longitude in sources.POSITIONS for name in longitude],
-        "gps_altitude_m": [name for pair in sources.ALTITUDES for name in pair],
-        "gps_speed_mps": [name for pair in sources.SPEEDS for name in pair],
-        "comment": sources.COMMENTS,
-        "keywords": sources.KEYWORDS,
+        "orientation": precedence.ORIENTATIONS,
+        "iso": precedence.SENSITIVITIES,
+        "captured_at": [name for moment in precedence.MOMENTS for name in moment if name],
+        "gps_latitude_deg": [name for latitude, _ in precedence.POSITIONS for name in latitude],
+        "gps_longitude_deg": [name for _, longitude in precedence.POSITIONS for name in longitude],
+        "gps_altitude_m": [name for pair in precedence.ALTITUDES for name in pair],
+        "gps_speed_mps": [name for pair in precedence.SPEEDS for name in pair],
+        "comment": precedence.COMMENTS,
+        "keywords": precedence.KEYWORDS,
     }
     return {column: list(names) for column, names in (tables | named | special).items()}
 

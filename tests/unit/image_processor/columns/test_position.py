@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from image_processor.position import altitude, coordinate, is_nowhere, speed, xmp_coordinate
+from image_processor.columns.position import altitude, coordinate, is_nowhere, speed, xmp_coordinate
 from image_processor.tags.numbers import Unusable, plain
 
 LATITUDE = ((33, 1), (51, 1), (2430, 100))

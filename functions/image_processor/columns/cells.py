@@ -4,9 +4,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from image_processor import position, sources, timestamps
-from image_processor.metadata import Metadata
-from image_processor.position import Axis
+from image_processor.columns import position, precedence, timestamps
+from image_processor.columns.metadata import Metadata
+from image_processor.columns.position import Axis
 from image_processor.tags.numbers import Raw, Unusable, number, whole
 from image_processor.tags.text import clean, decode
 from image_processor.tags.xmp import text_of
@@ -20,17 +20,17 @@ _TOO_LARGE_ISO = 65535
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
     """Return the values of the columns from `width_px` to `projection_type`; what is unknown is absent."""
     values: dict[str, Cell | None] = {"width_px": metadata.container.width, "height_px": metadata.container.height}
-    for column, names in sources.TEXTS.items():
+    for column, names in precedence.TEXTS.items():
         values[column] = next((found for name in names if (found := metadata.text(name, column))), None)
-    for column, names in sources.JOINED.items():
+    for column, names in precedence.JOINED.items():
         values[column] = (
             "; ".join(next((texts for name in names if (texts := metadata.texts(name, column))), ())) or None
         )
-    for column, names in sources.NUMBERS.items():
+    for column, names in precedence.NUMBERS.items():
         values[column] = _numeric(metadata, column, names, number)
-    for column, names in sources.INTEGERS.items():
+    for column, names in precedence.INTEGERS.items():
         values[column] = _numeric(metadata, column, names, whole)
-    for column, (names, meanings) in sources.ENUMERATIONS.items():
+    for column, (names, meanings) in precedence.ENUMERATIONS.items():
         code = _numeric(metadata, column, names, whole)
         values[column] = None if code is None else meanings.get(code, f"unknown ({code})")
     for column, read in _SPECIAL.items():
@@ -69,7 +69,7 @@ def _orientation(metadata: Metadata) -> int | None:
             raise Unusable(f"{value} is no orientation")
         return value
 
-    return metadata.first("orientation", sources.ORIENTATIONS, read)
+    return metadata.first("orientation", precedence.ORIENTATIONS, read)
 
 
 def _iso(metadata: Metadata) -> int | None:
@@ -84,7 +84,7 @@ def _iso(metadata: Metadata) -> int | None:
             return None
         return speed
 
-    speed = metadata.first("iso", sources.SENSITIVITIES, read)
+    speed = metadata.first("iso", precedence.SENSITIVITIES, read)
     return largest if speed is None else speed
 
 
@@ -112,7 +112,7 @@ def _captured_at(metadata: Metadata) -> str | None:
             zone = ""
         return timestamps.stamp(date, fraction, zone)
 
-    return metadata.first("captured_at", sources.MOMENTS, read)
+    return metadata.first("captured_at", precedence.MOMENTS, read)
 
 
 def _gps_datetime(metadata: Metadata) -> str | None:
@@ -129,7 +129,7 @@ def _gps_datetime(metadata: Metadata) -> str | None:
 def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
     """Return latitude and longitude: of the first source that has both and is a place, else what the first has."""
     half: tuple[Decimal | None, Decimal | None] = (None, None)
-    for latitude_names, longitude_names in sources.POSITIONS:
+    for latitude_names, longitude_names in precedence.POSITIONS:
         latitude = metadata.first(
             "gps_latitude_deg", latitude_names, lambda name: _coordinate(metadata, "latitude", name)
         )
@@ -163,11 +163,11 @@ def _coordinate(metadata: Metadata, axis: Axis, source: str) -> Decimal | None:
 
 
 def _gps_altitude(metadata: Metadata) -> Decimal | None:
-    return _with_reference(metadata, "gps_altitude_m", sources.ALTITUDES, position.altitude)
+    return _with_reference(metadata, "gps_altitude_m", precedence.ALTITUDES, position.altitude)
 
 
 def _gps_speed(metadata: Metadata) -> Decimal | None:
-    return _with_reference(metadata, "gps_speed_mps", sources.SPEEDS, position.speed)
+    return _with_reference(metadata, "gps_speed_mps", precedence.SPEEDS, position.speed)
 
 
 def _with_reference(
@@ -186,7 +186,7 @@ def _with_reference(
 def _keywords(metadata: Metadata) -> list[str] | None:
     """Return all keywords of all sources in order, each once; XPKeywords separates them by semicolons."""
     words: dict[str, None] = {}
-    for source in sources.KEYWORDS:
+    for source in precedence.KEYWORDS:
         found = metadata.texts(source, "keywords")
         if source == "EXIF:XPKeywords":
             found = [clean(word) for text in found for word in text.split(";")]
@@ -195,7 +195,7 @@ def _keywords(metadata: Metadata) -> list[str] | None:
 
 
 def _comment(metadata: Metadata) -> str | None:
-    for source in sources.COMMENTS:
+    for source in precedence.COMMENTS:
         if content := metadata.text(source, "comment"):
             return content
     for block in metadata.container.comments:

@@ -6,10 +6,10 @@ from typing import Any
 
 import orjson
 
-from image_processor import item_size
-from image_processor.cells import Cell, cells_of
+from image_processor.columns import item_size
+from image_processor.columns.cells import Cell, cells_of
+from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
 from image_processor.formats.walk import walk
-from image_processor.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
 from image_processor.reading.file import View
 from image_processor.reading.ranged import Source
 from image_processor.tags.numbers import plain

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from image_files import MAKE, ascii_value, exif_segment, itxt, jpeg, png, segment, tiff, xmp_segment
-from image_processor import item_size, sources
-from image_processor.metadata import MAX_WARNING, MAX_WARNINGS
+from image_processor.columns import item_size, precedence
+from image_processor.columns.extract import Record, extract
+from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS
 from image_processor.reading.ranged import BytesSource, FileSource
-from image_processor.record import Record, extract
 from image_rows import ascii_bytes, cells, packet, photo
 from ledger.columns import COLUMNS, NAMES, TYPES
 
@@ -140,7 +140,7 @@ def test_long_texts_and_endless_keywords_are_cut_at_a_character_and_stay_json():
 
 def test_what_is_kept_in_any_case_fits_an_item():
     """The bounds of `item_size` add up."""
-    texts = len(sources.TEXTS) + len(sources.JOINED) + 1  # and the comment
+    texts = len(precedence.TEXTS) + len(precedence.JOINED) + 1  # and the comment
     kept = 2 * item_size.KEEP_DOCUMENT + texts * item_size.KEEP_TEXT + item_size.KEEP_WORDS
     assert kept + MAX_WARNINGS * MAX_WARNING + 5_000 <= item_size.MAX_BYTES
 
