@@ -14,7 +14,7 @@ from urllib.parse import quote_plus
 import boto3
 from botocore.exceptions import ClientError
 
-from image_processor.catalog import Catalog
+from image_processor.catalog.catalog import Catalog
 from image_processor.handler import handler
 from image_processor.intake import Intake
 from infra.local.memory_tables import KEYS

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from image_processor.catalog import Catalog
-from image_processor.tables import UNREAD, Absent, Fact, Outcome, Present
+from image_processor.catalog.catalog import Catalog
+from image_processor.catalog.facts import UNREAD, Absent, Fact, Outcome, Present
 from infra.local.memory_tables import MemoryTables
 
 START = datetime(2026, 11, 25, 3, 9, tzinfo=UTC)

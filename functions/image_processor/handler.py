@@ -14,7 +14,8 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from botocore.config import Config
 
-from image_processor.catalog import Catalog
+from image_processor.catalog.catalog import Catalog
+from image_processor.catalog.facts import Outcome
 from image_processor.errors import (
     BadNotification,
     CatalogContended,
@@ -25,7 +26,6 @@ from image_processor.errors import (
 )
 from image_processor.intake import Intake, Result, Taken
 from image_processor.notification import parse, require_sqs
-from image_processor.tables import Outcome
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {
     "Messages": (MetricUnit.Count, "SQS messages received"),

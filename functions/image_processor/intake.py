@@ -18,12 +18,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from image_processor.catalog import Catalog, Written
+from image_processor.catalog.catalog import Catalog, Written
+from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import ObjectChanged, ObjectGone, ObjectUnavailable, ObjectUnreadable
 from image_processor.notification import Kind, ObjectEvent
 from image_processor.reading.ranged import S3Source, raise_for
-from image_processor.tables import UNREAD, Absent, Outcome, Present
 
 READ_RESERVE_S = 20.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the

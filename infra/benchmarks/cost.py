@@ -25,7 +25,7 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / 
 
 from rich.console import Console  # noqa: E402
 
-from image_processor.catalog import Catalog  # noqa: E402
+from image_processor.catalog.catalog import Catalog  # noqa: E402
 from image_processor.intake import Intake  # noqa: E402
 from image_processor.notification import parse  # noqa: E402
 from infra.benchmarks.contention import COMPUTE  # noqa: E402

@@ -30,7 +30,7 @@ from rich.console import Console  # noqa: E402
 from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from image_processor.catalog import Catalog  # noqa: E402
+from image_processor.catalog.catalog import Catalog  # noqa: E402
 from image_processor.intake import Intake  # noqa: E402
 from image_processor.notification import parse  # noqa: E402
 from infra.benchmarks._export import export_batch  # noqa: E402

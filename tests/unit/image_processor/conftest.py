@@ -9,7 +9,7 @@ from moto import mock_aws
 from bucket_world import Lines, World
 from catalog_model import catalog_of
 from image_processor import handler as handler_module
-from image_processor.catalog import Catalog
+from image_processor.catalog.catalog import Catalog
 from image_processor.handler import METRICS
 from infra.local.memory_tables import MemoryTables
 

@@ -11,9 +11,9 @@ from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
 from catalog_model import PLENTY, Waits, absent, catalog_of, check_lists, check_truth, present, put, unread
-from image_processor.catalog import ATTEMPTS, RESERVE_S, Catalog, Written
+from image_processor.catalog.catalog import ATTEMPTS, RESERVE_S, Catalog, Written
+from image_processor.catalog.facts import Fact, Outcome
 from image_processor.errors import CatalogContended, CatalogRefused, CatalogUnavailable, OutOfTime
-from image_processor.tables import Fact, Outcome
 from infra.local.memory_tables import KEYS, MemoryTables, refusal
 
 

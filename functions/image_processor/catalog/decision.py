@@ -26,9 +26,7 @@ each write is then safe by itself.
 
 from datetime import UTC, datetime, timedelta
 
-from image_processor.errors import CatalogDamaged
-from image_processor.notification import is_later
-from image_processor.tables import (
+from image_processor.catalog.facts import (
     UNREAD,
     Absent,
     AttributeValue,
@@ -47,6 +45,8 @@ from image_processor.tables import (
     Write,
     object_name,
 )
+from image_processor.errors import CatalogDamaged
+from image_processor.notification import is_later
 
 TOMBSTONE_DAYS = 30
 """A creation event can come as late as the queue and its dead-letter queue keep messages: 14 days each at most."""

@@ -24,7 +24,9 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from image_processor.decision import decide, first_guess
+from image_processor.catalog.decision import decide, first_guess
+from image_processor.catalog.expressions import transact_item
+from image_processor.catalog.facts import Fact, Item, Outcome, Plan, Ref, Table, Unseen, View
 from image_processor.errors import (
     CatalogContended,
     CatalogDamaged,
@@ -32,8 +34,6 @@ from image_processor.errors import (
     CatalogUnavailable,
     OutOfTime,
 )
-from image_processor.expressions import transact_item
-from image_processor.tables import Fact, Item, Outcome, Plan, Ref, Table, Unseen, View
 
 ATTEMPTS = 12
 """Plans sent for one fact: enough for some hundred functions that all copy the same image at once; the queue delivers

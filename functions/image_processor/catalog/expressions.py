@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from image_processor.tables import Delete, Put, Write
+from image_processor.catalog.facts import Delete, Put, Write
 
 
 def transact_item(write: Write, table_name: str) -> dict[str, Any]:

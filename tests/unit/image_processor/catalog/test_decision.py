@@ -26,10 +26,10 @@ from catalog_model import (
     unread,
     watch_lives,
 )
-from image_processor.catalog import Catalog, Written
-from image_processor.decision import TOMBSTONE_DAYS
+from image_processor.catalog.catalog import Catalog, Written
+from image_processor.catalog.decision import TOMBSTONE_DAYS
+from image_processor.catalog.facts import UNREAD, Fact, Outcome, Present
 from image_processor.errors import CatalogContended, CatalogDamaged
-from image_processor.tables import UNREAD, Fact, Outcome, Present
 from infra.local.memory_tables import MemoryTables, refusal
 
 # ---- histories ------------------------------------------------------------------------------------------------------
