@@ -13,11 +13,11 @@ from ledger.store import Store
 from operations.backfill import surely_exported
 from operations.export_reader import Export
 from operations.exported import export_lines, sort_export
-from operations.rebuild import add_lines
+from operations.rebuild.destination import Sink
+from operations.rebuild.scratch import Scratch
+from operations.rebuild.steps import add_lines
+from operations.rebuild.tree_reader import Difference, join, lines, shards_of
 from operations.replay import Progress, silent
-from operations.scratch import Scratch
-from operations.sink import Sink
-from operations.trees import Difference, join, lines, shards_of
 from operations.verify import ROUND_SECONDS, ROUNDS, WATCHED, Findings
 
 

@@ -19,10 +19,10 @@ from ledger.objects import Objects
 from ledger.row import RowEncoder, item_key, item_revision, key_of
 from ledger.store import Store
 from operations.export_reader import Export, read_file
+from operations.rebuild.scratch import Scratch
+from operations.rebuild.sorted_runs import merge_lines, write_run
+from operations.rebuild.tree_reader import lines, shards_of
 from operations.replay import Progress
-from operations.runs import merge_lines, write_run
-from operations.scratch import Scratch
-from operations.trees import lines, shards_of
 
 BUFFER_BYTES = 32 << 20
 _TIME_BYTES = 20

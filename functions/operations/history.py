@@ -10,9 +10,9 @@ from ledger.ledger import Ledger
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.row import item_key
 from operations import journal_reader
-from operations.lives import BACKFILL
+from operations.rebuild.statements import BACKFILL
+from operations.rebuild.tree_reader import named_cells
 from operations.replay import Progress, silent
-from operations.trees import named_cells
 
 _READ_AHEAD = 16
 # Not told as a change: it differs in every record.

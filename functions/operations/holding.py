@@ -14,7 +14,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root, page_key, shard_key
 from ledger.objects import PAGE_TYPE, SHARD_TYPE
 from ledger.store import Listed
-from operations.trees import shards_of, unshared
+from operations.rebuild.tree_reader import shards_of, unshared
 
 # Half a day below the age at which collection deletes what nothing names: time enough for the swap that follows.
 YOUNG = timedelta(hours=12)

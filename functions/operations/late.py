@@ -2,7 +2,7 @@
 
 The live merge knows a removal for 48 h of event time; within that, events may come in any order. An older event is
 merged together with all that the journal has told of the same keys since, and what becomes of each key is decided as a
-replay decides it (`operations.lives`): so the live tree stays what a replay makes.
+replay decides it (`operations.rebuild.statements`): so the live tree stays what a replay makes.
 """
 
 import re
@@ -18,7 +18,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.row import RowEncoder, key_of, revision_of
 from operations import journal_reader
-from operations.lives import fate, groups, tell
+from operations.rebuild.statements import fate, groups, tell
 
 # Half of the time that removals are remembered.
 LATE = timedelta(hours=24)

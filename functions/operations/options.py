@@ -24,8 +24,8 @@ from ledger.errors import (
 from operations.distributed import ExecutionFailed
 from operations.output import Output
 from operations.place import Place, make_place
+from operations.rebuild.scratch import FolderScratch
 from operations.replay import cores
-from operations.scratch import FolderScratch
 from operations.swap import NotSwapped
 from operations.table_export import ExportFailed
 

@@ -22,10 +22,10 @@ from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.store import S3Store
 from operations import snapshot as snapshots
-from operations.plan import Plan, Told, load_plan, make_plan
-from operations.rebuild import assemble, map_chunk, reduce_range
+from operations.rebuild.plan import Plan, Told, load_plan, make_plan
+from operations.rebuild.scratch import StoreScratch
+from operations.rebuild.steps import assemble, map_chunk, reduce_range
 from operations.replay import listed_segments
-from operations.scratch import StoreScratch
 from operations.swap import live_root, swap
 
 PREFIX = "replay/"

@@ -46,8 +46,8 @@ from ledger.slices import merge_slice, next_slice
 from operations import journal_reader
 from operations.holding import make_sure
 from operations.late import is_recent, late_changes
-from operations.lives import changes_told
-from operations.plan import Told, heeded
+from operations.rebuild.plan import Told, heeded
+from operations.rebuild.statements import changes_told
 
 PATIENCE_SECONDS = 600.0
 # Segments merged at a time: their events are in memory.

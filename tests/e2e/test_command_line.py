@@ -24,8 +24,8 @@ from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.publish import publish
 from ledger.store import S3Store
+from operations.rebuild.scratch import FolderScratch
 from operations.replay import Wishes, replay
-from operations.scratch import FolderScratch
 
 ROOT = Path(__file__).parents[2]
 

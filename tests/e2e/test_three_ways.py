@@ -18,11 +18,12 @@ from infra.local.memory_store import MemoryStore
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.row import header
-from operations import plan, rebuild, replay_steps
+from operations import replay_steps
 from operations.compare import compare_with_export
 from operations.export_reader import read_export
+from operations.rebuild.scratch import FolderScratch
+from operations.rebuild.steps import plan, steps
 from operations.replay import Wishes, replay
-from operations.scratch import FolderScratch
 from operations.verify import check_tree
 from reader import read_root, read_rows, read_tree
 
@@ -62,7 +63,7 @@ def _in_pieces(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> 
     count: int = pytestconfig.getoption("--history")
     monkeypatch.setattr(plan, "CHUNK_BYTES", count * 3)
     monkeypatch.setattr(plan, "RANGE_BYTES", count * 2)
-    monkeypatch.setattr(rebuild, "BUFFER_BYTES", count * 50)
+    monkeypatch.setattr(steps, "BUFFER_BYTES", count * 50)
 
 
 def test_the_live_tree_is_the_sorted_final_items(world: World) -> None:

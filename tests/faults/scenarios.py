@@ -18,9 +18,9 @@ from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, ROOT_KEY, decode_page, page_key, starts_shard
 from ledger.row import RowEncoder, key_of
 from operations.collect import collect
+from operations.rebuild.scratch import StoreScratch
 from operations.redrive import redrive_batches, redrive_quarantine
 from operations.replay import Wishes, listed_segments, replay
-from operations.scratch import StoreScratch
 from operations.swap import swap
 from reader import read_root
 

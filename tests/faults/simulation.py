@@ -31,9 +31,9 @@ from ledger.publish import publish
 from ledger.row import header
 from operations.collect import READABLE, collect
 from operations.named import Named
+from operations.rebuild.scratch import StoreScratch
 from operations.redrive import redrive_batches
 from operations.replay import Wishes, listed_segments, replay
-from operations.scratch import StoreScratch
 from operations.swap import swap
 from reader import read_csv, read_root, read_rows
 

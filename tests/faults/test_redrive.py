@@ -17,9 +17,9 @@ from ledger.journal import quarantine
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from operations.dead_letters import redrive_images
+from operations.rebuild.scratch import StoreScratch
 from operations.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
 from operations.replay import Wishes, replay
-from operations.scratch import StoreScratch
 from reader import read_csv, read_root, read_rows
 
 DAY = 86_400

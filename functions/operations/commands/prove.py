@@ -15,8 +15,8 @@ from operations.exporting import give_back, take_export
 from operations.options import CORES, DIFFERENT, ExportArn, Processes, TableName, Work, app, command, scratch_folder
 from operations.output import Output
 from operations.place import Place, open_bucket
+from operations.rebuild.tree_reader import both_sides
 from operations.replay import Progress
-from operations.trees import both_sides
 
 
 class Check(StrEnum):

@@ -16,9 +16,9 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
-from operations import plan, rebuild, runs
+from operations.rebuild.scratch import FolderScratch, StoreScratch
+from operations.rebuild.steps import plan, sorted_runs, steps
 from operations.replay import Replayed, Wishes, listed_segments, replay
-from operations.scratch import FolderScratch, StoreScratch
 from reader import read_root, read_rows, read_tree
 
 
@@ -27,10 +27,10 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every limit so small that the tests' little data crosses it."""
     monkeypatch.setattr(plan, "CHUNK_BYTES", 4000)
     monkeypatch.setattr(plan, "RANGE_BYTES", 3000)
-    monkeypatch.setattr(rebuild, "BUFFER_BYTES", 6000)
-    monkeypatch.setattr(runs, "PART_BYTES", 2000)
-    monkeypatch.setattr(runs, "BLOCK_BYTES", 500)
-    monkeypatch.setattr(runs, "FAN_IN", 3)
+    monkeypatch.setattr(steps, "BUFFER_BYTES", 6000)
+    monkeypatch.setattr(sorted_runs, "PART_BYTES", 2000)
+    monkeypatch.setattr(sorted_runs, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(sorted_runs, "FAN_IN", 3)
 
 
 def _replay(ledger: Ledger, folder: Path, **wishes: Any) -> Replayed:

@@ -14,7 +14,8 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.manifest import Targets
-from operations import plan, replay_steps
+from operations import replay_steps
+from operations.rebuild.steps import plan
 from reader import read_csv, read_root, read_rows
 from state_machine import StateMachine
 

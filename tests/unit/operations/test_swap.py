@@ -25,8 +25,8 @@ from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.store import Stored
 from operations.late import commit_late
+from operations.rebuild.scratch import FolderScratch
 from operations.replay import Replayed, Wishes, listed_segments, replay
-from operations.scratch import FolderScratch
 from operations.swap import NotSwapped, Swapped, swap
 from reader import read_csv, read_root, read_rows
 

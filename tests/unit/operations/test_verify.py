@@ -14,8 +14,8 @@ from ledger.journal import segment_of, write_segment
 from ledger.ledger import Ledger
 from ledger.manifest import Targets, decode_page, encode_page, encode_root, page_key, sha256, shard_key
 from ledger.publish import publish
-from operations.scratch import FolderScratch
-from operations.trees import both_sides, cells, differences
+from operations.rebuild.scratch import FolderScratch
+from operations.rebuild.tree_reader import both_sides, cells, differences
 from operations.verify import Findings, check_csv, check_tree, compare_with_journal
 from reader import read_root
 

@@ -22,11 +22,11 @@ from ledger.merge import Edited, Pages, removed_at
 from ledger.row import RowEncoder, key_of
 from ledger.slices import oldest_kept
 from ledger.store import Store
-from operations.lives import fate, groups, settle, tell
-from operations.plan import Plan, Told, heeded, records
-from operations.runs import merge_runs, read_run, write_run
-from operations.scratch import Scratch
-from operations.sink import BucketObjects, ObjectWriter, ScratchObjects, Sink
+from operations.rebuild.destination import BucketObjects, ObjectWriter, ScratchObjects, Sink
+from operations.rebuild.plan import Plan, Told, heeded, records
+from operations.rebuild.scratch import Scratch
+from operations.rebuild.sorted_runs import merge_runs, read_run, write_run
+from operations.rebuild.statements import fate, groups, settle, tell
 
 BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
 

@@ -7,8 +7,8 @@ more than `FAN_IN` runs: beyond that, runs are merged into longer ones first.
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from operations.lives import groups, settle
-from operations.scratch import Scratch
+from operations.rebuild.scratch import Scratch
+from operations.rebuild.statements import groups, settle
 
 PART_BYTES = 16 << 20
 BLOCK_BYTES = 256 << 10

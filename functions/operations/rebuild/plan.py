@@ -14,7 +14,7 @@ from ledger.manifest import Targets
 from ledger.row import item_key
 from ledger.store import Listed, Store
 from operations import journal_reader
-from operations.scratch import Scratch
+from operations.rebuild.scratch import Scratch
 
 # Of compressed segments, which are a 14th of their records: seconds of work, so that a crash or a slow child costs
 # little, and for each range some ten shards.

@@ -7,7 +7,7 @@ from ledger.errors import NotFound
 from ledger.manifest import page_key, shard_key
 from ledger.objects import PAGE_TYPE, SHARD_TYPE, Objects
 from ledger.store import Store, Stored
-from operations.scratch import Scratch
+from operations.rebuild.scratch import Scratch
 
 T = TypeVar("T")
 R = TypeVar("R")
