@@ -44,10 +44,10 @@ from ledger.slices import REMOVALS_KEPT
 from ledger.store import Store
 from operations.export_reader import Export
 from operations.exported import Exported, beside_all_rows, beside_their_rows, sort_export
+from operations.live.swap import NotSwapped, put_root
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.statements import BACKFILL, changes_told
 from operations.replay import Progress, silent
-from operations.swap import NotSwapped, put_root
 
 BATCH_ITEMS = 2000
 BATCH_BYTES = 8 << 20

@@ -8,8 +8,8 @@ from typing import Any
 from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root
 from ledger.store import Store
-from operations import snapshot as snapshots
 from operations.export_reader import Export, read_export
+from operations.live import snapshot as snapshots
 from operations.replay import Progress
 from operations.table_export import start_export, wait_for_export
 

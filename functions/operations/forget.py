@@ -8,7 +8,7 @@ from ledger.manifest import Entry, starts_shard
 from ledger.merge import Pages, removed_at
 from ledger.row import key_of
 from ledger.slices import oldest_kept
-from operations.swap import put_root
+from operations.live.swap import put_root
 
 # Of the removals tree, the pages that are in memory at once; what lies behind them waits for a later run.
 _MOST_BYTES = 32 << 20

@@ -16,10 +16,10 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.store import Store
+from operations.live.swap import live_root
 from operations.rebuild.plan import Keep, Plan, Told, load_plan, make_plan
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.steps import assemble, map_chunk, reduce_range
-from operations.swap import live_root
 
 T = TypeVar("T")
 Progress = Callable[[str, int, int], None]

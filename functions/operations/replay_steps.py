@@ -21,12 +21,12 @@ from ledger.columns import NAMES
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.store import S3Store
-from operations import snapshot as snapshots
+from operations.live import snapshot as snapshots
+from operations.live.swap import live_root, swap
 from operations.rebuild.plan import Plan, Told, load_plan, make_plan
 from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.steps import assemble, map_chunk, reduce_range
 from operations.replay import listed_segments
-from operations.swap import live_root, swap
 
 PREFIX = "replay/"
 

@@ -10,7 +10,7 @@ from ledger.errors import NotFound
 from ledger.journal import PENDING_PREFIX, QUARANTINE_PREFIX
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, Gap
-from operations.snapshot import PREFIX as SNAPSHOTS_PREFIX
+from operations.live.snapshot import PREFIX as SNAPSHOTS_PREFIX
 
 # Where Lambda puts batches that it gave up on (Lambda Developer Guide, "Capturing discarded batches").
 FAILED_PREFIX = "aws/lambda/"

@@ -18,11 +18,11 @@ from ledger.manifest import CSV_KEY, Entry, Root, page_key, shard_key, starts_pa
 from ledger.objects import Objects
 from ledger.row import header, key_of
 from ledger.store import Stored
+from operations.live.swap import Swapped, catch_up
 from operations.rebuild.destination import ScratchObjects
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.tree_reader import READ_AHEAD, Difference, bodies, differences, join, lines, shards_of
 from operations.replay import OpenStore, Progress, Wishes, listed_segments, replay, silent
-from operations.swap import Swapped, catch_up
 
 _CSV_BLOCK = 4 << 20
 _CSV_TRIES = 5  # a publisher may replace the CSV while it is read

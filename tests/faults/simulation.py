@@ -30,11 +30,11 @@ from ledger.manifest import CSV_KEY, Targets, decode_page, page_key, shard_key
 from ledger.publish import publish
 from ledger.row import header
 from operations.collect import READABLE, collect
+from operations.live.redrive import redrive_batches
+from operations.live.swap import swap
 from operations.named import Named
 from operations.rebuild.scratch import StoreScratch
-from operations.redrive import redrive_batches
 from operations.replay import Wishes, listed_segments, replay
-from operations.swap import swap
 from reader import read_csv, read_root, read_rows
 
 LAMBDA_SECONDS = 300.0

@@ -17,8 +17,8 @@ from ledger.journal import quarantine
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from operations.dead_letters import redrive_images
+from operations.live.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
-from operations.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
 from operations.replay import Wishes, replay
 from reader import read_csv, read_root, read_rows
 

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from operations import snapshot as snapshots
 from operations.ddl import Engine, statements
 from operations.formats import Format, Written, write
+from operations.live import snapshot as snapshots
 from operations.options import app, command
 from operations.output import Output
 from operations.place import Place

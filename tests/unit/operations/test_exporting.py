@@ -14,7 +14,7 @@ from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations import place as places
 from operations.exporting import root_before
-from operations.snapshot import snapshots
+from operations.live.snapshot import snapshots
 from operations.table_export import ExportFailed, wait_for_export
 from reader import read_csv, read_root
 

@@ -44,8 +44,8 @@ from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.slices import merge_slice, next_slice
 from operations import journal_reader
-from operations.holding import make_sure
-from operations.late import is_recent, late_changes
+from operations.live.keep_alive import make_sure
+from operations.live.late_events import is_recent, late_changes
 from operations.rebuild.plan import Told, heeded
 from operations.rebuild.statements import changes_told
 

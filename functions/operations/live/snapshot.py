@@ -20,8 +20,8 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root, encode_root
 from ledger.objects import PAGE_TYPE
 from ledger.publish import publish
-from operations.holding import make_sure
-from operations.swap import NotSwapped, live_root, next_version, put_root, write_description
+from operations.live.keep_alive import make_sure
+from operations.live.swap import NotSwapped, live_root, next_version, put_root, write_description
 
 PREFIX = "snapshots/"
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}", re.ASCII)

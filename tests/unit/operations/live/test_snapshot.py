@@ -9,8 +9,8 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations.snapshot import BadName, load, pin, remove, restore, snapshots
-from operations.swap import NotSwapped
+from operations.live.snapshot import BadName, load, pin, remove, restore, snapshots
+from operations.live.swap import NotSwapped
 from reader import read_csv, read_root, read_rows
 
 

@@ -24,10 +24,10 @@ from ledger.pending import Waiting, encode
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.store import Stored
-from operations.late import commit_late
+from operations.live.late_events import commit_late
+from operations.live.swap import NotSwapped, Swapped, swap
 from operations.rebuild.scratch import FolderScratch
 from operations.replay import Replayed, Wishes, listed_segments, replay
-from operations.swap import NotSwapped, Swapped, swap
 from reader import read_csv, read_root, read_rows
 
 COLUMNS = (*NAMES[:9], "description", "title")
