@@ -47,7 +47,7 @@ from operations.exported import Exported, beside_all_rows, beside_their_rows, so
 from operations.live.swap import NotSwapped, put_root
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.statements import BACKFILL, changes_told
-from operations.replay import Progress, silent
+from operations.replay.local import Progress, silent
 
 BATCH_ITEMS = 2000
 BATCH_BYTES = 8 << 20

@@ -17,7 +17,7 @@ from operations.rebuild.destination import Sink
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.steps import add_lines
 from operations.rebuild.tree_reader import Difference, join, lines, shards_of
-from operations.replay import Progress, silent
+from operations.replay.local import Progress, silent
 from operations.verify import ROUND_SECONDS, ROUNDS, WATCHED, Findings
 
 

@@ -22,7 +22,7 @@ from operations.export_reader import Export, read_file
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.sorted_runs import merge_lines, write_run
 from operations.rebuild.tree_reader import lines, shards_of
-from operations.replay import Progress
+from operations.replay.local import Progress
 
 BUFFER_BYTES = 32 << 20
 _TIME_BYTES = 20

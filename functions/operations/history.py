@@ -12,7 +12,7 @@ from ledger.row import item_key
 from operations import journal_reader
 from operations.rebuild.statements import BACKFILL
 from operations.rebuild.tree_reader import named_cells
-from operations.replay import Progress, silent
+from operations.replay.local import Progress, silent
 
 _READ_AHEAD = 16
 # Not told as a change: it differs in every record.

@@ -21,12 +21,12 @@ from ledger.errors import (
     Unavailable,
     Unknown,
 )
-from operations.distributed import ExecutionFailed
 from operations.live.swap import NotSwapped
 from operations.output import Output
 from operations.place import Place, make_place
 from operations.rebuild.scratch import FolderScratch
-from operations.replay import cores
+from operations.replay.local import cores
+from operations.replay.state_machine import ExecutionFailed
 from operations.table_export import ExportFailed
 
 _held: list[IO[str]] = []  # a lock ends with its file, that is, with this process, however it ends

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.store import S3Store, Store
-from operations.replay import OpenStore
+from operations.replay.local import OpenStore
 
 
 class NoPlace(LedgerError):

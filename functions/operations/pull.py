@@ -23,7 +23,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, Entry, Root, decode_page, encode_page
 from ledger.objects import Objects
 from ledger.row import header
-from operations.replay import Progress, silent
+from operations.replay.local import Progress, silent
 
 STATE_SUFFIX = ".state.json"
 _FORMAT = 1

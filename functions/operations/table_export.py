@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from ledger.errors import LedgerError
-from operations.replay import Progress
+from operations.replay.local import Progress
 
 PREFIX = "table-exports"
 # The progress of an export is not told; the bar shows that time passes and how much is usual.

@@ -32,7 +32,7 @@ from ledger.journal import segment_of, write_segment  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.store import S3Store, Store  # noqa: E402
 from operations.rebuild.scratch import FolderScratch  # noqa: E402
-from operations.replay import Wishes, replay  # noqa: E402
+from operations.replay.local import Wishes, replay  # noqa: E402
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-01T00:00:00.000"

@@ -25,7 +25,7 @@ from ledger.manifest import Targets
 from ledger.publish import publish
 from ledger.store import S3Store
 from operations.rebuild.scratch import FolderScratch
-from operations.replay import Wishes, replay
+from operations.replay.local import Wishes, replay
 
 ROOT = Path(__file__).parents[2]
 

@@ -18,12 +18,11 @@ from infra.local.memory_store import MemoryStore
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.row import header
-from operations import replay_steps
 from operations.compare import compare_with_export
 from operations.export_reader import read_export
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.steps import plan, steps
-from operations.replay import Wishes, replay
+from operations.replay.local import Wishes, lambda_steps, replay
 from operations.verify import check_tree
 from reader import read_root, read_rows, read_tree
 
@@ -88,8 +87,8 @@ def test_a_replay_on_many_machines_gives_the_same_hash(world: World) -> None:
     definition = Path(__file__).parents[2] / "infra" / "replay.asl.yaml"
     names = {"Partition": "aws", "ExportBucket": "exports", "Worker": "worker", "Finisher": "finisher"}
     functions = {
-        "worker": lambda event: replay_steps.do(make_ledger(world.store), event),
-        "finisher": lambda event: replay_steps.end(make_ledger(world.store), event),
+        "worker": lambda event: lambda_steps.do(make_ledger(world.store), event),
+        "finisher": lambda event: lambda_steps.end(make_ledger(world.store), event),
     }
     machine = state_machine.StateMachine(state_machine.load(definition, names), functions, world.store, seed=1)
     result = machine.run("three-ways", {})

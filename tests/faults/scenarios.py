@@ -21,7 +21,7 @@ from operations.collect import collect
 from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.live.swap import swap
 from operations.rebuild.scratch import StoreScratch
-from operations.replay import Wishes, listed_segments, replay
+from operations.replay.local import Wishes, listed_segments, replay
 from reader import read_root
 
 ROWS = 30

@@ -34,7 +34,7 @@ from operations.live.redrive import redrive_batches
 from operations.live.swap import swap
 from operations.named import Named
 from operations.rebuild.scratch import StoreScratch
-from operations.replay import Wishes, listed_segments, replay
+from operations.replay.local import Wishes, listed_segments, replay
 from reader import read_csv, read_root, read_rows
 
 LAMBDA_SECONDS = 300.0

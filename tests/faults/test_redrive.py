@@ -19,7 +19,7 @@ from ledger.manifest import Targets
 from operations.dead_letters import redrive_images
 from operations.live.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
-from operations.replay import Wishes, replay
+from operations.replay.local import Wishes, replay
 from reader import read_csv, read_root, read_rows
 
 DAY = 86_400

@@ -16,7 +16,7 @@ from operations.options import CORES, DIFFERENT, ExportArn, Processes, TableName
 from operations.output import Output
 from operations.place import Place, open_bucket
 from operations.rebuild.tree_reader import both_sides
-from operations.replay import Progress
+from operations.replay.local import Progress
 
 
 class Check(StrEnum):

@@ -8,14 +8,14 @@ import typer
 from ledger.columns import NAMES
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
-from operations.distributed import replay_distributed
 from operations.live import snapshot as snapshots
 from operations.live.swap import PATIENCE_SECONDS, swap
 from operations.options import CORES, Processes, Work, app, command, parse_time, scratch_folder
 from operations.output import Output
 from operations.place import Place
-from operations.replay import Replayed, Wishes, listed_segments
-from operations.replay import replay as rebuild
+from operations.replay.local import Replayed, Wishes, listed_segments
+from operations.replay.local import replay as rebuild
+from operations.replay.state_machine import replay_distributed
 
 
 class ColumnsChoice(StrEnum):

@@ -25,7 +25,7 @@ from operations.compare import compare_with_export
 from operations.export_reader import read_export
 from operations.live.swap import swap
 from operations.rebuild.scratch import FolderScratch
-from operations.replay import Wishes, listed_segments, replay
+from operations.replay.local import Wishes, listed_segments, replay
 from operations.verify import Findings
 from reader import read_root, read_rows
 

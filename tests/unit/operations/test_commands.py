@@ -12,9 +12,9 @@ from infra.local.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations import distributed
 from operations import place as places
 from operations.ddl import Engine, statements
+from operations.replay.local import state_machine
 from reader import read_csv, read_root
 
 Run = Callable[..., Ran]
@@ -79,7 +79,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Services:
     """All services in one."""
     made = Services()
     monkeypatch.setattr(places.boto3, "client", lambda service, **_: made)
-    monkeypatch.setattr(distributed, "_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(state_machine, "_LOOK_SECONDS", 0.0)
     return made
 
 

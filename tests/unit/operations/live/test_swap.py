@@ -27,7 +27,7 @@ from ledger.store import Stored
 from operations.live.late_events import commit_late
 from operations.live.swap import NotSwapped, Swapped, swap
 from operations.rebuild.scratch import FolderScratch
-from operations.replay import Replayed, Wishes, listed_segments, replay
+from operations.replay.local import Replayed, Wishes, listed_segments, replay
 from reader import read_csv, read_root, read_rows
 
 COLUMNS = (*NAMES[:9], "description", "title")

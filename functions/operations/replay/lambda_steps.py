@@ -26,7 +26,7 @@ from operations.live.swap import live_root, swap
 from operations.rebuild.plan import Plan, Told, load_plan, make_plan
 from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.steps import assemble, map_chunk, reduce_range
-from operations.replay import listed_segments
+from operations.replay.local import listed_segments
 
 PREFIX = "replay/"
 

@@ -18,7 +18,7 @@ from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
 from operations.rebuild.scratch import FolderScratch, StoreScratch
 from operations.rebuild.steps import plan, sorted_runs, steps
-from operations.replay import Replayed, Wishes, listed_segments, replay
+from operations.replay.local import Replayed, Wishes, listed_segments, replay
 from reader import read_root, read_rows, read_tree
 
 

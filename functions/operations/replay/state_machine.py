@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ledger.errors import LedgerError
-from operations.replay import Progress
+from operations.replay.local import Progress
 
 _LOOK_SECONDS = 5.0
 

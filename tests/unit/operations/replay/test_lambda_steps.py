@@ -14,8 +14,8 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.manifest import Targets
-from operations import replay_steps
 from operations.rebuild.steps import plan
+from operations.replay.local import lambda_steps
 from reader import read_csv, read_root, read_rows
 from state_machine import StateMachine
 
@@ -33,8 +33,8 @@ def machine(store: MemoryStore, seed: int = 0, **functions: Any) -> StateMachine
     """Make the state machine over a bucket; each function has its own ledger, as on machines of their own."""
     numbers = iter(range(100, 10**6))
     made = {
-        "worker": lambda event: replay_steps.do(make_ledger(store, next(numbers)), event),
-        "finisher": lambda event: replay_steps.end(make_ledger(store, next(numbers)), event),
+        "worker": lambda event: lambda_steps.do(make_ledger(store, next(numbers)), event),
+        "finisher": lambda event: lambda_steps.end(make_ledger(store, next(numbers)), event),
         **functions,
     }
     substitutions = {"Partition": "aws", "ExportBucket": "exports", "Worker": "worker", "Finisher": "finisher"}
@@ -69,7 +69,7 @@ def test_it_swaps_the_rebuilt_tree_in_while_exporters_commit(store: MemoryStore)
         if waiting:
             commit(exporter, waiting[:size])
             del waiting[:size]
-        return replay_steps.do(make_ledger(store, 2), event)
+        return lambda_steps.do(make_ledger(store, 2), event)
 
     result = machine(store, worker=worker).run("swap", {"swap": True, "columns": "live", "shard_bytes": 700})
     if waiting:
@@ -88,7 +88,7 @@ def test_children_that_fail_are_tried_again(store: MemoryStore) -> None:
     def flaky(event: dict[str, Any]) -> Any:
         nonlocal calls
         calls += 1
-        result = replay_steps.do(make_ledger(store, calls), event)
+        result = lambda_steps.do(make_ledger(store, calls), event)
         if calls % 3 == 0:
             raise Unavailable("the answer was lost")
         return result
@@ -129,12 +129,12 @@ def test_one_item_without_a_batch_is_done_as_well(store: MemoryStore) -> None:
     """Emulators that know no ItemBatcher hand over the bare item."""
     deliver(make_ledger(store), history(8, 60))
     ledger = make_ledger(store, 2)
-    planned = replay_steps.do(ledger, {"step": "plan", "run": "x"})
+    planned = lambda_steps.do(ledger, {"step": "plan", "run": "x"})
     for listed in list(store.list(planned["chunk_prefix"])):
         batch = {"prefix": planned["prefix"], "key": listed.key}
-        assert len(replay_steps.do(ledger, {"step": "map", "batch": batch})["done"]) == 1
-    told = replay_steps.do(ledger, {"step": "gather", "prefix": planned["prefix"]})
+        assert len(lambda_steps.do(ledger, {"step": "map", "batch": batch})["done"]) == 1
+    told = lambda_steps.do(ledger, {"step": "gather", "prefix": planned["prefix"]})
     for number in range(told["ranges"]):
         batch = {"prefix": planned["prefix"], "range": number, "newest_event": told["newest_event"]}
-        replay_steps.do(ledger, {"step": "reduce", "batch": batch})
-    assert replay_steps.end(ledger, {"prefix": planned["prefix"]})["same"]
+        lambda_steps.do(ledger, {"step": "reduce", "batch": batch})
+    assert lambda_steps.end(ledger, {"prefix": planned["prefix"]})["same"]
