@@ -10,14 +10,14 @@ from ledger.manifest import Root, Tree
 from ledger.merge import Edited, Pages
 from ledger.row import INGESTED_AT_WIDTH
 from ledger.store import Store
-from operations.backfill import surely_exported
-from operations.export_reader import Export
-from operations.exported import export_lines, sort_export
 from operations.rebuild.destination import Sink
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.steps import add_lines
 from operations.rebuild.tree_reader import Difference, join, lines, shards_of
 from operations.replay.local import Progress, silent
+from operations.table_export.backfill import surely_exported
+from operations.table_export.files import Export
+from operations.table_export.sorted_items import export_lines, sort_export
 from operations.verify import ROUND_SECONDS, ROUNDS, WATCHED, Findings
 
 

@@ -27,7 +27,7 @@ from operations.place import Place, make_place
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import cores
 from operations.replay.state_machine import ExecutionFailed
-from operations.table_export import ExportFailed
+from operations.table_export.request import ExportFailed
 
 _held: list[IO[str]] = []  # a lock ends with its file, that is, with this process, however it ends
 

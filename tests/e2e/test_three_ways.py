@@ -19,10 +19,10 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.row import header
 from operations.compare import compare_with_export
-from operations.export_reader import read_export
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.steps import plan, steps
 from operations.replay.local import Wishes, lambda_steps, replay
+from operations.table_export.files import read_export
 from operations.verify import check_tree
 from reader import read_root, read_rows, read_tree
 

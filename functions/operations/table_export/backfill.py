@@ -42,12 +42,12 @@ from ledger.manifest import Gap, Root
 from ledger.row import INGESTED_AT_WIDTH, RowEncoder, key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 from ledger.store import Store
-from operations.export_reader import Export
-from operations.exported import Exported, beside_all_rows, beside_their_rows, sort_export
 from operations.live.swap import NotSwapped, put_root
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.statements import BACKFILL, changes_told
 from operations.replay.local import Progress, silent
+from operations.table_export.files import Export
+from operations.table_export.sorted_items import Exported, beside_all_rows, beside_their_rows, sort_export
 
 BATCH_ITEMS = 2000
 BATCH_BYTES = 8 << 20

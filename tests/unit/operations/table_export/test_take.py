@@ -13,9 +13,9 @@ from infra.local.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations import place as places
-from operations.exporting import root_before
 from operations.live.snapshot import snapshots
-from operations.table_export import ExportFailed, wait_for_export
+from operations.table_export.request import ExportFailed, wait_for_export
+from operations.table_export.take import root_before
 from reader import read_csv, read_root
 
 Run = Callable[..., Ran]

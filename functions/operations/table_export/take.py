@@ -8,10 +8,10 @@ from typing import Any
 from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root
 from ledger.store import Store
-from operations.export_reader import Export, read_export
 from operations.live import snapshot as snapshots
 from operations.replay.local import Progress
-from operations.table_export import start_export, wait_for_export
+from operations.table_export.files import Export, read_export
+from operations.table_export.request import start_export, wait_for_export
 
 # A root counts as older than an export if its copy was written so long before the export's time.
 _BEFORE = timedelta(minutes=5)
