@@ -17,7 +17,7 @@ from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, ROOT_KEY, decode_page, page_key, starts_shard
 from ledger.row import RowEncoder, key_of
-from operations.collect import collect
+from operations.collection.collect import collect
 from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.live.swap import swap
 from operations.rebuild.scratch import StoreScratch

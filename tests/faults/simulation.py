@@ -29,10 +29,10 @@ from ledger.ledger import Ledger, no_limit
 from ledger.manifest import CSV_KEY, Targets, decode_page, page_key, shard_key
 from ledger.publish import publish
 from ledger.row import header
-from operations.collect import READABLE, collect
+from operations.collection.collect import READABLE, collect
+from operations.collection.reachable import Named
 from operations.live.redrive import redrive_batches
 from operations.live.swap import swap
-from operations.named import Named
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, listed_segments, replay
 from reader import read_csv, read_root, read_rows

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ledger.publish import publish
-from operations.collect import collect as collect_garbage
+from operations.collection.collect import collect as collect_garbage
 from operations.dead_letters import redrive_images
 from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.options import TRY_AGAIN, ExportArn, TableName, Work, app, command, parse_time, scratch_folder

@@ -61,8 +61,8 @@ from ledger.journal import PENDING_PREFIX
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.objects import PAGE_TYPE, YOUNG
 from ledger.store import Listed, S3Store
-from operations.forget import forget_removals
-from operations.named import ROOTS_PREFIX, Named
+from operations.collection.old_removals import forget_removals
+from operations.collection.reachable import ROOTS_PREFIX, Named
 
 # A root that stood within this time may still be read by somebody: a slow publish, a pull, a check.
 READABLE = timedelta(hours=24)
