@@ -18,12 +18,12 @@ from infra.local.memory_store import MemoryStore
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.row import header
-from operations.compare import compare_with_export
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.steps import plan, steps
 from operations.replay.local import Wishes, lambda_steps, replay
 from operations.table_export.files import read_export
-from operations.verify import check_tree
+from operations.verify.ledger import check_tree
+from operations.verify.table import compare_with_export
 from reader import read_root, read_rows, read_tree
 
 TARGETS = Targets(16 << 10, 50)

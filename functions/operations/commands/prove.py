@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from ledger.ledger import Ledger
-from operations import verify as proof
-from operations.compare import compare_with_export
 from operations.options import CORES, DIFFERENT, ExportArn, Processes, TableName, Work, app, command, scratch_folder
 from operations.output import Output
 from operations.place import Place, open_bucket
 from operations.rebuild.tree_reader import both_sides
 from operations.replay.local import Progress
 from operations.table_export.take import give_back, take_export
+from operations.verify.ledger import ledger as proof
+from operations.verify.table import compare_with_export
 
 
 class Check(StrEnum):

@@ -19,14 +19,14 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
-from operations.compare import compare_with_export
 from operations.live.swap import swap
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, listed_segments, replay
 from operations.table_export.backfill import Backfilled, TooOld, backfill
 from operations.table_export.files import read_export
 from operations.table_export.request import backfill as backfilling
-from operations.verify import Findings
+from operations.verify.ledger import Findings
+from operations.verify.table import compare_with_export
 from reader import read_root, read_rows
 
 LATER = START + timedelta(hours=1)

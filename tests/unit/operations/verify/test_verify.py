@@ -16,7 +16,7 @@ from ledger.manifest import Targets, decode_page, encode_page, encode_root, page
 from ledger.publish import publish
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.tree_reader import both_sides, cells, differences
-from operations.verify import Findings, check_csv, check_tree, compare_with_journal
+from operations.verify.ledger import Findings, check_csv, check_tree, compare_with_journal
 from reader import read_root
 
 

@@ -18,7 +18,7 @@ from operations.replay.local import Progress, silent
 from operations.table_export.backfill import surely_exported
 from operations.table_export.files import Export
 from operations.table_export.sorted_items import export_lines, sort_export
-from operations.verify import ROUND_SECONDS, ROUNDS, WATCHED, Findings
+from operations.verify.ledger import ROUND_SECONDS, ROUNDS, WATCHED, Findings
 
 
 def compare_with_export(
