@@ -5,14 +5,14 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.ddl import Engine, statements
-from operations.formats import Format, Written, write
 from operations.live import snapshot as snapshots
 from operations.options import app, command
 from operations.output import Output
 from operations.place import Place
-from operations.pull import Pulled, follow
-from operations.pull import pull as pull_copy
+from operations.readers.ddl import Engine, statements
+from operations.readers.formats import Format, Written, write
+from operations.readers.pull import Pulled, follow
+from operations.readers.pull import pull as pull_copy
 
 
 @command(app)

@@ -13,7 +13,7 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations import place as places
-from operations.ddl import Engine, statements
+from operations.readers.ddl import Engine, statements
 from operations.replay.local import state_machine
 from reader import read_csv, read_root
 

@@ -14,7 +14,7 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Targets, encode_root
-from operations.pull import NotPulled, follow, pull
+from operations.readers.pull import NotPulled, follow, pull
 from reader import read_root, read_rows
 
 

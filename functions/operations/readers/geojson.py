@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from ledger.columns import TYPES
-from operations.geolocation import NO_POSITION, position_of
+from operations.readers.geolocation import NO_POSITION, position_of
 
 
 def write_geojson(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:

@@ -22,7 +22,7 @@ from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations import place as places
 from operations.commands import copy as copying
-from operations.pull import follow
+from operations.readers.pull import follow
 from reader import read_csv
 
 README = Path(__file__).parents[3] / "README.md"

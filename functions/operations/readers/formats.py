@@ -14,8 +14,8 @@ import duckdb
 
 from ledger.columns import COLUMNS
 from ledger.errors import LedgerError
-from operations import geolocation, spreadsheet
-from operations.geojson import write_geojson
+from operations.readers import geolocation, spreadsheet
+from operations.readers.geojson import write_geojson
 
 _ROWS_AT_ONCE = 5000
 _KNOWN = {column.name: column for column in COLUMNS}

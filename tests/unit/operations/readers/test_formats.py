@@ -17,8 +17,8 @@ from infra.local.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations import spreadsheet
-from operations.formats import BadExpression, Format, write
+from operations.readers import spreadsheet
+from operations.readers.formats import BadExpression, Format, write
 
 DJI = {
     "key": {"S": "site/DJI_0001.JPG"},
