@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "functions"))
 
-from operations.page_files import page_hash  # noqa: E402  (found by the line above)
+from operations.page.files import page_hash  # noqa: E402  (found by the line above)
 
 
 def with_hash(template: str, digest: str) -> str:

@@ -10,7 +10,7 @@ from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations.bootstrap import bootstrap
-from operations.page_files import upload_page
+from operations.page.files import upload_page
 
 CAMERAS = (("DJI", "FC6310S"), ("DJI", "M3E"), ("Parrot", "ANAFI"), ("Apple", "iPhone 15"))
 BEGIN = datetime(2026, 6, 21, 12, 0)

@@ -17,7 +17,7 @@ from ledger.csvw import describe
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from ledger.store import S3Store
-from operations.page_files import upload_page
+from operations.page.files import upload_page
 
 logger = Logger()
 _ANSWER_SECONDS = 10

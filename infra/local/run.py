@@ -24,7 +24,7 @@ from infra.local.emulator import AlreadyRunningError
 from infra.local.photos import write_survey
 from infra.local.servers import ServerError
 from infra.local.stack import HOME, LocalStack, etag_of, files_of
-from operations.view import page_server, photo_reader
+from operations.page.server import page_server, photo_reader
 
 FOLLOW_SECONDS = 1.0
 PAGE_PORT = 8765  # the page keeps its address from run to run, unless somebody else has the port

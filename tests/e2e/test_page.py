@@ -16,7 +16,7 @@ from selenium.webdriver.common.by import By
 
 from infra.local.memory_store import MemoryStore
 from ledger.errors import NotFound
-from operations.view import page_server
+from operations.page.server import page_server
 from page_world import add_photos, add_records, export_bucket, photo
 from store_calls import WatchedStore
 

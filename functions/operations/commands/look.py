@@ -9,8 +9,8 @@ from operations import status as state
 from operations.history import history as history_of
 from operations.options import app, command, parse_time
 from operations.output import Output
+from operations.page.server import page_server, photo_reader
 from operations.place import Place
-from operations.view import page_server, photo_reader
 
 
 @command(app)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from cfnlint.decode import decode
 
-from operations.page_files import page_hash
+from operations.page.files import page_hash
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = ("ImagesBucket", "ExportBucket", "Images", "Objects")

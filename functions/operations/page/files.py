@@ -7,7 +7,7 @@ from ledger.errors import NotFound, Refused
 from ledger.manifest import sha256
 from ledger.store import Store
 
-FOLDER = Path(__file__).parent / "page"
+FOLDER = Path(__file__).parent / "static"
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -18,8 +18,8 @@ from infra.local.memory_store import MemoryStore
 from ledger.errors import NotFound, Unavailable
 from ledger.ledger import Ledger
 from operations.bootstrap import bootstrap
-from operations.page_files import page_files
-from operations.view import page_server, photo_reader
+from operations.page.files import page_files
+from operations.page.server import page_server, photo_reader
 from page_world import export_bucket
 from store_calls import WatchedStore, refuse
 

@@ -7,7 +7,7 @@ import pytest
 
 from infra.local.memory_store import MemoryStore
 from ledger.errors import Refused
-from operations.page_files import FOLDER, page_files, page_hash, upload_page
+from operations.page.files import FOLDER, page_files, page_hash, upload_page
 from store_calls import WatchedStore, refuse
 
 VENDOR = FOLDER / "vendor"
@@ -59,7 +59,7 @@ def test_another_deployment_at_the_same_time_is_no_error(store: MemoryStore) -> 
 def test_the_hash_tells_another_page(change: str, monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     """The template carries it, so that a deployment with another page uploads it."""
     (tmp_path / "index.html").write_text("a")
-    monkeypatch.setattr("operations.page_files.FOLDER", tmp_path)
+    monkeypatch.setattr("operations.page.files.FOLDER", tmp_path)
     before = page_hash()
     assert page_hash() == before
     if change == "content":

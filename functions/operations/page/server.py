@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from ledger.errors import LedgerError, NotFound
 from ledger.store import Store, Stored
-from operations.page_files import TYPES, page_files
+from operations.page.files import TYPES, page_files
 
 # What the page reads of the export bucket; no other key is served.
 _SINGLE = {"manifest.json", "image-data.csv", "image-data.csv-metadata.json"}
