@@ -65,7 +65,7 @@ class Deployed:
         }
         where = ("--endpoint-url", self.server.endpoint_url, "--region", "us-east-1")
         return subprocess.Popen(
-            [sys.executable, "-m", "operations.cli", *arguments, *where],
+            [sys.executable, "-m", "operations.cli.main", *arguments, *where],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -42,7 +42,7 @@ def skyledger(stack: LocalStack, home: Path, *arguments: str) -> Any:
     }
     where = ("--endpoint-url", stack.emulator.endpoint_url, "--region", REGION, "--json")
     ended = subprocess.run(
-        [sys.executable, "-m", "operations.cli", *arguments, *where],
+        [sys.executable, "-m", "operations.cli.main", *arguments, *where],
         env=environment,
         capture_output=True,
         text=True,

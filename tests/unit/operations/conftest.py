@@ -8,14 +8,13 @@ from typer.testing import CliRunner
 
 from command_line import Ran
 from infra.local.memory_store import MemoryStore
-from operations import options, place
-from operations.cli import app
+from operations.cli.main import app, deployment, options
 
 
 @pytest.fixture
 def skyledger(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ran]:
     """Run the command with these arguments."""
-    monkeypatch.setattr(place, "open_bucket", lambda bucket, arguments: store)
+    monkeypatch.setattr(deployment, "open_bucket", lambda bucket, arguments: store)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("SKYLEDGER_BUCKET", "exports")
     monkeypatch.setenv("COLUMNS", "200")

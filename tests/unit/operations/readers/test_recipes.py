@@ -20,8 +20,8 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations import place as places
-from operations.commands import copy as copying
+from operations.cli.main import deployment as places
+from operations.cli.main import pull as copying
 from operations.readers.pull import follow
 from reader import read_csv
 

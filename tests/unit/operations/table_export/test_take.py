@@ -12,7 +12,7 @@ from factories import START, Item, event, insert, item, make_ledger, model_csv
 from infra.local.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations import place as places
+from operations.cli.main import deployment as places
 from operations.live.snapshot import snapshots
 from operations.table_export.request import ExportFailed, wait_for_export
 from operations.table_export.take import root_before

@@ -8,11 +8,11 @@ import typer
 from ledger.columns import NAMES
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
+from operations.cli.deployment import Place
+from operations.cli.options import CORES, Processes, Work, app, command, parse_time, scratch_folder
+from operations.cli.output import Output
 from operations.live import snapshot as snapshots
 from operations.live.swap import PATIENCE_SECONDS, swap
-from operations.options import CORES, Processes, Work, app, command, parse_time, scratch_folder
-from operations.output import Output
-from operations.place import Place
 from operations.replay.local import Replayed, Wishes, listed_segments
 from operations.replay.local import replay as rebuild
 from operations.replay.state_machine import replay_distributed

@@ -14,7 +14,7 @@ from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations import place as places
+from operations.cli.main import deployment as places
 from operations.journal_reader import dates
 from reader import read_csv, read_root
 

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from ledger.ledger import Ledger
-from operations.options import CORES, DIFFERENT, ExportArn, Processes, TableName, Work, app, command, scratch_folder
-from operations.output import Output
-from operations.place import Place, open_bucket
+from operations.cli.deployment import Place, open_bucket
+from operations.cli.options import CORES, DIFFERENT, ExportArn, Processes, TableName, Work, app, command, scratch_folder
+from operations.cli.output import Output
 from operations.rebuild.tree_reader import both_sides
 from operations.replay.local import Progress
 from operations.table_export.take import give_back, take_export

@@ -21,9 +21,9 @@ from ledger.errors import (
     Unavailable,
     Unknown,
 )
+from operations.cli.deployment import Place, make_place
+from operations.cli.output import Output
 from operations.live.swap import NotSwapped
-from operations.output import Output
-from operations.place import Place, make_place
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import cores
 from operations.replay.state_machine import ExecutionFailed

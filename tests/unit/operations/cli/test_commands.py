@@ -12,7 +12,7 @@ from infra.local.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations import place as places
+from operations.cli.main import deployment as places
 from operations.readers.ddl import Engine, statements
 from operations.replay.local import state_machine
 from reader import read_csv, read_root

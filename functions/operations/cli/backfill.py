@@ -9,12 +9,12 @@ from typing import Annotated, Any
 import typer
 
 from ledger.publish import publish
+from operations.cli.deployment import Place, open_bucket
+from operations.cli.options import TRY_AGAIN, ExportArn, TableName, Work, app, command, parse_time, scratch_folder
+from operations.cli.output import Output
 from operations.collection.collect import collect as collect_garbage
 from operations.dead_letters import redrive_images
 from operations.live.redrive import redrive_batches, redrive_quarantine
-from operations.options import TRY_AGAIN, ExportArn, TableName, Work, app, command, parse_time, scratch_folder
-from operations.output import Output
-from operations.place import Place, open_bucket
 from operations.table_export.backfill import backfill as merge_export
 from operations.table_export.take import give_back, take_export
 

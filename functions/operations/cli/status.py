@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from operations import status as state
+from operations.cli.deployment import Place
+from operations.cli.options import app, command, parse_time
+from operations.cli.output import Output
 from operations.history import history as history_of
-from operations.options import app, command, parse_time
-from operations.output import Output
 from operations.page.server import page_server, photo_reader
-from operations.place import Place
 
 
 @command(app)

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
+from operations.cli.deployment import Place
+from operations.cli.options import app, command
+from operations.cli.output import Output
 from operations.live import snapshot as snapshots
-from operations.options import app, command
-from operations.output import Output
-from operations.place import Place
 from operations.readers.ddl import Engine, statements
 from operations.readers.formats import Format, Written, write
 from operations.readers.pull import Pulled, follow
