@@ -1,4 +1,6 @@
-"""Where each column's value comes from, best source first; a test holds these texts to `image_processor.columns.precedence`.
+"""Where each column's value comes from, best source first.
+
+A test holds these texts to `image_processor.columns.precedence`.
 
 `EXIF:` is a tag of the main image, `IPTC:` a dataset of IPTC-IIM, `PNG:` a text keyword, `DJI:` a field of DJI's maker
 note; the others are XMP properties under their well-known prefix, whatever prefix the file uses. What is said of

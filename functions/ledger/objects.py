@@ -3,7 +3,7 @@
 A write may find that the object is there already. Then it may be an old orphan, which collection is about to delete:
 it looked at the root before this commit names the object again. So an object that is not young is touched, that is,
 written again in such a way that its ETag changes; collection deletes under If-Match on the ETag that it listed, and so
-either comes before the touch, which then makes the object anew, or is refused (`operations.collection.collect` has it all).
+either comes before the touch, which then makes the object anew, or is refused (`operations.collection`).
 """
 
 from collections import OrderedDict

@@ -1,6 +1,7 @@
 """What ExifTool reads for each column: the table that `agreement` compares with.
 
-It is written from ExifTool's tag tables and not from `image_processor.columns.precedence`, so that a wrong source shows.
+It is written from ExifTool's tag tables and not from `image_processor.columns.precedence`, so that
+a wrong source shows.
 """
 
 import re

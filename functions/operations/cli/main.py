@@ -1,9 +1,9 @@
-"""The `skyledger` command. Each command parses, calls the module of its capability, and prints (`commands`)."""
+"""The `skyledger` command. Each command parses, calls the module of its capability, and prints."""
 
-from operations.cli.main import backfill, pull, replay, status, verify
+from operations.cli import backfill, pull, replay, status, verify
 from operations.cli.options import app
 
-__all__ = ["app", "copy", "look", "prove", "rebuild", "repair"]
+__all__ = ["app", "backfill", "pull", "replay", "status", "verify"]
 
 if __name__ == "__main__":
     app()

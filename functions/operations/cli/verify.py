@@ -15,7 +15,7 @@ from operations.cli.output import Output
 from operations.rebuild.tree_reader import both_sides
 from operations.replay.local import Progress
 from operations.table_export.take import give_back, take_export
-from operations.verify.ledger import ledger as proof
+from operations.verify import ledger as proof
 from operations.verify.table import compare_with_export
 
 
