@@ -9,8 +9,8 @@ from typing import cast
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
 from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, parts, pieces
 from ledger.ledger import Ledger
+from ledger.limits import UPLOAD_BYTES
 from ledger.manifest import CSV_KEY, Root
-from ledger.memory import UPLOAD_BYTES
 from ledger.row import header
 from ledger.store import Stored
 

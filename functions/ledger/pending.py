@@ -13,8 +13,8 @@ import orjson
 from ledger.change import Change
 from ledger.errors import Damaged, NotFound
 from ledger.journal import PENDING_PREFIX
+from ledger.limits import TAKE_BYTES
 from ledger.manifest import Gap
-from ledger.memory import TAKE_BYTES
 from ledger.row import key_of, revision_of
 from ledger.store import Listed, Store
 

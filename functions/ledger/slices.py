@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from ledger.change import Change
+from ledger.limits import SLICE_BYTES
 from ledger.manifest import Entry, Root, Tree, position
-from ledger.memory import SLICE_BYTES
 from ledger.merge import (
     Counts,
     Edited,

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ledger import journal_reader
 from ledger.change import event_time, sequence_number, stream_of
 from ledger.errors import BadEvent
 from ledger.ledger import Ledger
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.row import item_key
-from operations import journal_reader
 from operations.rebuild.statements import BACKFILL
 from operations.rebuild.tree_reader import named_cells
 from operations.replay.local import Progress, silent

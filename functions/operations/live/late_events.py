@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from ledger import journal_reader
 from ledger.change import Change, Event, event_time
 from ledger.commit import Report, commit, commit_batch
 from ledger.errors import BadEvent
@@ -17,7 +18,6 @@ from ledger.journal import segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.row import RowEncoder, key_of, revision_of
-from operations import journal_reader
 from operations.rebuild.statements import fate, groups, tell
 
 # Half of the time that removals are remembered.

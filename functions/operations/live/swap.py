@@ -31,6 +31,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+from ledger import journal_reader
 from ledger.change import event_time, fold
 from ledger.checkpoint import raise_highest
 from ledger.csvw import KEY as DESCRIPTION_KEY
@@ -43,7 +44,6 @@ from ledger.objects import PAGE_TYPE
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.slices import merge_slice, next_slice
-from operations import journal_reader
 from operations.live.keep_alive import make_sure
 from operations.live.late_events import is_recent, late_changes
 from operations.rebuild.plan import Told, heeded

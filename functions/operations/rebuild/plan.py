@@ -7,13 +7,13 @@ from typing import Any, Literal
 
 import orjson
 
+from ledger import journal_reader
 from ledger.change import event_time, sequence_number, stream_of
 from ledger.checkpoint import raise_highest
 from ledger.errors import BadEvent
 from ledger.manifest import Targets
 from ledger.row import item_key
 from ledger.store import Listed, Store
-from operations import journal_reader
 from operations.rebuild.scratch import Scratch
 
 # Of compressed segments, which are a 14th of their records: seconds of work, so that a crash or a slow child costs

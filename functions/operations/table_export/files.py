@@ -14,8 +14,8 @@ from typing import Any, Literal
 import orjson
 
 from ledger.errors import Damaged, NotFound
+from ledger.journal_reader import lines_of, load_record
 from ledger.store import Store
-from operations.journal_reader import lines_of, load_record
 
 Kind = Literal["full", "incremental"]
 

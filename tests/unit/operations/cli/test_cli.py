@@ -12,10 +12,10 @@ from factories import event, item, model_csv
 from infra.local.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Unavailable
+from ledger.journal_reader import dates
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations.cli.main import deployment as places
-from operations.journal_reader import dates
 from reader import read_csv, read_root
 
 Run = Callable[..., Ran]
