@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import handler
 from image_processor.intake import Intake
-from infra.local.memory_tables import KEYS
+from infra.doubles.memory_tables import KEYS
 from infra.local.photos import survey
 
 EVENTS = Path(__file__).parent / "events"

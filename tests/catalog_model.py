@@ -5,7 +5,7 @@ from typing import Any
 
 from image_processor.catalog.catalog import Catalog
 from image_processor.catalog.facts import UNREAD, Absent, Fact, Outcome, Present
-from infra.local.memory_tables import MemoryTables
+from infra.doubles.memory_tables import MemoryTables
 
 START = datetime(2026, 11, 25, 3, 9, tzinfo=UTC)
 BUCKET = "photos"

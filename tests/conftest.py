@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from factories import make_ledger
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.ledger import Ledger
 
 # `--hypothesis-profile=thorough` is the long run on demand.

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 
 PREFIX = "table-exports/AWSDynamoDB"
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images"

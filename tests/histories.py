@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from factories import START, Item, event, item
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from factories import event, item
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish

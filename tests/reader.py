@@ -1,6 +1,6 @@
 """Reads a ledger as its users do, and checks on the way what must always hold."""
 
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.manifest import Root, Tree, decode_page, decode_root, page_key, sha256, shard_key
 from ledger.row import header, key_of
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 
 PAYLOAD_BYTES = 256 << 10
 Function = Callable[[dict[str, Any]], Any]

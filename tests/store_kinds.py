@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.store import S3Store, Store
 
 _numbers = count(1)

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 
 from csv_exporter.handler import export, metrics
-from infra.local.counting_store import CountingStore
+from infra.doubles.counting_store import CountingStore
 from ledger.change import Event
 from ledger.ledger import Ledger, no_limit
 

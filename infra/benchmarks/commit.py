@@ -26,9 +26,9 @@ from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from infra.benchmarks._export import cpu_seconds  # noqa: E402
+from infra.doubles.counting_store import CountingStore  # noqa: E402
+from infra.doubles.sparse_store import SparseStore  # noqa: E402
 from infra.local import images  # noqa: E402
-from infra.local.counting_store import CountingStore  # noqa: E402
-from infra.local.sparse_store import SparseStore  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import shard_key  # noqa: E402
 

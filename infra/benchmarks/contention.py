@@ -25,8 +25,8 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / 
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from infra.local.exporters import Exporters, Outcome, Traffic  # noqa: E402
-from infra.local.simulation import Network  # noqa: E402
+from infra.doubles.exporters import Exporters, Outcome, Traffic  # noqa: E402
+from infra.doubles.simulation import Network  # noqa: E402
 from ledger import commit  # noqa: E402
 from ledger.combine import Queue  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402

@@ -31,11 +31,11 @@ from image_processor.notification import parse  # noqa: E402
 from infra.benchmarks.contention import COMPUTE  # noqa: E402
 from infra.benchmarks.load import MemoryBucket  # noqa: E402
 from infra.benchmarks.scan import READ_UNIT, item_bytes  # noqa: E402
-from infra.local.counting_store import READS  # noqa: E402
-from infra.local.exporters import Exporters, Traffic  # noqa: E402
-from infra.local.memory_tables import MemoryTables  # noqa: E402
+from infra.doubles.counting_store import READS  # noqa: E402
+from infra.doubles.exporters import Exporters, Traffic  # noqa: E402
+from infra.doubles.memory_tables import MemoryTables  # noqa: E402
+from infra.doubles.simulation import Network  # noqa: E402
 from infra.local.photos import survey  # noqa: E402
-from infra.local.simulation import Network  # noqa: E402
 
 DATE = "2026-11-25"
 # USD, list prices of us-east-1 without free tier, discounts or taxes. Prices change: --prices takes yours.

@@ -39,8 +39,8 @@ from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from infra.benchmarks._reader import Reader, Verdict  # noqa: E402
+from infra.doubles.counting_store import CountingStore  # noqa: E402
 from infra.local import images  # noqa: E402
-from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
 from infra.local.seaweed import SeaweedFS  # noqa: E402
 from ledger.assemble import metadata_of  # noqa: E402

@@ -45,8 +45,8 @@ from rich.progress import track  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from infra.benchmarks._export import export_batch  # noqa: E402
+from infra.doubles.counting_store import CountingStore  # noqa: E402
 from infra.local import images  # noqa: E402
-from infra.local.counting_store import CountingStore  # noqa: E402
 from infra.local.emulator import Emulator, make_environment  # noqa: E402
 from infra.local.seaweed import SeaweedFS  # noqa: E402
 from infra.local.stack import HOME  # noqa: E402

@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from typing import Any
 
+from infra.doubles.sparse_store import Bytes, Content, SparseStore
 from infra.local import images
-from infra.local.sparse_store import Bytes, Content, SparseStore
 from ledger.assemble import metadata_of
 from ledger.manifest import (
     CSV_KEY,

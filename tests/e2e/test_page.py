@@ -14,7 +14,7 @@ from selenium.webdriver import ActionChains, Chrome, ChromeOptions, Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.errors import NotFound
 from operations.page.server import page_server
 from page_world import add_photos, add_records, export_bucket, photo

@@ -14,7 +14,7 @@ import state_machine
 from export_files import write_full_export
 from factories import START, make_ledger, model_csv
 from histories import History, deliver, history
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.row import header

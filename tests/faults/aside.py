@@ -3,8 +3,8 @@
 from typing import Any
 
 from factories import START
+from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
-from infra.local.memory_store import MemoryStore
 
 
 def put_aside(store: MemoryStore, *records: dict[str, Any], name: str = "one") -> str:

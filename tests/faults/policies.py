@@ -13,7 +13,7 @@ from typing import Any
 
 from cfnlint.decode import decode
 
-from infra.local.fault_store import Call
+from infra.doubles.fault_store import Call
 
 TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
 ACCOUNT = "aws:eu-west-1:111122223333"

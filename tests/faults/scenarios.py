@@ -8,9 +8,9 @@ from unittest.mock import patch
 from factories import event, insert, item, modify, remove
 from faults.aside import put_aside
 from faults.world import TARGETS, Event, Once, World
-from infra.local import memory_store
-from infra.local.fault_store import Call
-from infra.local.memory_store import MemoryStore
+from infra.doubles import memory_store
+from infra.doubles.fault_store import Call
+from infra.doubles.memory_store import MemoryStore
 from ledger import layout, publish, slices
 from ledger.columns import NAMES
 from ledger.errors import Unavailable

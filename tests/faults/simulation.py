@@ -19,9 +19,9 @@ from faults.scenarios import SMALL_PARTS, SMALL_SLICES
 from faults.stage import Stage
 from faults.table import Event, StreamShard, Table
 from faults.world import CALLS_FOR_HELP, WatchedStore
+from infra.doubles.fault_store import ANSWERS, Died, Fault, Faults, FaultStore
+from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, FailedBatch
-from infra.local.fault_store import ANSWERS, Died, Fault, Faults, FaultStore
-from infra.local.memory_store import MemoryStore
 from ledger.change import sequence_number
 from ledger.commit import commit
 from ledger.errors import LedgerError, NotFound, Refused

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from csv_exporter.handler import export
 from factories import event, insert, item, make_ledger, modify, remove
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger import journal_reader
 from ledger.change import Change, changes_of
 from ledger.columns import COLUMNS

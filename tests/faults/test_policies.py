@@ -5,7 +5,7 @@ import pytest
 from faults.policies import ARNS, ASKED, EXPORT, IMAGES, Role, asked_by, role_of
 from faults.scenarios import SCENARIOS
 from faults.world import World
-from infra.local.fault_store import ANSWERS, Call, Fault, Faults
+from infra.doubles.fault_store import ANSWERS, Call, Fault, Faults
 from operations.bootstrap import bootstrap
 
 IMAGES_TABLE, OBJECTS_TABLE = ARNS["Images.Arn"], ARNS["Objects.Arn"]

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from factories import event, make_ledger, model_csv
+from infra.doubles.fault_proxy import FaultProxy
+from infra.doubles.memory_store import MemoryStore
 from infra.local.deploy import DeploymentError
 from infra.local.emulator import AlreadyRunningError
-from infra.local.fault_proxy import FaultProxy
-from infra.local.memory_store import MemoryStore
 from infra.local.photos import survey
 from infra.local.servers import ServerError
 from infra.local.stack import LocalStack

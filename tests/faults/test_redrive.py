@@ -11,7 +11,7 @@ from moto import mock_aws
 
 from factories import event, insert, item, make_ledger, model_csv, modify, remove
 from faults.aside import put_aside
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.journal import quarantine
 from ledger.ledger import Ledger

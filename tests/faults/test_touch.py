@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from factories import START
-from infra.local.fault_store import Fault, Faults, FaultStore
-from infra.local.memory_store import MemoryStore
+from infra.doubles.fault_store import Fault, Faults, FaultStore
+from infra.doubles.memory_store import MemoryStore
 from infra.local.seaweed import SeaweedFS
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable
 from ledger.objects import YOUNG, Objects

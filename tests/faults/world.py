@@ -10,8 +10,8 @@ from typing import Any
 
 from csv_exporter.handler import export
 from factories import START, make_ledger
-from infra.local.fault_store import Died, Faults, FaultStore
-from infra.local.memory_store import MemoryStore
+from infra.doubles.fault_store import Died, Faults, FaultStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.change import sequence_number
 from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat, NotFound
 from ledger.ledger import Ledger

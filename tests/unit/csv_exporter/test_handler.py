@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from csv_exporter import handler as exporter
 from factories import START, event, insert, item, make_ledger, model_csv, modify, remove
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger import commit as committing
 from ledger.commit import commit
 from ledger.errors import ManifestLost, Refused, Unavailable

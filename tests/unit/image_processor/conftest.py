@@ -11,7 +11,7 @@ from catalog_model import catalog_of
 from image_processor import handler as handler_module
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import METRICS
-from infra.local.memory_tables import MemoryTables
+from infra.doubles.memory_tables import MemoryTables
 
 
 @pytest.fixture

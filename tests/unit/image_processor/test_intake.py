@@ -13,7 +13,7 @@ from bucket_world import PADDING, PHOTOS, Lines, World, refused
 from image_files import heif, png, tiff
 from image_processor.intake import UNREADABLE
 from image_processor.notification import parse
-from infra.local.memory_tables import KEYS
+from infra.doubles.memory_tables import KEYS
 from infra.local.photos import survey
 
 # ---- photos in, rows out --------------------------------------------------------------------------------------------

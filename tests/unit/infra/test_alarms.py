@@ -17,7 +17,7 @@ from bucket_world import Context as ProcessorContext
 from csv_exporter import handler as exporter
 from factories import START, event, item, make_ledger
 from image_processor import handler as processor
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Unavailable
 from ledger.manifest import ROOT_KEY, encode_root
 from store_calls import WatchedStore, refuse

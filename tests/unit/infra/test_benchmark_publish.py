@@ -11,7 +11,7 @@ from botocore.response import StreamingBody
 
 from infra.benchmarks._reader import Read, Reader, Verdict
 from infra.benchmarks.publish import REQUESTS, CsvStore, Measured
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.manifest import CSV_KEY
 
 BODIES = {1: b"one\n", 2: b"one\ntwo\n"}

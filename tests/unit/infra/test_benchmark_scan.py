@@ -9,8 +9,8 @@ import pytest
 
 from infra.benchmarks import scan
 from infra.benchmarks.scan import Cost, Predecessor, TimedStore, item_bytes
+from infra.doubles.memory_store import MemoryStore
 from infra.local import images
-from infra.local.memory_store import MemoryStore
 from ledger.columns import NAMES
 
 ITEMS = [images.item(number) for number in range(25)]

@@ -8,8 +8,8 @@ from unittest import mock
 import pytest
 
 from factories import START, insert, item, leave_waiting, make_ledger, model_csv
-from infra.local import memory_store
-from infra.local.memory_store import MemoryStore
+from infra.doubles import memory_store
+from infra.doubles.memory_store import MemoryStore
 from ledger import layout
 from ledger import publish as publishing
 from ledger.commit import commit

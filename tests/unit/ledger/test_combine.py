@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from factories import insert, item, leave_waiting, make_ledger, model_csv
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger import combine
 from ledger.commit import commit
 from ledger.errors import Refused

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from factories import START, STREAM, event, insert, item, make_ledger, model_csv, modify, remove
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger import combine, slices
 from ledger import commit as committing
 from ledger.checkpoint import OPEN_GAPS, add_gap, raise_highest

@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from factories import event, insert, item, modify, remove
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged
 from ledger.journal import quarantine, read_segment, segment_of, write_segment
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from factories import START, insert, make_ledger
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged, ManifestLost, NewerFormat, NotFound, Refused, Unavailable, Unknown
 from ledger.ledger import no_limit

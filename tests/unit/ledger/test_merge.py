@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import Item, event, item, make_ledger, model_csv
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.manifest import Root, Targets, decode_page, page_key, shard_key, starts_page, starts_shard
 from ledger.publish import publish

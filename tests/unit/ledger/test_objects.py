@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged, Unavailable
 from ledger.manifest import Entry, encode_page, page_key, sha256, shard_key
 from ledger.objects import Objects

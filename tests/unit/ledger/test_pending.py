@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from factories import START, insert, item, modify, remove
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger import pending
 from ledger.change import Change, changes_of, fold
 from ledger.columns import NAMES

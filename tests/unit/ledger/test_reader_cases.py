@@ -11,7 +11,7 @@ import pandas
 import pytest
 
 from factories import Item, event, item, make_ledger, model_csv
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.csvw import KEY as DESCRIPTION_KEY

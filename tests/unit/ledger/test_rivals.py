@@ -8,8 +8,8 @@ from unittest import mock
 import pytest
 
 from factories import insert, item, make_ledger, model_csv, modify
-from infra.local import memory_store
-from infra.local.memory_store import MemoryStore
+from infra.doubles import memory_store
+from infra.doubles.memory_store import MemoryStore
 from ledger import commit as committing
 from ledger import layout, slices
 from ledger import publish as publishing

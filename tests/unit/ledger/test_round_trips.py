@@ -3,8 +3,8 @@
 from math import inf
 
 from factories import insert, make_ledger
-from infra.local.memory_store import MemoryStore
-from infra.local.simulation import Keys, Network, SimulatedStore, Simulation
+from infra.doubles.memory_store import MemoryStore
+from infra.doubles.simulation import Keys, Network, SimulatedStore, Simulation
 from ledger.commit import commit
 from ledger.publish import publish
 

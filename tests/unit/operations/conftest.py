@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from command_line import Ran
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from operations.cli.main import app, deployment, options
 
 

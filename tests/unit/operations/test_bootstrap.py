@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from factories import insert, make_ledger, model_csv
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.csvw import KEY as DESCRIPTION_KEY

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from factories import START, event, insert, item, make_ledger
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.checkpoint import OPEN_GAPS, add_gap
 from ledger.commit import commit
 from ledger.ledger import Ledger

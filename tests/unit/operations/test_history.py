@@ -3,7 +3,7 @@
 import pytest
 
 from factories import event, insert, item
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations.history import history

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from factories import START, event, insert, item, make_ledger
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger

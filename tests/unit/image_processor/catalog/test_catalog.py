@@ -14,7 +14,7 @@ from catalog_model import PLENTY, Waits, absent, catalog_of, check_lists, check_
 from image_processor.catalog.catalog import ATTEMPTS, RESERVE_S, Catalog, Written
 from image_processor.catalog.facts import Fact, Outcome
 from image_processor.errors import CatalogContended, CatalogRefused, CatalogUnavailable, OutOfTime
-from infra.local.memory_tables import KEYS, MemoryTables, refusal
+from infra.doubles.memory_tables import KEYS, MemoryTables, refusal
 
 
 def test_an_answer_lost_on_the_way_is_recognised_as_our_own_success(catalog: Catalog, tables: MemoryTables) -> None:

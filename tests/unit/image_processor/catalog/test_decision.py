@@ -30,7 +30,7 @@ from image_processor.catalog.catalog import Catalog, Written
 from image_processor.catalog.decision import TOMBSTONE_DAYS
 from image_processor.catalog.facts import UNREAD, Fact, Outcome, Present
 from image_processor.errors import CatalogContended, CatalogDamaged
-from infra.local.memory_tables import MemoryTables, refusal
+from infra.doubles.memory_tables import MemoryTables, refusal
 
 # ---- histories ------------------------------------------------------------------------------------------------------
 

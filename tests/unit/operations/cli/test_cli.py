@@ -9,7 +9,7 @@ import pytest
 
 from command_line import Ran
 from factories import event, item, model_csv
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.journal_reader import dates

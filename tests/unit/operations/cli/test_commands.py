@@ -8,7 +8,7 @@ import pytest
 
 from command_line import Ran
 from factories import event, insert, item, model_csv
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger

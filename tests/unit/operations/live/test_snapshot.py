@@ -3,7 +3,7 @@
 import pytest
 
 from factories import insert, item, make_ledger, model_csv, modify
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Damaged

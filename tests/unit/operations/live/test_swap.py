@@ -11,7 +11,7 @@ import pytest
 
 from factories import START, event, insert, item, make_ledger, model_csv, remove
 from histories import History, batches, deliver, history
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.change import changes_of
 from ledger.columns import NAMES
 from ledger.commit import commit

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Refused
 from operations.page.files import FOLDER, page_files, page_hash, upload_page
 from store_calls import WatchedStore, refuse

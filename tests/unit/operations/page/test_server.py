@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from command_line import Ran
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.errors import NotFound, Unavailable
 from ledger.ledger import Ledger
 from operations.bootstrap import bootstrap

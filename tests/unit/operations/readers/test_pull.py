@@ -9,7 +9,7 @@ import pytest
 from command_line import Ran
 from factories import event, insert, item, make_ledger, model_csv, modify
 from histories import deliver, history
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.ledger import Ledger

@@ -15,7 +15,7 @@ import pytest
 from command_line import Ran
 from factories import START, event, item, make_ledger, model_csv
 from histories import apply
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger

@@ -9,7 +9,7 @@ import pytest
 import state_machine
 from factories import insert, item, make_ledger, model_csv
 from histories import deliver, history
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Unavailable

@@ -12,7 +12,7 @@ import pytest
 from export_files import write_full_export, write_incremental_export
 from factories import START, Item, event, insert, item, make_ledger, model_csv, remove
 from histories import deliver, history
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.change import Event
 from ledger.columns import NAMES
 from ledger.commit import commit

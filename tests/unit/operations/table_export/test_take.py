@@ -9,7 +9,7 @@ import pytest
 from command_line import Ran
 from export_files import write_full_export, write_incremental_export
 from factories import START, Item, event, insert, item, make_ledger, model_csv
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations.cli.main import deployment as places

@@ -8,7 +8,7 @@ import pytest
 
 from factories import event, insert, item, make_ledger
 from histories import deliver, history
-from infra.local.memory_store import MemoryStore
+from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.journal import segment_of, write_segment
 from ledger.ledger import Ledger

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import IO, Protocol, TypeVar
 
-from infra.local.memory_store import LARGEST_PART, MOST_PARTS, SMALLEST_PART
+from infra.doubles.memory_store import LARGEST_PART, MOST_PARTS, SMALLEST_PART
 from ledger.errors import NotFound, Refused, Unavailable
 from ledger.store import Listed, Stored
 

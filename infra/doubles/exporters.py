@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from infra.doubles.simulation import Keys, Network, SimulatedStore, Simulation
+from infra.doubles.sparse_store import Content
 from infra.local import images
 from infra.local.lazy_table import LAST, LazyTable
-from infra.local.simulation import Keys, Network, SimulatedStore, Simulation
-from infra.local.sparse_store import Content
 from ledger.commit import Report, commit
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
