@@ -18,7 +18,7 @@ from image_processor.catalog.catalog import Catalog
 from image_processor.handler import handler
 from image_processor.intake import Intake
 from infra.doubles.memory_tables import KEYS
-from infra.local.photos import survey
+from infra.survey.photos import survey
 
 EVENTS = Path(__file__).parent / "events"
 PHOTOS = [photo.body for photo in survey(4)]

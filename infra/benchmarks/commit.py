@@ -5,7 +5,7 @@ usage: ./infra/bench commit [--rows N] [--batches N]
 A ledger of --rows rows stands. For batches of 100, 1,000 and 10,000 events, --batches of each kind are exported:
 inserts, modifies of recent rows, modifies all over the table, removals all over the table. Counted are the seconds of
 the processor, not those of the clock, without what the store does in S3's place; of the batches the median. The records
-are those of `infra.local.images`: what ImageProcessor really extracts from a drone's photo, with a photo editor's XMP.
+are those of `infra.survey.items`: what ImageProcessor really extracts from a drone's photo, with a photo editor's XMP.
 The last line is one JSON object: inserts_per_second, modifies_per_second (recent rows), removals_per_second, at batches
 of 1,000.
 """
@@ -28,7 +28,7 @@ from rich.table import Table  # noqa: E402
 from infra.benchmarks._export import cpu_seconds  # noqa: E402
 from infra.doubles.counting_store import CountingStore  # noqa: E402
 from infra.doubles.sparse_store import SparseStore  # noqa: E402
-from infra.local import images  # noqa: E402
+from infra.survey import items  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import shard_key  # noqa: E402
 
@@ -71,7 +71,7 @@ class Survey:
         numbers = range(self.last, self.last + count)
         self.last += count
         self.revisions.update(dict.fromkeys(numbers, 1))
-        return [images.insert(number) for number in numbers]
+        return [items.insert(number) for number in numbers]
 
     def recent(self, count: int) -> Events:
         """Images that came last are written again."""
@@ -83,14 +83,14 @@ class Survey:
 
     def removals(self, count: int) -> Events:
         """Images all over the table go."""
-        return [images.remove(number, self.revisions.pop(number)) for number in self._any(count)]
+        return [items.remove(number, self.revisions.pop(number)) for number in self._any(count)]
 
     def _any(self, count: int) -> list[int]:
         return self._chance.sample(sorted(self.revisions), count)
 
     def _modify(self, number: int) -> dict[str, Any]:
         self.revisions[number] += 1
-        return images.modify(number, self.revisions[number])
+        return items.modify(number, self.revisions[number])
 
 
 def main(argv: Sequence[str]) -> int:
@@ -129,7 +129,7 @@ def _measured(
             made = [make(size) for _ in track(range(batches * max(1, 1_000 // size)), f"{kind}, {size:,}",
                                               console=console, transient=True)]  # fmt: skip
             seconds = statistics.median([survey.export(events) for events in made])
-            yield kind, size, size / seconds, sum(map(images.event_bytes, made[0])) / size
+            yield kind, size, size / seconds, sum(map(items.event_bytes, made[0])) / size
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from infra.doubles.counting_store import READS  # noqa: E402
 from infra.doubles.exporters import Exporters, Traffic  # noqa: E402
 from infra.doubles.memory_tables import MemoryTables  # noqa: E402
 from infra.doubles.simulation import Network  # noqa: E402
-from infra.local.photos import survey  # noqa: E402
+from infra.survey.photos import survey  # noqa: E402
 
 DATE = "2026-11-25"
 # USD, list prices of us-east-1 without free tier, discounts or taxes. Prices change: --prices takes yours.

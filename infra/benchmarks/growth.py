@@ -5,7 +5,7 @@ usage: ./infra/bench growth [--built 10000 100000 1000000] [--lazy 100000 100000
 
 Batches of --events events are exported by a warm function, --batches of each kind: new images, the last images once
 more, and images all over the table once more. The tables of --built are made row by row through the real commit; those
-of --lazy have the same rows, but their shards and their CSV are computed when they are read (`infra.local.lazy_table`).
+of --lazy have the same rows, but their shards and their CSV are computed when they are read (`infra.survey.lazy_table`).
 All end at the same row, so that chance, which cuts the shards, is the same for all; at one size both give the same.
 
 Requests are those of commit and publish together. Among them are the copies inside S3, of which a publish makes about
@@ -40,8 +40,8 @@ from rich.table import Table  # noqa: E402
 from infra.benchmarks._export import cpu_seconds  # noqa: E402
 from infra.doubles.counting_store import CountingStore  # noqa: E402
 from infra.doubles.sparse_store import SparseStore  # noqa: E402
-from infra.local import images  # noqa: E402
-from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
+from infra.survey import items  # noqa: E402
+from infra.survey.lazy_table import LAST, LazyTable  # noqa: E402
 from ledger.commit import commit  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.publish import publish  # noqa: E402
@@ -99,13 +99,13 @@ class Survey:
     def _build(self, first: int) -> None:
         for start in track(range(first, LAST + 1, FILLING), f"building {self.rows:,} rows", console=console):
             numbers = range(start, min(start + FILLING, LAST + 1))
-            commit(self._ledger, [images.insert(number, self._table.etag(number)) for number in numbers])
+            commit(self._ledger, [items.insert(number, self._table.etag(number)) for number in numbers])
         publish(self._ledger)
 
     def new(self) -> Events:
         """New images."""
         self._next += self._events
-        return [images.insert(number) for number in range(self._next - self._events, self._next)]
+        return [items.insert(number) for number in range(self._next - self._events, self._next)]
 
     def last(self) -> Events:
         """The last images of the table, written again."""
@@ -117,7 +117,7 @@ class Survey:
 
     def _again(self, numbers: Sequence[int]) -> Events:
         self._revision += 1
-        return [images.modify(number, self._revision, self._table.etag(number)) for number in numbers]
+        return [items.modify(number, self._revision, self._table.etag(number)) for number in numbers]
 
     def export(self, events: Events) -> Cost:
         """Export a batch and count."""

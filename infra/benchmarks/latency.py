@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from infra.local.photos import Photo, survey
 from infra.local.stack import UPLOADS, LocalStack
+from infra.survey.photos import Photo, survey
 
 LOOK_SECONDS = 0.01
 GIVE_UP_SECONDS = 300.0

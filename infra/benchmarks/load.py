@@ -36,8 +36,8 @@ from image_processor.notification import parse  # noqa: E402
 from infra.benchmarks._export import export_batch  # noqa: E402
 from infra.doubles.memory_tables import MemoryTables  # noqa: E402
 from infra.doubles.sparse_store import SparseStore  # noqa: E402
-from infra.local.images import STREAM  # noqa: E402
-from infra.local.photos import survey  # noqa: E402
+from infra.survey.items import STREAM  # noqa: E402
+from infra.survey.photos import survey  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import CSV_KEY  # noqa: E402
 from ledger.row import RowEncoder, header  # noqa: E402

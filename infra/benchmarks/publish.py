@@ -40,9 +40,9 @@ from rich.table import Table  # noqa: E402
 
 from infra.benchmarks._reader import Reader, Verdict  # noqa: E402
 from infra.doubles.counting_store import CountingStore  # noqa: E402
-from infra.local import images  # noqa: E402
-from infra.local.lazy_table import LAST, LazyTable  # noqa: E402
 from infra.local.seaweed import SeaweedFS  # noqa: E402
+from infra.survey import items  # noqa: E402
+from infra.survey.lazy_table import LAST, LazyTable  # noqa: E402
 from ledger.assemble import metadata_of  # noqa: E402
 from ledger.commit import commit  # noqa: E402
 from ledger.layout import Copy, pieces  # noqa: E402
@@ -155,7 +155,7 @@ class Survey:
         self.anywhere = [first + rows * number // spread for number in range(spread)]
         self.early = first + rows // 100
         # A CSV that may be put whole is made of all shards.
-        is_small = rows * images.ROW_BYTES < 2 * PUT_BELOW
+        is_small = rows * items.ROW_BYTES < 2 * PUT_BELOW
         self.table = LazyTable(rows, None if is_small else {self.early, *self.anywhere})
         self._first, self._last, self._changed = first, LAST, dict[int, bytes]()
         client = server.client()
@@ -192,12 +192,12 @@ class Survey:
     def insert(self) -> list[dict[str, Any]]:
         """One new image."""
         self._last += 1
-        self._digest.update(images.line(self._last))  # it is the last row
-        return [images.insert(self._last)]
+        self._digest.update(items.line(self._last))  # it is the last row
+        return [items.insert(self._last)]
 
     def modify(self, numbers: Sequence[int], revision: int) -> list[dict[str, Any]]:
         """Images written again."""
-        events = [images.modify(number, revision, self.table.etag(number)) for number in numbers]
+        events = [items.modify(number, revision, self.table.etag(number)) for number in numbers]
         encoder = RowEncoder(self.table.root.columns)
         self._changed |= {
             number: encoder.line(event["dynamodb"]["NewImage"]) for number, event in zip(numbers, events, strict=True)
@@ -234,7 +234,7 @@ class Survey:
         digest = hashlib.sha256(self.table.header)
         for number in range(self._first, self._last + 1):
             line = self._changed.get(number)
-            digest.update(line or (self.table.line(number) if number <= LAST else images.line(number)))
+            digest.update(line or (self.table.line(number) if number <= LAST else items.line(number)))
         return digest
 
     def judge(self) -> Verdict:
@@ -254,7 +254,7 @@ def main(argv: Sequence[str]) -> int:
     requests, seen = _table(*REQUESTS), _table("reads", "across", "torn", "older", "broken", change=False)
     verdict, measured = Verdict(), list[Measured]()
     for megabytes in arguments.sizes:
-        rows = megabytes * 1_000_000 // images.ROW_BYTES
+        rows = megabytes * 1_000_000 // items.ROW_BYTES
         with tempfile.TemporaryDirectory() as folder, SeaweedFS(Path(folder)) as server:
             survey = Survey(rows, arguments.spread, server)
             for name, one in _publishes(survey, arguments.again):

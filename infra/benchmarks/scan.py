@@ -46,10 +46,10 @@ from rich.table import Table  # noqa: E402
 
 from infra.benchmarks._export import export_batch  # noqa: E402
 from infra.doubles.counting_store import CountingStore  # noqa: E402
-from infra.local import images  # noqa: E402
 from infra.local.emulator import Emulator, make_environment  # noqa: E402
 from infra.local.seaweed import SeaweedFS  # noqa: E402
 from infra.local.stack import HOME  # noqa: E402
+from infra.survey import items  # noqa: E402
 from ledger.columns import NAMES  # noqa: E402
 from ledger.commit import commit  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
@@ -207,7 +207,7 @@ class Survey:
 
     def put(self, count: int) -> list[dict[str, Any]]:
         """Put new images into the table; give their stream records."""
-        events = [images.insert(number) for number in range(self.rows, self.rows + count)]
+        events = [items.insert(number) for number in range(self.rows, self.rows + count)]
         self.rows += count
         requests = [{"PutRequest": {"Item": event["dynamodb"]["NewImage"]}} for event in events]
 

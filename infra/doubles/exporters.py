@@ -9,8 +9,8 @@ from typing import Any
 
 from infra.doubles.simulation import Keys, Network, SimulatedStore, Simulation
 from infra.doubles.sparse_store import Content
-from infra.local import images
-from infra.local.lazy_table import LAST, LazyTable
+from infra.survey import items
+from infra.survey.lazy_table import LAST, LazyTable
 from ledger.commit import Report, commit
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
@@ -209,4 +209,4 @@ class Exporters:
 def _insert(exporter: int, number: int, arrived: float) -> dict[str, Any]:
     """Make the record of an image that arrived at a time; many may in the same millisecond."""
     etag = hashlib.md5(b"%d %d" % (exporter, number)).hexdigest()
-    return images.insert(LAST + 1 + int(arrived * 1000), etag)
+    return items.insert(LAST + 1 + int(arrived * 1000), etag)

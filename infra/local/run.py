@@ -21,9 +21,9 @@ from rich.table import Table
 
 from infra.local.deploy import DeploymentError
 from infra.local.emulator import AlreadyRunningError
-from infra.local.photos import write_survey
 from infra.local.servers import ServerError
 from infra.local.stack import HOME, LocalStack, etag_of, files_of
+from infra.survey.photos import write_survey
 from operations.page.server import page_server, photo_reader
 
 FOLLOW_SECONDS = 1.0

@@ -12,8 +12,8 @@ import pytest
 
 from infra.local.deploy import STACK
 from infra.local.emulator import ACCESS_KEY, REGION
-from infra.local.photos import survey
 from infra.local.stack import LocalStack
+from infra.survey.photos import survey
 
 ROOT = Path(__file__).resolve().parents[2]
 CURRENT_SECONDS = 120

@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError, WaiterError
 
 from infra.local.deploy import STACK, DeploymentError, deploy
 from infra.local.emulator import Emulator, make_environment
-from infra.local.photos import survey
 from infra.local.stack import HOME, LocalStack
+from infra.survey.photos import survey
 from ledger.columns import COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -232,7 +232,7 @@ import os, signal, sys
 from pathlib import Path
 from infra.local.deploy import STACK, DeploymentError, deploy
 from infra.local.emulator import Emulator, make_environment
-from infra.local.photos import survey
+from infra.survey.photos import survey
 from infra.local.stack import HOME, LocalStack
 stack = LocalStack(data=Path(sys.argv[1]))
 for photo in survey(8, seed=14):

@@ -23,7 +23,7 @@ from cfnlint.decode import decode
 
 from infra.local.deploy import STACK, fitted
 from infra.local.emulator import LOCK_FILE, Emulator
-from infra.local.photos import survey
+from infra.survey.photos import survey
 
 ROOT = Path(__file__).resolve().parents[2]
 SAM_CLI = "aws-sam-cli==1.170.0"

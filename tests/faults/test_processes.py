@@ -17,9 +17,9 @@ from infra.doubles.fault_proxy import FaultProxy
 from infra.doubles.memory_store import MemoryStore
 from infra.local.deploy import DeploymentError
 from infra.local.emulator import AlreadyRunningError
-from infra.local.photos import survey
 from infra.local.servers import ServerError
 from infra.local.stack import LocalStack
+from infra.survey.photos import survey
 from ledger.commit import commit
 from ledger.manifest import Targets
 from operations.dead_letters import redrive_images

@@ -14,7 +14,7 @@ from image_files import heif, png, tiff
 from image_processor.intake import UNREADABLE
 from image_processor.notification import parse
 from infra.doubles.memory_tables import KEYS
-from infra.local.photos import survey
+from infra.survey.photos import survey
 
 # ---- photos in, rows out --------------------------------------------------------------------------------------------
 

@@ -10,10 +10,10 @@ import pytest
 from infra.benchmarks import scan
 from infra.benchmarks.scan import Cost, Predecessor, TimedStore, item_bytes
 from infra.doubles.memory_store import MemoryStore
-from infra.local import images
+from infra.survey import items
 from ledger.columns import NAMES
 
-ITEMS = [images.item(number) for number in range(25)]
+ITEMS = [items.item(number) for number in range(25)]
 ANSWER_SECONDS = 0.02
 
 
@@ -57,7 +57,7 @@ def exported():
 def test_the_predecessor_makes_the_same_rows_of_the_whole_table(exported):
     """Column by column what our rows say; its quoting may differ, and its 24 is our 24.0."""
     predecessor, tables, bucket = exported
-    ours = b"".join(map(images.line, range(25))).decode()
+    ours = b"".join(map(items.line, range(25))).decode()
     assert values(bucket.body.decode()) == values(",".join(NAMES) + "\n" + ours)
     assert predecessor.rows == 25
     assert tables.asked == [scan.TABLE] * 3

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from infra.local.jpeg import mosaic, segment
-from infra.local.tiff import ascii_text, bytes_, long, pointer, rational, short, signed_rational, tiff, undefined
+from infra.survey.jpeg import mosaic, segment
+from infra.survey.tiff import ascii_text, bytes_, long, pointer, rational, short, signed_rational, tiff, undefined
 
 # A place among fields, and a summer noon. Nothing else in the photos is somewhere or some time.
 LATITUDE, LONGITUDE, GROUND_M = 51.9200, 5.5800, 12.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import exifread
 from defusedxml import ElementTree
 
-from infra.local.photos import PHOTOS_PER_FOLDER, Photo, survey, write_survey
+from infra.survey.photos import PHOTOS_PER_FOLDER, Photo, survey, write_survey
 
 DRONE = "{http://www.dji.com/drone-dji/1.0/}"
 

@@ -23,7 +23,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 from infra.doubles.sparse_store import Bytes, Content, SparseStore
-from infra.local import images
+from infra.survey import items
 from ledger.assemble import metadata_of
 from ledger.manifest import (
     CSV_KEY,
@@ -73,7 +73,7 @@ class LazyTable:
             commit_id="lazy",
             targets=self.targets,
             rows=Tree(tuple(self._page(page) for page in range(len(self._pages) - 1))),
-            checkpoint=Checkpoint(rows, images.event_time(LAST)),
+            checkpoint=Checkpoint(rows, items.event_time(LAST)),
         )
         self.header = header(self.root.columns)
 
@@ -105,7 +105,7 @@ class LazyTable:
 
     def line(self, number: int) -> bytes:
         """Make one row."""
-        return images.line(number, self.etag(number))
+        return items.line(number, self.etag(number))
 
     def lines(self, first: int, end: int) -> bytes:
         """Make the rows of the numbers from `first` up to but not `end`."""
@@ -114,7 +114,7 @@ class LazyTable:
     def _draw(self, seed: int) -> None:
         """Draw, from the last row backwards, which rows start a shard, and which of these start a page."""
         chance = random.Random(seed)
-        share = min(1.0, images.ROW_BYTES / self.targets.shard_bytes)
+        share = min(1.0, items.ROW_BYTES / self.targets.shard_bytes)
         starts: list[int] = []
         page_starts: list[int] = []
         number = LAST + 1
@@ -147,12 +147,12 @@ class LazyTable:
         first, end = self._starts[shards[0]], self._end(shards[-1])
         if self._exact.isdisjoint(shards):
             made_up = sha256(b"page %d" % first)
-            return Entry(images.key(first), end - first, (end - first) * images.ROW_BYTES, made_up)
+            return Entry(items.key(first), end - first, (end - first) * items.ROW_BYTES, made_up)
         entries = [self._shard(shard) for shard in shards]
         body = encode_page(entries)
         digest = sha256(body)
         self._objects[page_key(digest)] = lambda: body
-        return Entry(entries[0].first, end - first, (end - first) * images.ROW_BYTES, digest)
+        return Entry(entries[0].first, end - first, (end - first) * items.ROW_BYTES, digest)
 
     def _shard(self, shard: int) -> Entry:
         first, end = self._starts[shard], self._end(shard)
@@ -160,7 +160,7 @@ class LazyTable:
         if shard in self._exact:
             digest = sha256(self.lines(first, end))
             self._objects[shard_key(digest)] = partial(self.lines, first, end)
-        return Entry(images.key(first, self.etag(first)), end - first, (end - first) * images.ROW_BYTES, digest)
+        return Entry(items.key(first, self.etag(first)), end - first, (end - first) * items.ROW_BYTES, digest)
 
 
 class _Csv:
@@ -168,7 +168,7 @@ class _Csv:
 
     def __init__(self, table: LazyTable) -> None:
         self._table = table
-        self.size = len(table.header) + table.rows * images.ROW_BYTES
+        self.size = len(table.header) + table.rows * items.ROW_BYTES
 
     def read(self, first: int, last: int) -> bytes:
         """Give bytes first..last (inclusive)."""
@@ -176,10 +176,10 @@ class _Csv:
         before = table.header[first : last + 1]
         if last < start:
             return before
-        row = max(0, first - start) // images.ROW_BYTES
-        end = (last - start) // images.ROW_BYTES + 1
+        row = max(0, first - start) // items.ROW_BYTES
+        end = (last - start) // items.ROW_BYTES + 1
         rows = table.lines(table.first + row, table.first + end)
-        skip = max(0, first - start) - row * images.ROW_BYTES
+        skip = max(0, first - start) - row * items.ROW_BYTES
         return before + rows[skip : skip + last - max(first, start) + 1]
 
 
@@ -190,10 +190,10 @@ def _start_etag(number: int, page: bool, targets: Targets) -> str:
 
 def _etag(number: int, cut: bool, page: bool, targets: Targets) -> str:
     """Search the first nonce with which a row starts a shard, and then a page, or does not."""
-    at, etag = f"{images.ingested_at(number)},".encode(), images.etag_of(number).encode()
+    at, etag = f"{items.ingested_at(number)},".encode(), items.etag_of(number).encode()
     nonce = 0
     while True:
         key = b"%b%06x%b" % (at, nonce, etag[6:])
-        if starts_shard(key, images.ROW_BYTES, targets) == cut and (not cut or starts_page(key, targets) == page):
+        if starts_shard(key, items.ROW_BYTES, targets) == cut and (not cut or starts_page(key, targets) == page):
             return key[len(at) :].decode()
         nonce += 1

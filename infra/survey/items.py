@@ -1,6 +1,6 @@
 """Table items, stream records and rows of a survey that never was, for the benchmarks: all from the image's number.
 
-The attributes are those that ImageProcessor really extracts from the synthetic photos of `infra.local.photos`, and to
+The attributes are those that ImageProcessor really extracts from the synthetic photos of `infra.survey.photos`, and to
 them is added what a photo editor leaves in the XMP. Every row has the same number of bytes, so that where a row lies
 in a CSV of a hundred million is known without making the others.
 """
@@ -15,7 +15,7 @@ import orjson
 
 from image_processor.columns.extract import extract
 from image_processor.reading.ranged import BytesSource
-from infra.local.photos import survey
+from infra.survey.photos import survey
 from ledger.columns import NAMES
 from ledger.row import RowEncoder
 
