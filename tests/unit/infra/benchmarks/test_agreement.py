@@ -9,7 +9,7 @@ from benchmarks import agreement
 from benchmarks._gold import GOLD, Gold, exif_tags, xmp_tags
 from ledger.columns import NAMES
 
-PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "photos"
+PHOTOS = Path(__file__).resolve().parents[4].parent / "shared" / "photos"
 
 
 def test_every_column_is_compared_or_says_why_exiftool_has_no_tag_for_it():
