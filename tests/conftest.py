@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
-from factories import make_ledger
 from infra.doubles.memory_store import MemoryStore
 from ledger.ledger import Ledger
+from tests.support.factories import make_ledger
 
 # `--hypothesis-profile=thorough` is the long run on demand.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,7 +7,7 @@ a wrong source shows.
 import re
 from collections.abc import Iterable
 
-from benchmarks._gold_values import (
+from infra.benchmarks._gold_values import (
     CAPTURED,
     COLOR_SPACE,
     COORDINATES,

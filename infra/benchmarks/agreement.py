@@ -18,10 +18,10 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "functions")]
 
-from benchmarks._gold import GOLD, Gold, Tags, describe, exif_tags, xmp_tags  # noqa: E402
 from image_processor.columns.extract import Record, extract  # noqa: E402
 from image_processor.reading.ranged import FileSource  # noqa: E402
 from image_processor.tags.numbers import PLACES  # noqa: E402
+from infra.benchmarks._gold import GOLD, Gold, Tags, describe, exif_tags, xmp_tags  # noqa: E402
 from ledger.columns import NAMES  # noqa: E402
 
 _HALF = Decimal("0.5")

@@ -5,7 +5,8 @@ usage: ./infra/bench growth [--built 10000 100000 1000000] [--lazy 100000 100000
 
 Batches of --events events are exported by a warm function, --batches of each kind: new images, the last images once
 more, and images all over the table once more. The tables of --built are made row by row through the real commit; those
-of --lazy have the same rows, but their shards and their CSV are computed when they are read (`infra.survey.lazy_table`).
+of --lazy have the same rows, but their shards and their CSV are computed when they are read
+(`infra.survey.lazy_table`).
 All end at the same row, so that chance, which cuts the shards, is the same for all; at one size both give the same.
 
 Requests are those of commit and publish together. Among them are the copies inside S3, of which a publish makes about

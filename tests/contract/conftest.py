@@ -12,7 +12,7 @@ from infra.local.seaweed import SeaweedFS
 from infra.local.servers import ServerError
 from infra.local.stack import HOME
 from ledger.store import Store
-from store_kinds import GAPS, PROVES_NOTHING, Kind, arguments
+from tests.support.store_kinds import GAPS, PROVES_NOTHING, Kind, arguments
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ import pytest
 
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable
 from ledger.store import Store
-from store_kinds import Kind
+from tests.support.store_kinds import Kind
 
 TEXT = "text/plain"
 PART = 5 << 20

@@ -10,8 +10,8 @@ from cfnlint.decode import decode
 
 from infra.local.bundle import build
 from infra.local.stack import HOME
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = sorted(
     resource["Properties"]["Handler"]
     for resource in decode(str(ROOT / "template.yaml"))[0]["Resources"].values()

@@ -15,8 +15,6 @@ from typing import Any
 
 import pytest
 
-from factories import insert, item, make_ledger, model_csv, modify
-from histories import History, batches, history
 from infra.local.seaweed import SeaweedFS
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -26,8 +24,9 @@ from ledger.publish import publish
 from ledger.store import S3Store
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, replay
-
-ROOT = Path(__file__).parents[2]
+from tests.support.factories import insert, item, make_ledger, model_csv, modify
+from tests.support.histories import History, batches, history
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(scope="module")

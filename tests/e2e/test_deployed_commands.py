@@ -14,8 +14,8 @@ from infra.local.deploy import STACK
 from infra.local.emulator import ACCESS_KEY, REGION
 from infra.local.stack import LocalStack
 from infra.survey.photos import survey
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 CURRENT_SECONDS = 120
 PHOTOS = 12
 

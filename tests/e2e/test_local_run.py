@@ -20,9 +20,8 @@ from infra.local.emulator import Emulator, make_environment
 from infra.local.stack import HOME, LocalStack
 from infra.survey.photos import survey
 from ledger.columns import COLUMNS
+from tests.support.paths import PHOTOS, ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
-PHOTOS = ROOT.parent / "shared" / "photos"
 RUN_SECONDS = 300
 CURRENT_SECONDS = 120
 

@@ -17,8 +17,8 @@ from selenium.webdriver.common.by import By
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import NotFound
 from operations.page.server import page_server
-from page_world import add_photos, add_records, export_bucket, photo
-from store_calls import WatchedStore
+from tests.support.page_world import add_photos, add_records, export_bucket, photo
+from tests.support.store_calls import WatchedStore
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")

@@ -24,8 +24,8 @@ from cfnlint.decode import decode
 from infra.local.deploy import STACK, fitted
 from infra.local.emulator import LOCK_FILE, Emulator
 from infra.survey.photos import survey
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SAM_CLI = "aws-sam-cli==1.170.0"
 HOME = ROOT / ".skyledger"
 COMMAND_SECONDS = 600

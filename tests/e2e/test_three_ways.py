@@ -10,21 +10,23 @@ from pathlib import Path
 
 import pytest
 
-import state_machine
-from export_files import write_full_export
-from factories import START, make_ledger, model_csv
-from histories import History, deliver, history
 from infra.doubles.memory_store import MemoryStore
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.row import header
+from operations.rebuild import plan, steps
 from operations.rebuild.scratch import FolderScratch
-from operations.rebuild.steps import plan, steps
-from operations.replay.local import Wishes, lambda_steps, replay
+from operations.replay import lambda_steps
+from operations.replay.local import Wishes, replay
 from operations.table_export.files import read_export
 from operations.verify.ledger import check_tree
 from operations.verify.table import compare_with_export
-from reader import read_root, read_rows, read_tree
+from tests.support import state_machine
+from tests.support.export_files import write_full_export
+from tests.support.factories import START, make_ledger, model_csv
+from tests.support.histories import History, deliver, history
+from tests.support.paths import ROOT
+from tests.support.reader import read_root, read_rows, read_tree
 
 TARGETS = Targets(16 << 10, 50)
 
@@ -84,7 +86,7 @@ def test_a_replay_gives_the_same_hash(world: World, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("_in_pieces")
 def test_a_replay_on_many_machines_gives_the_same_hash(world: World) -> None:
     """The state machine that the template deploys, its children in any order and some of them twice."""
-    definition = Path(__file__).parents[2] / "infra" / "replay.asl.yaml"
+    definition = ROOT / "infra" / "replay.asl.yaml"
     names = {"Partition": "aws", "ExportBucket": "exports", "Worker": "worker", "Finisher": "finisher"}
     functions = {
         "worker": lambda event: lambda_steps.do(make_ledger(world.store), event),

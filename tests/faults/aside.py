@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from factories import START
 from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
+from tests.support.factories import START
 
 
 def put_aside(store: MemoryStore, *records: dict[str, Any], name: str = "one") -> str:

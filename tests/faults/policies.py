@@ -8,14 +8,14 @@ are resolved to made-up ARNs of one stack.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from cfnlint.decode import decode
 
 from infra.doubles.fault_store import Call
+from tests.support.paths import ROOT
 
-TEMPLATE = Path(__file__).resolve().parents[2] / "template.yaml"
+TEMPLATE = ROOT / "template.yaml"
 ACCOUNT = "aws:eu-west-1:111122223333"
 IMAGES, EXPORT = "arn:aws:s3:::photos", "arn:aws:s3:::export"
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table"

@@ -5,9 +5,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from unittest.mock import patch
 
-from factories import event, insert, item, modify, remove
-from faults.aside import put_aside
-from faults.world import TARGETS, Event, Once, World
 from infra.doubles import memory_store
 from infra.doubles.fault_store import Call
 from infra.doubles.memory_store import MemoryStore
@@ -22,7 +19,10 @@ from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.live.swap import swap
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, listed_segments, replay
-from reader import read_root
+from tests.faults.aside import put_aside
+from tests.faults.world import TARGETS, Event, Once, World
+from tests.support.factories import event, insert, item, modify, remove
+from tests.support.reader import read_root
 
 ROWS = 30
 Run = Callable[[World, bool], None]

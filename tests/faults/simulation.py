@@ -14,11 +14,6 @@ from datetime import timedelta
 from unittest.mock import patch
 
 from csv_exporter.handler import SCHEDULE, export
-from factories import START, event, make_ledger, model_csv
-from faults.scenarios import SMALL_PARTS, SMALL_SLICES
-from faults.stage import Stage
-from faults.table import Event, StreamShard, Table
-from faults.world import CALLS_FOR_HELP, WatchedStore
 from infra.doubles.fault_store import ANSWERS, Died, Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, FailedBatch
@@ -35,7 +30,12 @@ from operations.live.redrive import redrive_batches
 from operations.live.swap import swap
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, listed_segments, replay
-from reader import read_csv, read_root, read_rows
+from tests.faults.scenarios import SMALL_PARTS, SMALL_SLICES
+from tests.faults.stage import Stage
+from tests.faults.table import Event, StreamShard, Table
+from tests.faults.world import CALLS_FOR_HELP, WatchedStore
+from tests.support.factories import START, event, make_ledger, model_csv
+from tests.support.reader import read_csv, read_root, read_rows
 
 LAMBDA_SECONDS = 300.0
 STREAM_KEEPS = timedelta(hours=20)  # MaximumRecordAge of the mapping

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from factories import START, Item, event, item
+from tests.support.factories import START, Item, event, item
 
 Event = dict[str, Any]
 

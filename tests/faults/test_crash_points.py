@@ -2,9 +2,9 @@
 
 import pytest
 
-from faults.scenarios import SCENARIOS, Scenario
-from faults.world import Outcome, World
 from infra.doubles.fault_store import ANSWERS, Call, Fault, Faults
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.world import Outcome, World
 
 # A store that denies what it has, or gives half of it, may rightly be called damaged. Nothing else may.
 LOOKS_LIKE_DAMAGE = {Fault.MISSING, Fault.TRUNCATED}

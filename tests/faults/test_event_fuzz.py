@@ -10,14 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from csv_exporter.handler import export
-from factories import event, insert, item, make_ledger, modify, remove
 from infra.doubles.memory_store import MemoryStore
 from ledger import journal_reader
 from ledger.change import Change, changes_of
 from ledger.columns import COLUMNS
 from ledger.errors import BadEvent, OutOfTime
 from ledger.row import RowEncoder, key_of, revision_of
-from reader import read_csv, read_root, read_tree
+from tests.support.factories import event, insert, item, make_ledger, modify, remove
+from tests.support.reader import read_csv, read_root, read_tree
 
 HOSTILE = st.sampled_from(
     [

@@ -2,11 +2,11 @@
 
 import pytest
 
-from faults.policies import ARNS, ASKED, EXPORT, IMAGES, Role, asked_by, role_of
-from faults.scenarios import SCENARIOS
-from faults.world import World
 from infra.doubles.fault_store import ANSWERS, Call, Fault, Faults
 from operations.bootstrap import bootstrap
+from tests.faults.policies import ARNS, ASKED, EXPORT, IMAGES, Role, asked_by, role_of
+from tests.faults.scenarios import SCENARIOS
+from tests.faults.world import World
 
 IMAGES_TABLE, OBJECTS_TABLE = ARNS["Images.Arn"], ARNS["Objects.Arn"]
 STREAM = ARNS["Images.StreamArn"]

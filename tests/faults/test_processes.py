@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from factories import event, make_ledger, model_csv
 from infra.doubles.fault_proxy import FaultProxy
 from infra.doubles.memory_store import MemoryStore
 from infra.local.deploy import DeploymentError
@@ -23,7 +22,8 @@ from infra.survey.photos import survey
 from ledger.commit import commit
 from ledger.manifest import Targets
 from operations.dead_letters import redrive_images
-from reader import read_root
+from tests.support.factories import event, make_ledger, model_csv
+from tests.support.reader import read_root
 
 KILLS = 30
 PHOTOS = 300

@@ -9,8 +9,6 @@ import orjson
 import pytest
 from moto import mock_aws
 
-from factories import event, insert, item, make_ledger, model_csv, modify, remove
-from faults.aside import put_aside
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.journal import quarantine
@@ -20,7 +18,9 @@ from operations.dead_letters import redrive_images
 from operations.live.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, replay
-from reader import read_csv, read_root, read_rows
+from tests.faults.aside import put_aside
+from tests.support.factories import event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.reader import read_csv, read_root, read_rows
 
 DAY = 86_400
 

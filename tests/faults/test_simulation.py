@@ -2,7 +2,7 @@
 
 import pytest
 
-from faults.simulation import Simulation
+from tests.faults.simulation import Simulation
 
 
 def test_all_is_well_whatever_the_seed(seed: int) -> None:

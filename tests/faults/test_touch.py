@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 
-from factories import START
 from infra.doubles.fault_store import Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from infra.local.seaweed import SeaweedFS
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable
 from ledger.objects import YOUNG, Objects
 from ledger.store import S3Store, Store
+from tests.support.factories import START
 
 KEY, BODY, TYPE = "shards/one.csv", b"a line\n", "text/csv"
 

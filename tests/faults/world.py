@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from csv_exporter.handler import export
-from factories import START, make_ledger
 from infra.doubles.fault_store import Died, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from ledger.change import sequence_number
@@ -18,7 +17,8 @@ from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, ROOT_KEY, Checkpoint, Root, Targets, decode_root
 from ledger.row import header, key_of
 from ledger.store import Stored
-from reader import read_root, read_rows, read_tree
+from tests.support.factories import START, make_ledger
+from tests.support.reader import read_root, read_rows, read_tree
 
 TARGETS = Targets(shard_bytes=900, page_shards=3)
 TIME_LEFT = 300.0  # seconds that an invocation starts with

@@ -11,13 +11,13 @@ import pytest
 from moto import mock_aws
 
 from csv_exporter import handler as exporter
-from factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from infra.doubles.memory_store import MemoryStore
 from ledger import commit as committing
 from ledger.commit import commit
 from ledger.errors import ManifestLost, Refused, Unavailable
-from reader import read_csv, read_root
-from store_calls import WatchedStore, refuse
+from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.reader import read_csv, read_root
+from tests.support.store_calls import WatchedStore, refuse
 
 BUCKET = "export-bucket"
 

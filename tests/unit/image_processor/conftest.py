@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from moto import mock_aws
 
-from bucket_world import Lines, World
-from catalog_model import catalog_of
 from image_processor import handler as handler_module
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import METRICS
 from infra.doubles.memory_tables import MemoryTables
+from tests.support.bucket_world import Lines, World
+from tests.support.catalog_model import catalog_of
 
 
 @pytest.fixture

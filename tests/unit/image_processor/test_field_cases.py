@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from image_files import MAKE, ascii_value, exif_segment, jpeg, tiff, xmp_segment
-from image_rows import (
+from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff, xmp_segment
+from tests.support.image_rows import (
     ALTITUDE,
     ALTITUDE_REF,
     BASE_GPS,

@@ -6,13 +6,15 @@ import time
 import tracemalloc
 import zlib
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_files import (
+from image_processor.columns.extract import Record, extract
+from image_processor.reading.ranged import MAX_BYTES, MAX_REQUESTS, BytesSource, FileSource
+from ledger.columns import NAMES, TYPES
+from tests.support.image_files import (
     ASCII,
     DOUBLE,
     EXIF_IFD,
@@ -32,11 +34,8 @@ from image_files import (
     tiff,
     xmp_segment,
 )
-from image_processor.columns.extract import Record, extract
-from image_processor.reading.ranged import MAX_BYTES, MAX_REQUESTS, BytesSource, FileSource
-from ledger.columns import NAMES, TYPES
+from tests.support.paths import PHOTOS
 
-PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "photos"
 CUT = (
     "xmp-mixed.jpg",
     "nikon.jpg",

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from moto import mock_aws
 
-from bucket_world import EVENTS, PHOTOS, Context, Lines, World, refused
 from image_processor import handler as handler_module
 from image_processor import intake as intake_module
 from image_processor.columns.extract import extract
 from image_processor.errors import BadNotification, UnexpectedInvocation
 from image_processor.handler import handler
 from image_processor.intake import READ_RESERVE_S
+from tests.support.bucket_world import PHOTOS, Context, Lines, World, refused
+from tests.support.paths import EVENTS
 
 
 def test_three_messages_the_second_broken(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:

@@ -1,7 +1,6 @@
 """Notifications: every shape in which S3 tells of an object, read once and exactly; any other refused by name."""
 
 import json
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -11,8 +10,8 @@ from hypothesis import strategies as st
 
 from image_processor.errors import BadNotification, UnexpectedInvocation
 from image_processor.notification import Kind, Notification, ObjectEvent, is_later, parse, require_sqs
+from tests.support.paths import EVENTS
 
-EVENTS = Path(__file__).parents[2] / "events"
 VERSION, MARKER = "096fKKXTRTtl3on89fVO.nfljtsv6qko", "OYcLXagmS.WaD..oyH4KRguB95_YhLs7"
 ETAG = "b21b84d653bb07b05b1e6b33684dc11b"
 

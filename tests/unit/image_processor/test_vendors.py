@@ -4,8 +4,8 @@ import struct
 
 import pytest
 
-from image_files import ASCII, ascii_value, bytes_value, jpeg, xmp_segment
-from image_rows import cells, packet, photo
+from tests.support.image_files import ASCII, ascii_value, bytes_value, jpeg, xmp_segment
+from tests.support.image_rows import cells, packet, photo
 
 AIRCRAFT = ("altitude", "flight", "gimbal", "camera", "rtk", "drone_", "gps_", "serial", "projection")
 

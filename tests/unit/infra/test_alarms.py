@@ -4,25 +4,24 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.decode import decode
 from moto import mock_aws
 
-from alarm_model import Alarm, Metrics, evaluate
-from bucket_world import PHOTOS, World, sqs_message
-from bucket_world import Context as ProcessorContext
 from csv_exporter import handler as exporter
-from factories import START, event, item, make_ledger
 from image_processor import handler as processor
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Unavailable
 from ledger.manifest import ROOT_KEY, encode_root
-from store_calls import WatchedStore, refuse
+from tests.support.alarm_model import Alarm, Metrics, evaluate
+from tests.support.bucket_world import PHOTOS, World, sqs_message
+from tests.support.bucket_world import Context as ProcessorContext
+from tests.support.factories import START, event, item, make_ledger
+from tests.support.paths import ROOT
+from tests.support.store_calls import WatchedStore, refuse
 
-ROOT = Path(__file__).resolve().parents[3]
 STACK = "skyledger"
 TEMPLATE, _ = decode(str(ROOT / "template.yaml"))
 ALARMS = [name for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"]

@@ -1,11 +1,10 @@
 """What the README says comes from the code."""
 
-from pathlib import Path
-
 from infra.readme import columns_table, with_generated
 from ledger.columns import COLUMNS
+from tests.support.paths import ROOT
 
-README = Path(__file__).parents[3] / "README.md"
+README = ROOT / "README.md"
 
 
 def test_the_columns_table_of_the_readme_is_that_of_the_code() -> None:

@@ -1,15 +1,14 @@
 """Facts of the template that the product's promises rest on, read from template.yaml itself."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 from cfnlint.decode import decode
 
 from operations.page.files import page_hash
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 DATA = ("ImagesBucket", "ExportBucket", "Images", "Objects")
 FUNCTIONS = {
     "ImageProcessor": "ImageProcessorRole",

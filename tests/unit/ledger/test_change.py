@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import START, STREAM, event, insert, item, modify, remove
 from ledger.change import Change, changes_of, event_time, fold, newer, sequence_number, stream_of
 from ledger.columns import NAMES
 from ledger.errors import BadEvent
 from ledger.row import RowEncoder, item_key
+from tests.support.factories import START, STREAM, event, insert, item, modify, remove
 
 ENCODER = RowEncoder(NAMES)
 JSON = st.recursive(

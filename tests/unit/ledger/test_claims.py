@@ -7,7 +7,6 @@ from unittest import mock
 
 import pytest
 
-from factories import START, insert, item, leave_waiting, make_ledger, model_csv
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
@@ -18,8 +17,9 @@ from ledger.journal import segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY
 from ledger.publish import CLAIM_SECONDS, HAND_OVER_SECONDS, publish
-from reader import read_csv, read_root
-from store_calls import WatchedStore, first, refuse
+from tests.support.factories import START, insert, item, leave_waiting, make_ledger, model_csv
+from tests.support.reader import read_csv, read_root
+from tests.support.store_calls import WatchedStore, first, refuse
 
 ROWS = 150  # far above PUT_BELOW in the small limits below
 CLAIMS = "publishing/"

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from factories import insert, item, leave_waiting, make_ledger, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger import combine
 from ledger.commit import commit
 from ledger.errors import Refused
 from ledger.ledger import CONTENDED_SECONDS, Ledger
-from reader import read_root, read_rows
-from store_calls import WatchedStore, first, refuse
+from tests.support.factories import insert, item, leave_waiting, make_ledger, model_csv
+from tests.support.reader import read_root, read_rows
+from tests.support.store_calls import WatchedStore, first, refuse
 
 ROOT = "manifest.json"
 REFUSED = Refused("PreconditionFailed")

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 import pytest
 
-from factories import START, STREAM, event, insert, item, make_ledger, model_csv, modify, remove
 from infra.doubles.memory_store import MemoryStore
 from ledger import combine, slices
 from ledger import commit as committing
@@ -20,8 +19,9 @@ from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root, Targets, decode_root, encode_root
 from ledger.pending import Waiting, decode, encode
 from ledger.publish import publish
-from reader import read_csv, read_root, read_rows, read_tree
-from store_calls import WatchedStore, first, land_and_lose, refuse
+from tests.support.factories import START, STREAM, event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.reader import read_csv, read_root, read_rows, read_tree
+from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 ROOT = "manifest.json"
 REFUSED = Refused("PreconditionFailed")

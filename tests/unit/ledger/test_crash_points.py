@@ -6,7 +6,6 @@ from unittest import mock
 
 import pytest
 
-from factories import event, insert, item, make_ledger, model_csv, modify, remove
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
@@ -14,8 +13,9 @@ from ledger import publish as publishing
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from reader import read_csv, read_root, read_rows
-from store_calls import WatchedStore
+from tests.support.factories import event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.store_calls import WatchedStore
 
 BEFORE = [insert(number) for number in range(60)]
 BATCH = [

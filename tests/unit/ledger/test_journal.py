@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 import pytest
 
-from factories import event, insert, item, modify, remove
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged
 from ledger.journal import quarantine, read_segment, segment_of, write_segment
+from tests.support.factories import event, insert, item, modify, remove
 
 BATCH = [insert(1, sequence=100), modify(1, 2, sequence=9_000_000_000_000_000_000_000), remove(1, 2, sequence=102)]
 

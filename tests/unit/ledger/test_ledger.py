@@ -5,14 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from factories import START, insert, make_ledger
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged, ManifestLost, NewerFormat, NotFound, Refused, Unavailable, Unknown
 from ledger.ledger import no_limit
 from ledger.manifest import ROOT_KEY, Root, Targets
-from reader import read_root
-from store_calls import WatchedStore, first, land_and_lose, refuse
+from tests.support.factories import START, insert, make_ledger
+from tests.support.reader import read_root
+from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 
 def rewrite_root(store: MemoryStore, body: bytes) -> None:

@@ -6,13 +6,13 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import Item, event, item, make_ledger, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.manifest import Root, Targets, decode_page, page_key, shard_key, starts_page, starts_shard
 from ledger.publish import publish
 from ledger.row import key_of
-from reader import read_csv, read_root, read_rows, read_tree
+from tests.support.factories import Item, event, item, make_ledger, model_csv
+from tests.support.reader import read_csv, read_root, read_rows, read_tree
 
 
 @st.composite

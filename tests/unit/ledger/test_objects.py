@@ -8,7 +8,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged, Unavailable
 from ledger.manifest import Entry, encode_page, page_key, sha256, shard_key
 from ledger.objects import Objects
-from store_calls import WatchedStore, refuse
+from tests.support.store_calls import WatchedStore, refuse
 
 SHARDS = [b"row %d\n" % number * 40 for number in range(10)]
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import START, insert, item, modify, remove
 from infra.doubles.memory_store import MemoryStore
 from ledger import pending
 from ledger.change import Change, changes_of, fold
@@ -16,7 +15,8 @@ from ledger.errors import Damaged, Unavailable
 from ledger.manifest import Gap
 from ledger.pending import Taken, Waiting, decode, encode, list_waiting
 from ledger.row import RowEncoder, item_key
-from store_calls import WatchedStore, first, refuse
+from tests.support.factories import START, insert, item, modify, remove
+from tests.support.store_calls import WatchedStore, first, refuse
 
 ENCODER = RowEncoder(NAMES)
 LINES = st.integers(0, 99).map(lambda number: ENCODER.line(item(number, 3, description={"S": f'a "{number}", b'})))

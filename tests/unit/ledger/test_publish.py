@@ -7,7 +7,6 @@ from unittest import mock
 
 import pytest
 
-from factories import insert, item, make_ledger, model_csv, modify, remove
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
@@ -17,8 +16,9 @@ from ledger.errors import Damaged, OutOfTime, Refused, Unavailable, Unknown
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, encode_root
 from ledger.publish import Published, publish
-from reader import read_csv, read_root, read_rows
-from store_calls import WatchedStore, first, land_and_lose, refuse
+from tests.support.factories import insert, item, make_ledger, model_csv, modify, remove
+from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 LOST = Unknown("the answer was lost")
 SMALLEST = 2000

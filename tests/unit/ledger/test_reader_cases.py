@@ -10,7 +10,6 @@ import duckdb
 import pandas
 import pytest
 
-from factories import Item, event, item, make_ledger, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -19,7 +18,8 @@ from ledger.ledger import Ledger
 from ledger.publish import publish
 from ledger.row import unguard
 from operations.bootstrap import bootstrap
-from reader import read_csv
+from tests.support.factories import Item, event, item, make_ledger, model_csv
+from tests.support.reader import read_csv
 
 # DuckDB looks at 20,480 rows before it decides on types and quotes.
 BEYOND_THE_SAMPLE = 22_000

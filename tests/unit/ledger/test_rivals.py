@@ -7,7 +7,6 @@ from unittest import mock
 
 import pytest
 
-from factories import insert, item, make_ledger, model_csv, modify
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import commit as committing
@@ -19,8 +18,9 @@ from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, ROOT_KEY, Root
 from ledger.pending import Waiting, encode
 from ledger.publish import publish
-from reader import read_csv, read_root, read_rows
-from store_calls import RivalStore, WatchedStore, refuse
+from tests.support.factories import insert, item, make_ledger, model_csv, modify
+from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.store_calls import RivalStore, WatchedStore, refuse
 
 ROWS = 150  # a CSV far above PUT_BELOW in the small limits below
 

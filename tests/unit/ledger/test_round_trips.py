@@ -2,11 +2,11 @@
 
 from math import inf
 
-from factories import insert, make_ledger
 from infra.doubles.memory_store import MemoryStore
 from infra.doubles.simulation import Keys, Network, SimulatedStore, Simulation
 from ledger.commit import commit
 from ledger.publish import publish
+from tests.support.factories import insert, make_ledger
 
 ONE_EACH = Network(
     get=1, put=1, swap=1, listing=1, get_rate=inf, put_rate=inf, copy_rate=inf, swaps_per_second=inf

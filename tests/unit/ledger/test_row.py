@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from factories import Item, insert, item
 from ledger.change import changes_of
 from ledger.columns import COLUMNS, NAMES
 from ledger.errors import BadEvent
 from ledger.row import ETAG, RowEncoder, header, item_key, key_of, revision_of, unguard
+from tests.support.factories import Item, insert, item
 
 ENCODER = RowEncoder(NAMES)
 TEXTS = [column.name for column in COLUMNS if column.type == "text" and column.name != "etag"]

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from command_line import Ran
 from infra.doubles.memory_store import MemoryStore
-from operations.cli.main import app, deployment, options
+from operations.cli import deployment, options
+from operations.cli.main import app
+from tests.support.command_line import Ran
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from factories import insert, make_ledger, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -19,8 +18,9 @@ from ledger.errors import ManifestLost
 from ledger.ledger import Ledger
 from operations import bootstrap as bootstrapping
 from operations.bootstrap import bootstrap, handler
-from reader import read_csv, read_root
-from store_calls import WatchedStore
+from tests.support.factories import insert, make_ledger, model_csv
+from tests.support.reader import read_csv, read_root
+from tests.support.store_calls import WatchedStore
 
 
 @dataclass

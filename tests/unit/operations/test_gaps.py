@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from factories import START, event, insert, item, make_ledger
 from infra.doubles.memory_store import MemoryStore
 from ledger.checkpoint import OPEN_GAPS, add_gap
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, decode_root, encode_root
-from reader import read_root
+from tests.support.factories import START, event, insert, item, make_ledger
+from tests.support.reader import read_root
 
 NEWER = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
 OTHER_TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images-2/stream/2026-11-26T07:00:00.000"

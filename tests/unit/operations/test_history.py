@@ -2,11 +2,11 @@
 
 import pytest
 
-from factories import event, insert, item
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations.history import history
+from tests.support.factories import event, insert, item
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from factories import START, event, insert, item, make_ledger
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -11,6 +10,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import encode_root
 from ledger.publish import publish
 from operations.status import status, with_services
+from tests.support.factories import START, event, insert, item, make_ledger
 
 NOW = START + timedelta(seconds=90)
 

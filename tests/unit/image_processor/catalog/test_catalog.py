@@ -10,11 +10,21 @@ from botocore.exceptions import ConnectionClosedError, ParamValidationError, Rea
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from catalog_model import PLENTY, Waits, absent, catalog_of, check_lists, check_truth, present, put, unread
 from image_processor.catalog.catalog import ATTEMPTS, RESERVE_S, Catalog, Written
 from image_processor.catalog.facts import Fact, Outcome
 from image_processor.errors import CatalogContended, CatalogRefused, CatalogUnavailable, OutOfTime
 from infra.doubles.memory_tables import KEYS, MemoryTables, refusal
+from tests.support.catalog_model import (
+    PLENTY,
+    Waits,
+    absent,
+    catalog_of,
+    check_lists,
+    check_truth,
+    present,
+    put,
+    unread,
+)
 
 
 def test_an_answer_lost_on_the_way_is_recognised_as_our_own_success(catalog: Catalog, tables: MemoryTables) -> None:

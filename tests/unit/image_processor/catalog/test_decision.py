@@ -13,7 +13,12 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from catalog_model import (
+from image_processor.catalog.catalog import Catalog, Written
+from image_processor.catalog.decision import TOMBSTONE_DAYS
+from image_processor.catalog.facts import UNREAD, Fact, Outcome, Present
+from image_processor.errors import CatalogContended, CatalogDamaged
+from infra.doubles.memory_tables import MemoryTables, refusal
+from tests.support.catalog_model import (
     PLENTY,
     START,
     Clock,
@@ -26,11 +31,6 @@ from catalog_model import (
     unread,
     watch_lives,
 )
-from image_processor.catalog.catalog import Catalog, Written
-from image_processor.catalog.decision import TOMBSTONE_DAYS
-from image_processor.catalog.facts import UNREAD, Fact, Outcome, Present
-from image_processor.errors import CatalogContended, CatalogDamaged
-from infra.doubles.memory_tables import MemoryTables, refusal
 
 # ---- histories ------------------------------------------------------------------------------------------------------
 

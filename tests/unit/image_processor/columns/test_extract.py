@@ -4,19 +4,18 @@ import json
 import re
 import time
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from image_files import MAKE, ascii_value, exif_segment, itxt, jpeg, png, segment, tiff, xmp_segment
 from image_processor.columns import item_size, precedence
 from image_processor.columns.extract import Record, extract
 from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS
 from image_processor.reading.ranged import BytesSource, FileSource
-from image_rows import ascii_bytes, cells, packet, photo
 from ledger.columns import COLUMNS, NAMES, TYPES
+from tests.support.image_files import MAKE, ascii_value, exif_segment, itxt, jpeg, png, segment, tiff, xmp_segment
+from tests.support.image_rows import ascii_bytes, cells, packet, photo
+from tests.support.paths import PHOTOS
 
-PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "photos"
 FILES = sorted(
     path for path in PHOTOS.rglob("*.*") if path.suffix not in (".md", ".json") and path.parent.name != "bad"
 )

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_files import (
+from image_processor.formats.walk import walk
+from image_processor.reading.ranged import FIRST_READ, BytesSource
+from tests.support.image_files import (
     MAKE,
     Item,
     ascii_value,
@@ -18,8 +20,6 @@ from image_files import (
     packet,
     tiff,
 )
-from image_processor.formats.walk import walk
-from image_processor.reading.ranged import FIRST_READ, BytesSource
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")

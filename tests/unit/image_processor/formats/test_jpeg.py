@@ -4,7 +4,11 @@ import struct
 
 import pytest
 
-from image_files import (
+from image_processor.formats import jpeg as jpeg_module
+from image_processor.formats.walk import walk
+from image_processor.reading.ranged import FIRST_READ, BytesSource
+from image_processor.reading.tiff import read_ifds
+from tests.support.image_files import (
     ASCII,
     DOUBLE,
     EXIF_IFD,
@@ -25,10 +29,6 @@ from image_files import (
     tiff,
     xmp_segment,
 )
-from image_processor.formats import jpeg as jpeg_module
-from image_processor.formats.walk import walk
-from image_processor.reading.ranged import FIRST_READ, BytesSource
-from image_processor.reading.tiff import read_ifds
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 GUID = b"0123456789ABCDEF0123456789ABCDEF"

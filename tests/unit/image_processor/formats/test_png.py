@@ -5,11 +5,22 @@ import zlib
 
 import pytest
 
-from image_files import MAKE, ascii_value, chunk, iptc_record, itxt, packet, png, raw_profile, resource, tiff
 from image_processor.formats import blocks
 from image_processor.formats.blocks import MAX_PACKET
 from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
+from tests.support.image_files import (
+    MAKE,
+    ascii_value,
+    chunk,
+    iptc_record,
+    itxt,
+    packet,
+    png,
+    raw_profile,
+    resource,
+    tiff,
+)
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 IMAGE = chunk(b"IDAT", b"x" * 50)

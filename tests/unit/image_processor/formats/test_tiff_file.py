@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_files import (
+from image_processor.formats.walk import walk
+from image_processor.reading import ranged as source_module
+from image_processor.reading import tiff as tiff_module
+from image_processor.reading.file import View
+from image_processor.reading.ranged import BytesSource, FileSource
+from image_processor.reading.tiff import read_ifds
+from tests.support.image_files import (
     ASCII,
     EXIF_IFD,
     GPS_IFD,
@@ -27,12 +33,6 @@ from image_files import (
     resource,
     tiff,
 )
-from image_processor.formats.walk import walk
-from image_processor.reading import ranged as source_module
-from image_processor.reading import tiff as tiff_module
-from image_processor.reading.file import View
-from image_processor.reading.ranged import BytesSource, FileSource
-from image_processor.reading.tiff import read_ifds
 
 SIZE = {256: long_value(4000), 257: long_value(3000)}
 SMALL = {254: long_value(1), 256: long_value(160), 257: long_value(120)}

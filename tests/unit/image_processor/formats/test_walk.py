@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from image_files import (
+from image_processor.errors import ObjectGone
+from image_processor.formats.walk import walk
+from image_processor.reading import ranged as source_module
+from image_processor.reading.ranged import FIRST_READ, BytesSource, FileSource
+from tests.support.image_files import (
     MAKE,
     ascii_value,
     heif,
@@ -21,13 +25,9 @@ from image_files import (
     vp8x,
     webp,
 )
-from image_processor.errors import ObjectGone
-from image_processor.formats.walk import walk
-from image_processor.reading import ranged as source_module
-from image_processor.reading.ranged import FIRST_READ, BytesSource, FileSource
+from tests.support.paths import PHOTOS
 
 DJI = tiff({MAKE: ascii_value("DJI")})
-PHOTOS = Path(__file__).resolve().parents[3].parent / "shared" / "photos"
 HEAD = b"GIF89a" + struct.pack("<HHBBB", 8, 6, 0x80, 0, 0) + bytes(6)
 GIF_IMAGE = b"\x2c" + struct.pack("<HHHHB", 0, 0, 8, 6, 0) + b"\x02\x02\x4c\x01\x00"
 MAGIC_TRAILER = bytes([1, *range(255, -1, -1), 0])

@@ -4,7 +4,9 @@ import struct
 
 import pytest
 
-from image_files import (
+from image_processor.columns.extract import extract
+from image_processor.reading.ranged import BytesSource
+from tests.support.image_files import (
     EXIF_IFD,
     GPS_IFD,
     MAKE,
@@ -31,8 +33,6 @@ from image_files import (
     webp,
     xmp_segment,
 )
-from image_processor.columns.extract import extract
-from image_processor.reading.ranged import BytesSource
 
 OF_THE_FILE = {"width_px", "height_px", "exif"}
 

@@ -4,7 +4,9 @@ import struct
 
 import pytest
 
-from image_files import (
+from image_processor.formats.blocks import Block
+from image_processor.tags import exif
+from tests.support.image_files import (
     ASCII,
     DOUBLE,
     EXIF_IFD,
@@ -20,8 +22,6 @@ from image_files import (
     bytes_value,
     tiff,
 )
-from image_processor.formats.blocks import Block
-from image_processor.tags import exif
 
 BYTE, FLOAT, UTF8 = 1, 11, 129
 

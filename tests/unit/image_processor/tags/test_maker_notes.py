@@ -6,9 +6,9 @@ import time
 import pytest
 from exifread import __version__
 
-from image_files import ASCII, EXIF_IFD, MAKE, SHORT, Raw, ascii_value, bytes_value, tiff
 from image_processor.formats.blocks import Block
 from image_processor.tags import exif
+from tests.support.image_files import ASCII, EXIF_IFD, MAKE, SHORT, Raw, ascii_value, bytes_value, tiff
 
 FLOAT = 11
 NOTE = 0x927C

@@ -1,15 +1,13 @@
 """The comparison with ExifTool: nothing is left out of it without a reason."""
 
 import json
-from pathlib import Path
 
 import pytest
 
-from benchmarks import agreement
-from benchmarks._gold import GOLD, Gold, exif_tags, xmp_tags
+from infra.benchmarks import agreement
+from infra.benchmarks._gold import GOLD, Gold, exif_tags, xmp_tags
 from ledger.columns import NAMES
-
-PHOTOS = Path(__file__).resolve().parents[4].parent / "shared" / "photos"
+from tests.support.paths import PHOTOS
 
 
 def test_every_column_is_compared_or_says_why_exiftool_has_no_tag_for_it():
@@ -58,7 +56,7 @@ def test_pictures_cut_out_of_the_file_and_languages_count_as_no_tags():
 
 def test_a_difference_and_a_missing_value_are_counted_and_named(tmp_path, capsys):
     """The last line is one JSON object; --show names the file and the column."""
-    from image_files import MAKE, ascii_value, exif_segment, jpeg, tiff
+    from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff
 
     (tmp_path / "expected").mkdir()
     (tmp_path / "a.jpg").write_bytes(jpeg(exif_segment(tiff({MAKE: ascii_value("DJI")}))))

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
-from image_files import MAKE, ascii_value, exif_segment, jpeg, png, segment, tiff
 from image_processor.reading.ranged import FAR_READ, FIRST_READ
 from infra.benchmarks import extraction
+from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, png, segment, tiff
 
 
 @pytest.fixture(autouse=True)

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from command_line import Ran
-from factories import event, item, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.journal_reader import dates
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations.cli.main import deployment as places
-from reader import read_csv, read_root
+from operations.cli import deployment as places
+from tests.support.command_line import Ran
+from tests.support.factories import event, item, model_csv
+from tests.support.reader import read_csv, read_root
 
 Run = Callable[..., Ran]
 ONE = ("--processes", "1")

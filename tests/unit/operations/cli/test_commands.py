@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from command_line import Ran
-from factories import event, insert, item, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations.cli.main import deployment as places
+from operations.cli import deployment as places
 from operations.readers.ddl import Engine, statements
-from operations.replay.local import state_machine
-from reader import read_csv, read_root
+from operations.replay import state_machine
+from tests.support.command_line import Ran
+from tests.support.factories import event, insert, item, model_csv
+from tests.support.reader import read_csv, read_root
 
 Run = Callable[..., Ran]
 OUTPUTS = {

@@ -2,7 +2,6 @@
 
 import pytest
 
-from factories import insert, item, make_ledger, model_csv, modify
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -11,7 +10,8 @@ from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations.live.snapshot import BadName, load, pin, remove, restore, snapshots
 from operations.live.swap import NotSwapped
-from reader import read_csv, read_root, read_rows
+from tests.support.factories import insert, item, make_ledger, model_csv, modify
+from tests.support.reader import read_csv, read_root, read_rows
 
 
 def test_a_restored_snapshot_is_a_new_version_with_the_old_rows(ledger: Ledger, store: MemoryStore) -> None:

@@ -9,8 +9,6 @@ from typing import Any
 
 import pytest
 
-from factories import START, event, insert, item, make_ledger, model_csv, remove
-from histories import History, batches, deliver, history
 from infra.doubles.memory_store import MemoryStore
 from ledger.change import changes_of
 from ledger.columns import NAMES
@@ -28,7 +26,9 @@ from operations.live.late_events import commit_late
 from operations.live.swap import NotSwapped, Swapped, swap
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Replayed, Wishes, listed_segments, replay
-from reader import read_csv, read_root, read_rows
+from tests.support.factories import START, event, insert, item, make_ledger, model_csv, remove
+from tests.support.histories import History, batches, deliver, history
+from tests.support.reader import read_csv, read_root, read_rows
 
 COLUMNS = (*NAMES[:9], "description", "title")
 

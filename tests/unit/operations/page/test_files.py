@@ -8,7 +8,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Refused
 from operations.page.files import FOLDER, page_files, page_hash, upload_page
-from store_calls import WatchedStore, refuse
+from tests.support.store_calls import WatchedStore, refuse
 
 VENDOR = FOLDER / "vendor"
 

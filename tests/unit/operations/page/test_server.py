@@ -13,15 +13,15 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from command_line import Ran
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import NotFound, Unavailable
 from ledger.ledger import Ledger
 from operations.bootstrap import bootstrap
 from operations.page.files import page_files
 from operations.page.server import page_server, photo_reader
-from page_world import export_bucket
-from store_calls import WatchedStore, refuse
+from tests.support.command_line import Ran
+from tests.support.page_world import export_bucket
+from tests.support.store_calls import WatchedStore, refuse
 
 
 def read_photo(bucket: str, key: str) -> tuple[bytes, str]:

@@ -11,14 +11,14 @@ import duckdb
 import pandas
 import pytest
 
-from command_line import Ran
-from factories import event, item, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations.readers import spreadsheet
 from operations.readers.formats import BadExpression, Format, write
+from tests.support.command_line import Ran
+from tests.support.factories import event, item, model_csv
 
 DJI = {
     "key": {"S": "site/DJI_0001.JPG"},

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from command_line import Ran
-from factories import event, insert, item, make_ledger, model_csv, modify
-from histories import deliver, history
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Targets, encode_root
 from operations.readers.pull import NotPulled, follow, pull
-from reader import read_root, read_rows
+from tests.support.command_line import Ran
+from tests.support.factories import event, insert, item, make_ledger, model_csv, modify
+from tests.support.histories import deliver, history
+from tests.support.reader import read_root, read_rows
 
 
 @pytest.fixture

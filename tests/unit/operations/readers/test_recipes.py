@@ -12,20 +12,21 @@ from typing import Any
 
 import pytest
 
-from command_line import Ran
-from factories import START, event, item, make_ledger, model_csv
-from histories import apply
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations.cli.main import deployment as places
+from operations.cli import deployment as places
 from operations.cli.main import pull as copying
 from operations.readers.pull import follow
-from reader import read_csv
+from tests.support.command_line import Ran
+from tests.support.factories import START, event, item, make_ledger, model_csv
+from tests.support.histories import apply
+from tests.support.paths import ROOT
+from tests.support.reader import read_csv
 
-README = Path(__file__).parents[3] / "README.md"
+README = ROOT / "README.md"
 Run = Callable[..., Ran]
 # What a reader that guesses would get wrong.
 ITEMS = [

@@ -1,25 +1,25 @@
 """The replay state machine gives the live tree, whatever order its children run in and however often."""
 
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-import state_machine
-from factories import insert, item, make_ledger, model_csv
-from histories import deliver, history
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.manifest import Targets
-from operations.rebuild.steps import plan
-from operations.replay.local import lambda_steps
-from reader import read_csv, read_root, read_rows
-from state_machine import StateMachine
+from operations.rebuild import plan
+from operations.replay import lambda_steps
+from tests.support import state_machine
+from tests.support.factories import insert, item, make_ledger, model_csv
+from tests.support.histories import deliver, history
+from tests.support.paths import ROOT
+from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.state_machine import StateMachine
 
-DEFINITION = Path(__file__).parents[3] / "infra" / "replay.asl.yaml"
+DEFINITION = ROOT / "infra" / "replay.asl.yaml"
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 
-from factories import START, event, insert, item, make_ledger, model_csv, modify, remove
-from histories import deliver, history
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -16,10 +14,12 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
+from operations.rebuild import plan, sorted_runs, steps
 from operations.rebuild.scratch import FolderScratch, StoreScratch
-from operations.rebuild.steps import plan, sorted_runs, steps
 from operations.replay.local import Replayed, Wishes, listed_segments, replay
-from reader import read_root, read_rows, read_tree
+from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.histories import deliver, history
+from tests.support.reader import read_root, read_rows, read_tree
 
 
 @pytest.fixture(autouse=True)

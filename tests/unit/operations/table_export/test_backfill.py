@@ -9,9 +9,6 @@ from typing import Any
 
 import pytest
 
-from export_files import write_full_export, write_incremental_export
-from factories import START, Item, event, insert, item, make_ledger, model_csv, remove
-from histories import deliver, history
 from infra.doubles.memory_store import MemoryStore
 from ledger.change import Event
 from ledger.columns import NAMES
@@ -22,12 +19,15 @@ from ledger.manifest import Root, encode_root
 from operations.live.swap import swap
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, listed_segments, replay
+from operations.table_export import backfill as backfilling
 from operations.table_export.backfill import Backfilled, TooOld, backfill
 from operations.table_export.files import read_export
-from operations.table_export.request import backfill as backfilling
 from operations.verify.ledger import Findings
 from operations.verify.table import compare_with_export
-from reader import read_root, read_rows
+from tests.support.export_files import write_full_export, write_incremental_export
+from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv, remove
+from tests.support.histories import deliver, history
+from tests.support.reader import read_root, read_rows
 
 LATER = START + timedelta(hours=1)
 TITLE = {"S": "by hand"}

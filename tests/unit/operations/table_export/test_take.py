@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from command_line import Ran
-from export_files import write_full_export, write_incremental_export
-from factories import START, Item, event, insert, item, make_ledger, model_csv
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations.cli.main import deployment as places
+from operations.cli import deployment as places
 from operations.live.snapshot import snapshots
 from operations.table_export.request import ExportFailed, wait_for_export
 from operations.table_export.take import root_before
-from reader import read_csv, read_root
+from tests.support.command_line import Ran
+from tests.support.export_files import write_full_export, write_incremental_export
+from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv
+from tests.support.reader import read_csv, read_root
 
 Run = Callable[..., Ran]
 ARN = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/export/0017-abc"

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from factories import event, insert, item, make_ledger
-from histories import deliver, history
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.journal import segment_of, write_segment
@@ -17,7 +15,9 @@ from ledger.publish import publish
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.tree_reader import both_sides, cells, differences
 from operations.verify.ledger import Findings, check_csv, check_tree, compare_with_journal
-from reader import read_root
+from tests.support.factories import event, insert, item, make_ledger
+from tests.support.histories import deliver, history
+from tests.support.reader import read_root
 
 
 @pytest.fixture

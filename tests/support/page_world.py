@@ -4,13 +4,13 @@ import math
 from datetime import datetime, timedelta
 from typing import Any
 
-from factories import event, item
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations.bootstrap import bootstrap
 from operations.page.files import upload_page
+from tests.support.factories import event, item
 
 CAMERAS = (("DJI", "FC6310S"), ("DJI", "M3E"), ("Parrot", "ANAFI"), ("Apple", "iPhone 15"))
 BEGIN = datetime(2026, 6, 21, 12, 0)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from factories import START, Item, event, item
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
+from tests.support.factories import START, Item, event, item
 
 
 @dataclass

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -20,7 +19,6 @@ from image_processor.intake import Intake
 from infra.doubles.memory_tables import KEYS
 from infra.survey.photos import survey
 
-EVENTS = Path(__file__).parent / "events"
 PHOTOS = [photo.body for photo in survey(4)]
 PADDING = b"\xff" * (5 * 1024 * 1024)  # behind a JPEG's end: makes a part that S3 takes
 

@@ -4,7 +4,9 @@ import json
 import struct
 from typing import Any
 
-from image_files import (
+from image_processor.columns.extract import extract
+from image_processor.reading.ranged import BytesSource
+from tests.support.image_files import (
     ASCII,
     EXIF_IFD,
     GPS_IFD,
@@ -18,8 +20,6 @@ from image_files import (
     tiff,
     xmp_segment,
 )
-from image_processor.columns.extract import extract
-from image_processor.reading.ranged import BytesSource
 
 BYTE, SRATIONAL = 1, 10
 DATE = 0x9003
