@@ -8,9 +8,10 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from ledger.change import Event, event_time, sequence_number
-from ledger.commit import Report, commit
+from ledger.batch import StreamBatch
+from ledger.commit import Report, commit_batch
 from ledger.errors import LedgerError
+from ledger.event import Event, read_event
 from ledger.ledger import Ledger, TimeLeft
 from ledger.publish import Published, publish
 from ledger.store import S3Store
@@ -75,7 +76,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, Any]:
     """Do what the handler does, on any ledger."""
-    events: list[Event] = event.get("Records", [])
+    events = [read_event(record) for record in event.get("Records", [])]
     _measure("Events", len(events))
     if event.get("source") == SCHEDULE:
         return _sweep(to, time_left)
@@ -83,7 +84,7 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         return {"batchItemFailures": []}
     began = to.monotonic()
     try:
-        report = commit(to, events, time_left, arrived=to.now())
+        report = commit_batch(to, StreamBatch(events, to.now()), time_left, comes_again=True)
         committed = to.monotonic()
         _observe_commit(report, committed - began)
         published = publish(to, time_left, report) if not report.unfinished else None
@@ -124,12 +125,11 @@ def _sweep(to: Ledger, time_left: TimeLeft) -> dict[str, Any]:
 
 def _failures(report: Report) -> list[dict[str, str]]:
     """Name the lowest sequence number not committed; everything from it on is delivered again."""
-    numbers = [sequence_number(event) for event in report.unfinished]
-    if not numbers:
+    if not report.unfinished:
         return []
-    if not all(number.isascii() and number.isdigit() for number in numbers):
+    if not all(event.has_number for event in report.unfinished):
         return [{"itemIdentifier": ""}]  # AWS takes an empty one as a failure of the whole batch
-    return [{"itemIdentifier": min(numbers, key=int)}]
+    return [{"itemIdentifier": min((event.sequence_number for event in report.unfinished), key=int)}]
 
 
 def _observe_commit(report: Report, seconds: float) -> None:
@@ -157,7 +157,7 @@ def _observe_publish(published: Published, seconds: float, events: Sequence[Even
     _measure("BytesUploaded", published.uploaded)
     _measure("BytesCopied", published.copied)
     # A batch comes in stream order, so its first event is its oldest.
-    for name, time in (("PublishLag", event_time(events[0])), ("ExportAge", report.root.checkpoint.newest_event)):
+    for name, time in (("PublishLag", events[0].time), ("ExportAge", report.root.checkpoint.newest_event)):
         if time:
             _measure(name, max(0.0, now - datetime.fromisoformat(time).timestamp()))
 
@@ -165,15 +165,15 @@ def _observe_publish(published: Published, seconds: float, events: Sequence[Even
 def _ids(events: Sequence[Event]) -> dict[str, Any]:
     """Name what a photo is followed by: its etag is in ImageProcessor's log lines too."""
     return {
-        "first_sequence_number": sequence_number(events[0]),
-        "last_sequence_number": sequence_number(events[-1]),
+        "first_sequence_number": events[0].sequence_number,
+        "last_sequence_number": events[-1].sequence_number,
         "etags": [_etag(event) for event in events[:LOGGED_ETAGS]],
     }
 
 
 def _etag(event: Event) -> str:
     try:
-        return str(event["dynamodb"]["Keys"]["etag"]["S"])
+        return str(event.record["dynamodb"]["Keys"]["etag"]["S"])
     except (KeyError, TypeError):
         return ""
 

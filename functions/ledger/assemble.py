@@ -7,10 +7,11 @@ from functools import partial
 from typing import cast
 
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
+from ledger.keys import CSV_KEY
 from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, parts, pieces
 from ledger.ledger import Ledger
 from ledger.limits import UPLOAD_BYTES
-from ledger.manifest import CSV_KEY, Root
+from ledger.manifest import Root
 from ledger.row import header
 from ledger.store import Stored
 

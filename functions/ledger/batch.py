@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
-from ledger.change import Change, Event, changes_of, event_time, fold, sequence_number, stream_of
+from ledger.change import Change, changes_of, fold
 from ledger.checkpoint import raise_highest
 from ledger.errors import BadEvent
+from ledger.event import Event
 from ledger.journal import Segment, segment_of
 from ledger.manifest import Gap
 from ledger.row import RowEncoder
@@ -40,12 +41,18 @@ class Batch(Protocol):
 
 
 class StreamBatch:
-    """A batch of stream records."""
+    """A batch of the stream.
+
+    Args:
+        events: at least one, in stream order.
+        arrived: when the stream delivered them (seconds since 1970), which tells how near it was to forgetting them;
+            None if they do not come from the stream directly.
+    """
 
     def __init__(self, events: Sequence[Event], arrived: float | None) -> None:
         self.events = events
         self.segment: Segment = segment_of(events)
-        times = set(map(event_time, events))
+        times = {event.time for event in events}
         self.newest_event = max(times)
         self.streams = _highest(events)
         self.gaps = _late(events, min(times - {""}, default=""), arrived)
@@ -75,7 +82,7 @@ def _highest(events: Sequence[Event]) -> dict[str, str]:
     """Give the highest sequence number of each stream."""
     highest: dict[str, str] = {}
     for event in events:
-        raise_highest(highest, stream_of(event), sequence_number(event))
+        raise_highest(highest, event.stream, event.sequence_number)
     return highest
 
 
@@ -86,5 +93,5 @@ def _late(events: Sequence[Event], oldest: str, arrived: float | None) -> tuple[
     kept_since = datetime.fromtimestamp(arrived - LATE_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if oldest >= kept_since:
         return ()
-    first = next(event for event in events if "" < event_time(event) < kept_since)
-    return (Gap("late", stream_of(first), "", oldest),)
+    first = next(event for event in events if "" < event.time < kept_since)
+    return (Gap("late", first.stream, "", oldest),)

@@ -1,16 +1,11 @@
 """Stream record to change: what an event means to the CSV."""
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ledger.errors import BadEvent
+from ledger.event import Event
 from ledger.row import RowEncoder, item_key, item_revision, key_of, revision_of
-
-Event = Mapping[str, Any]
-
-_YEAR_10000 = 253_402_300_800  # seconds since 1970
 
 
 class Change(NamedTuple):
@@ -43,29 +38,29 @@ def changes_of(event: Event, encoder: RowEncoder) -> list[Change]:
         BadEvent: the record lacks the image, key or types that a change needs.
     """
     try:
-        name, record = event["eventName"], event["dynamodb"]
+        name, record = event.record["eventName"], event.record["dynamodb"]
         new, old = record.get("NewImage"), record.get("OldImage")
         if name in ("INSERT", "MODIFY"):
             if not new:
                 raise BadEvent(f"a {name} record has no NewImage")
-            return _put(new, old, record, encoder)
+            return _put(new, old, event, encoder)
         if name == "REMOVE":
             if not old:
                 raise BadEvent("a REMOVE record has no OldImage: its row cannot be told from the key alone")
-            return [Change(item_key(old), item_revision(old), None, _event_time(record))]
+            return [Change(item_key(old), item_revision(old), None, event.time_or_reason())]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadEvent(f"not a stream record: {type(error).__name__}") from error
     raise BadEvent(f"unknown eventName {str(name)[:40]!r}")
 
 
-def _put(new: Any, old: Any, record: Mapping[str, Any], encoder: RowEncoder) -> list[Change]:
+def _put(new: Any, old: Any, event: Event, encoder: RowEncoder) -> list[Change]:
     line = encoder.line(new)
     key, revision = key_of(line), revision_of(line)
     if not old:
         return [Change(key, revision, line)]
     old_key, old_revision = item_key(old), item_revision(old)
     if old_key != key:
-        return [Change(old_key, old_revision, None, _event_time(record)), Change(key, revision, line)]
+        return [Change(old_key, old_revision, None, event.time_or_reason()), Change(key, revision, line)]
     # ImageProcessor raises the revision at every write; whoever does not is a foreign writer (a hand-made edit).
     replaces = (encoder.line(old),) if old_revision == revision else ()
     return [Change(key, revision, line, replaces=replaces)]
@@ -98,46 +93,3 @@ def fold(changes: Iterable[Change]) -> list[Change]:
         if known is not change:
             best[change.key] = newer(known, change)
     return [best[key] for key in sorted(best)]
-
-
-def sequence_number(event: Event) -> str:
-    """Give the record's sequence number as received: digits of any length, compared as integers; empty if none."""
-    try:
-        return str(event["dynamodb"]["SequenceNumber"])
-    except (KeyError, TypeError):
-        return ""
-
-
-def stream_of(event: Event) -> str:
-    """Name the record's stream: `table/label`. A stream that is switched on again has another label."""
-    try:
-        return _stream_name(str(event["eventSourceARN"]))
-    except (KeyError, TypeError):
-        return ""
-
-
-@lru_cache
-def _stream_name(arn: str) -> str:
-    parts = arn.split("/")
-    return f"{parts[1]}/{parts[3]}" if len(parts) > 3 else ""
-
-
-def event_time(event: Event) -> str:
-    """Give the record's time as ISO 8601 in whole seconds, UTC; empty if it has none that can be read."""
-    try:
-        return _event_time(event["dynamodb"]).decode()
-    except (AttributeError, BadEvent, KeyError, TypeError):
-        return ""
-
-
-def _event_time(record: Mapping[str, Any]) -> bytes:
-    return _iso(record.get("ApproximateCreationDateTime"))
-
-
-@lru_cache(typed=True)  # the records of a batch share a few seconds
-def _iso(seconds: object) -> bytes:
-    if not isinstance(seconds, int | float):
-        raise BadEvent("ApproximateCreationDateTime is not a number")
-    if not 0 <= seconds < _YEAR_10000:  # times are compared as text, so their years must have four digits
-        raise BadEvent("ApproximateCreationDateTime is out of range")
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ledger.event import is_number
 from ledger.manifest import Checkpoint, Gap
 from ledger.pending import Waiting
 
@@ -11,7 +12,7 @@ OPEN_GAPS = 100  # neighbouring gaps of one stream are one, so these are a hundr
 
 def raise_highest(streams: dict[str, str], stream: str, number: str) -> None:
     """Keep the highest sequence number of a stream; numbers are compared as integers, their lengths differ."""
-    if number.isascii() and number.isdigit() and int(number) >= int(streams.get(stream, "0")):
+    if is_number(number) and int(number) >= int(streams.get(stream, "0")):
         streams[stream] = number
 
 

@@ -26,12 +26,12 @@ from dataclasses import replace
 
 from ledger.change import Change
 from ledger.errors import NotFound, Unavailable
+from ledger.keys import leading_key
 from ledger.ledger import Ledger
 from ledger.manifest import Root
 from ledger.pending import Taken, Waiting, encode, list_waiting
 from ledger.store import Listed
 
-LEADING_PREFIX = "leading/"
 # Before the first look at the root: spreads those that were refused by the same swap, so that few claim at once.
 FIRST_WAIT_SECONDS = 0.1
 # Between two looks at a root that somebody leads on, and of a leader at what waits.
@@ -92,7 +92,7 @@ class Queue:
         if self._left or not self._leads:
             return False
         try:
-            self._ledger.store.head(f"{LEADING_PREFIX}{root.name}")
+            self._ledger.store.head(leading_key(root.name))
         except NotFound:
             return False
         return True
@@ -118,7 +118,7 @@ class Queue:
         if root.name == self._led_by_others:
             self._looks += 1
             return self._looks >= LEADER_LOOKS
-        claim = f"{LEADING_PREFIX}{root.name}"
+        claim = leading_key(root.name)
         if claim in self._claims:
             return True
         if self._ledger.store.put_new(claim, self.own.name.encode(), _TEXT):

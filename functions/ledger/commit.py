@@ -26,13 +26,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ledger.batch import Batch, StreamBatch
-from ledger.change import Change, Event, fold
+from ledger.change import Change, fold
 from ledger.checkpoint import advance
 from ledger.combine import Queue
 from ledger.errors import NotFound, Refused, Unknown
+from ledger.event import Event, Record, read_event
 from ledger.journal import quarantine, write_segment
+from ledger.keys import ROOT_KEY
 from ledger.ledger import Ledger, TimeLeft, no_limit
-from ledger.manifest import ROOT_KEY, Root, encode_root
+from ledger.manifest import Root, encode_root
 from ledger.merge import Counts
 from ledger.objects import PAGE_TYPE
 from ledger.pending import Waiting
@@ -78,7 +80,7 @@ class Report:
 
 def commit(
     ledger: Ledger,
-    events: Sequence[Event],
+    records: Sequence[Record],
     time_left: TimeLeft = no_limit,
     *,
     arrived: float | None = None,
@@ -88,7 +90,7 @@ def commit(
 
     Args:
         ledger: where to.
-        events: records as received, in stream order.
+        records: as received, in stream order.
         time_left: gives the seconds left of the invocation, or None where there is no limit.
         arrived: when the stream delivered them (seconds since 1970), which tells how near it was to forgetting them;
             None if they do not come from the stream directly.
@@ -99,7 +101,7 @@ def commit(
         Unavailable, Unknown: the store did not answer; nothing is lost, deliver the batch again.
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator; likewise.
     """
-    return commit_batch(ledger, StreamBatch(events, arrived), time_left, comes_again=comes_again)
+    return commit_batch(ledger, StreamBatch([*map(read_event, records)], arrived), time_left, comes_again=comes_again)
 
 
 def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *, comes_again: bool = False) -> Report:

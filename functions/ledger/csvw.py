@@ -6,10 +6,9 @@ from typing import Any
 import orjson
 
 from ledger.columns import COLUMNS
-from ledger.manifest import CSV_KEY
+from ledger.keys import CSV_KEY
 
-KEY = f"{CSV_KEY}-metadata.json"
-TYPE = "application/csvm+json"
+DESCRIPTION_TYPE = "application/csvm+json"
 
 _DATATYPES = {"text": "string", "integer": "integer", "decimal": "decimal", "timestamp": "string", "json": "json"}
 

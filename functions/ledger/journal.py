@@ -1,28 +1,32 @@
-"""The journal: every batch of events as received, before anything is made of it; and the quarantine beside it."""
+"""The journal: every batch of events as received, before anything is made of it; and the quarantine beside it.
 
-import gzip
+A segment is never changed and never deleted. Its name begins with the date and hour of its first event, so that the
+journal can be read from a day on.
+"""
+
 import hashlib
 import json
-import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from isal import isal_zlib
+from isal import igzip, isal_zlib
+from isal.igzip_lib import IsalError
 
-from ledger.change import Event, event_time, sequence_number
 from ledger.errors import Damaged, NotFound
-from ledger.store import Store
+from ledger.event import Event, Record
+from ledger.keys import JOURNAL, QUARANTINE, segment_key
+from ledger.store import Listed, Store, read_ahead
 
-PREFIX = "journal/"
-PENDING_PREFIX = "pending/"
-QUARANTINE_PREFIX = "quarantine/"
 # ISA-L's second level: of the records of a survey it makes a 14th in 2 us each; zlib's fastest makes a 12th in 13 us,
 # which was a quarter of what a commit computes. It is plain gzip to every reader.
 _GZIP_LEVEL, _GZIP = 2, 31  # window bits that ask for gzip's header, which then has no time
 _LINES = 16
 _NO_TIME = "1970-01-01T00:00:00Z"  # a batch whose first record has no time is journaled all the same
+# Dates that are listed at a time: within one date, keys come in pages of 1,000, one after the other.
+_DATES_AT_ONCE = 16
+_AFTER_ALL = "~"  # sorts after every `hour=`
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,35 +45,30 @@ class Segment:
     @property
     def key(self) -> str:
         """Give the key of the segment's object."""
-        return f"{PREFIX}{self.name}.jsonl.gz"
-
-    @property
-    def pending_key(self) -> str:
-        """Give the key of the marker that says: this segment waits to be merged."""
-        return f"{PENDING_PREFIX}{self.name}"
+        return segment_key(self.name)
 
 
 def segment_of(events: Sequence[Event]) -> Segment:
-    """Make the segment of a batch (at least one record)."""
-    digest, body = pack(events)
-    time = next(filter(None, map(event_time, events)), _NO_TIME)
-    numbers = [_safe(sequence_number(event)) for event in (events[0], events[-1])]
-    return Segment(f"date={time[:10]}/hour={time[11:13]}/{numbers[0]}-{numbers[1]}-{digest}", body)
+    """Make the segment of a batch (at least one event)."""
+    digest, body = pack([event.record for event in events])
+    time = next((event.time for event in events if event.time), _NO_TIME)
+    first, last = _number_in_key(events[0]), _number_in_key(events[-1])
+    return Segment(f"date={time[:10]}/hour={time[11:13]}/{first}-{last}-{digest}", body)
 
 
-def pack(events: Sequence[Event]) -> tuple[str, bytes]:
-    """Write events as gzipped JSON lines; give a digest of the lines, too.
+def pack(records: Sequence[Record]) -> tuple[str, bytes]:
+    """Write records as gzipped JSON lines; give a digest of the lines, too.
 
     A few at a time, so that what is hashed and compressed is still in the processor's cache: a batch has 5 MB.
     """
     digest, packer = hashlib.sha256(), isal_zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
     packed = []
-    for start in range(0, len(events), _LINES):
-        some = events[start : start + _LINES]
+    for start in range(0, len(records), _LINES):
+        some = records[start : start + _LINES]
         try:
-            lines = b"".join([orjson.dumps(event, None, orjson.OPT_APPEND_NEWLINE) for event in some])
+            lines = b"".join([orjson.dumps(record, None, orjson.OPT_APPEND_NEWLINE) for record in some])
         except TypeError:  # see `_dump`
-            lines = b"".join([_dump(event) + b"\n" for event in some])
+            lines = b"".join([_dump(record) + b"\n" for record in some])
         digest.update(lines)
         packed.append(packer.compress(lines))
     packed.append(packer.flush())
@@ -85,25 +84,85 @@ def write_segment(store: Store, segment: Segment) -> bool:
     return store.put_new(segment.key, segment.body, "application/gzip")
 
 
-def read_segment(store: Store, name: str) -> list[dict[str, Any]]:
-    """Read the records of a segment.
+def dates(store: Store) -> Iterator[str]:
+    """List the dates (`date=YYYY-MM-DD`) that the journal has, with one request for each.
 
     Raises:
-        Damaged: it is missing or not readable.
         Unavailable: the store did not answer.
     """
-    key = Segment(name, b"").key
+    after = JOURNAL
+    while (first := next(store.list(JOURNAL, after=after), None)) is not None:
+        date = first.key[len(JOURNAL) :].partition("/")[0]
+        yield date
+        after = f"{JOURNAL}{date}/{_AFTER_ALL}"
+
+
+def list_segments(store: Store, *, first: str = "", last: str = "") -> Iterator[Listed]:
+    """List the segments in key order.
+
+    Args:
+        store: the export bucket.
+        first: date (YYYY-MM-DD) to start with; empty for all.
+        last: date to end with; empty for all.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    days = ((date, date.removeprefix("date=")) for date in dates(store))
+    wanted = (date for date, day in days if day >= first and (not last or day <= last))
+    for _, listed in read_ahead(store, lambda date: list(store.list(f"{JOURNAL}{date}/")), wanted, _DATES_AT_ONCE):
+        yield from listed
+
+
+def read_segments(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, list[bytes]]]:
+    """Read segments, some of them ahead: for each key the records, one a line (see `load_record`).
+
+    Raises:
+        Damaged: a segment is gone, cannot be unpacked or holds no record.
+        Unavailable: the store did not answer.
+    """
+    for key, body in read_ahead(store, lambda key: _packed(store, key), keys):
+        lines = unpack(key, body)
+        if not lines:
+            raise Damaged(f"{key} is not readable: it holds no record")
+        yield key, lines
+
+
+def _packed(store: Store, key: str) -> bytes:
     try:
         stored = store.get(key)
-        assert stored is not None
-        records = [_load(line) for line in gzip.decompress(stored.body).splitlines()]
     except NotFound as error:
-        raise Damaged(f"{key} is missing although a marker names it") from error
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise Damaged(f"{key} is gone: segments are never deleted") from error
+    assert stored is not None
+    return stored.body
+
+
+def unpack(key: str, body: bytes) -> list[bytes]:
+    """Unpack gzipped JSON lines.
+
+    Raises:
+        Damaged: they cannot be unpacked.
+    """
+    try:
+        content: bytes = igzip.decompress(body)  # type: ignore[no-untyped-call]
+        return content.splitlines()
+    except (OSError, EOFError, ValueError, IsalError) as error:
         raise Damaged(f"{key} is not readable") from error
-    if not records:
-        raise Damaged(f"{key} is not readable: it holds no record")
-    return records
+
+
+def load_record(key: str, line: bytes) -> Any:
+    """Read one record, as the exporter received it, out of the object with this key.
+
+    Raises:
+        Damaged: it cannot be read.
+    """
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:  # a lone surrogate or a huge integer, see `_dump`
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise Damaged(f"{key} is not readable") from error
 
 
 def quarantine(store: Store, event: Event, reason: str) -> str:
@@ -114,29 +173,22 @@ def quarantine(store: Store, event: Event, reason: str) -> str:
     Raises:
         Unavailable: the store did not answer.
     """
-    record = _dump(event)
+    record = _dump(event.record)
     digest = hashlib.sha256(record).hexdigest()[:20]
-    time = event_time(event) or _NO_TIME
-    key = f"{QUARANTINE_PREFIX}date={time[:10]}/{_safe(sequence_number(event))}-{digest}.json"
+    time = event.time or _NO_TIME
+    key = f"{QUARANTINE}date={time[:10]}/{_number_in_key(event)}-{digest}.json"
     body = b'{"reason":' + _dump(reason) + b',"event":' + record + b"}\n"
     store.put_new(key, body, "application/json")
     return key
 
 
-def _dump(event: Any) -> bytes:
+def _dump(record: Any) -> bytes:
     try:
-        return orjson.dumps(event)
+        return orjson.dumps(record)
     except TypeError:  # lone surrogates and integers beyond 64 bits: only from a record that DynamoDB did not make
-        return json.dumps(event, separators=(",", ":")).encode()
+        return json.dumps(record, separators=(",", ":")).encode()
 
 
-def _load(line: bytes) -> Any:
-    try:
-        return orjson.loads(line)
-    except ValueError:  # a lone surrogate, see `_dump`
-        return json.loads(line)
-
-
-def _safe(number: str) -> str:
+def _number_in_key(event: Event) -> str:
     """Keep only what is safe in a key: sequence numbers are digits, a bad event's may be anything."""
-    return number if number.isascii() and number.isdigit() and len(number) <= 40 else "none"
+    return event.sequence_number if event.has_number and len(event.sequence_number) <= 40 else "none"

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from typing import TypeVar, overload
 
 from ledger.errors import Damaged, ManifestLost, NotFound, Refused
-from ledger.manifest import CSV_KEY, ROOT_KEY, Root, Targets, decode_root, encode_root
+from ledger.keys import CSV_KEY, ROOT_COPIES, ROOT_KEY, SHARDS, root_copy_key
+from ledger.manifest import Root, Targets, decode_root, encode_root
 from ledger.objects import PAGE_TYPE, Objects
 from ledger.store import Store, Stored
 
@@ -124,15 +125,15 @@ class Ledger:
         """
         if name in self._copies:
             return self._copies[name]
-        stored = self.store.get(f"roots/{name}.json")
+        stored = self.store.get(root_copy_key(name))
         assert stored is not None
         root = decode_root(stored.body)
         if root.name != name:
-            raise Damaged(f"roots/{name}.json is the root {root.name}")
+            raise Damaged(f"{root_copy_key(name)} is the root {root.name}")
         return root
 
     def _first_root(self) -> tuple[Root, str]:
-        for prefix in ("shards/", "roots/"):
+        for prefix in (SHARDS, ROOT_COPIES):
             if found := next(self.store.list(prefix), None):
                 return self._root_beside(found.key)
         root = Root(commit_id=self.new_id(), targets=self.targets)

@@ -10,11 +10,10 @@ import orjson
 
 from ledger.columns import NAMES
 from ledger.errors import Damaged, NewerFormat
+from ledger.keys import root_copy_key
 
 FORMAT = 1
 REBUILT = ("*",)
-ROOT_KEY = "manifest.json"
-CSV_KEY = "image-data.csv"
 
 # Sizes of shards and pages are exponential around these (see `starts_shard`): a shard is what a commit rewrites at
 # the tail, a page what it rewrites per touched shard. They are part of the tree hash; another value is another tree.
@@ -106,8 +105,8 @@ class Root:
 
     Attributes:
         version: counts the commits.
-        commit_id: of the writer, the same over all attempts of one commit: found here after a lost answer, it says
-            that the commit had won.
+        commit_id: of the writer's attempt, new for each: it names the root's immutable copy, and a root that equals the
+            candidate, found after a lost answer, says that this attempt had won.
         columns: names in order; exporters write these, whatever list their own code has.
         targets: where the trees are cut.
         rows, removals: the two trees.
@@ -135,7 +134,7 @@ class Root:
     @property
     def copy_key(self) -> str:
         """Give the key of this root's immutable copy."""
-        return f"roots/{self.name}.json"
+        return root_copy_key(self.name)
 
     @property
     def tree_hash(self) -> str:
@@ -156,16 +155,6 @@ class Root:
 def sha256(body: bytes) -> str:
     """Hash an object's bytes to its name."""
     return hashlib.sha256(body).hexdigest()
-
-
-def shard_key(digest: str) -> str:
-    """Give the key of a shard."""
-    return f"shards/{digest}.csv"
-
-
-def page_key(digest: str) -> str:
-    """Give the key of a page."""
-    return f"manifest/{digest}.json"
 
 
 def starts_shard(key: bytes, size: int, targets: Targets) -> bool:

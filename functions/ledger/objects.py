@@ -13,8 +13,9 @@ from functools import partial
 from threading import Lock
 
 from ledger.errors import Damaged, NotFound, Refused, Unavailable, Unknown
+from ledger.keys import page_key, shard_key
 from ledger.limits import CACHE_BYTES
-from ledger.manifest import Entry, decode_page, page_key, sha256, shard_key
+from ledger.manifest import Entry, decode_page, sha256
 from ledger.store import Store
 
 # What a decoded page weighs in memory against its bytes (measured: 1,000 entries of 180 bytes take 390 KB).

@@ -12,7 +12,7 @@ import orjson
 
 from ledger.change import Change
 from ledger.errors import Damaged, NotFound
-from ledger.journal import PENDING_PREFIX
+from ledger.keys import PENDING, pending_key
 from ledger.limits import TAKE_BYTES
 from ledger.manifest import Gap
 from ledger.row import key_of, revision_of
@@ -48,7 +48,7 @@ class Waiting:
     @property
     def key(self) -> str:
         """Give the key of the waiting object."""
-        return PENDING_PREFIX + self.name
+        return pending_key(self.name)
 
 
 def encode(waiting: Waiting) -> bytes:
@@ -120,7 +120,7 @@ def list_waiting(store: Store, now: datetime) -> list[Listed]:
     Raises:
         Unavailable: the store did not answer.
     """
-    alive = (listed for listed in store.list(PENDING_PREFIX) if listed.modified > now - WAITING_LIVES)
+    alive = (listed for listed in store.list(PENDING) if listed.modified > now - WAITING_LIVES)
     return sorted(alive, key=lambda listed: (listed.modified, listed.key))
 
 
@@ -133,7 +133,7 @@ class Taken:
     """
 
     def __init__(self, own: str, merged: Iterable[str]) -> None:
-        self._but = {own, *(PENDING_PREFIX + name for name in merged)}
+        self._but = {own, *map(pending_key, merged)}
         self._found: dict[str, Waiting | None] = {}
         self._size = 0
         self._is_full = False

@@ -44,13 +44,12 @@ from datetime import timedelta
 from ledger.assemble import Moved, assemble, put, size_of
 from ledger.commit import Report
 from ledger.errors import NotFound, OutOfTime, Refused, Unavailable, Unknown
-from ledger.journal import PENDING_PREFIX
+from ledger.keys import pending_key, publishing_key
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.manifest import Root
 from ledger.pending import list_waiting
 from ledger.store import Stored
 
-PUBLISHING_PREFIX = "publishing/"
 # Up to this size one put is cheaper than a multipart upload, whose parts have 5 MiB at least.
 PUT_BELOW = 8 << 20
 MAX_TRIES = 12
@@ -196,7 +195,7 @@ class _Publisher:
         ledger = self._ledger
         if not (self._relied_on and ledger.contended):
             return False
-        now, held = ledger.objects.now(), {PENDING_PREFIX + name for name in (*root.merged, *root.segments)}
+        now, held = ledger.objects.now(), set(map(pending_key, (*root.merged, *root.segments)))
         return any(one.key not in held and one.modified > now - ALIVE for one in list_waiting(ledger.store, now))
 
     def _write(self, root: Root, present: Stored | None) -> None:
@@ -224,9 +223,9 @@ def _seen(ledger: Ledger, report: Report | None) -> tuple[Root, Stored | None] |
 
 def _claim_key(present: Stored | None) -> str:
     if present is None:
-        return f"{PUBLISHING_PREFIX}none"
+        return publishing_key("none")
     name = present.metadata.get("root", "")
-    return PUBLISHING_PREFIX + (name if _ROOT_NAME.fullmatch(name) else present.etag)
+    return publishing_key(name if _ROOT_NAME.fullmatch(name) else present.etag)
 
 
 def _is_newer(present: Stored | None, root: Root) -> bool:

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 import boto3
@@ -32,6 +33,8 @@ R = TypeVar("R")
 
 # Requests in flight at a time: a batch of a few dozen shards then takes two or three round trips.
 PARALLEL_REQUESTS = 64
+# Objects that a stream of them reads at a time: enough requests, and some megabytes in memory.
+READ_AHEAD = 16
 DELETE_BATCH = 1000  # S3's limit for DeleteObjects
 _CONNECT_SECONDS = 3
 _READ_SECONDS = 20
@@ -120,6 +123,22 @@ class Store(Protocol):
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item, as many at a time as the store bears; the first error is raised."""
+
+
+def read_ahead(
+    store: Store, read: Callable[[T], R], items: Iterable[T], ahead: int = READ_AHEAD
+) -> Iterator[tuple[T, R]]:
+    """Read items one after the other, some of them ahead; give each with what was read.
+
+    Args:
+        store: whose `map` reads them.
+        read: reads one.
+        items: in the order in which they are given back.
+        ahead: how many are read at a time, and so are in memory.
+    """
+    rest = iter(items)
+    while some := [*islice(rest, ahead)]:
+        yield from zip(some, store.map(read, some), strict=True)
 
 
 class S3Store:

@@ -11,9 +11,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from ledger.csvw import KEY as DESCRIPTION_KEY
-from ledger.csvw import TYPE as DESCRIPTION_TYPE
-from ledger.csvw import describe
+from ledger.csvw import DESCRIPTION_TYPE, describe
+from ledger.keys import DESCRIPTION_KEY
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from ledger.store import S3Store

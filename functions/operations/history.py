@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ledger import journal_reader
-from ledger.change import event_time, sequence_number, stream_of
 from ledger.errors import BadEvent
+from ledger.event import read_event
+from ledger.journal import list_segments, load_record, read_segments
 from ledger.ledger import Ledger
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.row import item_key
@@ -14,7 +14,6 @@ from operations.rebuild.statements import BACKFILL
 from operations.rebuild.tree_reader import named_cells
 from operations.replay.local import Progress, silent
 
-_READ_AHEAD = 16
 # Not told as a change: it differs in every record.
 _COUNTERS = {"revision"}
 
@@ -67,7 +66,7 @@ def history(ledger: Ledger, wanted: str, *, since: str = "", progress: Progress 
     """
     steps: dict[tuple[str, int, str, str], Step] = {}
     keys: dict[bytes, None] = {}
-    listed = [one.key for one in journal_reader.segments(ledger.store, first=since)]
+    listed = [one.key for one in list_segments(ledger.store, first=since)]
     for done, (segment, record) in enumerate(_mentioning(ledger, listed, wanted, progress)):
         step = _step(segment, record, wanted)
         if step is None:
@@ -84,16 +83,13 @@ def _mentioning(
     # The last part of a key is written in JSON as it stands, unless it has characters that JSON escapes.
     needle = wanted.rpartition("/")[2].encode()
     plain = b'"' not in needle and b"\\" not in needle and needle.isascii() and needle.decode().isprintable()
-    for start in range(0, len(keys), _READ_AHEAD):
-        ahead = keys[start : start + _READ_AHEAD]
-        bodies = ledger.store.map(lambda key: journal_reader.segment_body(ledger.store, key), ahead)
-        for key, body in zip(ahead, bodies, strict=True):
-            for line in journal_reader.lines_of(key, body):
-                if not plain or needle in line:
-                    record = journal_reader.load_record(line)
-                    if isinstance(record, dict):
-                        yield key, record
-        progress("searching the journal", start + len(ahead), len(keys))
+    for number, (key, lines) in enumerate(read_segments(ledger.store, keys), 1):
+        for line in lines:
+            if not plain or needle in line:
+                record = load_record(key, line)
+                if isinstance(record, dict):
+                    yield key, record
+        progress("searching the journal", number, len(keys))
 
 
 def _step(segment: str, record: Mapping[str, Any], wanted: str) -> Step | None:
@@ -108,16 +104,16 @@ def _step(segment: str, record: Mapping[str, Any], wanted: str) -> Step | None:
         return None
     image = new or old
     names = [name for name in {**old, **new} if name not in _COUNTERS and old.get(name) != new.get(name)]
-    number = sequence_number(record)
+    event = read_event(record)
     return Step(
-        time=event_time(record),
+        time=event.time,
         what=str(record.get("eventName")),
         etag=_text(image, "etag"),
         revision=_text(image, "revision"),
         object=f"{_text(image, 'bucket')}/{_text(image, 'key')}".strip("/"),
         segment=segment,
         changed={name: (_value(old, name), _value(new, name)) for name in sorted(names)} if new and old else {},
-        order=(stream_of(record), int(number) if number.isascii() and number.isdigit() else 0),
+        order=(event.stream, int(event.sequence_number) if event.has_number else 0),
     )
 
 

@@ -7,13 +7,11 @@ from typing import Any
 
 from ledger.columns import NAMES
 from ledger.errors import NotFound
-from ledger.journal import PENDING_PREFIX, QUARANTINE_PREFIX
+from ledger.keys import CSV_KEY, FAILED_BATCHES, PENDING, QUARANTINE, SNAPSHOTS
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, Gap
-from operations.live.snapshot import PREFIX as SNAPSHOTS_PREFIX
+from ledger.manifest import Gap
 
 # Where Lambda puts batches that it gave up on (Lambda Developer Guide, "Capturing discarded batches").
-FAILED_PREFIX = "aws/lambda/"
 # Counting stops here: beyond it the number no longer matters, and a listing has its price.
 COUNTED = 10_000
 
@@ -69,7 +67,7 @@ def status(ledger: Ledger, now: datetime) -> Status:
     shown = _shown(ledger)
     newest = root.checkpoint.newest_event
     age = int((now - datetime.fromisoformat(newest)).total_seconds()) if newest else None
-    prefixes = (PENDING_PREFIX, FAILED_PREFIX, QUARANTINE_PREFIX, SNAPSHOTS_PREFIX)
+    prefixes = (PENDING, FAILED_BATCHES, QUARANTINE, SNAPSHOTS)
     waiting, failed, quarantined, pinned = ledger.store.map(lambda prefix: _count(ledger, prefix), prefixes)
     found = Status(
         version=root.version,

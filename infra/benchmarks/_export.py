@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 from csv_exporter.handler import export, metrics
 from infra.doubles.counting_store import CountingStore
-from ledger.change import Event
+from ledger.event import Record
 from ledger.ledger import Ledger, no_limit
 
 
-def export_batch(ledger: Ledger, events: Sequence[Event]) -> None:
+def export_batch(ledger: Ledger, events: Sequence[Record]) -> None:
     """Commit and publish a batch.
 
     Raises:
@@ -21,7 +21,7 @@ def export_batch(ledger: Ledger, events: Sequence[Event]) -> None:
         raise AssertionError("a batch was not committed")
 
 
-def cpu_seconds(ledger: Ledger, store: CountingStore, events: Sequence[Event]) -> float:
+def cpu_seconds(ledger: Ledger, store: CountingStore, events: Sequence[Record]) -> float:
     """Export a batch; give the seconds of the processor without those that the ledger's store took, counted anew."""
     store.reset()
     began = time.process_time()

@@ -11,7 +11,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ledger.manifest import CSV_KEY
+from ledger.keys import CSV_KEY
 
 CHUNK = 1 << 20
 

@@ -29,8 +29,8 @@ from infra.benchmarks._export import cpu_seconds  # noqa: E402
 from infra.doubles.counting_store import CountingStore  # noqa: E402
 from infra.doubles.sparse_store import SparseStore  # noqa: E402
 from infra.survey import items  # noqa: E402
+from ledger.keys import shard_key  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
-from ledger.manifest import shard_key  # noqa: E402
 
 SIZES = (100, 1_000, 10_000)
 FILLING = 5_000  # events of a batch by which the ledger is filled

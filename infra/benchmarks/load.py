@@ -38,8 +38,8 @@ from infra.doubles.memory_tables import MemoryTables  # noqa: E402
 from infra.doubles.sparse_store import SparseStore  # noqa: E402
 from infra.survey.items import STREAM  # noqa: E402
 from infra.survey.photos import survey  # noqa: E402
+from ledger.keys import CSV_KEY  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
-from ledger.manifest import CSV_KEY  # noqa: E402
 from ledger.row import RowEncoder, header  # noqa: E402
 
 OVERWRITTEN, DELETED, TWICE, LATE = 0.02, 0.02, 0.05, 0.05

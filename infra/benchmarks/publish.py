@@ -45,9 +45,10 @@ from infra.survey import items  # noqa: E402
 from infra.survey.lazy_table import LAST, LazyTable  # noqa: E402
 from ledger.assemble import metadata_of  # noqa: E402
 from ledger.commit import commit  # noqa: E402
+from ledger.keys import CSV_KEY, ROOT_KEY  # noqa: E402
 from ledger.layout import Copy, pieces  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
-from ledger.manifest import CSV_KEY, ROOT_KEY, Root, encode_root  # noqa: E402
+from ledger.manifest import Root, encode_root  # noqa: E402
 from ledger.publish import PUT_BELOW, publish  # noqa: E402
 from ledger.row import RowEncoder, header  # noqa: E402
 from ledger.store import S3Store  # noqa: E402

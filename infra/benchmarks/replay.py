@@ -28,6 +28,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
 
 from infra.local.seaweed import SeaweedFS  # noqa: E402
+from ledger.event import read_event  # noqa: E402
 from ledger.journal import segment_of, write_segment  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.store import S3Store, Store  # noqa: E402
@@ -86,7 +87,7 @@ def _fill(store: Store, events: int) -> None:
     records = _records(events)
     number = 0
     while batch := list(islice(records, SEGMENT_EVENTS)):
-        write_segment(store, segment_of(batch))
+        write_segment(store, segment_of([*map(read_event, batch)]))
         number += 1
         if number % 100 == 0:
             print(f"\r{number * SEGMENT_EVENTS:,} events journaled", end="", file=sys.stderr)

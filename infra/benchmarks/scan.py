@@ -52,8 +52,8 @@ from infra.local.stack import HOME  # noqa: E402
 from infra.survey import items  # noqa: E402
 from ledger.columns import NAMES  # noqa: E402
 from ledger.commit import commit  # noqa: E402
+from ledger.keys import CSV_KEY  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
-from ledger.manifest import CSV_KEY  # noqa: E402
 from ledger.publish import publish  # noqa: E402
 from ledger.store import S3Store  # noqa: E402
 

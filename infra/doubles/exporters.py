@@ -13,8 +13,10 @@ from infra.survey import items
 from infra.survey.lazy_table import LAST, LazyTable
 from ledger.commit import Report, commit
 from ledger.errors import LedgerError
+from ledger.event import read_event
+from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, ROOT_KEY, decode_root
+from ledger.manifest import decode_root
 from ledger.publish import publish
 
 SMALL = 10_000  # rows of a table whose CSV may be put whole, for which all shards are read
@@ -158,7 +160,7 @@ class Exporters:
     ) -> Report:
         from ledger.journal import segment_of
 
-        self._segments[segment_of(events).name] = batch
+        self._segments[segment_of([*map(read_event, events)]).name] = batch
         report = commit(ledger, events, time_left)
         self.outcome.refused += report.conflicts
         return report

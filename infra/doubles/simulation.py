@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
-from ledger.manifest import CSV_KEY, ROOT_KEY
+from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.store import PARALLEL_REQUESTS, Listed, Store, Stored
 
 T = TypeVar("T")

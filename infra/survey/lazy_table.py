@@ -25,9 +25,8 @@ from typing import Any
 from infra.doubles.sparse_store import Bytes, Content, SparseStore
 from infra.survey import items
 from ledger.assemble import metadata_of
+from ledger.keys import CSV_KEY, ROOT_KEY, page_key, shard_key
 from ledger.manifest import (
-    CSV_KEY,
-    ROOT_KEY,
     Checkpoint,
     Entry,
     Root,
@@ -35,9 +34,7 @@ from ledger.manifest import (
     Tree,
     encode_page,
     encode_root,
-    page_key,
     sha256,
-    shard_key,
     starts_page,
     starts_shard,
 )

@@ -11,8 +11,9 @@ from infra.doubles.memory_store import MemoryStore
 from ledger import layout, publish, slices
 from ledger.columns import NAMES
 from ledger.errors import Unavailable
+from ledger.keys import CSV_KEY, ROOT_KEY, page_key
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, ROOT_KEY, decode_page, page_key, starts_shard
+from ledger.manifest import decode_page, starts_shard
 from ledger.row import RowEncoder, key_of
 from operations.collection.collect import collect
 from operations.live.redrive import redrive_batches, redrive_quarantine

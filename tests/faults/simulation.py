@@ -17,11 +17,12 @@ from csv_exporter.handler import SCHEDULE, export
 from infra.doubles.fault_store import ANSWERS, Died, Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, FailedBatch
-from ledger.change import sequence_number
 from ledger.commit import commit
 from ledger.errors import LedgerError, NotFound, Refused
+from ledger.event import read_event
+from ledger.keys import CSV_KEY, page_key, shard_key
 from ledger.ledger import Ledger, no_limit
-from ledger.manifest import CSV_KEY, Targets, decode_page, page_key, shard_key
+from ledger.manifest import Targets, decode_page
 from ledger.publish import publish
 from ledger.row import header
 from operations.collection.collect import READABLE, collect
@@ -296,7 +297,7 @@ class Simulation:
         failures = [failure["itemIdentifier"] for failure in answers[0]["batchItemFailures"]]
         if not failures:
             return []
-        numbers = [sequence_number(event) for event in events]
+        numbers = [read_event(event).sequence_number for event in events]
         return events[numbers.index(min(failures, key=int)) :]
 
     def _give_up(self, shard: StreamShard, events: list[Event]) -> None:

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from csv_exporter.handler import export
 from infra.doubles.memory_store import MemoryStore
-from ledger import journal_reader
 from ledger.change import Change, changes_of
 from ledger.columns import COLUMNS
 from ledger.errors import BadEvent, OutOfTime
+from ledger.event import read_event
+from ledger.journal import read_segments
 from ledger.row import RowEncoder, key_of, revision_of
 from tests.support.factories import event, insert, item, make_ledger, modify, remove
 from tests.support.reader import read_csv, read_root, read_tree
@@ -104,7 +105,7 @@ def test_every_record_is_accounted_for(batch: list[Any], time_left: float | None
     told: dict[bytes, list[Change]] = {}
     for record in batch:
         try:
-            for change in changes_of(record, encoder):
+            for change in changes_of(read_event(record), encoder):
                 told.setdefault(change.key, []).append(change)
         except BadEvent:
             assert _equal(record) in quarantined
@@ -134,7 +135,7 @@ def _is_a_good_csv(body: bytes, rows: int) -> None:
 
 
 def _records(store: MemoryStore, key: str) -> list[Any]:
-    return [json.loads(line) for line in journal_reader.lines_of(key, _body(store, key))]
+    return [json.loads(line) for _, lines in read_segments(store, [key]) for line in lines]
 
 
 def _body(store: MemoryStore, key: str) -> bytes:

@@ -11,11 +11,13 @@ from moto import mock_aws
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
+from ledger.event import read_event
 from ledger.journal import quarantine
+from ledger.keys import FAILED_BATCHES
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from operations.dead_letters import redrive_images
-from operations.live.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
+from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, replay
 from tests.faults.aside import put_aside
@@ -55,10 +57,10 @@ def test_what_is_not_a_batch_stays_and_is_named(store: MemoryStore, ledger: Ledg
         "numbers": json.dumps({"payload": {"Records": [1]}}).encode(),
     }
     for name, body in bodies.items():
-        store.put_new(FAILED_PREFIX + name, body, "application/json")
+        store.put_new(FAILED_BATCHES + name, body, "application/json")
     done = redrive_batches(ledger)
-    assert done.left == {FAILED_PREFIX + name: "not a batch of stream records" for name in bodies}
-    assert all(FAILED_PREFIX + name in store.objects for name in bodies)
+    assert done.left == {FAILED_BATCHES + name: "not a batch of stream records" for name in bodies}
+    assert all(FAILED_BATCHES + name in store.objects for name in bodies)
 
 
 def test_a_bad_event_of_a_batch_goes_to_quarantine_and_holds_nothing_up(store: MemoryStore, ledger: Ledger) -> None:
@@ -119,7 +121,7 @@ def test_an_old_event_of_a_batch_does_not_move_the_checkpoint(store: MemoryStore
 def test_a_quarantined_event_that_is_good_now_is_merged_and_deleted(store: MemoryStore, ledger: Ledger) -> None:
     """After a fix of the code: what an older version could not read."""
     commit(ledger, [insert(1)])
-    key = quarantine(store, insert(2), "an older version could not read this")
+    key = quarantine(store, read_event(insert(2)), "an older version could not read this")
     done = redrive_quarantine(ledger)
     assert (done.found, done.merged, done.left) == (1, 1, {})
     assert key not in store.objects

@@ -11,10 +11,11 @@ from typing import Any
 from csv_exporter.handler import export
 from infra.doubles.fault_store import Died, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
-from ledger.change import sequence_number
 from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat, NotFound
+from ledger.event import read_event
+from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, ROOT_KEY, Checkpoint, Root, Targets, decode_root
+from ledger.manifest import Checkpoint, Root, Targets, decode_root
 from ledger.row import header, key_of
 from ledger.store import Stored
 from tests.support.factories import START, make_ledger
@@ -172,7 +173,7 @@ class World:
         if not failures:
             return []
         lowest = min(failures, key=int)
-        return [*events[[sequence_number(event) for event in events].index(lowest) :]]
+        return [*events[[read_event(event).sequence_number for event in events].index(lowest) :]]
 
     def deliver(self, events: Sequence[Event], name: str = "exporter", *, bisect: bool = False) -> None:
         """Deliver a batch until it is done, cutting a failed one in two if the mapping is set so."""

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.doubles.memory_store import MemoryStore
-from ledger.change import Event
 from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.event import Event, Record, read_event
+from ledger.journal import Segment, segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.row import RowEncoder, header
@@ -91,7 +92,17 @@ def model_csv(items: Iterable[Item], columns: Sequence[str] = NAMES) -> bytes:
     return header(columns) + b"".join(sorted(encoder.line(one) for one in items))
 
 
-def leave_waiting(dying: Ledger, events: Sequence[Event]) -> None:
+def events_of(records: Iterable[Any]) -> list[Event]:
+    """Read records as a batch does."""
+    return [read_event(record) for record in records]
+
+
+def segment_with(records: Iterable[Any]) -> Segment:
+    """Make the segment of these records."""
+    return segment_of(events_of(records))
+
+
+def leave_waiting(dying: Ledger, events: Sequence[Record]) -> None:
     """Let an exporter that met others leave its changes in `pending/`, and die while it waits for a leader."""
 
     def die(seconds: float) -> None:

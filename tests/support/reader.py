@@ -1,13 +1,17 @@
 """Reads a ledger as its users do, and checks on the way what must always hold."""
 
+from typing import Any
+
 from infra.doubles.memory_store import MemoryStore
-from ledger.manifest import Root, Tree, decode_page, decode_root, page_key, sha256, shard_key
+from ledger.journal import load_record, read_segments
+from ledger.keys import CSV_KEY, ROOT_KEY, page_key, segment_key, shard_key
+from ledger.manifest import Root, Tree, decode_page, decode_root, sha256
 from ledger.row import header, key_of
 
 
 def read_root(store: MemoryStore) -> Root:
     """Read manifest.json."""
-    return decode_root(_body(store, "manifest.json"))
+    return decode_root(_body(store, ROOT_KEY))
 
 
 def read_tree(store: MemoryStore, tree: Tree) -> bytes:
@@ -38,10 +42,16 @@ def read_rows(store: MemoryStore) -> bytes:
 
 def read_csv(store: MemoryStore) -> bytes:
     """Read image-data.csv, checking that its metadata names what it shows."""
-    stored = store.get("image-data.csv")
+    stored = store.get(CSV_KEY)
     assert stored is not None
     assert int(stored.metadata["rows"]) == stored.body.count(b"\n") - 1
     return stored.body
+
+
+def read_segment(store: MemoryStore, name: str) -> list[Any]:
+    """Read the records of a segment of the journal."""
+    key = segment_key(name)
+    return [load_record(key, line) for _, lines in read_segments(store, [key]) for line in lines]
 
 
 def _body(store: MemoryStore, key: str) -> bytes:

@@ -57,22 +57,21 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from ledger.errors import LedgerError, NotFound, Refused, Unknown
-from ledger.journal import PENDING_PREFIX
+from ledger.keys import COLLECTING_KEY, LEADING, PAGES, PENDING, PUBLISHING, ROOT_COPIES, SHARDS
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.objects import PAGE_TYPE, YOUNG
 from ledger.store import Listed, S3Store
 from operations.collection.old_removals import forget_removals
-from operations.collection.reachable import ROOTS_PREFIX, Named
+from operations.collection.reachable import Named
 
 # A root that stood within this time may still be read by somebody: a slow publish, a pull, a check.
 READABLE = timedelta(hours=24)
 # Older than that by the time in which a commit does not touch, and by an hour for commits and clocks.
 ORPHAN_AGE = READABLE + YOUNG + timedelta(hours=1)
 WAITING_AGE = timedelta(hours=24)
-ORPHAN_PREFIXES = (ROOTS_PREFIX, "manifest/", "shards/")
-WAITING_PREFIXES = (PENDING_PREFIX, "leading/", "publishing/")
+ORPHAN_PREFIXES = (ROOT_COPIES, PAGES, SHARDS)
+WAITING_PREFIXES = (PENDING, LEADING, PUBLISHING)
 
-CLAIM_KEY = "collecting.json"
 CLAIM_HOLDS = timedelta(hours=1)
 RUN_SECONDS = 1800.0
 RESERVE_SECONDS = 20.0
@@ -136,7 +135,7 @@ def collect(ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = F
         done.finished = _delete_all(ledger, done, has_time, dry_run=False)
     finally:
         with suppress(LedgerError):  # it is void after an hour
-            ledger.store.delete_if_match(CLAIM_KEY, claim)
+            ledger.store.delete_if_match(COLLECTING_KEY, claim)
     return done
 
 
@@ -144,12 +143,12 @@ def _claim(ledger: Ledger) -> str | None:
     """Claim the collection; give the claim's ETag, or None if somebody else has it."""
     body = orjson.dumps({"by": ledger.new_id(), "at": ledger.objects.now().isoformat()})
     with suppress(Refused):
-        return ledger.store.put_if_match(CLAIM_KEY, body, None, PAGE_TYPE, {})
+        return ledger.store.put_if_match(COLLECTING_KEY, body, None, PAGE_TYPE, {})
     try:
-        held = ledger.store.head(CLAIM_KEY)
+        held = ledger.store.head(COLLECTING_KEY)
         if held.modified is None or ledger.objects.now() - held.modified < CLAIM_HOLDS:
             return None
-        return ledger.store.put_if_match(CLAIM_KEY, body, held.etag, PAGE_TYPE, {})
+        return ledger.store.put_if_match(COLLECTING_KEY, body, held.etag, PAGE_TYPE, {})
     except (NotFound, Refused):
         return None
 
@@ -172,7 +171,7 @@ def _delete_all(ledger: Ledger, done: Collected, has_time: Callable[[], bool], *
 def _old(ledger: Ledger) -> Iterator[Listed]:
     """List what is old enough to be deleted, if nothing names it."""
     now = ledger.objects.now()
-    ages = dict.fromkeys(WAITING_PREFIXES, WAITING_AGE) | dict.fromkeys(("roots/", "manifest/", "shards/"), ORPHAN_AGE)
+    ages = dict.fromkeys(WAITING_PREFIXES, WAITING_AGE) | dict.fromkeys(ORPHAN_PREFIXES, ORPHAN_AGE)
     for prefix, age in ages.items():
         for listed in ledger.store.list(prefix):
             if now - listed.modified > age:

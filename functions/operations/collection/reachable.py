@@ -1,19 +1,15 @@
 """What must be kept: all that the root, a snapshot, the published CSV's root or a recent root names."""
 
-import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 
 from ledger.errors import Damaged, NotFound
+from ledger.keys import CSV_KEY, ROOT_COPIES, SNAPSHOTS, page_key, root_copy_key, shard_key, version_of_copy
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, Entry, Root, Tree, decode_root, page_key, shard_key
+from ledger.manifest import Entry, Root, Tree, decode_root
 from ledger.store import Listed
 
-SNAPSHOT_PREFIX = "snapshots/"
-ROOTS_PREFIX = "roots/"
-
-_COPY = re.compile(r"roots/(\d+)-[^/]+\.json")
 _PAGES_AT_ONCE = 16  # decoded, a page of 1,000 shards takes 0.4 MB
 
 
@@ -41,7 +37,7 @@ class Named:
             self.keys.add(copy.key)
             self._add_copy(copy.key)
         self._add_csv()
-        for listed in self._ledger.store.list(SNAPSHOT_PREFIX):
+        for listed in self._ledger.store.list(SNAPSHOTS):
             self.add_root(decode_root(self._read(listed.key)))
         self.add_root(self._ledger.load_root()[0])
 
@@ -64,9 +60,9 @@ class Named:
         is of version w-1 or w. An attempt that lost has left its copy too; it does no harm here.
         """
         found = [
-            (int(match[1]), listed)
-            for listed in self._ledger.store.list(ROOTS_PREFIX)
-            if (match := _COPY.fullmatch(listed.key))
+            (version, listed)
+            for listed in self._ledger.store.list(ROOT_COPIES)
+            if (version := version_of_copy(listed.key)) is not None
         ]
         limit = self._ledger.objects.now() - readable
         present = self._ledger.load_root()[0].version
@@ -95,7 +91,7 @@ class Named:
             name = self._ledger.store.head(CSV_KEY).metadata.get("root", "")
         except NotFound:
             return
-        self._add_copy(f"{ROOTS_PREFIX}{name}.json")
+        self._add_copy(root_copy_key(name))
 
     def _unread(self, tree: Tree) -> list[Entry]:
         return [page for page in tree.pages if page.sha256 not in self._read_pages]

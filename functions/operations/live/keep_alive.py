@@ -10,8 +10,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from ledger.errors import Damaged, NotFound
+from ledger.keys import PAGES, SHARDS, page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import Root, page_key, shard_key
+from ledger.manifest import Root
 from ledger.objects import PAGE_TYPE, SHARD_TYPE
 from ledger.store import Listed
 from operations.rebuild.tree_reader import shards_of, unshared
@@ -41,7 +42,7 @@ def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str]) -> 
         ages = ledger.store.map(lambda key: _modified(ledger, key), wanted)
         old = [key for key, modified in zip(wanted, ages, strict=True) if modified < limit]
     else:
-        old = _old(wanted, [*ledger.store.list("manifest/"), *ledger.store.list("shards/")], limit)
+        old = _old(wanted, [*ledger.store.list(PAGES), *ledger.store.list(SHARDS)], limit)
     ledger.store.map(lambda key: _write_again(ledger, key), old)
     safe.update(wanted)
 
@@ -84,7 +85,7 @@ def _write_again(ledger: Ledger, key: str) -> None:
     except NotFound as error:
         raise _gone(key) from error
     assert stored is not None
-    ledger.objects.put(key, stored.body, SHARD_TYPE if key.startswith("shards/") else PAGE_TYPE)
+    ledger.objects.put(key, stored.body, SHARD_TYPE if key.startswith(SHARDS) else PAGE_TYPE)
 
 
 def _gone(key: str) -> Damaged:

@@ -8,13 +8,13 @@ replay decides it (`operations.rebuild.statements`): so the live tree stays what
 import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from ledger import journal_reader
-from ledger.change import Change, Event, event_time
-from ledger.commit import Report, commit, commit_batch
+from ledger.batch import StreamBatch
+from ledger.change import Change
+from ledger.commit import Report, commit_batch
 from ledger.errors import BadEvent
-from ledger.journal import segment_of
+from ledger.event import Event, read_event
+from ledger.journal import list_segments, load_record, read_segments, segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.row import RowEncoder, key_of, revision_of
@@ -22,19 +22,18 @@ from operations.rebuild.statements import fate, groups, tell
 
 # Half of the time that removals are remembered.
 LATE = timedelta(hours=24)
-_READ_AHEAD = 16
 
 
 def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
-    """Merge stream records of any age.
+    """Merge events (at least one) of any age.
 
     Raises:
         Damaged: a segment of the journal is not readable.
         Unavailable, Unknown, ManifestLost, NewerFormat: as for `commit`.
     """
     newest = ledger.load_root()[0].checkpoint.newest_event
-    if not newest or all(is_recent(event_time(event), newest) for event in events):
-        return commit(ledger, events)
+    if not newest or all(is_recent(event.time, newest) for event in events):
+        return commit_batch(ledger, StreamBatch(events, None), comes_again=True)
     return commit_batch(ledger, _LateBatch(ledger, events))
 
 
@@ -76,7 +75,7 @@ class _LateBatch:
             told += lines
             self._keys.append({key_of(line) for line in lines})
         wanted = set().union(*self._keys)
-        told += _told_since(self._ledger, min(map(event_time, self._events)), wanted, encoder)
+        told += _told_since(self._ledger, min(event.time for event in self._events), wanted, encoder)
         return [_change(group) for group in groups(sorted(set(told)))]
 
     def events_of(self, todo: Sequence[Change]) -> list[Event]:
@@ -99,10 +98,11 @@ def _told_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncod
     if not wanted:
         return
     etags = re.compile(b"|".join(sorted({re.escape(key.partition(b",")[2]) for key in wanted})))
-    for line in _lines(ledger, _day_before(time)):
-        if etags.search(line):
+    listed = (one.key for one in list_segments(ledger.store, first=_day_before(time)))
+    for key, lines in read_segments(ledger.store, listed):
+        for line in filter(etags.search, lines):
             try:
-                told = tell(journal_reader.load_record(line), encoder)
+                told = tell(read_event(load_record(key, line)), encoder)
             except BadEvent:
                 continue
             yield from (one for one in told if key_of(one) in wanted)
@@ -110,19 +110,3 @@ def _told_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncod
 
 def _day_before(time: str) -> str:
     return (datetime.fromisoformat(time) - timedelta(days=1)).strftime("%Y-%m-%d") if time else ""
-
-
-def _lines(ledger: Ledger, first: str) -> Iterator[bytes]:
-    keys: list[str] = []
-    for listed in journal_reader.segments(ledger.store, first=first):
-        keys.append(listed.key)
-        if len(keys) == _READ_AHEAD:
-            yield from _lines_of(ledger, keys)
-            keys = []
-    yield from _lines_of(ledger, keys)
-
-
-def _lines_of(ledger: Ledger, keys: list[str]) -> Iterator[Any]:
-    bodies = ledger.store.map(lambda key: journal_reader.segment_body(ledger.store, key), keys)
-    for key, body in zip(keys, bodies, strict=True):
-        yield from journal_reader.lines_of(key, body)

@@ -26,13 +26,13 @@ key that was found, so that a replay comes to the same end.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 import orjson
 
-from ledger.change import Event, changes_of, event_time
+from ledger.change import changes_of
 from ledger.errors import BadEvent, NotFound, Refused
-from ledger.journal import QUARANTINE_PREFIX
+from ledger.event import Event, read_event
+from ledger.keys import FAILED_BATCHES, QUARANTINE
 from ledger.ledger import Ledger
 from ledger.manifest import Root
 from ledger.publish import publish
@@ -40,7 +40,6 @@ from ledger.row import RowEncoder, key_of, revision_of
 from ledger.store import Listed
 from operations.live.late_events import commit_late
 
-FAILED_PREFIX = "aws/lambda/"
 # Events are merged so many at a time; as many as a batch of the stream has.
 _EVENTS_AT_ONCE = 1000
 _BATCHES_AT_ONCE = 20  # then one publish for all of them
@@ -84,7 +83,7 @@ def redrive_batches(ledger: Ledger, progress: Progress = silent) -> Redriven:
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator first.
     """
     done = Redriven()
-    listed = [*ledger.store.list(FAILED_PREFIX)]
+    listed = [*ledger.store.list(FAILED_BATCHES)]
     done.found = len(listed)
     for start in range(0, len(listed), _BATCHES_AT_ONCE):
         progress(start, len(listed))
@@ -122,7 +121,7 @@ def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> Redriven:
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator first.
     """
     done = Redriven()
-    listed = [*ledger.store.list(QUARANTINE_PREFIX)]
+    listed = [*ledger.store.list(QUARANTINE)]
     done.found = len(listed)
     root, _ = ledger.load_root()
     encoder = RowEncoder(root.columns)
@@ -210,24 +209,24 @@ def _events_of_batch(body: bytes) -> list[Event] | None:
     except (ValueError, KeyError, TypeError):
         return None
     usable = isinstance(records, list) and records and all(isinstance(record, dict) for record in records)
-    return records if usable else None
+    return [read_event(record) for record in records] if usable else None
 
 
 def _quarantined(body: bytes | None) -> Event | None:
     try:
-        event = orjson.loads(body or b"null")["event"]
+        record = orjson.loads(body or b"null")["event"]
     except (ValueError, KeyError, TypeError):
         return None
-    return event if isinstance(event, dict) else None
+    return read_event(record) if isinstance(record, dict) else None
 
 
 def _etag_of_removal(event: Event) -> str:
     """Give the ETag of a REMOVE that lacks its OldImage but not its key and time; else an empty text."""
-    record = event.get("dynamodb")
-    if event.get("eventName") != "REMOVE" or not isinstance(record, dict) or record.get("OldImage"):
+    record = event.record.get("dynamodb")
+    if event.record.get("eventName") != "REMOVE" or not isinstance(record, dict) or record.get("OldImage"):
         return ""
     try:
-        return str(record["Keys"]["etag"]["S"]) if event_time(event) else ""
+        return str(record["Keys"]["etag"]["S"]) if event.time else ""
     except (KeyError, TypeError):
         return ""
 
@@ -238,7 +237,7 @@ def _resolve(
     """Find the lives that ended; an image without a row has none to lose, so nothing is to be merged for it."""
     lives = _find_rows(ledger, root, {_etag_of_removal(event) for _, event in removals})
     for one, event in removals:
-        until = datetime.fromisoformat(event_time(event)) + _CLOCK
+        until = datetime.fromisoformat(event.time) + _CLOCK
         ended = [
             line for line in lives.get(_etag_of_removal(event), []) if datetime.fromisoformat(_ingested(line)) <= until
         ]
@@ -249,10 +248,10 @@ def _ingested(line: bytes) -> str:
     return line.partition(b",")[0].decode()
 
 
-def _with_key(event: Event, line: bytes) -> dict[str, Any]:
+def _with_key(event: Event, line: bytes) -> Event:
     ingested_at, etag = key_of(line).decode().split(",", 1)
     key = {"ingested_at": {"S": ingested_at}, "etag": {"S": etag}, "revision": {"N": str(revision_of(line))}}
-    return {**event, "dynamodb": {**event["dynamodb"], "OldImage": key}}
+    return event._replace(record={**event.record, "dynamodb": {**event.record["dynamodb"], "OldImage": key}})
 
 
 def _find_rows(ledger: Ledger, root: Root, etags: set[str]) -> dict[str, list[bytes]]:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ledger.errors import LedgerError, NotFound
+from ledger.keys import SNAPSHOTS, snapshot_key, snapshot_name
 from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root, encode_root
 from ledger.objects import PAGE_TYPE
@@ -23,7 +24,6 @@ from ledger.publish import publish
 from operations.live.keep_alive import make_sure
 from operations.live.swap import NotSwapped, live_root, next_version, put_root, write_description
 
-PREFIX = "snapshots/"
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}", re.ASCII)
 _REPLACED = "before-restore-"
 _TRIES = 60
@@ -41,7 +41,7 @@ class Snapshot:
     made: datetime
 
 
-def snapshot_key(name: str) -> str:
+def _key(name: str) -> str:
     """Give the key of a snapshot.
 
     Raises:
@@ -49,7 +49,7 @@ def snapshot_key(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise BadName(f"{name!r} is no name: letters, digits, dots, dashes and underscores, at most 100")
-    return f"{PREFIX}{name}.json"
+    return snapshot_key(name)
 
 
 def pin(ledger: Ledger, name: str, root: Root) -> None:
@@ -59,7 +59,7 @@ def pin(ledger: Ledger, name: str, root: Root) -> None:
         BadName: another root is pinned under it.
         Unavailable: the store did not answer.
     """
-    if not ledger.store.put_new(snapshot_key(name), encode_root(root), PAGE_TYPE) and load(ledger, name) != root:
+    if not ledger.store.put_new(_key(name), encode_root(root), PAGE_TYPE) and load(ledger, name) != root:
         raise BadName(f"there is another snapshot {name}")
 
 
@@ -71,7 +71,7 @@ def load(ledger: Ledger, name: str) -> Root:
         Damaged: it is not a root.
     """
     try:
-        stored = ledger.store.get(snapshot_key(name))
+        stored = ledger.store.get(_key(name))
     except NotFound as error:
         raise BadName(f"there is no snapshot {name}") from error
     assert stored is not None
@@ -80,8 +80,8 @@ def load(ledger: Ledger, name: str) -> Root:
 
 def snapshots(ledger: Ledger) -> Iterator[Snapshot]:
     """List the snapshots."""
-    for listed in ledger.store.list(PREFIX):
-        yield Snapshot(listed.key.removeprefix(PREFIX).removesuffix(".json"), listed.modified)
+    for listed in ledger.store.list(SNAPSHOTS):
+        yield Snapshot(snapshot_name(listed.key), listed.modified)
 
 
 def remove(ledger: Ledger, name: str) -> None:
@@ -91,7 +91,7 @@ def remove(ledger: Ledger, name: str) -> None:
         BadName: there is none of this name.
     """
     load(ledger, name)
-    ledger.store.delete([snapshot_key(name)])
+    ledger.store.delete([_key(name)])
 
 
 def keep_present(ledger: Ledger) -> str:
@@ -148,6 +148,6 @@ def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
             publish(ledger)
             return candidate, undo
         if undo:
-            ledger.store.delete([snapshot_key(undo)])
+            ledger.store.delete([_key(undo)])
         ledger.sleep(min(2.0, 0.05 * 2 ** min(tries, 6)) * ledger.chance())
     raise NotSwapped("exporters were faster every time; nothing was changed, try again")

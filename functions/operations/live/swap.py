@@ -31,22 +31,21 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ledger import journal_reader
-from ledger.change import event_time, fold
+from ledger.change import fold
 from ledger.checkpoint import raise_highest
-from ledger.csvw import KEY as DESCRIPTION_KEY
-from ledger.csvw import TYPE as DESCRIPTION_TYPE
-from ledger.csvw import describe
+from ledger.csvw import DESCRIPTION_TYPE, describe
 from ledger.errors import BadEvent, Damaged, LedgerError, ManifestLost, NotFound, Refused, Unknown
+from ledger.journal import list_segments
+from ledger.keys import DESCRIPTION_KEY, ROOT_COPIES, ROOT_KEY, root_copies_of, segment_key, version_of_copy
 from ledger.ledger import Ledger
-from ledger.manifest import REBUILT, ROOT_KEY, Root, decode_root, encode_root
+from ledger.manifest import REBUILT, Root, decode_root, encode_root
 from ledger.objects import PAGE_TYPE
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.slices import merge_slice, next_slice
 from operations.live.keep_alive import make_sure
 from operations.live.late_events import is_recent, late_changes
-from operations.rebuild.plan import Told, heeded
+from operations.rebuild.plan import Told, heeded, read_events
 from operations.rebuild.statements import changes_told
 
 PATIENCE_SECONDS = 600.0
@@ -163,7 +162,7 @@ def catch_up(
     names = _named(ledger, rebuilt.version + 1, live.version, done._attempts)
     if names is None:
         report("listing the journal again")
-        keys: Iterable[str] = _only_second(listed(), (one.key for one in journal_reader.segments(ledger.store)))
+        keys: Iterable[str] = _only_second(listed(), (one.key for one in list_segments(ledger.store)))
     else:
         keys = names
     rebuilt, count = merge_segments(ledger, rebuilt, keys, until)
@@ -178,7 +177,7 @@ def _named(ledger: Ledger, first: int, last: int, own: set[str]) -> list[str] | 
     """
 
     def copies(version: int) -> list[Root]:
-        keys = [listed.key for listed in ledger.store.list(f"roots/{version}-")]
+        keys = [listed.key for listed in ledger.store.list(root_copies_of(version))]
         found = [decode_root(stored.body) for key in keys if (stored := ledger.store.get(key)) is not None]
         return [root for root in found if root.commit_id not in own]
 
@@ -189,7 +188,7 @@ def _named(ledger: Ledger, first: int, last: int, own: set[str]) -> list[str] | 
         for found in ledger.store.map(copies, range(first, last + 1)):
             if not found or any(root.segments == REBUILT for root in found):
                 return None
-            names.update((f"journal/{name}.jsonl.gz", None) for root in found for name in root.segments)
+            names.update((segment_key(name), None) for root in found for name in root.segments)
     except (NotFound, Damaged):
         return None
     return list(names)
@@ -223,16 +222,14 @@ def merge_segments(ledger: Ledger, rebuilt: Root, keys: Iterable[str], until: st
 
 def _merge(ledger: Ledger, rebuilt: Root, keys: list[str], until: str) -> Root:
     told = Told(newest_event=rebuilt.checkpoint.newest_event, streams=dict(rebuilt.checkpoint.streams))
-    bodies = ledger.store.map(lambda key: journal_reader.segment_body(ledger.store, key), keys)
-    lines = (line for key, body in zip(keys, bodies, strict=True) for line in journal_reader.lines_of(key, body))
-    records = [record for record in map(journal_reader.load_record, lines) if heeded(record, until, told)]
-    late = [record for record in records if not is_recent(event_time(record), told.newest_event)]
+    events = [event for event in read_events(ledger.store, keys) if heeded(event, until, told)]
+    late = [event for event in events if not is_recent(event.time, told.newest_event)]
     encoder = RowEncoder(rebuilt.columns)
     changes = late_changes(ledger, late, rebuilt.columns) if late else []
-    for record in records:
+    for event in events:
         with suppress(BadEvent):
-            if is_recent(event_time(record), told.newest_event):
-                changes += changes_told(record, encoder)
+            if is_recent(event.time, told.newest_event):
+                changes += changes_told(event, encoder)
     checkpoint = replace(rebuilt.checkpoint, newest_event=told.newest_event, streams=told.streams)
     todo = fold(changes)
     while todo:
@@ -267,8 +264,8 @@ def _candidate(ledger: Ledger, rebuilt: Root, live: Root | None, until: str) -> 
 
 def next_version(ledger: Ledger) -> int:
     """Give a version above that of every root that ever was."""
-    versions = (listed.key.removeprefix("roots/").partition("-")[0] for listed in ledger.store.list("roots/"))
-    return 1 + max((int(version) for version in versions if version.isdigit()), default=0)
+    versions = (version_of_copy(listed.key) for listed in ledger.store.list(ROOT_COPIES))
+    return 1 + max((version for version in versions if version is not None), default=0)
 
 
 def write_description(ledger: Ledger, root: Root) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ledger.errors import NotFound, Refused
+from ledger.keys import PAGE_FILES, PAGE_INDEX_KEY
 from ledger.manifest import sha256
 from ledger.store import Store
 
@@ -23,7 +24,7 @@ def page_files() -> Iterator[tuple[str, Path]]:
     for path in sorted(FOLDER.rglob("*")):
         if path.suffix in TYPES:
             name = path.relative_to(FOLDER).as_posix()
-            yield (name if name == "index.html" else f"page/{name}"), path
+            yield (name if name == PAGE_INDEX_KEY else PAGE_FILES + name), path
 
 
 def page_hash() -> str:

@@ -9,13 +9,13 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ledger.errors import LedgerError, NotFound
+from ledger.keys import CSV_KEY, DESCRIPTION_KEY, PAGE_CONFIG_KEY, PAGE_INDEX_KEY, PAGES, ROOT_KEY, SHARDS
 from ledger.store import Store, Stored
 from operations.page.files import TYPES, page_files
 
 # What the page reads of the export bucket; no other key is served.
-_SINGLE = {"manifest.json", "image-data.csv", "image-data.csv-metadata.json"}
-_FOLDERS = ("manifest/", "shards/")
-_CONFIG = "page/config.json"
+_SINGLE = {ROOT_KEY, CSV_KEY, DESCRIPTION_KEY}
+_FOLDERS = (PAGES, SHARDS)
 _PHOTO = "photo/"
 _OWN_NAMES = ("127.0.0.1", "localhost")
 
@@ -69,7 +69,7 @@ class _Answers:
         if path in self._files:
             file = self._files[path]
             return file.read_bytes(), TYPES[file.suffix], {"Cache-Control": "no-cache"}
-        if path == _CONFIG:
+        if path == PAGE_CONFIG_KEY:
             link = "photo/{bucket}/{key}" if self._photos else ""
             return json.dumps({"photos": link}).encode(), TYPES[".json"], {"Cache-Control": "no-cache"}
         if path in _SINGLE:
@@ -93,7 +93,7 @@ class _Handler(BaseHTTPRequestHandler):
         if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in _OWN_NAMES:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)  # a stranger's name for this machine (DNS rebinding)
             return
-        path = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
+        path = unquote(urlsplit(self.path).path).lstrip("/") or PAGE_INDEX_KEY
         try:
             body, kind, headers = self.find(path)
         except NotFound:

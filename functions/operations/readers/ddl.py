@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 from ledger.columns import COLUMNS
-from ledger.manifest import CSV_KEY
+from ledger.keys import CSV_KEY
 
 _KNOWN = {column.name: column for column in COLUMNS}
 _TEXT_BYTES = 65535  # Redshift's longest VARCHAR

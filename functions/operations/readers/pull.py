@@ -16,11 +16,11 @@ from typing import BinaryIO
 
 import orjson
 
-from ledger.csvw import KEY as DESCRIPTION_KEY
 from ledger.csvw import describe
 from ledger.errors import Damaged, LedgerError
+from ledger.keys import CSV_KEY, DESCRIPTION_KEY, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, Entry, Root, decode_page, encode_page
+from ledger.manifest import Entry, Root, decode_page, encode_page
 from ledger.objects import Objects
 from ledger.row import header
 from operations.replay.local import Progress, silent
@@ -171,7 +171,7 @@ def _write(
             for shard in ahead:
                 body = bodies.get(shard.sha256) or fetched[shard.sha256]
                 if len(body) != shard.bytes:
-                    raise Damaged(f"shards/{shard.sha256}.csv does not have the bytes that its page says")
+                    raise Damaged(f"{shard_key(shard.sha256)} does not have the bytes that its page says")
                 file.write(body)
                 rows += shard.rows
             done.shards += len(fetch)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from ledger.errors import NotFound
-from ledger.manifest import page_key, shard_key
+from ledger.keys import page_key, shard_key
 from ledger.objects import PAGE_TYPE, SHARD_TYPE, Objects
 from ledger.store import Store, Stored
 from operations.rebuild.scratch import Scratch

@@ -1,16 +1,16 @@
 """The plan of a rebuild: which segments there are, in chunks, and how the keys are cut into ranges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Literal
 
 import orjson
 
-from ledger import journal_reader
-from ledger.change import event_time, sequence_number, stream_of
 from ledger.checkpoint import raise_highest
 from ledger.errors import BadEvent
+from ledger.event import Event, read_event
+from ledger.journal import list_segments, load_record, read_segments
 from ledger.manifest import Targets
 from ledger.row import item_key
 from ledger.store import Listed, Store
@@ -21,7 +21,6 @@ from operations.rebuild.scratch import Scratch
 CHUNK_BYTES = 4 << 20
 RANGE_BYTES = 2 << 20
 MOST_RANGES = 1000
-READ_AHEAD = 8  # segments fetched at a time
 _SAMPLED_SEGMENTS = 64
 _SAMPLED_EVERY = 16
 # A batch holds what one stream shard kept, 24 h at most; so whatever is filed this many days later came later.
@@ -111,7 +110,7 @@ def make_plan(
     chunks = count = size = 0
     chunk: list[str] = []
     chunk_size = 0
-    for listed in journal_reader.segments(store, last=last):
+    for listed in list_segments(store, last=last):
         chunk.append(listed.key)
         chunk_size += listed.size
         sample.add(listed)
@@ -147,32 +146,28 @@ def load_plan(scratch: Scratch) -> Plan | None:
     return Plan(**content)
 
 
-def heeded(record: Any, until: str, told: Told) -> bool:
-    """Count a record; say whether it is to be heeded."""
+def heeded(event: Event, until: str, told: Told) -> bool:
+    """Count an event; say whether it is to be heeded."""
     told.events += 1
-    time = event_time(record)
-    if until and time > until:
+    if until and event.time > until:
         told.later += 1
         return False
-    if time > told.newest_event:
-        told.newest_event = time
-    raise_highest(told.streams, stream_of(record), sequence_number(record))
+    if event.time > told.newest_event:
+        told.newest_event = event.time
+    raise_highest(told.streams, event.stream, event.sequence_number)
     return True
 
 
-def records(store: Store, keys: list[str], *, every: int = 1) -> Iterator[Any]:
-    """Read the records of segments, in order; all, or from each segment every so many.
+def read_events(store: Store, keys: Iterable[str], *, every: int = 1) -> Iterator[Event]:
+    """Read the events of segments, in order; all, or from each segment every so many.
 
     Raises:
         Damaged: a segment is not readable.
         Unavailable: the store did not answer.
     """
-    for start in range(0, len(keys), READ_AHEAD):
-        ahead = keys[start : start + READ_AHEAD]
-        bodies = store.map(lambda key: journal_reader.segment_body(store, key), ahead)
-        for key, body in zip(ahead, bodies, strict=True):
-            for line in journal_reader.lines_of(key, body)[::every]:
-                yield journal_reader.load_record(line)
+    for key, lines in read_segments(store, keys):
+        for line in lines[::every]:
+            yield read_event(load_record(key, line))
 
 
 class _Sample:
@@ -194,8 +189,8 @@ class _Sample:
     def keys(self, store: Store) -> list[bytes]:
         """Read the keys of the sampled segments' items, in order."""
         keys = []
-        for record in records(store, self._kept, every=_SAMPLED_EVERY):
-            images = record.get("dynamodb", {}) if isinstance(record, dict) else {}
+        for event in read_events(store, self._kept, every=_SAMPLED_EVERY):
+            images = event.record.get("dynamodb", {}) if isinstance(event.record, dict) else {}
             try:
                 keys.append(item_key(images.get("NewImage") or images.get("OldImage") or {}))
             except (BadEvent, AttributeError):

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.change import Change, Event, changes_of, event_time, sequence_number, stream_of
+from ledger.change import Change, changes_of
 from ledger.errors import BadEvent
+from ledger.event import Event
 from ledger.row import RowEncoder, item_key, item_revision, key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 
@@ -46,36 +47,35 @@ class Statement(NamedTuple):
     is_put: bool
 
 
-def changes_told(record: Event, encoder: RowEncoder) -> list[Change]:
+def changes_told(event: Event, encoder: RowEncoder) -> list[Change]:
     """Say what one journaled record means: a stream record, or a record of a backfill.
 
     Raises:
         BadEvent: it cannot become a change; the exporter has put it into quarantine.
     """
-    if record.get("eventName") != BACKFILL:
-        return changes_of(record, encoder)
+    if event.record.get("eventName") != BACKFILL:
+        return changes_of(event, encoder)
     try:
-        told = record["dynamodb"]
+        told = event.record["dynamodb"]
         if (item := told.get("NewImage")) is not None:
             replaces = (told["Replaces"].encode(),) if "Replaces" in told else ()
             return [Change(item_key(item), item_revision(item), encoder.line(item), replaces=replaces)]
-        if not (time := event_time(record)):
+        if not event.time:
             raise BadEvent("a removal by a backfill has no time")
-        return [Change(told["Lacking"].encode(), int(told["Revision"]), None, time.encode())]
+        return [Change(told["Lacking"].encode(), int(told["Revision"]), None, event.time.encode())]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadEvent(f"not a record of a backfill: {type(error).__name__}") from error
 
 
-def tell(record: Event, encoder: RowEncoder) -> list[bytes]:
+def tell(event: Event, encoder: RowEncoder) -> list[bytes]:
     """Write what one journaled record says as statement lines; raises as `changes_told` does."""
-    number = sequence_number(record)
     meta = b"%b %b %b\n" % (
-        event_time(record).encode(),
-        number.encode() if number.isascii() and number.isdigit() else b"0",
-        stream_of(record).translate(_UNSAFE).encode("utf-8", "replace"),
+        event.time.encode(),
+        event.sequence_number.encode() if event.has_number else b"0",
+        event.stream.translate(_UNSAFE).encode("utf-8", "replace"),
     )
     lines = []
-    for change in changes_told(record, encoder):
+    for change in changes_told(event, encoder):
         if change.line is None:
             lines.append(b"%b\0%b%b" % (change.removal_line[:-1], _REMOVAL, meta))
         else:

@@ -23,7 +23,7 @@ from ledger.row import RowEncoder, key_of
 from ledger.slices import oldest_kept
 from ledger.store import Store
 from operations.rebuild.destination import BucketObjects, ObjectWriter, ScratchObjects, Sink
-from operations.rebuild.plan import Plan, Told, heeded, records
+from operations.rebuild.plan import Plan, Told, heeded, read_events
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.sorted_runs import merge_runs, read_run, write_run
 from operations.rebuild.statements import fate, groups, settle, tell
@@ -46,10 +46,10 @@ def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> Told:
     told = Told()
     spill = _Spill(scratch, plan.boundaries, number)
     encoder = RowEncoder(plan.columns)
-    for record in records(store, listed.decode().split("\n")):
-        if heeded(record, plan.until, told):
+    for event in read_events(store, listed.decode().split("\n")):
+        if heeded(event, plan.until, told):
             try:
-                spill.add(tell(record, encoder))
+                spill.add(tell(event, encoder))
             except BadEvent:
                 told.quarantined += 1
     spill.flush()

@@ -18,6 +18,7 @@ import orjson
 from aws_lambda_powertools import Logger
 
 from ledger.columns import NAMES
+from ledger.keys import REPLAYS
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.store import S3Store
@@ -27,8 +28,6 @@ from operations.rebuild.plan import Plan, Told, load_plan, make_plan
 from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.steps import assemble, map_chunk, reduce_range
 from operations.replay.local import listed_segments
-
-PREFIX = "replay/"
 
 logger = Logger()
 
@@ -83,7 +82,7 @@ def _child(ledger: Ledger, step: str, item: dict[str, Any]) -> int:
 
 def _plan(ledger: Ledger, run: str, wishes: dict[str, Any]) -> dict[str, Any]:
     """Make the plan of an execution anew, also if it is tried again."""
-    prefix = f"{PREFIX}{run}/"
+    prefix = f"{REPLAYS}{run}/"
     scratch = StoreScratch(ledger.store, prefix)
     scratch.clear()
     live, _ = live_root(ledger)

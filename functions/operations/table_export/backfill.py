@@ -33,9 +33,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from ledger.change import Change, Event
+from ledger.change import Change
 from ledger.commit import commit_batch
 from ledger.errors import LedgerError
+from ledger.event import Event, read_event
 from ledger.journal import Segment, pack
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
@@ -236,12 +237,12 @@ class _ExportBatch:
         if columns == self._columns:
             return [proposal.change for proposal in self._proposals]
         encoder = RowEncoder(columns)
-        return [change for proposal in self._proposals for change in changes_told(proposal.record, encoder)]
+        return [change for proposal in self._proposals for change in changes_told(read_event(proposal.record), encoder)]
 
     def events_of(self, todo: Sequence[Change]) -> list[Event]:
         """Name the records of these changes."""
         keys = {change.key for change in todo}
-        return [proposal.record for proposal in self._proposals if proposal.change.key in keys]
+        return [read_event(proposal.record) for proposal in self._proposals if proposal.change.key in keys]
 
 
 def _close_gaps(ledger: Ledger, export: Export) -> int:

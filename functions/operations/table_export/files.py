@@ -14,7 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from ledger.errors import Damaged, NotFound
-from ledger.journal_reader import lines_of, load_record
+from ledger.journal import load_record, unpack
 from ledger.store import Store
 
 Kind = Literal["full", "incremental"]
@@ -101,11 +101,11 @@ def read_file(store: Store, file: DataFile) -> Iterator[dict[str, Any]]:
     body = _body(store, file.key)
     if base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode() != file.md5:
         raise Damaged(f"{file.key} does not have the MD5 that the export's list says")
-    lines = lines_of(file.key, body)
+    lines = unpack(file.key, body)
     if len(lines) != file.items:
         raise Damaged(f"{file.key} has {len(lines):,} records, the export's list says {file.items:,}")
     for line in lines:
-        record = load_record(line)
+        record = load_record(file.key, line)
         if not isinstance(record, dict):
             raise Damaged(f"{file.key} has a line that is no record")
         yield record

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import Any
 
 from ledger.errors import LedgerError
+from ledger.keys import TABLE_EXPORTS
 from operations.replay.local import Progress
 
-PREFIX = "table-exports"
 # The progress of an export is not told; the bar shows that time passes and how much is usual.
 _USUAL_SECONDS = 600
 _LOOK_SECONDS = 10.0
@@ -36,7 +36,7 @@ def start_export(dynamodb: Any, table: str, bucket: str, window: tuple[datetime,
             },
         }
     answer = dynamodb.export_table_to_point_in_time(
-        TableArn=arn, S3Bucket=bucket, S3Prefix=PREFIX, ExportFormat="DYNAMODB_JSON", **more
+        TableArn=arn, S3Bucket=bucket, S3Prefix=TABLE_EXPORTS.rstrip("/"), ExportFormat="DYNAMODB_JSON", **more
     )
     return str(answer["ExportDescription"]["ExportArn"])
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from ledger.keys import ROOT_COPIES
 from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root
 from ledger.store import Store
@@ -86,7 +87,7 @@ def give_back(ledger: Ledger, taken: Taken) -> None:
 
 def root_before(ledger: Ledger, time: datetime) -> Root | None:
     """Find the copy of the newest root that is surely older than a time; copies are kept for a day or more."""
-    copies = [listed for listed in ledger.store.list("roots/") if listed.modified < time - _BEFORE]
+    copies = [listed for listed in ledger.store.list(ROOT_COPIES) if listed.modified < time - _BEFORE]
     if not copies:
         return None
     stored = ledger.store.get(max(copies, key=lambda listed: listed.modified).key)

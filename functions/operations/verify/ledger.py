@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ledger.errors import Damaged, NotFound, Refused
+from ledger.keys import CSV_KEY, page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, Entry, Root, page_key, shard_key, starts_page, starts_shard
+from ledger.manifest import Entry, Root, starts_page, starts_shard
 from ledger.objects import Objects
 from ledger.row import header, key_of
 from ledger.store import Stored

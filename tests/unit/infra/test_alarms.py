@@ -14,7 +14,8 @@ from csv_exporter import handler as exporter
 from image_processor import handler as processor
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Unavailable
-from ledger.manifest import ROOT_KEY, encode_root
+from ledger.keys import ROOT_KEY
+from ledger.manifest import encode_root
 from tests.support.alarm_model import Alarm, Metrics, evaluate
 from tests.support.bucket_world import PHOTOS, World, sqs_message
 from tests.support.bucket_world import Context as ProcessorContext

@@ -13,11 +13,10 @@ from ledger import layout
 from ledger import publish as publishing
 from ledger.commit import commit
 from ledger.errors import Unavailable
-from ledger.journal import segment_of
+from ledger.keys import CSV_KEY, pending_key
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY
 from ledger.publish import CLAIM_SECONDS, HAND_OVER_SECONDS, publish
-from tests.support.factories import START, insert, item, leave_waiting, make_ledger, model_csv
+from tests.support.factories import START, insert, item, leave_waiting, make_ledger, model_csv, segment_with
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, first, refuse
 
@@ -232,7 +231,7 @@ def test_a_publisher_relies_on_nobody_who_may_not_come(
         rival = exporter_of(store, clock, 7)
         if case == "held":
             commit(rival, [insert(3000)])
-            store.put_new(segment_of([insert(3000)]).pending_key, b"not deleted yet", "text/plain")
+            store.put_new(pending_key(segment_with([insert(3000)]).name), b"not deleted yet", "text/plain")
         else:
             commit(rival, [insert(3000)], comes_again=False)
             leave_waiting(exporter_of(store, clock, 8), [insert(4000)])

@@ -3,7 +3,8 @@
 import orjson
 
 from ledger.columns import COLUMNS, NAMES
-from ledger.csvw import KEY, describe
+from ledger.csvw import describe
+from ledger.keys import DESCRIPTION_KEY
 
 DESCRIPTION = orjson.loads(describe(NAMES))
 DESCRIBED = {column["name"]: column for column in DESCRIPTION["tableSchema"]["columns"]}
@@ -11,7 +12,7 @@ DESCRIBED = {column["name"]: column for column in DESCRIPTION["tableSchema"]["co
 
 def test_it_describes_the_csv_beside_it() -> None:
     """The CSVW way to find it: the CSV's name with `-metadata.json`, naming the CSV by `url`."""
-    assert KEY == "image-data.csv-metadata.json"
+    assert DESCRIPTION_KEY == "image-data.csv-metadata.json"
     assert DESCRIPTION["@context"] == "http://www.w3.org/ns/csvw"
     assert DESCRIPTION["url"] == "image-data.csv"
     assert DESCRIPTION["tableSchema"]["primaryKey"] == ["ingested_at", "etag"]

@@ -9,8 +9,10 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged
-from ledger.journal import quarantine, read_segment, segment_of, write_segment
-from tests.support.factories import event, insert, item, modify, remove
+from ledger.event import read_event
+from ledger.journal import quarantine, write_segment
+from tests.support.factories import event, insert, item, modify, remove, segment_with
+from tests.support.reader import read_segment
 
 BATCH = [insert(1, sequence=100), modify(1, 2, sequence=9_000_000_000_000_000_000_000), remove(1, 2, sequence=102)]
 
@@ -18,7 +20,7 @@ BATCH = [insert(1, sequence=100), modify(1, 2, sequence=9_000_000_000_000_000_00
 def test_a_segment_holds_the_records_as_received(store: MemoryStore) -> None:
     """One record a line, gzipped, in the order of the batch; X4: also what caused a removal."""
     by_service = remove(3) | {"userIdentity": {"type": "Service", "principalId": "dynamodb.amazonaws.com"}}
-    segment = segment_of([*BATCH, by_service])
+    segment = segment_with([*BATCH, by_service])
     assert write_segment(store, segment)
     assert read_segment(store, segment.name) == [*BATCH, by_service]
     lines = gzip.decompress(store.objects[segment.key][0].body).splitlines()
@@ -28,7 +30,7 @@ def test_a_segment_holds_the_records_as_received(store: MemoryStore) -> None:
 
 def test_a_segments_name_says_when_which_and_what() -> None:
     """`date=/hour=/first-last-digest`: to be read in time order, and found by sequence number."""
-    segment = segment_of(BATCH)
+    segment = segment_with(BATCH)
     digest = segment.name.rpartition("-")[2]
     assert segment.name == f"date=2026-11-25/hour=08/100-102-{digest}"
     assert len(digest) == 20
@@ -37,17 +39,17 @@ def test_a_segments_name_says_when_which_and_what() -> None:
 
 def test_a_batch_delivered_twice_is_one_segment(store: MemoryStore) -> None:
     """X1: the name comes from the content, the bytes too; a shorter cut is another segment."""
-    assert write_segment(store, segment_of(BATCH))
+    assert write_segment(store, segment_with(BATCH))
     before = dict(store.objects)
-    assert not write_segment(store, segment_of(json.loads(json.dumps(BATCH))))
+    assert not write_segment(store, segment_with(json.loads(json.dumps(BATCH))))
     assert store.objects == before
-    assert segment_of(BATCH[:2]).name != segment_of(BATCH).name
+    assert segment_with(BATCH[:2]).name != segment_with(BATCH).name
 
 
 def test_a_record_without_a_time_takes_that_of_its_batch() -> None:
     timeless: dict[str, Any] = {"eventName": "INSERT"}
-    assert segment_of([timeless, BATCH[0]]).name.startswith("date=2026-11-25/hour=08/none-100-")
-    assert segment_of([timeless]).name.startswith("date=1970-01-01/hour=00/none-none-")
+    assert segment_with([timeless, BATCH[0]]).name.startswith("date=2026-11-25/hour=08/none-100-")
+    assert segment_with([timeless]).name.startswith("date=1970-01-01/hour=00/none-none-")
 
 
 @pytest.mark.parametrize("number", ["../../x", "1/2", "", "٣", "1" * 41, "12a"])
@@ -55,7 +57,7 @@ def test_a_sequence_number_cannot_leave_its_folder(number: str) -> None:
     """Only digits of a sane length go into a key; a hostile record's number may be anything."""
     one = insert(1)
     one["dynamodb"]["SequenceNumber"] = number
-    assert segment_of([one]).name.startswith("date=2026-11-25/hour=08/none-none-")
+    assert segment_with([one]).name.startswith("date=2026-11-25/hour=08/none-none-")
 
 
 @pytest.mark.parametrize(
@@ -70,14 +72,14 @@ def test_a_sequence_number_cannot_leave_its_folder(number: str) -> None:
 )
 def test_a_record_that_no_json_of_dynamodb_holds_is_journaled_all_the_same(strange: Any, store: MemoryStore) -> None:
     """Lone surrogates, integers beyond 64 bits, no record at all: a replay reads what came."""
-    segment = segment_of([strange, BATCH[0]])
+    segment = segment_with([strange, BATCH[0]])
     write_segment(store, segment)
     assert read_segment(store, segment.name) == [strange, BATCH[0]]
 
 
 def test_a_segment_that_is_missing_or_torn_is_damaged_and_named(store: MemoryStore) -> None:
-    segment = segment_of(BATCH)
-    with pytest.raises(Damaged, match="missing"):
+    segment = segment_with(BATCH)
+    with pytest.raises(Damaged, match="gone"):
         read_segment(store, segment.name)
     whole = segment.body
     flipped = bytearray(whole)
@@ -93,15 +95,15 @@ def test_a_segment_that_is_missing_or_torn_is_damaged_and_named(store: MemorySto
 def test_quarantine_keeps_the_event_whole_with_its_reason(store: MemoryStore) -> None:
     """Under the day and number of the event, once however often it comes."""
     poison = event("INSERT", item(1, make={"N": "1"}), sequence=101)
-    key = quarantine(store, poison, 'make is "bad"')
+    key = quarantine(store, read_event(poison), 'make is "bad"')
     assert key.startswith("quarantine/date=2026-11-25/101-")
     assert orjson.loads(store.objects[key][0].body) == {"reason": 'make is "bad"', "event": poison}
-    assert quarantine(store, poison, 'make is "bad"') == key
+    assert quarantine(store, read_event(poison), 'make is "bad"') == key
     assert len(store.objects) == 1
 
 
 def test_quarantine_takes_records_of_any_shape(store: MemoryStore) -> None:
-    keys = {quarantine(store, poison, "no record") for poison in (None, [], {"dynamodb": 1}, "\ud800")}
+    keys = {quarantine(store, read_event(poison), "no record") for poison in (None, [], {"dynamodb": 1}, "\ud800")}
     assert len(keys) == 4
     assert all(key.startswith("quarantine/date=1970-01-01/none-") for key in keys)
     assert [json.loads(stored.body)["event"] for stored, _ in store.objects.values()] == [

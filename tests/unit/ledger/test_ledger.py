@@ -8,8 +8,9 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged, ManifestLost, NewerFormat, NotFound, Refused, Unavailable, Unknown
+from ledger.keys import ROOT_KEY
 from ledger.ledger import no_limit
-from ledger.manifest import ROOT_KEY, Root, Targets
+from ledger.manifest import Root, Targets
 from tests.support.factories import START, insert, make_ledger
 from tests.support.reader import read_root
 from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse

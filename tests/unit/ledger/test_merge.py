@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.manifest import Root, Targets, decode_page, page_key, shard_key, starts_page, starts_shard
+from ledger.keys import page_key, shard_key
+from ledger.manifest import Root, Targets, decode_page, starts_page, starts_shard
 from ledger.publish import publish
 from ledger.row import key_of
 from tests.support.factories import Item, event, item, make_ledger, model_csv

@@ -6,7 +6,8 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged, Unavailable
-from ledger.manifest import Entry, encode_page, page_key, sha256, shard_key
+from ledger.keys import page_key, shard_key
+from ledger.manifest import Entry, encode_page, sha256
 from ledger.objects import Objects
 from tests.support.store_calls import WatchedStore, refuse
 

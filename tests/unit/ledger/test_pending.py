@@ -12,6 +12,7 @@ from ledger import pending
 from ledger.change import Change, changes_of, fold
 from ledger.columns import NAMES
 from ledger.errors import Damaged, Unavailable
+from ledger.event import read_event
 from ledger.manifest import Gap
 from ledger.pending import Taken, Waiting, decode, encode, list_waiting
 from ledger.row import RowEncoder, item_key
@@ -54,7 +55,7 @@ def test_gaps_wait_with_their_segment() -> None:
 
 def _some() -> Waiting:
     events = [insert(1), modify(2, 2), remove(3)]
-    return Waiting("some", NAMES, fold(change for one in events for change in changes_of(one, ENCODER)))
+    return Waiting("some", NAMES, fold(change for one in events for change in changes_of(read_event(one), ENCODER)))
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from ledger import layout
 from ledger import publish as publishing
 from ledger.commit import commit
 from ledger.errors import Damaged, OutOfTime, Refused, Unavailable, Unknown
+from ledger.keys import CSV_KEY
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, encode_root
+from ledger.manifest import encode_root
 from ledger.publish import Published, publish
 from tests.support.factories import insert, item, make_ledger, model_csv, modify, remove
 from tests.support.reader import read_csv, read_root, read_rows

@@ -13,7 +13,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
-from ledger.csvw import KEY as DESCRIPTION_KEY
+from ledger.keys import DESCRIPTION_KEY
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from ledger.row import unguard

@@ -9,16 +9,17 @@ import pytest
 
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
-from ledger import commit as committing
 from ledger import layout, slices
 from ledger import publish as publishing
+from ledger.batch import StreamBatch
 from ledger.commit import commit
 from ledger.errors import Refused
+from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
-from ledger.manifest import CSV_KEY, ROOT_KEY, Root
+from ledger.manifest import Root
 from ledger.pending import Waiting, encode
 from ledger.publish import publish
-from tests.support.factories import insert, item, make_ledger, model_csv, modify
+from tests.support.factories import events_of, insert, item, make_ledger, model_csv, modify
 from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import RivalStore, WatchedStore, refuse
 
@@ -152,7 +153,7 @@ def test_a_leader_names_what_it_took_along_only_when_all_of_it_is_merged(
     monkeypatch.setattr(slices, "SLICE_BYTES", 3000)
     monkeypatch.setattr(slices, "SLICES_PER_COMMIT", 1)
     commit(make_ledger(store, 7), [insert(number) for number in range(100)])
-    waiting = committing.StreamBatch([modify(99, 7)], None)
+    waiting = StreamBatch(events_of([modify(99, 7)]), None)
     columns = Root().columns
     store.put_new("pending/waiting", encode(Waiting("waiting", columns, waiting.changes(columns))), "text/plain")
     watched = WatchedStore(store)
@@ -169,7 +170,7 @@ def test_a_leader_names_what_it_took_along_only_when_all_of_it_is_merged(
     assert "pending/waiting" in [listed.key for listed in store.list("pending/")]
 
     watched.on("put_if_match", ROOT_KEY, refuse(Refused("PreconditionFailed")))
-    commit(ours, report.unfinished)
+    commit(ours, [event.record for event in report.unfinished])
     assert "waiting" in read_root(store).merged
     assert item(99, 7)["etag"]["S"].encode() + b",7," in read_rows(store)
     assert not list(store.list("pending/"))

@@ -12,9 +12,9 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
-from ledger.csvw import KEY as DESCRIPTION_KEY
 from ledger.csvw import describe
 from ledger.errors import ManifestLost
+from ledger.keys import DESCRIPTION_KEY
 from ledger.ledger import Ledger
 from operations import bootstrap as bootstrapping
 from operations.bootstrap import bootstrap, handler

@@ -12,7 +12,7 @@ from botocore.response import StreamingBody
 from infra.benchmarks._reader import Read, Reader, Verdict
 from infra.benchmarks.publish import REQUESTS, CsvStore, Measured
 from infra.doubles.memory_store import MemoryStore
-from ledger.manifest import CSV_KEY
+from ledger.keys import CSV_KEY
 
 BODIES = {1: b"one\n", 2: b"one\ntwo\n"}
 EXPECTED = {version: hashlib.sha256(body).hexdigest() for version, body in BODIES.items()}

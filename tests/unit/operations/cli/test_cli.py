@@ -10,7 +10,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Unavailable
-from ledger.journal_reader import dates
+from ledger.journal import dates
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations.cli import deployment as places

@@ -15,9 +15,11 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.csvw import describe
 from ledger.errors import Damaged, Unknown
-from ledger.journal import segment_of, write_segment
+from ledger.event import read_event
+from ledger.journal import write_segment
+from ledger.keys import ROOT_KEY
 from ledger.ledger import Ledger
-from ledger.manifest import ROOT_KEY, Root, Targets, decode_root
+from ledger.manifest import Root, Targets, decode_root
 from ledger.pending import Waiting, encode
 from ledger.publish import publish
 from ledger.row import RowEncoder
@@ -26,7 +28,7 @@ from operations.live.late_events import commit_late
 from operations.live.swap import NotSwapped, Swapped, swap
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Replayed, Wishes, listed_segments, replay
-from tests.support.factories import START, event, insert, item, make_ledger, model_csv, remove
+from tests.support.factories import START, event, events_of, insert, item, make_ledger, model_csv, remove, segment_with
 from tests.support.histories import History, batches, deliver, history
 from tests.support.reader import read_csv, read_root, read_rows
 
@@ -137,9 +139,9 @@ def test_a_segment_taken_along_by_a_leader_is_caught_up_with(store: MemoryStore,
     commit(ledger, [insert(1)])
     rebuilt = _rebuild(ledger, tmp_path)
     root, _ = ledger.load_root()
-    segment = segment_of([insert(2)])
+    segment = segment_with([insert(2)])
     write_segment(store, segment)
-    waiting = Waiting(segment.name, root.columns, changes_of(insert(2), RowEncoder(root.columns)))
+    waiting = Waiting(segment.name, root.columns, changes_of(read_event(insert(2)), RowEncoder(root.columns)))
     store.put_new(waiting.key, encode(waiting), "text/plain")
     racing = _Interleaved()
     racing.objects = store.objects
@@ -158,7 +160,7 @@ def test_a_redrive_of_an_old_batch_brings_nothing_back_by_way_of_the_swap(store:
     commit(ledger, [event("INSERT", item(2), sequence=6, seconds=80 * 3600)])
     rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
     late = [event("INSERT", item(1, 2), sequence=3, seconds=-60), event("INSERT", item(4), sequence=4, seconds=-60)]
-    commit_late(make_ledger(store, 2), late)
+    commit_late(make_ledger(store, 2), events_of(late))
     commit(ledger, [event("INSERT", item(3), sequence=7, seconds=80 * 3600)])
     assert read_rows(store) == model_csv([item(2), item(3), item(4)])
     done = _swap(make_ledger(store, 3), rebuilt)

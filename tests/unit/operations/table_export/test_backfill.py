@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
-from ledger.change import Event
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Damaged
+from ledger.event import Record
 from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
 from operations.live.swap import swap
@@ -83,7 +83,7 @@ def test_after_lost_events_the_tree_is_the_table_again(seed: int, store: MemoryS
     made = history(seed, 400, seconds=20, foreign=0.3)
     chance = random.Random(seed)
     ledger = make_ledger(store, seed)
-    kept: list[Event] = []
+    kept: list[Record] = []
     lost = range(150, 280)
     for number, one in enumerate(made.events):
         if number not in lost:

@@ -8,14 +8,15 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.journal import segment_of, write_segment
+from ledger.journal import write_segment
+from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import Targets, decode_page, encode_page, encode_root, page_key, sha256, shard_key
+from ledger.manifest import Targets, decode_page, encode_page, encode_root, sha256
 from ledger.publish import publish
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.tree_reader import both_sides, cells, differences
 from operations.verify.ledger import Findings, check_csv, check_tree, compare_with_journal
-from tests.support.factories import event, insert, item, make_ledger
+from tests.support.factories import event, insert, item, make_ledger, segment_with
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root
 
@@ -157,7 +158,7 @@ def test_a_segment_that_was_journaled_and_never_merged_differs_from_the_tree(
     filled: Ledger, store: MemoryStore, tmp_path: Path
 ) -> None:
     """An exporter that died, or a batch that Lambda gave up on: the journal has more than the tree."""
-    write_segment(store, segment_of([event("INSERT", item(10**6, title={"S": "lost"}))]))
+    write_segment(store, segment_with([event("INSERT", item(10**6, title={"S": "lost"}))]))
     found = compare_with_journal(filled, FolderScratch(tmp_path / "scratch"))
     assert [both_sides(read_root(store).columns, one, *found.sides)["tree"] for one in found.differences] == [None]
     assert found.differences[0].right is not None
@@ -167,7 +168,7 @@ def test_a_segment_that_was_journaled_and_never_merged_differs_from_the_tree(
 
 def test_events_on_their_way_are_no_difference(filled: Ledger, store: MemoryStore, tmp_path: Path) -> None:
     """What is journaled but not merged when it is first looked at, and merged some seconds later, is not told."""
-    write_segment(store, segment_of([insert(10**6)]))
+    write_segment(store, segment_with([insert(10**6)]))
     exporter = make_ledger(store, 2)
     operator = replace(make_ledger(store, 3), sleep=lambda seconds: commit(exporter, [insert(10**6)]) and None)
     notes: list[str] = []

@@ -1,0 +1,86 @@
+"""Every key and prefix of the export bucket: no other module spells one (`functions/README.md` tells what they hold).
+
+Roles, lifecycle rules and the page's policy name the same prefixes in `template.yaml`; a test compares them.
+"""
+
+import re
+
+ROOT_KEY = "manifest.json"
+CSV_KEY = "image-data.csv"
+DESCRIPTION_KEY = f"{CSV_KEY}-metadata.json"
+COLLECTING_KEY = "collecting.json"
+PAGE_INDEX_KEY = "index.html"
+PAGE_CONFIG_KEY = "page/config.json"
+
+ROOT_COPIES = "roots/"
+PAGES = "manifest/"
+SHARDS = "shards/"
+JOURNAL = "journal/"
+PENDING = "pending/"
+LEADING = "leading/"
+PUBLISHING = "publishing/"
+QUARANTINE = "quarantine/"
+SNAPSHOTS = "snapshots/"
+FAILED_BATCHES = "aws/lambda/"  # Lambda chooses what follows: mapping, shard, date
+REPLAYS = "replay/"
+TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
+PAGE_FILES = "page/"
+
+_ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")
+_SEGMENT_SUFFIX = ".jsonl.gz"
+
+
+def shard_key(digest: str) -> str:
+    """Give the key of a shard."""
+    return f"{SHARDS}{digest}.csv"
+
+
+def page_key(digest: str) -> str:
+    """Give the key of a page."""
+    return f"{PAGES}{digest}.json"
+
+
+def root_copy_key(name: str) -> str:
+    """Give the key of a root's immutable copy, by the root's name `<version>-<commit_id>`."""
+    return f"{ROOT_COPIES}{name}.json"
+
+
+def root_copies_of(version: int) -> str:
+    """Give the prefix of the copies of all roots of a version, those of attempts that lost included."""
+    return f"{ROOT_COPIES}{version}-"
+
+
+def version_of_copy(key: str) -> int | None:
+    """Give the version of the root that a copy's key names; None if it is no such key."""
+    match = _ROOT_COPY.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+def segment_key(name: str) -> str:
+    """Give the key of a segment of the journal."""
+    return f"{JOURNAL}{name}{_SEGMENT_SUFFIX}"
+
+
+def pending_key(segment: str) -> str:
+    """Give the key under which a segment's changes wait to be merged."""
+    return f"{PENDING}{segment}"
+
+
+def leading_key(root: str) -> str:
+    """Give the key of the claim to lead on the root of this name."""
+    return f"{LEADING}{root}"
+
+
+def publishing_key(present: str) -> str:
+    """Give the key of the claim to replace the present CSV, named by its root or, failing that, its ETag."""
+    return f"{PUBLISHING}{present}"
+
+
+def snapshot_key(name: str) -> str:
+    """Give the key of a snapshot."""
+    return f"{SNAPSHOTS}{name}.json"
+
+
+def snapshot_name(key: str) -> str:
+    """Give the name of the snapshot with this key."""
+    return key.removeprefix(SNAPSHOTS).removesuffix(".json")
