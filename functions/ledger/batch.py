@@ -7,7 +7,7 @@ from typing import Protocol
 from ledger.change import Change, changes_of, fold
 from ledger.checkpoint import raise_highest
 from ledger.errors import BadEvent
-from ledger.event import Event
+from ledger.event import Event, time_text
 from ledger.journal import Segment, segment_of
 from ledger.manifest import Gap
 from ledger.row import RowEncoder
@@ -90,7 +90,7 @@ def _late(events: Sequence[Event], oldest: str, arrived: float | None) -> tuple[
     """Say what it means that a stream delivered the oldest of these records when it was about to forget it."""
     if arrived is None or not oldest:
         return ()
-    kept_since = datetime.fromtimestamp(arrived - LATE_SECONDS, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    kept_since = time_text(datetime.fromtimestamp(arrived - LATE_SECONDS, UTC))
     if oldest >= kept_since:
         return ()
     first = next(event for event in events if "" < event.time < kept_since)

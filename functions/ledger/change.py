@@ -31,6 +31,21 @@ class Change(NamedTuple):
         return b"%b,%d,%b\n" % (self.key, self.revision, self.removed_at)
 
 
+def removed_at(removal_line: bytes) -> bytes:
+    """Give the time of a removal line."""
+    return removal_line[removal_line.rindex(b",") + 1 : -1]
+
+
+def put_of(line: bytes, replaces: tuple[bytes, ...] = ()) -> Change:
+    """Give the change that puts this row."""
+    return Change(key_of(line), revision_of(line), line, replaces=replaces)
+
+
+def removal_of(removal_line: bytes, replaces: tuple[bytes, ...] = ()) -> Change:
+    """Give the removal that this line remembers."""
+    return Change(key_of(removal_line), revision_of(removal_line), None, removed_at(removal_line), replaces)
+
+
 def changes_of(event: Event, encoder: RowEncoder) -> list[Change]:
     """Say what one stream record means: puts and removals, nearly always one.
 

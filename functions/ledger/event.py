@@ -46,6 +46,11 @@ def read_event(record: Record) -> Event:
     return Event(record, _time(record), _sequence_number(record), _stream(record))
 
 
+def time_text(time: datetime) -> str:
+    """Write a time (UTC) as events have it: ISO 8601 in whole seconds."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def is_number(sequence_number: str) -> bool:
     """Say whether this is a sequence number, not what a foreign sender put in its place."""
     return sequence_number.isascii() and sequence_number.isdigit()
@@ -84,4 +89,4 @@ def _iso(seconds: object) -> bytes:
         raise BadEvent("ApproximateCreationDateTime is not a number")
     if not 0 <= seconds < _YEAR_10000:  # times are compared as text, so their years must have four digits
         raise BadEvent("ApproximateCreationDateTime is out of range")
-    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return time_text(datetime.fromtimestamp(int(seconds), UTC)).encode()

@@ -146,7 +146,7 @@ def unpack(key: str, body: bytes) -> list[bytes]:
     try:
         content: bytes = igzip.decompress(body)  # type: ignore[no-untyped-call]
         return content.splitlines()
-    except (OSError, EOFError, ValueError, IsalError) as error:
+    except (OSError, EOFError, ValueError, IsalError) as error:  # type: ignore[misc]
         raise Damaged(f"{key} is not readable") from error
 
 

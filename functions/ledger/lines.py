@@ -3,7 +3,7 @@
 _NEAR = 4096  # bytes of one or two rows
 
 
-def place(body: bytes, key: bytes, start: int = 0) -> int:
+def offset_of(body: bytes, key: bytes, start: int = 0) -> int:
     """Find where in a shard's lines a key stands or belongs: the offset of the first line that is not before it.
 
     The lines are searched as they lie, by halving, since most of them are never looked at: to split a shard into its

@@ -174,8 +174,8 @@ def _hash(key: bytes) -> int:
     return int.from_bytes(hashlib.sha256(key).digest()[:8], "big")
 
 
-def position(entries: Sequence[Entry], key: bytes) -> int:
-    """Find the entry whose key range holds a key: the last that starts at or before it, or the first of all."""
+def entry_of(entries: Sequence[Entry], key: bytes) -> int:
+    """Find the entry whose key range holds a key, by index: the last that starts at or before it, or the first of all."""
     return max(0, bisect_right(entries, key, key=lambda entry: entry.first) - 1)
 
 

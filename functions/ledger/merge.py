@@ -1,22 +1,20 @@
 """The merge: changes into a tree. Pure: the pages and shards that it needs are named first, then given.
 
 The merge is commutative, associative and idempotent; redelivery, reordering, two exporters and a replay in parallel
-all rest on that. A tree is a sequence of lines in key order, cut into shards, and the sequence of its shards, cut into
-pages; `Pages` cuts either by the same rule: a member starts a new group by its own key alone (and the first of all
-starts one in any case). So a change moves only the cut at its own line: it can split its shard, or join it with the
-one before, which is why `needs` also asks for the neighbour of a shard whose first line is touched.
+all rest on that. A line starts a shard by its own key alone (`tree_writer`), so a change moves only the cut at its own
+line: it can split its shard, or join it with the one before, which is why `touched_pages` and `touched_shards` also
+name the neighbour of an entry whose first line is touched.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ledger.change import Change
-from ledger.lines import count_lines, line_at, place
-from ledger.manifest import Entry, Targets, Tree, encode_page, position, sha256, starts_page, starts_shard
-from ledger.row import key_of, revision_of
-
-Decide = Callable[[Change, bytes | None], bytes | None]
+from ledger.change import Change, removed_at
+from ledger.lines import line_at, offset_of
+from ledger.manifest import Entry, Targets, Tree, entry_of
+from ledger.row import revision_of
+from ledger.tree_writer import Decide, Prune, TreeWriter
 
 
 @dataclass(slots=True)
@@ -43,6 +41,14 @@ class Edited:
     pages: dict[str, bytes] = field(default_factory=dict)
     shards: dict[str, bytes] = field(default_factory=dict)
 
+    def add_page(self, digest: str, body: bytes) -> None:
+        """Take a new page."""
+        self.pages[digest] = body
+
+    def add_shard(self, digest: str, body: bytes) -> None:
+        """Take a new shard."""
+        self.shards[digest] = body
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -67,7 +73,7 @@ def _touched(entries: Sequence[Entry], keys: Sequence[bytes]) -> set[int]:
     touched = set()
     done = 0
     while entries and done < len(keys):
-        index = position(entries, keys[done])
+        index = entry_of(entries, keys[done])
         touched.add(index)
         if index and entries[index].first == keys[done]:
             touched.add(index - 1)  # without its first line, the entry may join the one before
@@ -80,9 +86,9 @@ def find(tree: Tree, loaded: Loaded, keys: Iterable[bytes]) -> dict[bytes, bytes
     """Look up lines by key in a tree whose touched pages and shards are loaded."""
     found: dict[bytes, bytes] = {}
     for key in keys if tree.pages else ():
-        shards = loaded.pages[tree.pages[position(tree.pages, key)].sha256]
-        body = loaded.shards[shards[position(shards, key)].sha256]
-        line = line_at(body, place(body, key), key)
+        shards = loaded.pages[tree.pages[entry_of(tree.pages, key)].sha256]
+        body = loaded.shards[shards[entry_of(shards, key)].sha256]
+        line = line_at(body, offset_of(body, key), key)
         if line is not None:
             found[key] = line
     return found
@@ -152,26 +158,20 @@ def merge_removals(
     return _edit(tree, loaded, changes, decide, targets, forget), counts
 
 
-def removed_at(line: bytes) -> bytes:
-    """Give the time of a removal line."""
-    return line[line.rindex(b",") + 1 : -1]
-
-
 def _edit(
     tree: Tree,
     loaded: Loaded,
     changes: Sequence[Change],
     decide: Decide,
     targets: Targets,
-    prune: Callable[[list[bytes]], list[bytes]] | None = None,
+    prune: Prune | None = None,
 ) -> Edited:
     """Apply changes to a tree: shard by shard, then cut the pages again."""
-    out = Pages(targets)
+    edited = Edited(tree)
+    out = TreeWriter(targets, edited)
     waiting = list(changes)
     if not tree.pages:
-        lines = [line for change in waiting if (line := decide(change, None)) is not None]
-        out.lines(lines, [starts_shard(key_of(line), len(line), targets) for line in lines])
-        return out.close()
+        out.lines(line for change in waiting if (line := decide(change, None)) is not None)
     start = 0
     for number, page in enumerate(tree.pages):
         shards = loaded.pages.get(page.sha256)
@@ -190,138 +190,13 @@ def _edit(
                 out.shard(shard, body)
             else:
                 first_of_all = number == 0 and index == 0
-                out.edited(shard, body, waiting[start:end], decide, prune, first_of_all)
+                out.edit(shard, body, waiting[start:end], decide, prune, first_of_all)
             start = end
-    return out.close()
+    edited.tree = out.close()
+    return edited
 
 
 def _next_first(tree: Tree, number: int, shards: Sequence[Entry], index: int) -> bytes | None:
     if index + 1 < len(shards):
         return shards[index + 1].first
     return tree.pages[number + 1].first if number + 1 < len(tree.pages) else None
-
-
-class Pages:
-    """Writes a tree from left to right: lines into shards, shards into pages.
-
-    What comes in unchanged goes out under its old hash: `_origin` remembers that the open shard's lines are exactly
-    those of a shard that is already stored.
-
-    Args:
-        targets: where the tree is cut.
-        edited: takes the new objects; a rebuild gives one whose dictionaries store them at once.
-    """
-
-    def __init__(self, targets: Targets, edited: Edited | None = None) -> None:
-        self._targets = targets
-        self._edited = edited or Edited(Tree())
-        self._pages: list[Entry] = []
-        self._open: list[bytes] = []  # one or more lines each
-        self._origin: Entry | None = None
-        self._open_shards: list[Entry] = []
-
-    def page(self, page: Entry) -> None:
-        """Pass an untouched page on."""
-        self._close_shard()
-        self._close_page()
-        self._pages.append(page)
-
-    def shard(self, shard: Entry, body: bytes | None = None) -> None:
-        """Pass an unchanged shard on; with its body if lines of the next one may join it."""
-        self._close_shard()
-        if body is None:
-            self._append_shard(shard)
-        else:
-            self._open, self._origin = [body], shard
-
-    def edited(
-        self,
-        shard: Entry,
-        body: bytes,
-        changes: Sequence[Change],
-        decide: Decide,
-        prune: Callable[[list[bytes]], list[bytes]] | None,
-        first_of_all: bool,
-    ) -> None:
-        """Apply changes to a shard's lines and pass on what they give."""
-        new: list[bytes] = []  # what is kept in between goes over in pieces of many lines
-        cuts: list[bool] = []
-        done = 0
-        touched = False
-
-        def keep(end: int) -> None:
-            if done < end:
-                new.append(body[done:end])
-                # Of the lines that stood here only the first was a cut; the tree's very first may be one by place.
-                cuts.append(done == 0 and (not first_of_all or self._cut(body[: body.index(b"\n") + 1])))
-
-        for change in changes:
-            at = place(body, change.key, done)
-            held = line_at(body, at, change.key)
-            line = decide(change, held)
-            if line == held:
-                continue
-            keep(at)
-            done, touched = at + len(held or b""), True
-            if line is not None:
-                new.append(line)
-                cuts.append(self._cut(line))
-        keep(len(body))
-        if not touched:
-            self.shard(shard, body)
-            return
-        if prune is not None:
-            new = prune([line for piece in new for line in piece.splitlines(keepends=True)])
-            cuts = [self._cut(line) for line in new]
-        self.lines(new, cuts)
-
-    def lines(self, lines: Sequence[bytes], cuts: Sequence[bool]) -> None:
-        """Pass lines on, each with whether it starts a shard; several that start none may be in one piece."""
-        start = 0
-        for index, cut in enumerate(cuts):
-            if cut:
-                self._extend(lines[start:index])
-                self._close_shard()
-                start = index
-        self._extend(lines[start:])
-
-    def close(self) -> Edited:
-        """Finish: give the tree and the new objects."""
-        self._close_shard()
-        self._close_page()
-        self._edited.tree = Tree(tuple(self._pages))
-        return self._edited
-
-    def _cut(self, line: bytes) -> bool:
-        return starts_shard(key_of(line), len(line), self._targets)
-
-    def _extend(self, lines: Sequence[bytes]) -> None:
-        if lines:
-            self._open.extend(lines)
-            self._origin = None
-
-    def _close_shard(self) -> None:
-        if self._origin is not None:
-            self._append_shard(self._origin)
-        elif self._open:
-            body = b"".join(self._open)
-            digest = sha256(body)
-            self._edited.shards[digest] = body
-            self._append_shard(Entry(key_of(body), count_lines(body), len(body), digest))
-        self._open, self._origin = [], None
-
-    def _append_shard(self, shard: Entry) -> None:
-        if self._open_shards and starts_page(shard.first, self._targets):
-            self._close_page()
-        self._open_shards.append(shard)
-
-    def _close_page(self) -> None:
-        shards = self._open_shards
-        if not shards:
-            return
-        body = encode_page(shards)
-        digest = sha256(body)
-        self._edited.pages[digest] = body
-        rows, size = sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)
-        self._pages.append(Entry(shards[0].first, rows, size, digest))
-        self._open_shards = []

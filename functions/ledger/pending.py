@@ -10,12 +10,11 @@ from datetime import datetime, timedelta
 
 import orjson
 
-from ledger.change import Change
+from ledger.change import Change, put_of, removal_of
 from ledger.errors import Damaged, NotFound
 from ledger.keys import PENDING, pending_key
 from ledger.limits import TAKE_BYTES
 from ledger.manifest import Gap
-from ledger.row import key_of, revision_of
 from ledger.store import Listed, Store
 
 TAKE_SEGMENTS = 100
@@ -102,10 +101,9 @@ def _changes(marks: str, lines: Sequence[bytes]) -> Iterator[Change]:
             replaces.append(line)
             continue
         if mark == _PUT:
-            yield Change(key_of(line), revision_of(line), line, replaces=tuple(replaces))
+            yield put_of(line, tuple(replaces))
         elif mark == _REMOVE:
-            removed_at = line[line.rindex(b",") + 1 : -1]
-            yield Change(key_of(line), revision_of(line), None, removed_at, tuple(replaces))
+            yield removal_of(line, tuple(replaces))
         else:
             raise ValueError("unknown mark")
         replaces = []

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ledger.change import Change
+from ledger.change import Change, removed_at
+from ledger.event import time_text
 from ledger.limits import SLICE_BYTES
-from ledger.manifest import Entry, Root, Tree, position
+from ledger.manifest import Entry, Root, Tree, entry_of
 from ledger.merge import (
     Counts,
     Edited,
@@ -20,7 +21,6 @@ from ledger.merge import (
     find,
     merge_removals,
     merge_rows,
-    removed_at,
     touched_pages,
     touched_shards,
 )
@@ -97,7 +97,7 @@ def _within(entries: Sequence[Entry], keys: Sequence[bytes], weigh: Callable[[En
     """Count the keys (in order), from the first, whose entries together weigh no more than the limit; at least one."""
     done = total = 0
     while entries and done < len(keys):
-        index = position(entries, keys[done])
+        index = entry_of(entries, keys[done])
         total += weigh(entries[index])
         if total > limit and done:
             return done
@@ -147,5 +147,4 @@ def oldest_kept(newest_event: str) -> bytes:
     """Say from when on removals are remembered, by the time of the newest event (both ISO 8601)."""
     if not newest_event:
         return b""
-    time = datetime.fromisoformat(newest_event) - REMOVALS_KEPT
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return time_text(datetime.fromisoformat(newest_event) - REMOVALS_KEPT).encode()

@@ -21,6 +21,7 @@ from ledger.errors import (
     Unavailable,
     Unknown,
 )
+from ledger.event import time_text
 from operations.cli.deployment import Place, make_place
 from operations.cli.output import Output
 from operations.live.swap import NotSwapped
@@ -162,7 +163,7 @@ def parse_time(text: str) -> str:
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no time: write it as 2026-11-24T14:00:00Z") from error
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(time)
 
 
 def scratch_folder(place: Place, work: Path | None, name: str) -> FolderScratch:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from itertools import takewhile
 
+from ledger.change import removed_at
 from ledger.ledger import Ledger
-from ledger.manifest import Entry, starts_shard
-from ledger.merge import Pages, removed_at
-from ledger.row import key_of
+from ledger.manifest import Entry
+from ledger.merge import Edited
 from ledger.slices import oldest_kept
+from ledger.tree_writer import TreeWriter
 from operations.live.swap import put_root
 
 # Of the removals tree, the pages that are in memory at once; what lies behind them waits for a later run.
@@ -33,14 +34,15 @@ def forget_removals(ledger: Ledger) -> int:
     kept = [line for line in lines if removed_at(line) >= oldest]
     if len(kept) == len(lines):
         return 0
-    tree = Pages(root.targets)
-    tree.lines(kept, [starts_shard(key_of(line), len(line), root.targets) for line in kept])
+    edited = Edited(root.removals)
+    writer = TreeWriter(root.targets, edited)
+    writer.lines(kept)
     # A later page starts with a key that starts a page by itself, whatever stands before it.
     for page in root.removals.pages[len(first) :]:
-        tree.page(page)
-    edited = tree.close()
+        writer.page(page)
+    tree = writer.close()
     ledger.objects.write(edited.pages, edited.shards, {})
-    won = put_root(ledger, root.successor(ledger.new_id(), removals=edited.tree), etag)
+    won = put_root(ledger, root.successor(ledger.new_id(), removals=tree), etag)
     return len(lines) - len(kept) if won else 0
 
 

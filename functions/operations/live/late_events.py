@@ -10,14 +10,14 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from ledger.batch import StreamBatch
-from ledger.change import Change
+from ledger.change import Change, put_of, removal_of
 from ledger.commit import Report, commit_batch
 from ledger.errors import BadEvent
 from ledger.event import Event, read_event
 from ledger.journal import list_segments, load_record, read_segments, segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
-from ledger.row import RowEncoder, key_of, revision_of
+from ledger.row import RowEncoder, key_of
 from operations.rebuild.statements import fate, groups, tell
 
 # Half of the time that removals are remembered.
@@ -86,11 +86,10 @@ class _LateBatch:
 
 def _change(group: Sequence[bytes]) -> Change:
     row, removal = fate(group)
-    line = row if row is not None else removal
-    assert line is not None, "every statement is a put or a removal"
     if row is not None:
-        return Change(key_of(line), revision_of(line), line)
-    return Change(key_of(line), revision_of(line), None, line[line.rindex(b",") + 1 : -1])
+        return put_of(row)
+    assert removal is not None, "every statement is a put or a removal"
+    return removal_of(removal)
 
 
 def _told_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncoder) -> Iterator[bytes]:

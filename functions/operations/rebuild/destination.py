@@ -18,7 +18,7 @@ _WAITING_BYTES = 24 << 20
 
 
 class ObjectWriter(Protocol):
-    """The verbs that a sink needs."""
+    """The verbs that a destination needs."""
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Make sure that an object is there."""
@@ -69,19 +69,8 @@ class ScratchObjects:
         return [function(item) for item in items]
 
 
-class _Passing(dict[str, bytes]):
-    """A dictionary by hash that hands over what it is given and keeps nothing."""
-
-    def __init__(self, take: Callable[[str, bytes], None]) -> None:
-        super().__init__()
-        self._take = take
-
-    def __setitem__(self, digest: str, body: bytes) -> None:
-        self._take(digest, body)
-
-
-class Sink:
-    """Takes shards and pages by hash.
+class Destination:
+    """Takes shards and pages as a tree is written, and writes them some at a time.
 
     Args:
         store: where they go; None for nowhere.
@@ -91,8 +80,14 @@ class Sink:
         self._store = store
         self._waiting: list[tuple[str, bytes, str]] = []
         self._bytes = 0
-        self.shards = _Passing(lambda digest, body: self._take(shard_key(digest), body, SHARD_TYPE))
-        self.pages = _Passing(lambda digest, body: self._take(page_key(digest), body, PAGE_TYPE))
+
+    def add_shard(self, digest: str, body: bytes) -> None:
+        """Take a shard; raises as `flush` does."""
+        self._take(shard_key(digest), body, SHARD_TYPE)
+
+    def add_page(self, digest: str, body: bytes) -> None:
+        """Take a page; raises as `flush` does."""
+        self._take(page_key(digest), body, PAGE_TYPE)
 
     def flush(self) -> None:
         """Write what waits.

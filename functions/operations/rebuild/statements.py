@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from ledger.change import Change, changes_of
 from ledger.errors import BadEvent
-from ledger.event import Event
+from ledger.event import Event, time_text
 from ledger.row import RowEncoder, item_key, item_revision, key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 
@@ -146,5 +146,4 @@ def _statement(told: bytes) -> Statement:
 
 
 def _forgotten_after(removed_at: bytes) -> bytes:
-    time = datetime.fromisoformat(removed_at.decode()) + REMOVALS_KEPT
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ").encode()
+    return time_text(datetime.fromisoformat(removed_at.decode()) + REMOVALS_KEPT).encode()

@@ -10,19 +10,20 @@ Every step is repeatable: what it writes depends on the plan alone. Steps of one
 touches `manifest.json`; that is for `swap` alone.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import orjson
 
+from ledger.change import removed_at
 from ledger.errors import BadEvent
 from ledger.ledger import Ledger
-from ledger.manifest import Checkpoint, Entry, Root, Targets, Tree, sha256, starts_shard
-from ledger.merge import Edited, Pages, removed_at
+from ledger.manifest import Checkpoint, Entry, Root, Targets, sha256, starts_shard
 from ledger.row import RowEncoder, key_of
 from ledger.slices import oldest_kept
 from ledger.store import Store
-from operations.rebuild.destination import BucketObjects, ObjectWriter, ScratchObjects, Sink
+from ledger.tree_writer import TreeWriter
+from operations.rebuild.destination import BucketObjects, Destination, ObjectWriter, ScratchObjects
 from operations.rebuild.plan import Plan, Told, heeded, read_events
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.sorted_runs import merge_runs, read_run, write_run
@@ -112,8 +113,8 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
         return int(done)
     oldest = oldest_kept(newest_event)
     removals: list[bytes] = []
-    sink = Sink(_kept(store, scratch, plan))
-    cut = _Cut(plan.targets, sink, _live_shards(store, plan, number))
+    destination = Destination(_kept(store, scratch, plan))
+    cut = _Cut(plan.targets, destination, _live_shards(store, plan, number))
     for group in merge_runs(scratch, f"ranges/{number:04d}"):
         row, removal = fate(group)
         if removal is not None and removed_at(removal) >= oldest:
@@ -121,7 +122,7 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
         if row is not None:
             cut.line(row)
     rows = cut.finish()
-    sink.flush()
+    destination.flush()
     write_run(scratch, f"{folder}/removals", removals)
     write_run(scratch, f"{folder}/head", cut.head)
     write_run(scratch, f"{folder}/tail", cut.tail)
@@ -167,12 +168,12 @@ class _Cut:
         tail: lines from the last cut on.
     """
 
-    def __init__(self, targets: Targets, sink: Sink, live: set[str]) -> None:
+    def __init__(self, targets: Targets, destination: Destination, live: set[str]) -> None:
         self.head: list[bytes] = []
         self.shards: list[Entry] = []
         self.tail: list[bytes] = []
         self._targets = targets
-        self._sink = sink
+        self._destination = destination
         self._live = live
         self._seen_cut = False
         self._rows = 0
@@ -194,7 +195,7 @@ class _Cut:
             body = b"".join(self.tail)
             entry = Entry(key_of(body), len(self.tail), len(body), sha256(body))
             if entry.sha256 not in self._live:
-                self._sink.shards[entry.sha256] = body
+                self._destination.add_shard(entry.sha256, body)
             self.shards.append(entry)
             self.tail = []
 
@@ -205,29 +206,22 @@ def assemble(store: Store, scratch: Scratch, plan: Plan, told: Told) -> Root:
     Raises:
         Unavailable: the store did not answer.
     """
-    sink = Sink(_kept(store, scratch, plan))
-    rows = Pages(plan.targets, Edited(Tree(), sink.pages, sink.shards))
-    removals = Pages(plan.targets, Edited(Tree(), sink.pages, sink.shards))
+    destination = Destination(_kept(store, scratch, plan))
+    rows, removals = TreeWriter(plan.targets, destination), TreeWriter(plan.targets, destination)
     for number in range(plan.ranges):
         folder = f"reduced/{number:04d}"
-        _pass_on(rows, scratch, f"{folder}/head", plan.targets)
+        rows.lines(_run(scratch, f"{folder}/head"))
         shards = scratch.read(f"{folder}/shards")
         assert shards is not None, "every range is reduced"
         for first, count, size, digest in orjson.loads(shards):
             rows.shard(Entry(first.encode(), count, size, digest))
-        _pass_on(rows, scratch, f"{folder}/tail", plan.targets)
-        _pass_on(removals, scratch, f"{folder}/removals", plan.targets)
-    rows_tree, removals_tree = rows.close().tree, removals.close().tree
-    sink.flush()
+        rows.lines(_run(scratch, f"{folder}/tail"))
+        removals.lines(_run(scratch, f"{folder}/removals"))
+    rows_tree, removals_tree = rows.close(), removals.close()
+    destination.flush()
     checkpoint = Checkpoint(rows_tree.rows, told.newest_event, told.streams)
     return Root(plan.version, "", plan.columns, plan.targets, rows_tree, removals_tree, checkpoint=checkpoint)
 
 
-def _pass_on(pages: Pages, scratch: Scratch, run: str, targets: Targets) -> None:
-    add_lines(pages, read_run(scratch, scratch.names(run)), targets)
-
-
-def add_lines(pages: Pages, lines: Iterable[bytes], targets: Targets) -> None:
-    """Pass sorted lines on to a tree that is being written, one by one, so that none but the open shard is held."""
-    for line in lines:
-        pages.lines([line], [starts_shard(key_of(line), len(line), targets)])
+def _run(scratch: Scratch, name: str) -> Iterator[bytes]:
+    return read_run(scratch, scratch.names(name))

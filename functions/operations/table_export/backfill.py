@@ -36,7 +36,7 @@ from typing import Any, NamedTuple
 from ledger.change import Change
 from ledger.commit import commit_batch
 from ledger.errors import LedgerError
-from ledger.event import Event, read_event
+from ledger.event import Event, read_event, time_text
 from ledger.journal import Segment, pack
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
@@ -261,5 +261,5 @@ def _close_gaps(ledger: Ledger, export: Export) -> int:
 
 
 def _repaired(gap: Gap, export: Export) -> bool:
-    last = (datetime.fromisoformat(export.time) - _MARGIN).strftime("%Y-%m-%dT%H:%M:%SZ")
+    last = time_text(datetime.fromisoformat(export.time) - _MARGIN)
     return max(gap.since, gap.until) <= last and (export.kind == "full" or min(gap.since, gap.until) >= export.since)

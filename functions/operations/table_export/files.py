@@ -14,6 +14,7 @@ from typing import Any, Literal
 import orjson
 
 from ledger.errors import Damaged, NotFound
+from ledger.event import time_text
 from ledger.journal import load_record, unpack
 from ledger.store import Store
 
@@ -123,4 +124,4 @@ def _body(store: Store, key: str) -> bytes:
 def _time(text: str) -> str:
     time = datetime.fromisoformat(text)
     time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(time)

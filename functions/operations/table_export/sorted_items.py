@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ledger.errors import BadEvent, Damaged
+from ledger.event import time_text
 from ledger.manifest import Root
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.objects import Objects
@@ -113,7 +114,7 @@ def _put(item: Mapping[str, Any], time: str, encoder: RowEncoder) -> bytes:
 
 def _written_at(record: Mapping[str, Any]) -> str:
     micros = int(record["Metadata"]["WriteTimestampMicros"]["N"])
-    return datetime.fromtimestamp(micros // 1_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time_text(datetime.fromtimestamp(micros // 1_000_000, UTC))
 
 
 def exported(scratch: Scratch) -> Iterator[Exported]:

@@ -6,13 +6,12 @@ from itertools import islice
 
 from ledger.errors import Damaged, Refused
 from ledger.ledger import Ledger
-from ledger.manifest import Root, Tree
-from ledger.merge import Edited, Pages
+from ledger.manifest import Root
 from ledger.row import INGESTED_AT_WIDTH
 from ledger.store import Store
-from operations.rebuild.destination import Sink
+from ledger.tree_writer import TreeWriter
+from operations.rebuild.destination import Destination
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.steps import add_lines
 from operations.rebuild.tree_reader import Difference, join, lines, shards_of
 from operations.replay.local import Progress, silent
 from operations.table_export.backfill import surely_exported
@@ -94,7 +93,6 @@ def _differences(ledger: Ledger, root: Root, export: Export, scratch: Scratch) -
 
 def exported_tree_hash(root: Root, scratch: Scratch) -> str:
     """Give the tree hash that the items of a sorted export have, with the columns and targets of a root."""
-    sink = Sink(None)
-    pages = Pages(root.targets, Edited(Tree(), sink.pages, sink.shards))
-    add_lines(pages, export_lines(scratch), root.targets)
-    return replace(root, rows=pages.close().tree).tree_hash
+    writer = TreeWriter(root.targets, Destination(None))
+    writer.lines(export_lines(scratch))
+    return replace(root, rows=writer.close()).tree_hash

@@ -5,7 +5,7 @@ from bisect import bisect_left
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.lines import count_lines, line_at, place
+from ledger.lines import count_lines, line_at, offset_of
 
 KEYS = st.from_regex(r"[0-9A-Za-z][-./0-9:;=A-Z_a-z]{0,5}", fullmatch=True).map(lambda etag: b"2026," + etag.encode())
 
@@ -19,7 +19,7 @@ def test_a_line_is_found_where_a_list_of_lines_has_it(keys: set[bytes], key: byt
     begin = min(begin, len(lines))
     index = bisect_left(lines, key, lo=begin)
     body = b"".join(lines)
-    at = place(body, key, len(b"".join(lines[:begin])))
+    at = offset_of(body, key, len(b"".join(lines[:begin])))
     assert at == len(b"".join(lines[:index]))
     held = index < len(lines) and lines[index].startswith(key + b",")
     assert line_at(body, at, key) == (lines[index] if held else None)

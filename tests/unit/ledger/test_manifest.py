@@ -20,7 +20,7 @@ from ledger.manifest import (
     decode_root,
     encode_page,
     encode_root,
-    position,
+    entry_of,
     starts_page,
     starts_shard,
 )
@@ -144,7 +144,7 @@ def test_the_entry_that_holds_a_key_is_the_last_that_starts_before_it(firsts: li
     """A key before the first of all belongs to the first."""
     entries = [Entry(first, 1, 1, "") for first in sorted(firsts)]
     before = [index for index, entry in enumerate(entries) if entry.first <= key]
-    assert position(entries, key) == (before[-1] if before else 0)
+    assert entry_of(entries, key) == (before[-1] if before else 0)
 
 
 def test_shards_have_the_target_size_whatever_the_size_of_rows() -> None:
