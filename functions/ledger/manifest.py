@@ -175,7 +175,7 @@ def _hash(key: bytes) -> int:
 
 
 def entry_of(entries: Sequence[Entry], key: bytes) -> int:
-    """Find the entry whose key range holds a key, by index: the last that starts at or before it, or the first of all."""
+    """Find the entry whose key range holds a key (its index): the last that starts at or before it, or the first."""
     return max(0, bisect_right(entries, key, key=lambda entry: entry.first) - 1)
 
 
