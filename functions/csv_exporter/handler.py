@@ -84,7 +84,7 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         return {"batchItemFailures": []}
     began = to.monotonic()
     try:
-        report = commit_batch(to, StreamBatch(events, to.now()), time_left, comes_again=True)
+        report = commit_batch(to, StreamBatch(events, to.now()), time_left, redelivered=True)
         committed = to.monotonic()
         _observe_commit(report, committed - began)
         published = publish(to, time_left, report) if not report.unfinished else None

@@ -22,9 +22,7 @@ A claim is no lock: it saves work and guards nothing. Two leaders are as safe as
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 
-from ledger.change import Change
 from ledger.errors import NotFound, Unavailable
 from ledger.keys import leading_key
 from ledger.ledger import Ledger
@@ -49,47 +47,46 @@ class Queue:
 
     Args:
         ledger: on which.
-        own: what this exporter commits; set anew when a tree of other columns is swapped in.
-        leads: whether it may stand for others: it does not if nobody would deliver its batch again.
+        redelivered: whether others may rely on it: not if nobody would deliver its batch again.
     """
 
-    def __init__(self, ledger: Ledger, own: Waiting, leads: bool) -> None:
-        self._ledger, self.own, self._leads = ledger, own, leads
-        self._left = False  # whether the changes lie in pending/
+    def __init__(self, ledger: Ledger, redelivered: bool) -> None:
+        self._ledger, self._redelivered = ledger, redelivered
+        self._deposited = False  # whether the changes lie in pending/
         self._claims: list[str] = []
         self._done: list[str] = []  # waiting objects whose changes are committed
         self._led_by_others = ""  # root on which somebody leads
         self._looks = 0  # at that root
 
-    def turn(self, changes: Sequence[Change]) -> tuple[Root, str, list[Waiting] | None]:
+    def turn(self, own: Waiting) -> tuple[Root, str, list[Waiting] | None]:
         """Wait once, by the steps above; give the root, its ETag, and what to lead if it is this exporter's turn.
 
         Args:
-            changes: those of its own that are not committed yet.
+            own: what of this exporter's segment is not committed yet.
 
         Raises:
             Unavailable, Unknown, Damaged, ManifestLost, NewerFormat: as for `commit`.
         """
         ledger = self._ledger
-        if not self._leads:
+        if not self._redelivered:
             ledger.sleep(2 * LOOK_SECONDS * ledger.chance())
             root, etag = ledger.load_root()
             return root, etag, []
-        if self._left:
+        if self._deposited:
             ledger.sleep(LOOK_SECONDS * (0.5 + ledger.chance()))
         else:
-            waiting = replace(self.own, changes=changes)
-            ledger.store.put_new(waiting.key, encode(waiting), _TEXT)
-            self._left = True
+            ledger.store.put_new(own.key, encode(own), _TEXT)
+            self._deposited = True
             ledger.sleep(FIRST_WAIT_SECONDS * ledger.chance())
         root, etag = ledger.load_root()
-        if self._is_over(root) or not self._may_lead(root):
+        is_over = own.name in root.merged or root.columns != own.columns
+        if is_over or not self._may_lead(root, own):
             return root, etag, None
-        return self._gather(root)
+        return self._gather(root, own)
 
     def is_led(self, root: Root) -> bool:
         """Say whether somebody leads on this root; whoever queues knows already, and nobody queues twice for this."""
-        if self._left or not self._leads:
+        if self._deposited or not self._redelivered:
             return False
         try:
             self._ledger.store.head(leading_key(root.name))
@@ -97,9 +94,10 @@ class Queue:
             return False
         return True
 
-    def committed(self, taken: Sequence[Waiting]) -> None:
-        """Note what is committed."""
-        self._done += [waiting.key for waiting in taken if self._left or waiting is not self.own]
+    def committed(self, segments: Sequence[Waiting]) -> None:
+        """Note what is committed: the own segment, which lies in `pending/` only if it had to wait, and those led."""
+        own, *led = segments
+        self._done += [waiting.key for waiting in ([own, *led] if self._deposited else led)]
 
     def leave(self) -> None:
         """Delete what waited and is committed, and the claims."""
@@ -110,10 +108,7 @@ class Queue:
     def _list(self) -> list[Listed]:
         return list_waiting(self._ledger.store, self._ledger.objects.now())
 
-    def _is_over(self, root: Root) -> bool:
-        return self.own.name in root.merged or root.columns != self.own.columns
-
-    def _may_lead(self, root: Root) -> bool:
+    def _may_lead(self, root: Root, own: Waiting) -> bool:
         """Claim to lead on this root; otherwise say whether whoever did has had his time."""
         if root.name == self._led_by_others:
             self._looks += 1
@@ -121,15 +116,15 @@ class Queue:
         claim = leading_key(root.name)
         if claim in self._claims:
             return True
-        if self._ledger.store.put_new(claim, self.own.name.encode(), _TEXT):
+        if self._ledger.store.put_new(claim, own.name.encode(), _TEXT):
             self._claims.append(claim)
             return True
         self._led_by_others, self._looks = root.name, 0
         return False
 
-    def _gather(self, root: Root) -> tuple[Root, str, list[Waiting] | None]:
+    def _gather(self, root: Root, own: Waiting) -> tuple[Root, str, list[Waiting] | None]:
         """Read what waits while others come; give it, or None if the root is another by now."""
-        ledger, taken = self._ledger, Taken(self.own.key, root.merged)
+        ledger, taken = self._ledger, Taken(own.key, root.merged)
         for look in range(GATHER_LOOKS + 1):
             if look:
                 ledger.sleep(LOOK_SECONDS)

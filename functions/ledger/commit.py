@@ -55,7 +55,7 @@ class Report:
         segment: name of the batch's segment in the journal.
         root: the root that was read or written last.
         present: image-data.csv as it was at the start, without its bytes; None if there was none.
-        comes_again: whether the batch is delivered again until commit and publish have succeeded.
+        redelivered: whether the batch is delivered again until commit and publish have succeeded.
         counts: what became of the changes.
         commits: roots written (a batch that touches many shards takes several).
         conflicts: swaps refused, or left out because somebody leads.
@@ -68,7 +68,7 @@ class Report:
     segment: str
     root: Root
     present: Stored | None = None
-    comes_again: bool = False
+    redelivered: bool = False
     counts: Counts = field(default_factory=Counts)
     commits: int = 0
     conflicts: int = 0
@@ -84,7 +84,7 @@ def commit(
     time_left: TimeLeft = no_limit,
     *,
     arrived: float | None = None,
-    comes_again: bool = True,
+    redelivered: bool = True,
 ) -> Report:
     """Merge a batch of stream records (at least one) into the tree.
 
@@ -94,133 +94,149 @@ def commit(
         time_left: gives the seconds left of the invocation, or None where there is no limit.
         arrived: when the stream delivered them (seconds since 1970), which tells how near it was to forgetting them;
             None if they do not come from the stream directly.
-        comes_again: whether the batch is delivered again until commit and publish have succeeded, so that others may
+        redelivered: whether the batch is delivered again until commit and publish have succeeded, so that others may
             rely on this one: as a leader, and as a publisher.
 
     Raises:
         Unavailable, Unknown: the store did not answer; nothing is lost, deliver the batch again.
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator; likewise.
     """
-    return commit_batch(ledger, StreamBatch([*map(read_event, records)], arrived), time_left, comes_again=comes_again)
+    return commit_batch(ledger, StreamBatch([*map(read_event, records)], arrived), time_left, redelivered=redelivered)
 
 
-def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *, comes_again: bool = False) -> Report:
+def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *, redelivered: bool = False) -> Report:
     """Merge a batch of any kind into the tree; arguments and errors are those of `commit`."""
-    return _Commit(ledger, batch, time_left, comes_again).run()
+    (root, etag), present, _ = ledger.together(
+        ledger.load_root, ledger.present_csv, lambda: write_segment(ledger.store, batch.segment)
+    )
+    report = Report(batch.segment.name, root, present, redelivered)
+    return _Commit(ledger, batch, time_left, report).run(root, etag)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a commit merges next: the changes that are left of some segments, into a root as it was read.
+
+    Attributes:
+        root, etag: the root and its ETag, by which it is swapped.
+        segments: the own one first, then those that are led.
+        changes: one per key, in key order.
+    """
+
+    root: Root
+    etag: str
+    segments: tuple[Waiting, ...]
+    changes: list[Change]
 
 
 class _Commit:
-    """One call of `commit_batch`."""
+    """One call of `commit_batch`; the report is filled on the way."""
 
-    def __init__(self, ledger: Ledger, batch: Batch, time_left: TimeLeft, comes_again: bool) -> None:
-        self._ledger, self._batch, self._time_left = ledger, batch, time_left
-        (self._root, self._etag), present, _ = ledger.together(
-            ledger.load_root, ledger.present_csv, lambda: write_segment(ledger.store, batch.segment)
-        )
-        columns = self._root.columns
-        self._mine = batch.changes(columns)  # what of it is not committed
-        self._report = Report(batch.segment.name, self._root, present, comes_again)
-        self._put_aside()
-        self._own = Waiting(batch.segment.name, columns, self._mine, batch.newest_event, batch.streams, batch.gaps)
-        self._taken = [self._own]  # the segments that the next root merges
-        self._queue = Queue(ledger, self._own, comes_again)
+    def __init__(self, ledger: Ledger, batch: Batch, time_left: TimeLeft, report: Report) -> None:
+        self._ledger, self._batch, self._time_left, self._report = ledger, batch, time_left, report
+        self._own = self._read_batch(report.root.columns)
+        self._queue = Queue(ledger, report.redelivered)
 
-    def run(self) -> Report:
+    def run(self, root: Root, etag: str) -> Report:
         """Commit until nothing is left, or a leader has committed it, or the time is up."""
         ledger, report = self._ledger, self._report
-        todo, queued = self._mine, ledger.contended or len(self._root.segments) > 1
-        while todo:
+        report.root = root
+        queues = ledger.contended or len(root.segments) > 1
+        prepared = None if queues else self._prepare(root, etag)
+        while prepared.changes if prepared else self._own.changes:
             if not self._has_time() or report.conflicts >= MAX_CONFLICTS:
-                report.unfinished = self._batch.events_of(self._mine)
+                report.unfinished = self._batch.events_of(self._own.changes)
                 break
-            if queued:
-                todo, queued = self._wait()
-                continue
-            merged = merge_slices(ledger.objects, self._root, todo, self._batch.newest_event, self._has_time)
-            if merged.changed and not self._write_and_swap(merged):
-                report.conflicts += 1
-                ledger.met_others()
-                todo, queued = self._mine, True
-                continue
-            report.counts.add(merged.counts)
-            self._mine = [change for change in self._mine if change.key > merged.last]
-            todo = merged.rest
-            if not todo:
-                self._end()
-        report.root = self._root
+            prepared = self._commit(prepared) if prepared else self._wait()
         self._queue.leave()
         return report
+
+    def _read_batch(self, columns: tuple[str, ...]) -> Waiting:
+        """Say what the batch means under these columns, and put the events that are bad under them into quarantine."""
+        batch, store, kept = self._batch, self._ledger.store, self._report.quarantined
+        changes = batch.changes(columns)
+        keys = store.map(lambda bad: quarantine(store, *bad), batch.bad)
+        kept += [key for key in keys if key not in kept]
+        return Waiting(batch.segment.name, columns, changes, batch.newest_event, batch.streams, batch.gaps)
+
+    def _prepare(self, root: Root, etag: str, led: Sequence[Waiting] = ()) -> Prepared:
+        """Prepare to merge what is left of the own segment, and those that are led, into a root."""
+        others = [change for waiting in led for change in waiting.changes]
+        changes = fold([*self._own.changes, *others]) if others else list(self._own.changes)
+        return Prepared(root, etag, (self._own, *led), changes)
 
     def _has_time(self) -> bool:
         left = self._time_left()
         return left is None or left > RESERVE_SECONDS
 
-    def _wait(self) -> tuple[list[Change], bool]:
-        """Wait once in the queue; give what is to be committed now, and whether to wait again first."""
-        self._root, self._etag, led = self._queue.turn(self._mine)
-        if self._own.name in self._root.merged:
+    def _wait(self) -> Prepared | None:
+        """Wait once in the queue; give what is to be committed now, or None to wait again."""
+        root, etag, led = self._queue.turn(self._own)
+        self._report.root = root
+        if self._own.name in root.merged:
             self._report.combined = True
             self._ledger.met_others()
-            return [], False
-        if self._root.columns != self._own.columns:  # a rebuilt tree with another schema was swapped in
-            self._mine = self._batch.changes(self._root.columns)
-            self._put_aside()
-            self._own = replace(self._own, columns=self._root.columns, changes=self._mine)
-            self._queue.own = self._own
-            self._taken = [self._own]
-            return self._mine, False
-        if led is None:
-            return self._mine, True
-        return self._take([self._own, *led]), False
+            return Prepared(root, etag, (), [])
+        if root.columns != self._own.columns:  # a rebuilt tree with another schema was swapped in
+            self._own = self._read_batch(root.columns)
+            return self._prepare(root, etag)
+        return None if led is None else self._prepare(root, etag, led)
 
-    def _take(self, taken: list[Waiting]) -> list[Change]:
-        """Take segments into the next root; give their changes that are not committed."""
-        self._taken = taken
-        others = [change for waiting in taken if waiting is not self._own for change in waiting.changes]
-        return fold([*self._mine, *others]) if others else self._mine
+    def _commit(self, prepared: Prepared) -> Prepared | None:
+        """Merge, write and swap; give what is left to do, or None if the swap was lost: then the own batch queues."""
+        root, etag = prepared.root, prepared.etag
+        newest_event = self._batch.newest_event
+        merged = merge_slices(self._ledger.objects, root, prepared.changes, newest_event, self._has_time)
+        if merged.changed:
+            candidate = _candidate(self._ledger.new_id(), prepared, merged)
+            if self._write(candidate, prepared, merged):
+                root, etag, won = _swap(self._ledger, candidate, etag)
+                self._report.root = root
+            else:
+                won = False  # whoever leads takes longer than a batch alone, and would always be refused
+            if not won:
+                self._report.conflicts += 1
+                self._ledger.met_others()
+                return None
+            self._report.commits += 1
+        self._report.counts.add(merged.counts)
+        self._own = replace(self._own, changes=[one for one in self._own.changes if one.key > merged.last])
+        if not merged.rest:
+            self._finish(prepared)
+        return replace(prepared, root=root, etag=etag, changes=merged.rest)
 
-    def _write_and_swap(self, merged: Merged) -> bool:
-        """Write what was merged, and unless somebody leads the root; say whether it stands."""
-        ledger = self._ledger
-        candidate = _candidate(ledger, self._root, merged, self._taken, self._own)
-        copy = {candidate.copy_key: encode_root(candidate)}
-        if ledger.objects.write(merged.pages, merged.shards, copy, lambda: self._queue.is_led(self._root)):
-            return False  # whoever leads takes longer than a batch alone, and would always be refused
-        self._root, self._etag, won = _swap(ledger, candidate, self._etag)
-        self._report.commits += won
-        return won
+    def _write(self, candidate: Root, prepared: Prepared, merged: Merged) -> bool:
+        """Write what the candidate names, and its copy; say whether to swap: not if somebody leads on its root."""
+        objects, copy = self._ledger.objects, {candidate.copy_key: encode_root(candidate)}
+        puts = objects.puts(merged.pages, merged.shards, copy)
+        is_led, *_ = self._ledger.store.map(lambda call: call(), [lambda: self._queue.is_led(prepared.root), *puts])
+        return not is_led
 
-    def _end(self) -> None:
-        """All that was taken is committed."""
-        self._report.led += len(self._taken) - 1
-        if len(self._taken) > 1:
+    def _finish(self, prepared: Prepared) -> None:
+        """Note that all of the segments is committed."""
+        self._report.led += len(prepared.segments) - 1
+        if len(prepared.segments) > 1:
             self._ledger.met_others()
-        self._queue.committed(self._taken)
-
-    def _put_aside(self) -> None:
-        """Put the events that are bad under the present columns aside."""
-        store, kept = self._ledger.store, self._report.quarantined
-        put = store.map(lambda bad: quarantine(store, *bad), self._batch.bad)
-        kept += [key for key in put if key not in kept]
+        self._queue.committed(prepared.segments)
 
 
-def _candidate(ledger: Ledger, root: Root, merged: Merged, taken: Sequence[Waiting], own: Waiting) -> Root:
-    """Make the next root, which merges the segments that are `taken`, wholly if nothing of them is left.
+def _candidate(commit_id: str, prepared: Prepared, merged: Merged) -> Root:
+    """Make the next root, which holds the prepared segments wholly if nothing of them is left.
 
     Each attempt has an id of its own: the root's copy is named by it, and must never be found with other content.
     """
+    root, segments = prepared.root, prepared.segments
     whole = not merged.rest
+    led = tuple(waiting.name for waiting in segments[1:])
     changes = root.checkpoint.changes + merged.counts.put + merged.counts.removed
-    names = tuple(waiting.name for waiting in taken)
-    others = tuple(waiting.name for waiting in taken if waiting is not own)
     checkpoint = replace(root.checkpoint, changes=changes)
     return root.successor(
-        ledger.new_id(),
+        commit_id,
         rows=merged.rows,
         removals=merged.removals,
-        merged=(*root.merged, *others)[-MERGED_NAMES:] if whole and others else root.merged,
-        segments=names,
-        checkpoint=advance(checkpoint, taken) if whole else checkpoint,
+        merged=(*root.merged, *led)[-MERGED_NAMES:] if whole and led else root.merged,
+        segments=tuple(waiting.name for waiting in segments),
+        checkpoint=advance(checkpoint, segments) if whole else checkpoint,
     )
 
 

@@ -133,7 +133,6 @@ def _packed(store: Store, key: str) -> bytes:
         stored = store.get(key)
     except NotFound as error:
         raise Damaged(f"{key} is gone: segments are never deleted") from error
-    assert stored is not None
     return stored.body
 
 

@@ -69,7 +69,7 @@ class Ledger:
         """
         known = self._root
         try:
-            stored = self.store.get(ROOT_KEY, unless=known[0] if known else None)
+            stored = self.store.get_if_changed(ROOT_KEY, known[0]) if known else self.store.get(ROOT_KEY)
         except NotFound:
             return self._first_root()
         if stored is None:
@@ -126,7 +126,6 @@ class Ledger:
         if name in self._copies:
             return self._copies[name]
         stored = self.store.get(root_copy_key(name))
-        assert stored is not None
         root = decode_root(stored.body)
         if root.name != name:
             raise Damaged(f"{root_copy_key(name)} is the root {root.name}")
@@ -150,7 +149,6 @@ class Ledger:
             stored = self.store.get(ROOT_KEY)
         except NotFound as error:
             raise ManifestLost(f"{ROOT_KEY} is missing although {key} exists") from error
-        assert stored is not None
         root = _decode(stored)
         self.remember_root(root, stored.etag)
         return root, stored.etag

@@ -74,39 +74,29 @@ class Objects:
         return body
 
     def write(
-        self,
-        pages: Mapping[str, bytes],
-        shards: Mapping[str, bytes],
-        others: Mapping[str, bytes],
-        beside: Callable[[], bool] = lambda: False,
-    ) -> bool:
+        self, pages: Mapping[str, bytes], shards: Mapping[str, bytes], others: Mapping[str, bytes] | None = None
+    ) -> None:
         """Write new pages, shards and further immutable objects, all at a time; existing ones are fine.
 
         Args:
             pages: by hash.
             shards: by hash.
             others: by key.
-            beside: something else to find out at the same time.
-
-        Returns:
-            What `beside` gave.
 
         Raises:
             Unavailable: the store did not answer.
         """
-        bodies = {
-            **{shard_key(digest): (body, SHARD_TYPE) for digest, body in shards.items()},
-            **{page_key(digest): (body, PAGE_TYPE) for digest, body in pages.items()},
-            **{key: (body, PAGE_TYPE) for key, body in others.items()},
-        }
-        calls: list[Callable[[], bool | None]] = [beside]
-        calls += [partial(self.put, key, *body) for key, body in bodies.items()]
-        answers = self.store.map(lambda call: call(), calls)
-        for digest, body in shards.items():
-            self._keep(shard_key(digest), body, len(body))
-        for digest, body in pages.items():
-            self._keep(page_key(digest), decode_page(body), len(body) * _DECODED_PAGE_FACTOR)
-        return bool(answers[0])
+        self.store.map(lambda put: put(), self.puts(pages, shards, others or {}))
+
+    def puts(
+        self, pages: Mapping[str, bytes], shards: Mapping[str, bytes], others: Mapping[str, bytes]
+    ) -> list[Callable[[], None]]:
+        """Give the requests of `write`, for whoever has more to ask of the store at the same time."""
+        return [
+            *(partial(self._put_shard, digest, body) for digest, body in shards.items()),
+            *(partial(self._put_page, digest, body) for digest, body in pages.items()),
+            *(partial(self.put, key, body, PAGE_TYPE) for key, body in others.items()),
+        ]
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Make sure that an object is there and that no collection under way deletes it.
@@ -128,6 +118,14 @@ class Objects:
             else:
                 return
         raise Unavailable(f"{key}: could not be kept from collection")
+
+    def _put_shard(self, digest: str, body: bytes) -> None:
+        self.put(shard_key(digest), body, SHARD_TYPE)
+        self._keep(shard_key(digest), body, len(body))
+
+    def _put_page(self, digest: str, body: bytes) -> None:
+        self.put(page_key(digest), body, PAGE_TYPE)
+        self._keep(page_key(digest), decode_page(body), len(body) * _DECODED_PAGE_FACTOR)
 
     def _is_young(self, modified: datetime | None) -> bool:
         return modified is not None and self.now() - modified < YOUNG
@@ -155,7 +153,6 @@ class Objects:
             stored = self.store.get(key)
         except NotFound as error:
             raise Damaged(f"{key} is missing although the tree names it") from error
-        assert stored is not None
         if sha256(stored.body) != digest:
             raise Damaged(f"{key} does not have the bytes that its name promises")
         return stored.body

@@ -165,7 +165,6 @@ class Taken:
 def _read(store: Store, key: str) -> Waiting | None:
     try:
         stored = store.get(key)
-        assert stored is not None
         return decode(stored.body)
     except (NotFound, Damaged):
         return None  # another leader was faster, or it is not ours to mend: its owner commits it

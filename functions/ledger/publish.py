@@ -106,7 +106,7 @@ class _Publisher:
     def __init__(self, ledger: Ledger, report: Report | None) -> None:
         self.done = Published()
         self._ledger = ledger
-        self._relied_on = report is not None and report.comes_again
+        self._redelivered = report is not None and report.redelivered
         self._seen = _seen(ledger, report)
         number = report.segment.rpartition("/")[2].partition("-")[0] if report else ""
         self._name = (number if number.isdigit() else ledger.new_id()).encode()
@@ -174,15 +174,14 @@ class _Publisher:
         return claimed or self._may_take(key), look
 
     def _put_claim(self, key: str) -> bool:
-        return self._relied_on and self._ledger.store.put_new(key, self._name, "text/plain; charset=utf-8")
+        return self._redelivered and self._ledger.store.put_new(key, self._name, "text/plain; charset=utf-8")
 
     def _may_take(self, key: str) -> bool:
         """Say whether a claim that is there is ours or nobody's; otherwise leave, unless it is gone by now."""
         try:
             claim = self._ledger.store.get(key)
         except NotFound:
-            return not self._relied_on
-        assert claim is not None
+            return not self._redelivered
         age = self._ledger.now() - claim.modified.timestamp() if claim.modified else 0.0
         if claim.body == self._name or age >= CLAIM_SECONDS:
             self._held = key
@@ -193,7 +192,7 @@ class _Publisher:
     def _others_come(self, root: Root) -> bool:
         """Say whether changes wait that this root, which was read before, does not hold: their owners will publish."""
         ledger = self._ledger
-        if not (self._relied_on and ledger.contended):
+        if not (self._redelivered and ledger.contended):
             return False
         now, held = ledger.objects.now(), set(map(pending_key, (*root.merged, *root.segments)))
         return any(one.key not in held and one.modified > now - ALIVE for one in list_waiting(ledger.store, now))

@@ -44,6 +44,7 @@ _PUT_NEW_TRIES = 4
 _EXISTS = {"PreconditionFailed", "412"}
 _REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _MISSING = {"NoSuchKey", "NotFound", "NoSuchUpload", "404"}
+_UNCHANGED = {"NotModified", "304"}
 _OVERLOADED = {"SlowDown", "RequestTimeout"}  # the second is a 400, for a request that came too slowly
 _NO_ANSWER = (BotoCoreError, OSError, ResponseParserError)
 
@@ -72,8 +73,11 @@ class Listed:
 class Store(Protocol):
     """The verbs. Keys are whole keys; ETags are opaque and carry no quotes."""
 
-    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
-        """Read an object; None if its ETag is still `unless`. Raises NotFound, Unavailable."""
+    def get(self, key: str) -> Stored:
+        """Read an object. Raises NotFound, Unavailable."""
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; None if it has. Raises NotFound, Unavailable."""
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive). Raises Refused if the ETag is another, NotFound, Unavailable."""
@@ -141,6 +145,10 @@ def read_ahead(
         yield from zip(some, store.map(read, some), strict=True)
 
 
+class _NotModified(Exception):
+    """The object has the ETag that was named."""
+
+
 class S3Store:
     """The verbs on one S3 bucket."""
 
@@ -157,30 +165,21 @@ class S3Store:
         self._s3_once = boto3.client("s3", config=once, **client_arguments)
         self._threads = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="store")
 
-    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
-        """Read an object; None if its ETag is still `unless`."""
-        condition = {"IfNoneMatch": f'"{unless}"'} if unless else {}
+    def get(self, key: str) -> Stored:
+        """Read an object."""
+        return self._get(key)
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; None if it has."""
         try:
-            answer = self._s3.get_object(Bucket=self.bucket, Key=key, **condition)
-            body = answer["Body"].read()
-        except ClientError as error:
-            if _code(error) in ("304", "NotModified"):
-                return None
-            raise _read_error(error, key) from error
-        except _NO_ANSWER as error:
-            raise Unavailable(f"{key}: {type(error).__name__}") from error
-        return _stored(answer, body, key)
+            return self._get(key, IfNoneMatch=f'"{etag}"')
+        except _NotModified:
+            return None
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive)."""
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
-        try:
-            answer = self._s3.get_object(Bucket=self.bucket, Key=key, Range=f"bytes={first}-{last}", **condition)
-            body: bytes = answer["Body"].read()
-        except ClientError as error:
-            raise _read_error(error, key) from error
-        except _NO_ANSWER as error:
-            raise Unavailable(f"{key}: {type(error).__name__}") from error
+        body = self._get(key, Range=f"bytes={first}-{last}", **condition).body
         if len(body) != last - first + 1:
             raise Unavailable(f"{key}: {len(body)} of {last - first + 1} bytes came")
         return body
@@ -285,6 +284,18 @@ class S3Store:
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item, many at a time; the first error is raised."""
         return list(self._threads.map(function, items))
+
+    def _get(self, key: str, **arguments: Any) -> Stored:
+        try:
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key, **arguments)
+            body = answer["Body"].read()
+        except ClientError as error:
+            if _code(error) in _UNCHANGED:
+                raise _NotModified from error
+            raise _read_error(error, key) from error
+        except _NO_ANSWER as error:
+            raise Unavailable(f"{key}: {type(error).__name__}") from error
+        return _stored(answer, body, key)
 
     def _read(self, call: Callable[..., Any], key: str, **arguments: Any) -> Any:
         try:

@@ -9,7 +9,12 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 
-READS = ("get", "get_range", "head")  # what S3 bills as GETs; a DELETE is free, all else is billed as PUTs
+READS = (
+    "get",
+    "get_if_changed",
+    "get_range",
+    "head",
+)  # what S3 bills as GETs; a DELETE is free, all else is billed as PUTs
 
 
 class CountingStore:

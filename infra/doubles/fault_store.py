@@ -163,12 +163,15 @@ class FaultStore:
         self._store, self._faults, self.process = store, faults, process
         self.dead = False
 
-    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
-        """Read an object; None if its ETag is still `unless`. Truncated: half of its bytes come."""
-        stored, fault = self._call("get", key, lambda: self._store.get(key, unless=unless))
-        if stored is not None and fault is Fault.TRUNCATED:
-            return Stored(stored.body[: len(stored.body) // 2], stored.etag, stored.metadata, stored.size)
-        return stored
+    def get(self, key: str) -> Stored:
+        """Read an object. Truncated: half of its bytes come."""
+        stored, fault = self._call("get", key, lambda: self._store.get(key))
+        return _half(stored) if fault is Fault.TRUNCATED else stored
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; to S3 it is a GET like any other, and meets the same faults."""
+        stored, fault = self._call("get", key, lambda: self._store.get_if_changed(key, etag))
+        return _half(stored) if stored is not None and fault is Fault.TRUNCATED else stored
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive)."""
@@ -274,3 +277,7 @@ class _Truncated(Exception):
     def __init__(self, found: object) -> None:
         assert isinstance(found, list)
         self.found: list[Listed] = found
+
+
+def _half(stored: Stored) -> Stored:
+    return Stored(stored.body[: len(stored.body) // 2], stored.etag, stored.metadata, stored.size)

@@ -31,10 +31,14 @@ class MemoryStore:
         self._count = 0
         self._lock = RLock()
 
-    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
-        """Read an object; None if its ETag is still `unless`."""
+    def get(self, key: str) -> Stored:
+        """Read an object."""
+        return self._stored(key)
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; None if it has."""
         stored = self._stored(key)
-        return None if unless == stored.etag else stored
+        return None if etag == stored.etag else stored
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive)."""

@@ -171,13 +171,23 @@ class SimulatedStore:
         self._moved = 0  # bytes of the calls inside `map`
         self._computed = 0.0  # seconds of computing that these bytes take
 
-    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
-        """Read an object; None if its ETag is still `unless`."""
+    def get(self, key: str) -> Stored:
+        """Read an object."""
         self._spend(self._network.get / 2)
-        stored = self._store.get(key, unless=unless)
-        self._heard("get", key, stored.size if stored else 0)
-        self._move(self._network.get / 2, key, stored.size if stored else 0, self._network.get_rate)
+        stored = self._store.get(key)
+        self._got(key, stored.size)
         return stored
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; None if it has."""
+        self._spend(self._network.get / 2)
+        stored = self._store.get_if_changed(key, etag)
+        self._got(key, stored.size if stored else 0)
+        return stored
+
+    def _got(self, key: str, size: int) -> None:
+        self._heard("get", key, size)
+        self._move(self._network.get / 2, key, size, self._network.get_rate)
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive)."""

@@ -156,11 +156,13 @@ class SparseStore:
         self._objects[key] = _Object(content, etag, dict(metadata), self._now())
         return etag
 
-    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
-        """Read an object; None if its ETag is still `unless`."""
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; None if it has."""
+        return None if self._find(key).etag == etag else self.get(key)
+
+    def get(self, key: str) -> Stored:
+        """Read an object."""
         found = self._find(key)
-        if found.etag == unless:
-            return None
         size = found.content.size
         return Stored(found.content.read(0, size - 1), found.etag, found.metadata, size, found.modified)
 

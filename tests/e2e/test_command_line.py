@@ -82,7 +82,6 @@ class Deployed:
     def csv(self) -> bytes:
         """Read image-data.csv."""
         stored = self.store().get("image-data.csv")
-        assert stored is not None
         return stored.body
 
 

@@ -94,7 +94,6 @@ def _first_of_a_shard() -> int:
     thirty_rows(world)
     for page in read_root(world.store).rows.pages:
         stored = world.store.get(page_key(page.sha256))
-        assert stored is not None
         for shard in decode_page(stored.body)[1:]:
             return int(shard.first.split(b",")[1], 16)
     raise AssertionError("no page has two shards")

@@ -140,7 +140,6 @@ def _records(store: MemoryStore, key: str) -> list[Any]:
 
 def _body(store: MemoryStore, key: str) -> bytes:
     stored = store.get(key)
-    assert stored is not None
     return stored.body
 
 

@@ -219,7 +219,6 @@ class World:
         """Read everything back."""
         root = read_root(self.store)
         csv = self.store.get(CSV_KEY)
-        assert csv is not None
         metadata = {name: value for name, value in csv.metadata.items() if name in ("tree", "rows")}
         keys = self.store.objects
         return Outcome(

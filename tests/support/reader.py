@@ -43,7 +43,6 @@ def read_rows(store: MemoryStore) -> bytes:
 def read_csv(store: MemoryStore) -> bytes:
     """Read image-data.csv, checking that its metadata names what it shows."""
     stored = store.get(CSV_KEY)
-    assert stored is not None
     assert int(stored.metadata["rows"]) == stored.body.count(b"\n") - 1
     return stored.body
 
@@ -56,5 +55,4 @@ def read_segment(store: MemoryStore, name: str) -> list[Any]:
 
 def _body(store: MemoryStore, key: str) -> bytes:
     stored = store.get(key)
-    assert stored is not None
     return stored.body

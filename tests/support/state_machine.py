@@ -130,7 +130,6 @@ class StateMachine:
         assert reader["Resource"].endswith("s3:getObject")
         assert reader["ReaderConfig"] == {"InputType": "JSON"}
         stored = self.store.get(arguments["Key"])
-        assert stored is not None
         return list(json.loads(stored.body))
 
 

@@ -50,8 +50,9 @@ class WatchedStore:
 
         def call(*arguments: Any, **named: Any) -> Any:
             key = arguments[0] if isinstance(arguments[0], str) else ",".join(arguments[0])
-            self.calls.append((verb, key))
-            do = self._rule(verb, key)
+            kind = "get" if verb == "get_if_changed" else verb  # to S3 it is a GET like any other
+            self.calls.append((kind, key))
+            do = self._rule(kind, key)
             return do(lambda: method(*arguments, **named))
 
         return call

@@ -33,7 +33,7 @@ def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
     """
     newest = ledger.load_root()[0].checkpoint.newest_event
     if not newest or all(is_recent(event.time, newest) for event in events):
-        return commit_batch(ledger, StreamBatch(events, None), comes_again=True)
+        return commit_batch(ledger, StreamBatch(events, None), redelivered=True)
     return commit_batch(ledger, _LateBatch(ledger, events))
 
 

@@ -48,7 +48,7 @@ class ScratchObjects:
     def __init__(self, scratch: Scratch) -> None:
         self._scratch = scratch
 
-    def get(self, key: str, *, unless: str | None = None) -> Stored | None:
+    def get(self, key: str) -> Stored:
         """Read an object. Raises NotFound."""
         body = self._scratch.read(f"objects/{key}")
         if body is None:

@@ -119,11 +119,11 @@ def test_an_operators_command_does_not_claim(
     reported: bool, exporter: Ledger, watched: WatchedStore, store: MemoryStore
 ) -> None:
     """It may be killed for good, so exporters must not leave anything to it; what they claim it leaves to them."""
-    report = commit(exporter, [insert(2000)], comes_again=False)
+    report = commit(exporter, [insert(2000)], redelivered=False)
     assert publish(exporter, report=report if reported else None).written
     assert CLAIMS not in "".join(key for verb, key in watched.calls if verb == "put_new")
     claim(store)
-    report = commit(exporter, [insert(2001)], comes_again=False)
+    report = commit(exporter, [insert(2001)], redelivered=False)
     assert publish(exporter, report=report if reported else None).left
     assert read_csv(store) == rows_with(2000)
 
@@ -205,7 +205,7 @@ def test_a_publisher_leaves_a_newer_commit_to_those_whose_changes_wait(
     waiting = exporter_of(store, clock, 8)
 
     def commit_and_wait() -> None:
-        commit(exporter_of(store, clock, 7), [insert(3000)], comes_again=False)
+        commit(exporter_of(store, clock, 7), [insert(3000)], redelivered=False)
         leave_waiting(waiting, [insert(4000)])
 
     watched.on("finish_upload", CSV_KEY, first(commit_and_wait))
@@ -233,7 +233,7 @@ def test_a_publisher_relies_on_nobody_who_may_not_come(
             commit(rival, [insert(3000)])
             store.put_new(pending_key(segment_with([insert(3000)]).name), b"not deleted yet", "text/plain")
         else:
-            commit(rival, [insert(3000)], comes_again=False)
+            commit(rival, [insert(3000)], redelivered=False)
             leave_waiting(exporter_of(store, clock, 8), [insert(4000)])
         if case == "dead":
             clock.now += publishing.ALIVE

@@ -75,7 +75,7 @@ def test_while_somebody_leads_the_others_look_at_the_root_and_do_no_work(
     def five_looks_then_a_commit() -> Iterator[None]:
         for _ in range(5):
             yield
-        commit(make_ledger(store, 7), [insert(1)], comes_again=False)  # as if it held the claim
+        commit(make_ledger(store, 7), [insert(1)], redelivered=False)  # as if it held the claim
         yield
 
     clock.meanwhile = five_looks_then_a_commit()
@@ -123,7 +123,7 @@ def test_a_batch_that_nobody_delivers_again_leads_nobody(
     with pytest.raises(KeyboardInterrupt):
         commit(dead, [insert(5)])
     watched.on("put_if_match", ROOT, refuse(REFUSED), times=2)
-    report = commit(exporter, [insert(1)], comes_again=False)
+    report = commit(exporter, [insert(1)], redelivered=False)
     assert (report.commits, report.conflicts, report.led) == (1, 2, 0)
     assert read_rows(store) == model_csv([item(1)])
     assert len(keys(store, "pending/")) == 1
@@ -139,7 +139,7 @@ def test_a_batch_alone_does_not_push_before_who_leads(
 
     def the_leader_swaps() -> Iterator[None]:
         assert not watched.verbs(ROOT).count("put_if_match")
-        commit(leader, [insert(1)], comes_again=False)
+        commit(leader, [insert(1)], redelivered=False)
         yield
 
     clock.meanwhile = the_leader_swaps()
@@ -197,7 +197,7 @@ def test_a_leader_whose_root_is_replaced_while_it_gathers_queues_again(
 
     def somebody_commits() -> Iterator[None]:
         yield
-        commit(make_ledger(store, 7), [insert(20)], comes_again=False)
+        commit(make_ledger(store, 7), [insert(20)], redelivered=False)
         yield
 
     clock.meanwhile = somebody_commits()

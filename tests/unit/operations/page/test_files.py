@@ -45,7 +45,6 @@ def test_the_page_is_uploaded_once(store: MemoryStore) -> None:
     store.put_if_match("page/page.css", b"old", store.head("page/page.css").etag, "text/css", {"sha256": "old"})
     assert upload_page(store) == 2
     stored = store.get("page/page.css")
-    assert stored is not None
     assert stored.body == (FOLDER / "page.css").read_bytes()
 
 
