@@ -14,7 +14,7 @@ from ledger.errors import LedgerError
 from ledger.event import Event, read_event
 from ledger.ledger import Ledger, TimeLeft
 from ledger.publish import Published, publish
-from ledger.store import S3Store
+from ledger.s3_store import S3Store
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {
     "Events": (MetricUnit.Count, "stream records received"),
@@ -94,15 +94,15 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         logger.exception("batch failed", error=type(error).__name__, events=len(events), **_ids(events))
         raise
     seconds = to.monotonic() - committed
-    _measure("BatchesPublished", int(published is not None and not published.left))
-    if published and not published.left:
+    _measure("BatchesPublished", int(published is not None and not published.handed_over))
+    if published and not published.handed_over:
         _observe_publish(published, seconds, events, report, to.now())
     logger.info(
         "batch committed",
         segment=report.segment,
         version=report.root.version,
         commits=report.commits,
-        published=published.version if published and not published.left else None,
+        published=published.version if published and not published.handed_over else None,
         uploaded=published.uploaded if published else 0,
         copied=published.copied if published else 0,
         unfinished=len(report.unfinished),

@@ -27,7 +27,7 @@ from ledger.errors import NotFound, Unavailable
 from ledger.keys import leading_key
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from ledger.pending import Taken, Waiting, encode, list_waiting
+from ledger.pending import LedSegments, Waiting, encode, list_waiting
 from ledger.store import Listed
 
 # Before the first look at the root: spreads those that were refused by the same swap, so that few claim at once.
@@ -124,7 +124,7 @@ class Queue:
 
     def _gather(self, root: Root, own: Waiting) -> tuple[Root, str, list[Waiting] | None]:
         """Read what waits while others come; give it, or None if the root is another by now."""
-        ledger, taken = self._ledger, Taken(own.key, root.merged)
+        ledger, taken = self._ledger, LedSegments(own.key, root.merged)
         for look in range(GATHER_LOOKS + 1):
             if look:
                 ledger.sleep(LOOK_SECONDS)

@@ -122,7 +122,7 @@ def list_waiting(store: Store, now: datetime) -> list[Listed]:
     return sorted(alive, key=lambda listed: (listed.modified, listed.key))
 
 
-class Taken:
+class LedSegments:
     """What a leader takes along, read bit by bit as it comes, bounded in segments and bytes.
 
     Args:

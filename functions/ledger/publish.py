@@ -12,25 +12,26 @@
 6. Look at the root once more: an ETag follows content, so If-Match alone cannot tell that A-B-A is not A.
 
 Pace: a large CSV may take longer to publish than the next commit to come, and under contention so may a small one. So
-that copies do not pile up, a publisher then first claims the present CSV, P, and in the same moment does step 1:
-`publishing/<root that P names>`, create-only.
+that copies do not pile up, a publisher then first claims the present CSV, P: `publishing/<root that P names>`,
+create-only, and in the same moment does step 1. Who (K has the claim), sees what, and does what:
 
-    claimer K      claim P, read root v7 ............ copy ............ complete: P is replaced; delete the claim;
-                                                                        read root v9, wait a moment, claim, publish v9
-    others         commit v8: P is claimed, leave.   commit v9: leave.
+    K        P is still the CSV                       copies, completes: P is replaced; deletes the claim, goes to 1
+    K        the CSV shows the root                   is done
+    K        the root is newer, and changes wait      leaves: they will be committed after this look, and whoever they
+             (`pending/`) that it does not hold       belong to publishes, or leaves it to a later claim
+    K        the root is newer, nothing waits         waits a moment, in which the author of the newer commit may claim;
+                                                      claims again
+    K        fails, or dies                           its batch is delivered again and takes up the claim, which carries
+                                                      the batch's first sequence number
+    others   P claimed; P read after their own        leave: K replaces P only later, and its look at the root (step 6),
+             commit                                   later still, finds that commit
+    others   a claim older than CLAIM_SECONDS         take it over: no invocation lives that long
+    who is   anything                                 claims nothing and leads nobody: only a batch that is delivered
+    not redelivered (an operator's command)           again is relied upon
 
-Whoever finds P claimed leaves, if the CSV, read after its own commit, is P: then K replaces P only later, and its look
-at the root (step 6), later still, finds that commit. K goes on until the CSV shows the root. If K fails, its batch is
-delivered again and takes up the claim: the claim carries the batch's first sequence number. A claim older than an
-invocation can be (CLAIM_SECONDS) is nobody's. An exporter whose changes a leader committed (`combine`) publishes like
-any other. Only who is delivered again is relied upon: an operator's command does not claim, and leads nobody.
-
-While K publishes, the records of its own stream wait, so under constant load the work must go around. K has no claim
-any more when it finds the root newer than its CSV. If changes wait then that this root does not hold (`pending/`),
-they will be committed after this look, and whoever they belong to will publish or leave it to a later claim: K leaves.
-Otherwise it waits a moment in which the author of the newer commit may claim, and claims again. So
+An exporter whose changes a leader committed (`combine`) publishes like any other. So
 - the last version is always published in the end: whoever's changes a commit holds saw it published, or left it to one
-  who sees to it later, or its batch comes again. One case is left: Lambda ran a batch twice, the one was done, the
+  who sees to it later, or its batch comes again. One case remains: Lambda ran a batch twice, the one was done, the
   other claimed P and died. The exporter's schedule publishes what is behind then, and no commit is needed for it;
 - there is one copy in flight, and one more for each operator's command and each claim that outlived CLAIM_SECONDS.
   If-Match holds all the same.
@@ -71,13 +72,13 @@ class Published(Moved):
     Attributes:
         version: of the root that image-data.csv shows now, or will show when whoever it was left to is done.
         written: whether this call wrote it.
-        left: whether it was left to another exporter.
+        handed_over: whether another exporter is bound to see to it.
         tries: looks at the root before the last.
     """
 
     version: int = 0
     written: bool = False
-    left: bool = False
+    handed_over: bool = False
     tries: int = 0
 
 
@@ -104,7 +105,7 @@ class _Publisher:
     """One call of `publish`."""
 
     def __init__(self, ledger: Ledger, report: Report | None) -> None:
-        self.done = Published()
+        self.published = Published()
         self._ledger = ledger
         self._redelivered = report is not None and report.redelivered
         self._seen = _seen(ledger, report)
@@ -116,28 +117,28 @@ class _Publisher:
     def run(self, time_left: TimeLeft) -> Published:
         """Go through the steps until the CSV shows the root, or somebody else is bound to see to it."""
         ledger, look = self._ledger, self._seen
-        for self.done.tries in range(MAX_TRIES):
+        for self.published.tries in range(MAX_TRIES):
             left = time_left()
             if left is not None and left < RESERVE_SECONDS + 1.5 * self._took:
                 break
             root, present = look or self._look()
             look = None
             if self._is_settled(root, present):
-                return self.done
+                return self.published
             if size_of(root) > PUT_BELOW or ledger.contended:
                 if self._took:
                     if self._others_come(root):
-                        self.done.left = True
-                        return self.done
+                        self.published.handed_over = True
+                        return self.published
                     ledger.sleep(HAND_OVER_SECONDS * ledger.chance())
                 is_free, (root, present) = self._claim(present)
-                if self.done.left or self._is_settled(root, present):
-                    return self.done
+                if self.published.handed_over or self._is_settled(root, present):
+                    return self.published
                 if not is_free:
                     look = (root, present)
                     continue
             self._write(root, present)
-        raise OutOfTime(f"image-data.csv is behind version {self.done.version}")
+        raise OutOfTime(f"image-data.csv is behind version {self.published.version}")
 
     def release(self) -> None:
         """Delete the own claim, if any; what cannot be deleted is nobody's before long."""
@@ -154,7 +155,7 @@ class _Publisher:
         return root, present
 
     def _is_settled(self, root: Root, present: Stored | None) -> bool:
-        self.done.version = root.version
+        self.published.version = root.version
         return present is not None and present.metadata.get("tree") == root.tree_hash and size_of(root) == present.size
 
     def _claim(self, present: Stored | None) -> tuple[bool, tuple[Root, Stored | None]]:
@@ -186,7 +187,7 @@ class _Publisher:
         if claim.body == self._name or age >= CLAIM_SECONDS:
             self._held = key
             return True
-        self.done.left = True
+        self.published.handed_over = True
         return False
 
     def _others_come(self, root: Root) -> bool:
@@ -203,13 +204,13 @@ class _Publisher:
         started = ledger.monotonic()
         try:
             if size_of(root) <= PUT_BELOW:
-                put(ledger, root, present, self.done)
+                put(ledger, root, present, self.published)
             else:
-                assemble(ledger, root, present, self.done)
+                assemble(ledger, root, present, self.published)
                 self._took = ledger.monotonic() - started
-            self.done.written = True
+            self.published.written = True
         except (Refused, Unknown, NotFound):
-            ledger.sleep(0.05 * 2 ** min(self.done.tries, 4) * ledger.chance())
+            ledger.sleep(0.05 * 2 ** min(self.published.tries, 4) * ledger.chance())
         self.release()
 
 

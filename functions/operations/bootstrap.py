@@ -15,7 +15,7 @@ from ledger.csvw import DESCRIPTION_TYPE, describe
 from ledger.keys import DESCRIPTION_KEY
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from ledger.store import S3Store
+from ledger.s3_store import S3Store
 from operations.page.files import upload_page
 
 logger = Logger()

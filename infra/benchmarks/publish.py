@@ -51,7 +51,7 @@ from ledger.ledger import Ledger  # noqa: E402
 from ledger.manifest import Root, encode_root  # noqa: E402
 from ledger.publish import PUT_BELOW, publish  # noqa: E402
 from ledger.row import RowEncoder, header  # noqa: E402
-from ledger.store import S3Store  # noqa: E402
+from ledger.s3_store import S3Store  # noqa: E402
 
 BUCKET = "export"
 CHUNK = 16 << 20

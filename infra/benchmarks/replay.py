@@ -31,7 +31,8 @@ from infra.local.seaweed import SeaweedFS  # noqa: E402
 from ledger.event import read_event  # noqa: E402
 from ledger.journal import segment_of, write_segment  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
-from ledger.store import S3Store, Store  # noqa: E402
+from ledger.s3_store import S3Store  # noqa: E402
+from ledger.store import Store  # noqa: E402
 from operations.rebuild.scratch import FolderScratch  # noqa: E402
 from operations.replay.local import Wishes, replay  # noqa: E402
 

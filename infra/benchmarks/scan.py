@@ -55,7 +55,7 @@ from ledger.commit import commit  # noqa: E402
 from ledger.keys import CSV_KEY  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402
 from ledger.publish import publish  # noqa: E402
-from ledger.store import S3Store  # noqa: E402
+from ledger.s3_store import S3Store  # noqa: E402
 
 TABLE = "Images"
 BUCKET, OLD_BUCKET = "export", "predecessor"

@@ -19,7 +19,7 @@ from infra.local.deploy import Deployment, deploy
 from infra.local.emulator import ACCESS_KEY, REGION, Emulator, make_environment
 from infra.local.mapping import StreamMapping
 from infra.local.servers import ServerError
-from ledger.store import S3Store
+from ledger.s3_store import S3Store
 
 HOME = ROOT / ".skyledger"
 CSV_KEY = "image-data.csv"

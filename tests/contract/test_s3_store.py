@@ -13,9 +13,10 @@ from unittest import mock
 
 import pytest
 
-from ledger import store as s3
+from ledger import s3_store as s3
 from ledger.errors import NotFound, Refused, Unavailable, Unknown
-from ledger.store import S3Store, Store
+from ledger.s3_store import S3Store
+from ledger.store import Store
 
 READ_SECONDS = 0.3
 ETAG = "0123456789abcdef0123456789abcdef"

@@ -21,7 +21,7 @@ from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.publish import publish
-from ledger.store import S3Store
+from ledger.s3_store import S3Store
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, replay
 from tests.support.factories import insert, item, make_ledger, model_csv, modify

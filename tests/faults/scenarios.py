@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from importlib import import_module
 from unittest.mock import patch
 
 from infra.doubles import memory_store
 from infra.doubles.fault_store import Call
 from infra.doubles.memory_store import MemoryStore
-from ledger import layout, publish, slices
+from ledger import layout, slices
 from ledger.columns import NAMES
 from ledger.errors import Unavailable
 from ledger.keys import CSV_KEY, ROOT_KEY, page_key
@@ -24,6 +25,8 @@ from tests.faults.aside import put_aside
 from tests.faults.world import TARGETS, Event, Once, World
 from tests.support.factories import event, insert, item, modify, remove
 from tests.support.reader import read_root
+
+publishing = import_module("ledger.publish")  # the module: the package gives the function
 
 ROWS = 30
 Run = Callable[[World, bool], None]
@@ -311,7 +314,7 @@ def _replay_with_swap(world: World, bisect: bool) -> None:
 
 # Self-copy with parts of a few hundred bytes: thirty rows are then a large CSV.
 SMALL_PARTS = (
-    (publish, "PUT_BELOW", 1000),
+    (publishing, "PUT_BELOW", 1000),
     (layout, "SMALLEST_PART", 400),
     (layout, "UPLOAD_PART", 700),
     (layout, "COPIES", 4),

@@ -408,7 +408,7 @@ class Simulation:
         done = redrive_batches(operator)
         assert done.left == {}
         assert not [*self.store.list("aws/lambda/")]
-        while publish(operator).left:
+        while publish(operator).handed_over:
             operator.sleep(60.0)
         self._check(operator)
         for _ in range(2):

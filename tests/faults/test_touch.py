@@ -10,7 +10,8 @@ from infra.doubles.memory_store import MemoryStore
 from infra.local.seaweed import SeaweedFS
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable
 from ledger.objects import YOUNG, Objects
-from ledger.store import S3Store, Store
+from ledger.s3_store import S3Store
+from ledger.store import Store
 from tests.support.factories import START
 
 KEY, BODY, TYPE = "shards/one.csv", b"a line\n", "text/csv"

@@ -5,7 +5,8 @@ from itertools import count
 from typing import Any
 
 from infra.doubles.memory_store import MemoryStore
-from ledger.store import S3Store, Store
+from ledger.s3_store import S3Store
+from ledger.store import Store
 
 _numbers = count(1)
 

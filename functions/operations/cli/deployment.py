@@ -12,7 +12,8 @@ from botocore.exceptions import ClientError
 
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger
-from ledger.store import S3Store, Store
+from ledger.s3_store import S3Store
+from ledger.store import Store
 from operations.replay.local import OpenStore
 
 

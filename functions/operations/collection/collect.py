@@ -60,7 +60,8 @@ from ledger.errors import LedgerError, NotFound, Refused, Unknown
 from ledger.keys import COLLECTING_KEY, LEADING, PAGES, PENDING, PUBLISHING, ROOT_COPIES, SHARDS
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.objects import PAGE_TYPE, YOUNG
-from ledger.store import Listed, S3Store
+from ledger.s3_store import S3Store
+from ledger.store import Listed
 from operations.collection.old_removals import forget_removals
 from operations.collection.reachable import Named
 

@@ -170,7 +170,7 @@ def _merge(ledger: Ledger, events: Sequence[Event], done: Redriven) -> bool:
 def _publish(ledger: Ledger) -> None:
     """Publish; where an exporter claims to, wait until it has, or its claim is nobody's any longer."""
     merged = ledger.load_root()[0].version
-    while publish(ledger).left and _published(ledger) < merged:
+    while publish(ledger).handed_over and _published(ledger) < merged:
         ledger.sleep(_LOOK_SECONDS)
 
 

@@ -21,7 +21,7 @@ from ledger.columns import NAMES
 from ledger.keys import REPLAYS
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
-from ledger.store import S3Store
+from ledger.s3_store import S3Store
 from operations.live import snapshot as snapshots
 from operations.live.swap import live_root, swap
 from operations.rebuild.plan import Plan, Told, load_plan, make_plan

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import botocore.session
@@ -12,12 +13,13 @@ from moto import mock_aws
 
 from csv_exporter import handler as exporter
 from infra.doubles.memory_store import MemoryStore
-from ledger import commit as committing
 from ledger.commit import commit
 from ledger.errors import ManifestLost, Refused, Unavailable
 from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, refuse
+
+committing = import_module("ledger.commit")  # the module: the package gives the function
 
 BUCKET = "export-bucket"
 

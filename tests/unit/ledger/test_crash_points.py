@@ -1,6 +1,7 @@
 """One batch, killed between any two store calls and delivered again, ends in the same bytes (more in tests/faults)."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 from unittest import mock
 
@@ -9,13 +10,14 @@ import pytest
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
-from ledger import publish as publishing
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from tests.support.factories import event, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import WatchedStore
+
+publishing = import_module("ledger.publish")  # the module: the package gives the function
 
 BEFORE = [insert(number) for number in range(60)]
 BATCH = [

@@ -14,7 +14,7 @@ from ledger.columns import NAMES
 from ledger.errors import Damaged, Unavailable
 from ledger.event import read_event
 from ledger.manifest import Gap
-from ledger.pending import Taken, Waiting, decode, encode, list_waiting
+from ledger.pending import LedSegments, Waiting, decode, encode, list_waiting
 from ledger.row import RowEncoder, item_key
 from tests.support.factories import START, insert, item, modify, remove
 from tests.support.store_calls import WatchedStore, first, refuse
@@ -85,7 +85,7 @@ def _put(store: MemoryStore, name: str, columns: tuple[str, ...] = NAMES) -> Non
 
 
 def names_taken(store: MemoryStore, now: datetime, own: str, merged: Sequence[str] = ()) -> list[str]:
-    taken = Taken(own, merged)
+    taken = LedSegments(own, merged)
     taken.read(store, list_waiting(store, now))
     return [waiting.name for waiting in taken.of(NAMES)]
 
@@ -170,7 +170,7 @@ def test_a_leader_reads_what_comes_once_and_says_when_it_is_enough(
     store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The own segment counts; whoever can take no more need not wait for more."""
-    watched, taken = WatchedStore(store), Taken("pending/own", ())
+    watched, taken = WatchedStore(store), LedSegments("pending/own", ())
     assert taken.is_enough(1)
     for name in ("a", "b"):
         _put(store, name)

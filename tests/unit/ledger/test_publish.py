@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 from typing import Any
 from unittest import mock
 
@@ -10,7 +11,6 @@ import pytest
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
-from ledger import publish as publishing
 from ledger.commit import commit
 from ledger.errors import Damaged, OutOfTime, Refused, Unavailable, Unknown
 from ledger.keys import CSV_KEY
@@ -20,6 +20,8 @@ from ledger.publish import Published, publish
 from tests.support.factories import insert, item, make_ledger, model_csv, modify, remove
 from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
+
+publishing = import_module("ledger.publish")  # the module: the package gives the function
 
 LOST = Unknown("the answer was lost")
 SMALLEST = 2000

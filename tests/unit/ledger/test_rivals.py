@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 from unittest import mock
 
@@ -10,7 +11,6 @@ import pytest
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout, slices
-from ledger import publish as publishing
 from ledger.batch import StreamBatch
 from ledger.commit import commit
 from ledger.errors import Refused
@@ -22,6 +22,8 @@ from ledger.publish import publish
 from tests.support.factories import events_of, insert, item, make_ledger, model_csv, modify
 from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import RivalStore, WatchedStore, refuse
+
+publishing = import_module("ledger.publish")  # the module: the package gives the function
 
 ROWS = 150  # a CSV far above PUT_BELOW in the small limits below
 
@@ -206,7 +208,7 @@ def test_a_claim_of_a_dead_publisher_is_taken_up_also_when_a_leader_has_its_batc
         leader = cold(refused, 4)
         report = commit(leader, [insert(3000)])
         assert report.led == 1
-        assert publish(leader, report=report).left, "it relies on the claim"
+        assert publish(leader, report=report).handed_over, "it relies on the claim"
 
     again.sleep = lead
     report = commit(again, batch)

@@ -1,0 +1,250 @@
+"""The store on S3.
+
+Conditional writes (AWS S3 User Guide, "Conditional writes") answer in one of these ways:
+
+    done                      200                       the new ETag, or True for a new object
+    condition not met         412, 404 for If-Match     Refused (NotFound): nothing was written
+    another writer at it      409                       Refused: nothing was written
+    lost answer, overload     no answer, 5xx, or a 200  Unknown: it may have landed
+                              whose body does not tell
+    denied, malformed         other 4xx                 Unavailable: nothing was written
+
+The SDK must not send a swap twice: resent after a lost answer, it would get 412 for its own success. So swaps go
+through a client without retries, and `Unknown` is told from `Refused`. Content-addressed writes may be sent any
+number of times.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
+from ledger.store import PARALLEL_REQUESTS, Listed, Stored
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+DELETE_BATCH = 1000  # S3's limit for DeleteObjects
+_CONNECT_SECONDS = 3
+_READ_SECONDS = 20
+
+_PUT_NEW_TRIES = 4
+
+_EXISTS = {"PreconditionFailed", "412"}
+_REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
+_MISSING = {"NoSuchKey", "NotFound", "NoSuchUpload", "404"}
+_UNCHANGED = {"NotModified", "304"}
+_OVERLOADED = {"SlowDown", "RequestTimeout"}  # the second is a 400, for a request that came too slowly
+_NO_ANSWER = (BotoCoreError, OSError, ResponseParserError)
+
+
+class _NotModified(Exception):
+    """The object has the ETag that was named."""
+
+
+class S3Store:
+    """The verbs on one S3 bucket."""
+
+    def __init__(self, bucket: str, **client_arguments: Any) -> None:
+        self.bucket = bucket
+        common = {
+            "connect_timeout": _CONNECT_SECONDS,
+            "read_timeout": _READ_SECONDS,
+            "max_pool_connections": PARALLEL_REQUESTS + 4,
+            "s3": {"addressing_style": "path"} if "endpoint_url" in client_arguments else {},
+        }
+        self._s3 = boto3.client("s3", config=Config(retries={"mode": "standard"}, **common), **client_arguments)
+        once = Config(retries={"total_max_attempts": 1}, **common)
+        self._s3_once = boto3.client("s3", config=once, **client_arguments)
+        self._threads = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="store")
+
+    def get(self, key: str) -> Stored:
+        """Read an object."""
+        return self._get(key)
+
+    def get_if_changed(self, key: str, etag: str) -> Stored | None:
+        """Read an object unless it still has this ETag; None if it has."""
+        try:
+            return self._get(key, IfNoneMatch=f'"{etag}"')
+        except _NotModified:
+            return None
+
+    def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
+        """Read bytes first..last (inclusive)."""
+        condition = {"IfMatch": f'"{etag}"'} if etag else {}
+        body = self._get(key, Range=f"bytes={first}-{last}", **condition).body
+        if len(body) != last - first + 1:
+            raise Unavailable(f"{key}: {len(body)} of {last - first + 1} bytes came")
+        return body
+
+    def head(self, key: str) -> Stored:
+        """Read all but the bytes."""
+        return _stored(self._read(self._s3.head_object, key, Key=key), b"", key)
+
+    def put_new(self, key: str, body: bytes, content_type: str) -> bool:
+        """Create an object; False if the key exists."""
+        for _ in range(_PUT_NEW_TRIES):
+            try:
+                self._s3.put_object(Bucket=self.bucket, Key=key, Body=body, ContentType=content_type, IfNoneMatch="*")
+            except ClientError as error:
+                if _code(error) in _EXISTS:
+                    return False
+                if _code(error) not in _REFUSED:
+                    raise _read_error(error, key) from error
+                # 409: another request on this key was in the way and nothing was written. That is not "exists".
+            except _NO_ANSWER as error:
+                raise Unavailable(f"{key}: {type(error).__name__}") from error
+            else:
+                return True
+        raise Unavailable(f"{key}: another request on this key was in the way {_PUT_NEW_TRIES} times")
+
+    def put_if_match(
+        self, key: str, body: bytes, etag: str | None, content_type: str, metadata: Mapping[str, str]
+    ) -> str:
+        """Replace the object with this ETag, or create it if `etag` is None."""
+        answer = self._swap(
+            self._s3_once.put_object, key, etag, Body=body, ContentType=content_type, Metadata=dict(metadata)
+        )
+        return _etag(answer, key, Unknown)
+
+    def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
+        """List objects in key order."""
+        token: dict[str, str] = {"StartAfter": after} if after else {}
+        while True:
+            answer = self._read(self._s3.list_objects_v2, prefix, Prefix=prefix, **token)
+            for item in answer.get("Contents", ()):
+                yield Listed(item["Key"], item["Size"], item["LastModified"], _etag(item, item["Key"]))
+            if not answer.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects; those that are gone are fine."""
+        for start in range(0, len(keys), DELETE_BATCH):
+            objects = [{"Key": key} for key in keys[start : start + DELETE_BATCH]]
+            answer = self._read(self._s3.delete_objects, keys[start], Delete={"Objects": objects, "Quiet": True})
+            if answer.get("Errors"):
+                first = answer["Errors"][0]
+                raise Unavailable(f"{first.get('Key')}: {first.get('Code')} on delete")
+
+    def delete_if_match(self, key: str, etag: str) -> None:
+        """Delete the object with this ETag."""
+        self._swap(self._s3_once.delete_object, key, etag)
+
+    def start_upload(self, key: str, content_type: str, metadata: Mapping[str, str]) -> str:
+        """Start a multipart upload and give its id."""
+        answer = self._read(
+            self._s3.create_multipart_upload, key, Key=key, ContentType=content_type, Metadata=dict(metadata)
+        )
+        return _named(answer, "UploadId", key)
+
+    def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        """Upload a part and give its ETag."""
+        answer = self._read(self._s3.upload_part, key, Key=key, UploadId=upload, PartNumber=number, Body=body)
+        return _etag(answer, key)
+
+    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
+        answer = self._read(
+            self._s3.upload_part_copy,
+            source,
+            Key=key,
+            UploadId=upload,
+            PartNumber=number,
+            CopySource={"Bucket": self.bucket, "Key": source},
+            CopySourceIfMatch=f'"{etag}"',
+            CopySourceRange=f"bytes={first}-{last}",
+        )
+        return _etag(answer.get("CopyPartResult", {}), key)
+
+    def finish_upload(
+        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+    ) -> str:
+        """Complete under the condition of `put_if_match`."""
+        numbered = [{"ETag": f'"{part}"', "PartNumber": number} for number, part in enumerate(parts, 1)]
+        expected = {} if size is None else {"MpuObjectSize": size}
+        complete = self._s3_once.complete_multipart_upload
+        answer = self._swap(complete, key, etag, UploadId=upload, MultipartUpload={"Parts": numbered}, **expected)
+        return _etag(answer, key, Unknown)
+
+    def abort_upload(self, key: str, upload: str) -> None:
+        """Abandon an upload; one that is gone is fine."""
+        try:
+            self._read(self._s3.abort_multipart_upload, key, Key=key, UploadId=upload)
+        except NotFound:
+            return
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
+        """Call a function for every item, many at a time; the first error is raised."""
+        return list(self._threads.map(function, items))
+
+    def _get(self, key: str, **arguments: Any) -> Stored:
+        try:
+            answer = self._s3.get_object(Bucket=self.bucket, Key=key, **arguments)
+            body = answer["Body"].read()
+        except ClientError as error:
+            if _code(error) in _UNCHANGED:
+                raise _NotModified from error
+            raise _read_error(error, key) from error
+        except _NO_ANSWER as error:
+            raise Unavailable(f"{key}: {type(error).__name__}") from error
+        return _stored(answer, body, key)
+
+    def _read(self, call: Callable[..., Any], key: str, **arguments: Any) -> Any:
+        try:
+            return call(Bucket=self.bucket, **arguments)
+        except ClientError as error:
+            raise _read_error(error, key) from error
+        except _NO_ANSWER as error:
+            raise Unavailable(f"{key}: {type(error).__name__}") from error
+
+    def _swap(self, call: Callable[..., Any], key: str, etag: str | None, **arguments: Any) -> Any:
+        condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
+        try:
+            return call(Bucket=self.bucket, Key=key, **condition, **arguments)
+        except ClientError as error:
+            code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if code in _REFUSED:
+                raise Refused(f"{key}: {code}") from error
+            if code in _MISSING:
+                raise NotFound(f"{key}: {code}") from error
+            if code in _OVERLOADED or status >= 500 or status == 200:
+                raise Unknown(f"{key}: {code}") from error
+            raise Unavailable(f"{key}: {code}") from error
+        except _NO_ANSWER as error:
+            raise Unknown(f"{key}: {type(error).__name__}") from error
+
+
+def _code(error: ClientError) -> str:
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _read_error(error: ClientError, key: str) -> Exception:
+    """Name what a request means whose repetition does no harm."""
+    code = _code(error)
+    if code in _MISSING:
+        return NotFound(f"{key}: {code}")
+    if code in _REFUSED:
+        return Refused(f"{key}: {code}")
+    return Unavailable(f"{key}: {code}")
+
+
+def _etag(answer: Mapping[str, Any], key: str, without: type[LedgerError] = Unavailable) -> str:
+    return _named(answer, "ETag", key, without).strip('"')
+
+
+def _named(answer: Mapping[str, Any], name: str, key: str, without: type[LedgerError] = Unavailable) -> str:
+    """Take a value out of an answer; S3 may say 200 before it knows the outcome, and then not tell it."""
+    if name not in answer:
+        raise without(f"{key}: the answer has no {name}")
+    return str(answer[name])
+
+
+def _stored(answer: Mapping[str, Any], body: bytes, key: str) -> Stored:
+    metadata, size, modified = (answer.get(name) for name in ("Metadata", "ContentLength", "LastModified"))
+    return Stored(body, _etag(answer, key), metadata or {}, size or 0, modified)
