@@ -51,10 +51,10 @@ def test_the_readme_for_users_is_read_in_one_go() -> None:
 
 @pytest.mark.parametrize(("readme", "paths", "links"), READMES)
 def test_every_file_that_a_readme_names_exists(readme: Path, paths: int, links: int) -> None:
-    """By its path, or by its name in a line that names its folder before it."""
+    """By its path, or by its name alone where its folder was named just before."""
     named = list(paths_named(readme.read_text(encoding="utf-8")))
     assert len({path for path, _ in named}) >= paths
-    assert [path for path, folder in named if not is_there(path, readme.parent, folder)] == []
+    assert [path for path, folders in named if not is_there(path, readme.parent, folders)] == []
 
 
 @pytest.mark.parametrize(("readme", "paths", "links"), READMES)
@@ -75,37 +75,37 @@ def test_what_is_missing_is_found() -> None:
     )
     named = list(paths_named(text))
     assert len(named) == 10
-    missing = [path for path, folder in named if not is_there(path, ROOT / "functions", folder)]
+    missing = [path for path, folders in named if not is_there(path, ROOT / "functions", folders)]
     assert missing == ["./infra/no", "ledger/nothing.py", "lost.py", "swap.py", "./infra/tset"]
     assert leads_somewhere("infra/README.md#run-book", FOR_USERS)
     assert not leads_somewhere("infra/README.md#no-such-heading", FOR_USERS)
     assert not leads_somewhere("infra/READ.md", FOR_USERS)
 
 
-def paths_named(text: str) -> Iterator[tuple[str, str]]:
-    """Give the files and folders that a text names in backticks, each with the folder that its line named before.
+def paths_named(text: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Give the files and folders that a text names in backticks, each with the folders named before it in its item.
 
-    Of code blocks only the scripts count that they call.
+    An item is a line with the lines below it that are indented. Of code blocks only the scripts count that they call.
     """
+    folders: tuple[str, ...] = ()
     for line in _FENCED.sub("", text).splitlines():
         assert line.count("`") % 2 == 0, f"broken over two lines, and so not looked at: {line}"
-        folder = ""
+        folders = folders if line.startswith(" ") else ()
         for code in re.findall(r"`([^`]+)`", line):
             name, *arguments = code.split()
             if _IS_NONE_OF_OURS(name) or not _IS_PATH(name) or (arguments and not name.startswith("./")):
                 continue
-            yield name, folder
-            if name.endswith("/"):
-                folder = name
+            yield name, folders
+            folders = (*folders, name.rpartition("/")[0])
     for block in _FENCED.findall(text):
         for name in re.findall(r"(?<!\S)\./\S+", block):
-            yield name, ""
+            yield name, ()
 
 
-def is_there(name: str, beside: Path, folder: str) -> bool:
-    """Say whether a file or folder exists: from the top, beside the README, among the functions, or in its folder."""
+def is_there(name: str, beside: Path, folders: tuple[str, ...]) -> bool:
+    """Say whether a file or folder exists: from the top, beside the README, among the functions, or in its folders."""
     places = (ROOT, beside, ROOT / "functions")
-    return any((place / name).exists() or (folder and (place / folder / name).exists()) for place in places)
+    return any((place / folder / name).exists() for place in places for folder in ("", *folders))
 
 
 def leads_somewhere(link: str, readme: Path) -> bool:
