@@ -1,10 +1,11 @@
-"""Write the parts of README.md that come from the code: `python infra/readme.py`. A test compares them."""
+"""Write the table of columns, which comes from the code: `python infra/readme.py`. A test compares them."""
 
 import re
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "functions" / "COLUMNS.md"
 sys.path.insert(0, str(ROOT / "functions"))
 
 from ledger.columns import COLUMNS  # noqa: E402  (found by the line above)
@@ -19,12 +20,11 @@ def columns_table() -> str:
     return "\n".join(lines)
 
 
-def with_generated(readme: str) -> str:
-    """Give the README with its generated parts renewed."""
+def with_generated(document: str) -> str:
+    """Give the document with its generated part renewed."""
     pattern = re.compile(r"(<!-- columns: .*? -->\n).*?(<!-- end of columns -->)", re.DOTALL)
-    return pattern.sub(lambda match: match[1] + columns_table() + "\n" + match[2], readme)
+    return pattern.sub(lambda match: match[1] + columns_table() + "\n" + match[2], document)
 
 
 if __name__ == "__main__":
-    path = ROOT / "README.md"
-    path.write_text(with_generated(path.read_text(encoding="utf-8")), encoding="utf-8")
+    DOCUMENT.write_text(with_generated(DOCUMENT.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,7 +1,7 @@
 """The columns of image-data.csv: the one list that is its schema.
 
-ImageProcessor fills table attributes of these names, CsvExporter writes them as cells in this order, and the README's
-table, the CSVW description and the agreement benchmark are generated from it. New columns go to the end, before
+ImageProcessor fills table attributes of these names, CsvExporter writes them as cells in this order, and the table
+in COLUMNS.md, the CSVW description and the agreement benchmark are generated from it. New columns go to the end, before
 nothing else moves; an item may lack any column (an empty cell) and may carry attributes that are no columns (ignored).
 """
 
