@@ -1,0 +1,125 @@
+"""The replay's state machine as CloudFormation reads it: strict YAML, a sound structure, and no state left hanging."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cfnlint.api import lint_all
+from cfnlint.decode import decode
+
+from tests.support.paths import ROOT
+
+TEMPLATE = ROOT / "template.yaml"
+RETRIED = {"IntervalSeconds", "MaxAttempts", "BackoffRate"}
+VALUES = {
+    "Partition": "aws",
+    "ExportBucket": "exports",
+    "Worker": "arn:aws:lambda:eu-west-1:111122223333:function:worker",
+    "Finisher": "arn:aws:lambda:eu-west-1:111122223333:function:finisher",
+}
+
+
+def _template() -> Mapping[str, Any]:
+    content, faults = decode(str(TEMPLATE))
+    assert not faults
+    return content
+
+
+def _machines() -> list[Mapping[str, Any]]:
+    resources = _template()["Resources"].values()
+    return [one["Properties"] for one in resources if one["Type"] == "AWS::Serverless::StateMachine"]
+
+
+def _files_that_aws_reads() -> list[Path]:
+    """The template, and whatever it names that is uploaded as it is."""
+    return [TEMPLATE, *(ROOT / machine["DefinitionUri"] for machine in _machines())]
+
+
+def anchors_in(text: str) -> list[str]:
+    """Name the anchors and aliases of a YAML text, as a reader that knows none of them meets them."""
+    found = ((event, getattr(event, "anchor", None)) for event in yaml.parse(text, yaml.SafeLoader))
+    return [f"line {event.start_mark.line + 1}: {anchor}" for event, anchor in found if anchor]
+
+
+def _definition() -> dict[str, Any]:
+    (machine,) = _machines()
+    text = (ROOT / machine["DefinitionUri"]).read_text(encoding="utf-8")
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"]) == set(VALUES)
+    definition: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda name: VALUES[name[1]], text))
+    return definition
+
+
+def faults_of(definition: Mapping[str, Any]) -> list[str]:
+    """Say what cfn-lint, which knows the States Language, has against a definition; it looks into templates only."""
+    properties = {"RoleArn": "arn:aws:iam::111122223333:role/replay", "Definition": definition}
+    template = {"Resources": {"Replay": {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}}}
+    return [match.message for match in lint_all(json.dumps(template)) if match.rule.id.startswith(("E", "W"))]
+
+
+def _graphs(states: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give every graph of states, with its first: the machine's own, and one inside each Map."""
+    yield states["StartAt"], states["States"]
+    for state in states["States"].values():
+        if state["Type"] == "Map":
+            yield from _graphs(state["ItemProcessor"])
+
+
+def _followers(state: Mapping[str, Any]) -> Iterator[str]:
+    for place in (state, *state.get("Choices", ()), *state.get("Catch", ())):
+        yield from (place[name] for name in ("Next", "Default") if name in place)
+
+
+def hanging(definition: Mapping[str, Any]) -> set[str]:
+    """Name the states that are led to and are not there, and those that are there and never led to."""
+    wrong: set[str] = set()
+    for first, states in _graphs(definition):
+        led_to = {first}.union(*(_followers(state) for state in states.values()))
+        wrong |= led_to ^ set(states)
+    return wrong
+
+
+@pytest.mark.parametrize("path", _files_that_aws_reads(), ids=lambda path: path.name)
+def test_no_file_that_aws_reads_has_anchors_or_aliases(path: Path) -> None:
+    """CloudFormation's reader of YAML does not resolve them, and every local one does, so nothing else would notice."""
+    assert anchors_in(path.read_text(encoding="utf-8")) == []
+
+
+def test_anchors_and_aliases_are_found_wherever_they_stand() -> None:
+    """On a list, on a mapping, on a text, and where they are used."""
+    text = "a: &list [1]\nb: *list\nc: &text x\nd: &map {e: 1}\nf: {<<: *map}\n"
+    assert anchors_in(text) == ["line 1: list", "line 2: list", "line 3: text", "line 4: map", "line 5: map"]
+
+
+def test_the_definition_is_sound() -> None:
+    """Each state has the fields that its type has, and no other; each leads to one that is there."""
+    definition = _definition()
+    assert faults_of(definition) == []
+    assert hanging(definition) == set()
+
+
+def test_what_is_wrong_with_a_definition_is_noticed() -> None:
+    """A field that the language does not know, an end that is missing, a state that is not there or not led to."""
+    broken = deepcopy(_definition())
+    broken["States"]["Gather"]["Retries"] = []
+    assert any("Retries" in fault for fault in faults_of(broken))
+    broken = deepcopy(_definition())
+    del broken["States"]["Reduce"]["ItemProcessor"]["States"]["ReduceRanges"]["End"]
+    assert any("End" in fault for fault in faults_of(broken))
+    broken = deepcopy(_definition())
+    broken["States"]["Gather"]["Next"] = "Redue"
+    assert hanging(broken) == {"Redue", "Reduce"}
+
+
+def test_every_call_of_a_function_is_tried_again() -> None:
+    """A child that Lambda throttles, or that finds S3 down, must not cost the whole replay."""
+    tasks = [state for _, states in _graphs(_definition()) for state in states.values() if state["Type"] == "Task"]
+    assert len(tasks) == 5
+    for task in tasks:
+        (retry,) = task["Retry"]
+        assert retry["ErrorEquals"] == ["States.ALL"]
+        assert set(retry) >= RETRIED
