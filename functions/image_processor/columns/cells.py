@@ -18,7 +18,7 @@ _TOO_LARGE_ISO = 65535
 
 
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
-    """Return the values of the columns from `width_px` to `projection_type`; what is unknown is absent."""
+    """Return the values of the typed columns; what is unknown is absent."""
     values: dict[str, Cell | None] = {"width_px": metadata.container.width, "height_px": metadata.container.height}
     for column, names in precedence.TEXTS.items():
         values[column] = next((found for name in names if (found := metadata.text(name, column))), None)
