@@ -7,7 +7,8 @@ from typing import Any
 from image_processor.columns import position, precedence, timestamps
 from image_processor.columns.metadata import Metadata
 from image_processor.columns.position import Axis
-from image_processor.tags.numbers import Raw, Unusable, number, whole
+from image_processor.errors import Unusable
+from image_processor.tags.numbers import Raw, number, whole
 from image_processor.tags.text import clean, decode
 from image_processor.tags.xmp import text_of
 

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from image_processor.errors import Unusable
 from image_processor.formats.blocks import Container
 from image_processor.tags import exif, iptc, text, xmp
 from image_processor.tags.exif import Exif
 from image_processor.tags.iptc import Iptc
-from image_processor.tags.numbers import Raw, Unusable
+from image_processor.tags.numbers import Raw
 from image_processor.tags.xmp import Document
 
 MAX_WARNINGS = 50

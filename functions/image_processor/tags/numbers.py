@@ -10,6 +10,8 @@ import struct
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
+from image_processor.errors import Unusable
+
 PLACES = 10
 """Decimal places of every decimal column."""
 
@@ -27,10 +29,6 @@ _STEP = Decimal(1).scaleb(-PLACES)
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?"
 _TEXT = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER}))?\s*(?:m|mm|s|deg|°|m/s|EV|%)?\s*", re.ASCII)
 _NON_FINITE = re.compile(r"\s*[+-]?(?:nan|inf|infinity|undef|1\.#\w+)\s*", re.IGNORECASE)
-
-
-class Unusable(ValueError):
-    """A field is there but says nothing that its column could hold; the text says why, for the row's warnings."""
 
 
 def number(raw: Raw) -> Decimal:

@@ -12,8 +12,9 @@ wins, which is a warning. Its JSON form:
 
 from dataclasses import dataclass, field
 
+from image_processor.errors import XmlRefused
 from image_processor.tags.namespaces import RDF, XML, XMP_META, prefix_of
-from image_processor.tags.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, Refused, parse
+from image_processor.tags.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
 
@@ -78,7 +79,7 @@ def read(packets: list[bytes]) -> Document:
     for packet in packets[:MAX_PACKETS]:
         try:
             root, undeclared = parse(packet, budget)
-        except Refused as error:
+        except XmlRefused as error:
             document.warnings.append(f"xmp: {error}")
             continue
         document.packets += 1
