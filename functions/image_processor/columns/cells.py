@@ -200,12 +200,11 @@ def _comment(metadata: Metadata) -> str | None:
         if content := metadata.text(source, "comment"):
             return content
     for block in metadata.container.comments:
-        if isinstance(block.data, bytes):
-            content, guessed = decode(block.data)
-            if content := clean(content):
-                if guessed:
-                    metadata.warn("comment: not UTF-8, read as Windows-1252")
-                return content
+        content, guessed = decode(block.data)
+        if content := clean(content):
+            if guessed:
+                metadata.warn("comment: not UTF-8, read as Windows-1252")
+            return content
     return None
 
 

@@ -11,7 +11,6 @@ from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.cells import Cell, cells_of
 from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
 from image_processor.formats.walk import walk
-from image_processor.reading.file import View
 from image_processor.reading.ranged import Source
 from image_processor.tags.numbers import plain
 from image_processor.tags.text import clean
@@ -48,7 +47,7 @@ def extract(source: Source) -> Record | None:
     metadata = Metadata.of(container)
     cells = cells_of(metadata)
     documents: dict[str, Any] = {"exif": metadata.exif.document(), "xmp": metadata.xmp.properties}
-    if any(isinstance(block.data, View) and block.data.limit_reached for block in container.exif):
+    if any(block.file.limit_reached for block in container.exif):
         metadata.warn("exif: values beyond the read limit left out")
     return Record(container.content_type, _attributes(metadata, cells, documents))
 

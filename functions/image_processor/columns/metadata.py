@@ -45,11 +45,9 @@ class Metadata:
         metadata = cls(
             container,
             exif.read(container.exif),
-            xmp.read([_content(block.data) for block in container.xmp]),
+            xmp.read([block.data for block in container.xmp]),
             # In a JPEG the record of the Photoshop segment is the one that programs maintain (MWG guidelines).
-            iptc.read(
-                [_content(block.data) for block in sorted(container.iptc, key=lambda block: block.where != "APP13")]
-            ),
+            iptc.read([block.data for block in sorted(container.iptc, key=lambda block: block.where != "APP13")]),
         )
         for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
             for warning in part.warnings:
@@ -140,7 +138,3 @@ class Metadata:
 
     def _is_dji(self) -> bool:
         return self.exif.maker_note.get("Make") == "DJI"
-
-
-def _content(data: Any) -> bytes:
-    return data if isinstance(data, bytes) else data.read_at(0, data.size)

@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 
 from image_processor.formats import photoshop, tiff_file
-from image_processor.formats.blocks import MAX_PACKET, Block, Container
+from image_processor.formats.blocks import MAX_PACKET, Container
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 
@@ -154,11 +154,8 @@ def _exif(source: Source, state: _Walk, start: int, length: int) -> None:
     data = source.read(start + 6, length - 6)
     if len(data) < length - 6:
         container.warn("exif: the file ends inside the segment")
-    blocks = container.exif
-    if blocks and state.last_exif == start - 4 and tiff.magic(data) is None:
-        first = blocks[-1]
-        if isinstance(first.data, bytes) and len(first.data) + len(data) <= MAX_PACKET:
-            blocks[-1] = Block(first.data + data, first.offset, first.where)
+    if container.exif and state.last_exif == start - 4 and tiff.magic(data) is None:
+        container.extend_exif(data)
     else:
         container.add_exif(data, start + 6, "APP1")
     state.last_exif = start + length
@@ -184,7 +181,7 @@ def _finish(state: _Walk) -> None:
     """Join what stood in several segments, and look into the Exif and Photoshop blocks."""
     container = state.container
     tiff_file.look_into_exif(container)
-    packets = [block.data for block in container.xmp if isinstance(block.data, bytes)]
+    packets = [block.data for block in container.xmp]
     for guid, extension in state.extensions.items():
         joined = _join(extension, container)
         if not any(guid in packet.replace(b"\0", b"") for packet in packets):  # UTF-16 packets name it too

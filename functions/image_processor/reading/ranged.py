@@ -176,7 +176,6 @@ class S3Source(CachedSource):
         etag: ETag without quotes; after the first GET that of the bytes read.
         version_id: version read, or None in a bucket without versions.
         last_modified: when the object was written; None before the first GET.
-        storage_class: storage class; None before the first GET, and for S3 Standard "STANDARD".
     """
 
     def __init__(
@@ -188,7 +187,6 @@ class S3Source(CachedSource):
         self.etag = etag.strip('"') if etag else None
         self.version_id = version_id
         self.last_modified: datetime | None = None
-        self.storage_class: str | None = None
 
     def _fetch(self, offset: int, length: int) -> bytes:
         request = {**self._name, "Range": f"bytes={offset}-{offset + length - 1}"}
@@ -225,7 +223,6 @@ class S3Source(CachedSource):
         self.etag = response.get("ETag", self.etag or "").strip('"') or None
         self.version_id = response.get("VersionId", self.version_id)
         self.last_modified = response.get("LastModified")
-        self.storage_class = response.get("StorageClass", "STANDARD")
 
 
 def _status(error: ClientError) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from image_processor.errors import ReadLimitReached
 from image_processor.formats.blocks import Block
 from image_processor.reading import tiff
-from image_processor.reading.file import View
+from image_processor.reading.file import File
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
 from image_processor.tags.exif_names import name_of
@@ -56,18 +56,16 @@ class Tag:
         directory: `IFD0`, `ExifIFD`, `GPS`, ...
         name: name in the standard.
         raw: number, type, count and access to the value.
-        order: byte order of its block, `<` or `>`.
     """
 
     directory: str
     name: str
     raw: RawTag
-    order: str
 
     def text(self) -> tuple[str, bool]:
         """Return the value as text (numbers in decimal) and whether its encoding was guessed."""
         if (self.directory, self.raw.tag) in _CODED_TAGS and self.raw.type in (1, 7):
-            return text.decode_comment(self.raw.data(MAX_TEXT), self.order)
+            return text.decode_comment(self.raw.data(MAX_TEXT), self.raw.order)
         if self.raw.tag in _UTF16_TAGS and self.directory != "GPS":
             return text.decode_utf16(self.raw.data(MAX_TEXT)), False
         if self.raw.type in _TEXT_TYPES or (self.raw.type in _BYTE_TYPES and self.raw.count > 1):
@@ -146,25 +144,23 @@ def read(blocks: list[Block]) -> Exif:
     exif = Exif()
     for block in blocks:
         try:
-            _read_block(exif, block.data)
+            _read_block(exif, block.file)
         except ReadLimitReached as error:
             exif.warnings.append(f"exif: read limit reached: {error}")
             break
     return exif
 
 
-def _read_block(exif: Exif, data: bytes | View) -> None:
-    head = data[:2] if isinstance(data, bytes) else data.read_at(0, 2)
-    order = "<" if head == b"II" else ">"
+def _read_block(exif: Exif, file: File) -> None:
     ignored: list[str] = []  # the container has warned of the structure already
     damaged = 0
-    for ifd in tiff.walk_ifds(data, ignored):
-        damaged += _add_directory(exif, ifd, order, MAX_DAMAGED - damaged)
+    for ifd in tiff.walk_ifds(file, ignored):
+        damaged += _add_directory(exif, ifd, MAX_DAMAGED - damaged)
         if ifd.name == "ExifIFD" and not exif.maker_note and _MAKER_NOTE in ifd.tags:
-            exif.maker_note = maker_note(data, order, ifd.tags[_MAKER_NOTE], exif.find)
+            exif.maker_note = maker_note(file, ifd.tags[_MAKER_NOTE], exif.find)
 
 
-def _add_directory(exif: Exif, ifd: Ifd, order: str, warnings_left: int) -> int:
+def _add_directory(exif: Exif, ifd: Ifd, warnings_left: int) -> int:
     """Add the sound tags of a directory; return how many were not."""
     tags = exif.directories.setdefault(ifd.name, {})
     damaged = 0
@@ -179,7 +175,7 @@ def _add_directory(exif: Exif, ifd: Ifd, order: str, warnings_left: int) -> int:
             exif.warnings.append(f"exif: more than {MAX_TAGS} tags")
             break
         elif raw.length:
-            tags.setdefault(name, Tag(ifd.name, name, raw, order))
+            tags.setdefault(name, Tag(ifd.name, name, raw))
     return damaged
 
 

@@ -32,10 +32,6 @@ class Iptc:
     values: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def text(self, name: str) -> str | None:
-        """Return the first value of a dataset."""
-        return next(iter(self.values.get(name, ())), None)
-
 
 def read(records: list[bytes]) -> Iptc:
     """Read IPTC records; of several, the first that has a dataset counts.
