@@ -20,6 +20,10 @@ EXIF_PREFIX = b"Exif\0\0"
 """What announces a TIFF structure in JPEG, and by mistake or custom elsewhere too."""
 
 
+XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
+"""What announces an XMP packet in JPEG, and in the profiles that ImageMagick copies into PNG."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A run of metadata bytes.

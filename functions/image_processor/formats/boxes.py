@@ -1,9 +1,12 @@
 """Boxes of the ISO base media file format, which HEIF, AVIF, JPEG XL and JPEG 2000 share (ISO/IEC 14496-12, 4.2)."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from image_processor.formats.blocks import EXIF_PREFIX
+from image_processor.reading import tiff
+from image_processor.reading.file import MemoryFile
 from image_processor.reading.ranged import Source
 
 MAX_BOXES = 1000
@@ -40,23 +43,19 @@ class Box:
 
 def boxes(source: Source, position: int, end: int) -> Iterator[Box]:
     """Yield the boxes from `position` to `end`; a size that makes no sense ends the walk."""
-    for _ in range(MAX_BOXES):
-        if position + 8 > end:
-            return
-        header = source.read(position, 16)
-        box = _box(header, position, end)
-        if box is None:
-            return
-        yield box
-        position = box.end
+    return _walk(source.read, position, end, MAX_BOXES)
 
 
 def boxes_in(data: bytes, position: int, end: int) -> Iterator[Box]:
     """Yield the boxes from `position` to `end` of a content that was read before."""
-    for _ in range(MAX_INNER_BOXES):
+    return _walk(MemoryFile(data).read_at, position, end, MAX_INNER_BOXES)
+
+
+def _walk(read_at: Callable[[int, int], bytes], position: int, end: int, limit: int) -> Iterator[Box]:
+    for _ in range(limit):
         if position + 8 > end:
             return
-        box = _box(data[position : min(position + 16, end)], position, end)
+        box = _box(read_at(position, min(16, end - position)), position, end)
         if box is None:
             return
         yield box
@@ -74,3 +73,12 @@ def _box(header: bytes, position: int, end: int) -> Box | None:
     if size < length or len(kind) < 4:
         return None
     return Box(kind, position + length, min(end, position + size), position + size <= end)
+
+
+def exif_start(data: bytes) -> int:
+    """Return where the TIFF structure starts in an Exif item: four bytes say how far behind them (23008-12, A.2.1)."""
+    start = 4 + int.from_bytes(data[:4], "big")
+    candidates = [start, 4, 0]
+    if (prefix := data.find(EXIF_PREFIX, 0, 64)) >= 0:
+        candidates.append(prefix + len(EXIF_PREFIX))
+    return next((at for at in candidates if tiff.magic(data[at : at + 8]) is not None), start)

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from image_processor.formats import tiff_file
-from image_processor.formats.blocks import EXIF_PREFIX, MAX_PACKET, Container
-from image_processor.formats.boxes import XMP_UUID, Box, boxes, boxes_in
-from image_processor.reading import tiff
+from image_processor.formats.blocks import MAX_PACKET, Container
+from image_processor.formats.boxes import XMP_UUID, Box, boxes, boxes_in, exif_start
 from image_processor.reading.ranged import Source
 
 MAX_META = 1024 * 1024
@@ -73,11 +71,8 @@ def content_type(head: bytes) -> str | None:
 def walk(source: Source, head: bytes, container: Container) -> None:
     """Add the metadata of a HEIF file to `container`."""
     container.content_type = content_type(head) or container.content_type
-    try:
-        if not any(_top_level(source, box, container) for box in boxes(source, 0, source.size)):
-            container.warn("heif: no metadata box")
-    finally:
-        tiff_file.look_into_exif(container)
+    if not any(_top_level(source, box, container) for box in boxes(source, 0, source.size)):
+        container.warn("heif: no metadata box")
 
 
 def _top_level(source: Source, box: Box, container: Container) -> bool:
@@ -253,12 +248,3 @@ def _content(source: Source, meta: _Meta, item: _Item, number: int, container: C
             container.warn(f"heif: item {number} is cut")
             break
     return b"".join(parts), base + item.extents[0][0]
-
-
-def exif_start(data: bytes) -> int:
-    """Return where the TIFF structure starts in an Exif item: four bytes say how far behind them (23008-12, A.2.1)."""
-    start = 4 + int.from_bytes(data[:4], "big")
-    candidates = [start, 4, 0]
-    if (prefix := data.find(EXIF_PREFIX, 0, 64)) >= 0:
-        candidates.append(prefix + len(EXIF_PREFIX))
-    return next((at for at in candidates if tiff.magic(data[at : at + 8]) is not None), start)

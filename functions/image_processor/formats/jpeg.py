@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 
 from image_processor.formats import photoshop, tiff_file
-from image_processor.formats.blocks import MAX_PACKET, Container
+from image_processor.formats.blocks import MAX_PACKET, XMP_PREFIX, Container
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 
@@ -23,7 +23,6 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RSTn, SOI: no length foll
 _EOI, _SOS, _COM, _APP1, _APP13 = 0xD9, 0xDA, 0xFE, 0xE1, 0xED
 
 _EXIF = b"exif\0"
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _PEEK = 128  # bytes that tell what an APP1 segment is
@@ -142,8 +141,8 @@ def _xmp_start(peek: bytes) -> int | None:
 
     Some programs spell the namespace that announces XMP wrongly; the packet's own start gives it away.
     """
-    if peek.startswith(_XMP):
-        return len(_XMP)
+    if peek.startswith(XMP_PREFIX):
+        return len(XMP_PREFIX)
     starts = [found for mark in (b"<?xpacket", b"<x:xmpmeta") if (found := peek.find(mark)) >= 0]
     return min(starts, default=None)
 

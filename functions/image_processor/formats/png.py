@@ -7,8 +7,8 @@ goes on from the end of the file: chunks form a chain up to `IEND`, so the last 
 import struct
 from collections.abc import Callable
 
-from image_processor.formats import photoshop, tiff_file
-from image_processor.formats.blocks import MAX_PACKET, Container, Text
+from image_processor.formats import photoshop
+from image_processor.formats.blocks import MAX_PACKET, XMP_PREFIX, Container, Text
 from image_processor.reading.inflate import inflate
 from image_processor.reading.ranged import FAR_READ, Source
 
@@ -32,17 +32,13 @@ MAX_TEXT = 64 * 1024
 _METADATA = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _RAW_PROFILE = b"Raw profile type "
-_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def walk(source: Source, head: bytes, container: Container) -> None:
     """Add the metadata of a PNG to `container`."""
     if head[12:16] == b"IHDR" and len(head) >= 24:
         container.width, container.height = (value or None for value in struct.unpack(">II", head[16:24]))
-    try:
-        _chunks(source, container)
-    finally:
-        tiff_file.look_into_exif(container)
+    _chunks(source, container)
 
 
 def _chunks(source: Source, container: Container) -> None:
@@ -168,8 +164,8 @@ def _raw_profile(kind: bytes, content: bytes, offset: int, where: str, container
         container.warn(f"png: {where} is not hexadecimal")
         return
     if kind in (b"exif", b"APP1", b"xmp"):
-        if data.startswith(_JPEG_XMP):
-            container.add_xmp(data[len(_JPEG_XMP) :], offset, where)
+        if data.startswith(XMP_PREFIX):
+            container.add_xmp(data[len(XMP_PREFIX) :], offset, where)
         elif kind == b"xmp":
             container.add_xmp(data, offset, where)
         else:

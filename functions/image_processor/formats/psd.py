@@ -2,7 +2,7 @@
 
 import struct
 
-from image_processor.formats import photoshop, tiff_file
+from image_processor.formats import photoshop
 from image_processor.formats.blocks import Container
 from image_processor.reading.ranged import Source
 
@@ -29,4 +29,3 @@ def walk(source: Source, head: bytes, container: Container) -> None:
         elif number == photoshop.EXIF:
             container.add_exif(content, offset, where)
     photoshop.add_iptc(data, position + 4, "image resources", container)
-    tiff_file.look_into_exif(container)

@@ -2,7 +2,6 @@
 
 import struct
 
-from image_processor.formats import tiff_file
 from image_processor.formats.blocks import MAX_PACKET, Container
 from image_processor.reading.ranged import Source
 
@@ -29,15 +28,8 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     end = declared if 12 < declared <= source.size else source.size
     if declared > source.size:
         container.warn(f"webp: the file ends {declared - source.size} bytes early")
-    try:
-        _chunks(
-            source,
-            end,
-            MAX_CHUNKS if head[12:16] == b"VP8X" and int.from_bytes(head[20:21]) & _PROMISES else MAX_UNPROMISED,
-            container,
-        )
-    finally:
-        tiff_file.look_into_exif(container)
+    promises = head[12:16] == b"VP8X" and int.from_bytes(head[20:21]) & _PROMISES
+    _chunks(source, end, MAX_CHUNKS if promises else MAX_UNPROMISED, container)
 
 
 def _chunks(source: Source, end: int, limit: int, container: Container) -> None:

@@ -8,7 +8,6 @@ neither BigTIFF nor Exif 3.0's UTF-8 type, and stops at the first value that it 
 """
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from image_processor.errors import ReadLimitReached
@@ -19,7 +18,7 @@ from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
 from image_processor.tags.exif_names import name_of
 from image_processor.tags.maker_notes import maker_note
-from image_processor.tags.numbers import Raw, approximate, shortest_float32
+from image_processor.tags.numbers import Raw, for_json, shortest_float32
 
 MAX_TAGS = 3000
 """Tags of one image: the richest real file (a raw with several pictures) has about 300."""
@@ -93,7 +92,7 @@ class Tag:
             return self._json_of_bytes()
         if raw.count > MAX_ITEMS:
             return {"type": _KINDS[raw.type], "count": raw.count}
-        values = [_for_json(value) for value in self.numbers()]
+        values = [for_json(value) for value in self.numbers()]
         return values[0] if len(values) == 1 else values
 
     def _json_of_bytes(self) -> Any:
@@ -181,12 +180,3 @@ def _add_directory(exif: Exif, ifd: Ifd, warnings_left: int) -> int:
 
 def _in_decimal(value: Raw) -> str:
     return f"{value[0]}/{value[1]}" if isinstance(value, tuple) else str(value)
-
-
-def _for_json(value: Raw) -> Any:
-    if isinstance(value, tuple):
-        numerator, denominator = value
-        return approximate(Fraction(numerator, denominator)) if denominator else f"{numerator}/{denominator}"
-    if isinstance(value, float) and value - value != 0:  # NaN or infinity, which JSON does not have
-        return str(value)
-    return value

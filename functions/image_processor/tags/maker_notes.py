@@ -18,7 +18,7 @@ from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.file import File
 from image_processor.reading.tiff import RawTag
-from image_processor.tags.numbers import Rational, approximate, shortest_float32
+from image_processor.tags.numbers import for_json, shortest_float32
 from image_processor.tags.text import clean
 
 MAX_ENTRIES = 300
@@ -144,11 +144,6 @@ def _for_json(tag: IfdTag) -> Any:
 def _number(value: Any, kind: FieldType) -> Any:
     if isinstance(value, tuple):  # exifread leaves floats in struct's tuples
         value = value[0]
-    if isinstance(value, float):
-        value = shortest_float32(value) if kind == FieldType.FLOAT_32 else value
-        return value if value - value == 0 else str(value)
-    if isinstance(value, int):
-        return value
-    numerator, denominator = value.num, value.den
-    quotient: Rational = (numerator, denominator)
-    return approximate(value) if denominator else f"{quotient[0]}/{quotient[1]}"
+    if isinstance(value, float) and kind == FieldType.FLOAT_32:
+        value = shortest_float32(value)
+    return for_json(value if isinstance(value, (int, float)) else (value.num, value.den))

@@ -99,8 +99,18 @@ def plain(value: Decimal | int) -> str:
     return "0" if digits in ("-0", "") else digits
 
 
+def for_json(value: Raw) -> int | float | str:
+    """Return a number for a JSON document; one that JSON does not have (`1/0`, NaN, infinity) as text."""
+    if isinstance(value, tuple):
+        numerator, denominator = value
+        return approximate(Fraction(numerator, denominator)) if denominator else f"{numerator}/{denominator}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
 def approximate(value: Fraction) -> float | int:
-    """Return a quotient of two 32-bit integers for a JSON document: integers as such, else 12 significant digits."""
+    """Return a quotient of two 32-bit integers: a whole one as such, else 12 significant digits."""
     return value.numerator if value.denominator == 1 else float(f"{float(value):.12g}")
 
 
