@@ -41,38 +41,38 @@ class Box:
         return self.end - self.start
 
 
-def boxes(source: Source, position: int, end: int) -> Iterator[Box]:
-    """Yield the boxes from `position` to `end`; a size that makes no sense ends the walk."""
-    return _walk(source.read, position, end, MAX_BOXES)
+def boxes(source: Source, offset: int, end: int) -> Iterator[Box]:
+    """Yield the boxes from `offset` to `end`; a size that makes no sense ends the walk."""
+    return _walk(source.read, offset, end, MAX_BOXES)
 
 
-def boxes_in(data: bytes, position: int, end: int) -> Iterator[Box]:
-    """Yield the boxes from `position` to `end` of a content that was read before."""
-    return _walk(MemoryFile(data).read_at, position, end, MAX_INNER_BOXES)
+def boxes_in(data: bytes, offset: int, end: int) -> Iterator[Box]:
+    """Yield the boxes from `offset` to `end` of a content that was read before."""
+    return _walk(MemoryFile(data).read_at, offset, end, MAX_INNER_BOXES)
 
 
-def _walk(read_at: Callable[[int, int], bytes], position: int, end: int, limit: int) -> Iterator[Box]:
+def _walk(read_at: Callable[[int, int], bytes], offset: int, end: int, limit: int) -> Iterator[Box]:
     for _ in range(limit):
-        if position + 8 > end:
+        if offset + 8 > end:
             return
-        box = _box(read_at(position, min(16, end - position)), position, end)
+        box = _box(read_at(offset, min(16, end - offset)), offset, end)
         if box is None:
             return
         yield box
-        position = box.end
+        offset = box.end
 
 
-def _box(header: bytes, position: int, end: int) -> Box | None:
+def _box(header: bytes, offset: int, end: int) -> Box | None:
     """Read a header: size and type; size 1 means that eight more bytes have it, size 0 that the box fills the rest."""
     size, kind = int.from_bytes(header[:4], "big"), header[4:8]
     length = 8
     if size == 1 and len(header) >= 16:
         size, length = int.from_bytes(header[8:16], "big"), 16
     elif size == 0:
-        size = end - position
+        size = end - offset
     if size < length or len(kind) < 4:
         return None
-    return Box(kind, position + length, min(end, position + size), position + size <= end)
+    return Box(kind, offset + length, min(end, offset + size), offset + size <= end)
 
 
 def exif_start(data: bytes) -> int:

@@ -99,14 +99,14 @@ def _top_level(source: Source, box: Box, container: Container) -> bool:
 class _Bytes:
     """Big-endian numbers of any width, one after the other, and inner boxes; IndexError at the end."""
 
-    def __init__(self, data: bytes, position: int, end: int) -> None:
-        self.data, self.position, self.end = data, position, end
+    def __init__(self, data: bytes, offset: int, end: int) -> None:
+        self.data, self.offset, self.end = data, offset, end
 
     def number(self, width: int) -> int:
-        if self.position + width > self.end:
-            raise IndexError(self.position)
-        self.position += width
-        return int.from_bytes(self.data[self.position - width : self.position], "big")
+        if self.offset + width > self.end:
+            raise IndexError(self.offset)
+        self.offset += width
+        return int.from_bytes(self.data[self.offset - width : self.offset], "big")
 
     def count(self, width: int) -> range:
         """Read how many entries follow; more than a file may have are as bad as none."""
@@ -116,10 +116,10 @@ class _Bytes:
         return range(number)
 
     def rest(self) -> bytes:
-        return self.data[self.position : self.end]
+        return self.data[self.offset : self.end]
 
     def boxes(self) -> "Iterator[tuple[bytes, _Bytes]]":
-        for box in boxes_in(self.data, self.position, self.end):
+        for box in boxes_in(self.data, self.offset, self.end):
             yield box.kind, _Bytes(self.data, box.start, box.end)
 
 
@@ -193,7 +193,7 @@ def _associations(box: _Bytes, meta: _Meta) -> None:
 
 
 def _item_data(box: _Bytes, meta: _Meta, base: int) -> None:
-    meta.idat = (base + box.position, box.end - box.position)
+    meta.idat = (base + box.offset, box.end - box.offset)
 
 
 _READERS = {

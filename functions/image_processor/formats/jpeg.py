@@ -61,49 +61,49 @@ def walk(source: Source, _head: bytes, container: Container) -> None:
 
 
 def _segments(source: Source, state: _Walk) -> None:
-    position = 2
+    offset = 2
     for _ in range(MAX_SEGMENTS):
-        header = source.read(position, 4)
+        header = source.read(offset, 4)
         if len(header) < 4 and header[:2] != b"\xff\xd9":
             state.container.warn("jpeg: the file ends before the image")
             return
         if header[0] != 0xFF or header[1] in (0x00, 0xFF):
-            following = _next_marker(source, position, state.container)
+            following = _next_marker(source, offset, state.container)
             if following is None:
                 return
-            position = following
+            offset = following
             continue
         marker = header[1]
         if marker in (_EOI, _SOS):
             return
         if marker in _ALONE:
-            position += 2
+            offset += 2
             continue
         length = int.from_bytes(header[2:], "big")
         if length < 2:
             state.container.warn(f"jpeg: segment of length {length}")
             return
-        _segment(source, state, marker, position, length - 2)
-        position += 2 + length
+        _segment(source, state, marker, offset, length - 2)
+        offset += 2 + length
     state.container.warn(f"jpeg: more than {MAX_SEGMENTS} segments")
 
 
-def _next_marker(source: Source, position: int, container: Container) -> int | None:
+def _next_marker(source: Source, offset: int, container: Container) -> int | None:
     """Return where the next marker stands behind fill bytes or garbage, or None if there is none close by."""
-    window = source.read(position, MAX_GARBAGE)
+    window = source.read(offset, MAX_GARBAGE)
     start = 0
     while (start := window.find(b"\xff", start)) >= 0:
         if window[start + 1 : start + 2] not in (b"\x00", b"\xff", b""):
             if window[:start].strip(b"\xff"):
                 container.warn("jpeg: bytes between the segments")
-            return position + start
+            return offset + start
         start += 1
     container.warn("jpeg: no marker where a segment should start")
     return None
 
 
-def _segment(source: Source, state: _Walk, marker: int, position: int, length: int) -> None:
-    start = position + 4
+def _segment(source: Source, state: _Walk, marker: int, offset: int, length: int) -> None:
+    start = offset + 4
     container = state.container
     if marker == _APP1:
         _app1(source, state, start, length)

@@ -42,9 +42,9 @@ def walk(source: Source, head: bytes, container: Container) -> None:
 
 
 def _chunks(source: Source, container: Container) -> None:
-    position, steps = len(SIGNATURE), 0
+    offset, steps = len(SIGNATURE), 0
     for _ in range(MAX_CHUNKS):
-        header = source.read(position, 8)
+        header = source.read(offset, 8)
         if len(header) < 8:
             container.warn("png: the file ends before IEND")
             return
@@ -55,27 +55,27 @@ def _chunks(source: Source, container: Container) -> None:
             container.warn(f"png: damaged chunk of length {length}")
             return
         if kind in _METADATA:
-            _metadata(kind, source.read(position + 8, min(length, MAX_PACKET)), length, position + 8, container)
+            _metadata(kind, source.read(offset + 8, min(length, MAX_PACKET)), length, offset + 8, container)
         elif kind in (b"IDAT", b"fdAT"):
             steps += length >= LARGE
-            if (length < LARGE or steps > MAX_STEPS) and source.size - position > 2 * LARGE:
-                behind = _behind_image_data(source, position)
+            if (length < LARGE or steps > MAX_STEPS) and source.size - offset > 2 * LARGE:
+                behind = _behind_image_data(source, offset)
                 if behind is None:
                     container.warn("png: the chunks behind the image data were not found")
                     return
-                position = behind
+                offset = behind
                 continue
-        position += 12 + length
+        offset += 12 + length
     container.warn(f"png: more than {MAX_CHUNKS} chunks")
 
 
-def _behind_image_data(source: Source, position: int) -> int | None:
+def _behind_image_data(source: Source, offset: int) -> int | None:
     """Return where the first chunk stands that follows the last image data found near the end, None if none is found.
 
     An `IDAT` is taken for one if the chunks from there on form a chain up to `IEND`.
     """
     for length in TAILS:
-        start = max(position + 12, source.size - length)
+        start = max(offset + 12, source.size - length)
         tail = source.read(start, length)
         at, failed = tail.find(b"IDAT", 4), set[int]()
         while at >= 0:

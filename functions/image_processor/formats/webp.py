@@ -33,13 +33,13 @@ def walk(source: Source, head: bytes, container: Container) -> None:
 
 
 def _chunks(source: Source, end: int, limit: int, container: Container) -> None:
-    position = 12
+    offset = 12
     for _ in range(limit):
-        if position + 8 > end:
+        if offset + 8 > end:
             return
-        header = source.read(position, 8)
+        header = source.read(offset, 8)
         length = int.from_bytes(header[4:], "little")
-        kind, start = header[:4], position + 8
+        kind, start = header[:4], offset + 8
         if kind in (b"EXIF", b"XMP "):
             data = source.read(start, min(length, end - start, MAX_PACKET))
             if len(data) < length:
@@ -48,7 +48,7 @@ def _chunks(source: Source, end: int, limit: int, container: Container) -> None:
             add(data, start, kind.decode().strip())
         elif length > end - start:
             container.warn("webp: the file ends inside a chunk")
-        position = start + length + (length & 1)
+        offset = start + length + (length & 1)
     if limit == MAX_CHUNKS:
         container.warn(f"webp: more than {MAX_CHUNKS} chunks")
 

@@ -215,20 +215,20 @@ class _Structure:
             warnings.append(f"tiff: {name} says {claimed} entries, {count} read")
         table = self.read(start, count * entry_size + pointer_size)
         tags: dict[int, RawTag] = {}
-        position = start + entry_size - pointer_size  # of the value field
+        value_field = start + entry_size - pointer_size
         entries = struct.iter_unpack(self.order + entry, table[: count * entry_size])
         for number, (tag, kind, elements, value) in enumerate(entries):
             if tag not in tags:
-                tags[tag] = self._tag(tag, kind, elements, value, position + number * entry_size)
+                tags[tag] = self._tag(tag, kind, elements, value, value_field + number * entry_size)
         tail = table[count * entry_size :]
         following = (
             struct.unpack(self.order + pointer, tail)[0] if len(tail) == pointer_size and count == claimed else 0
         )
         return Ifd(name, offset, tags), following
 
-    def _tag(self, tag: int, kind: int, count: int, field_bytes: bytes, position: int) -> RawTag:
+    def _tag(self, tag: int, kind: int, count: int, field_bytes: bytes, field_offset: int) -> RawTag:
         length = count * SIZES.get(kind, 1)
-        offset = position
+        offset = field_offset
         if length > len(field_bytes):
             offset = int.from_bytes(field_bytes, "little" if self.order == "<" else "big")
         available = max(0, min(length, self.size - offset))

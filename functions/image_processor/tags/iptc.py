@@ -58,16 +58,16 @@ def read(records: list[bytes]) -> Iptc:
 def _datasets(record: bytes) -> list[tuple[int, bytes]]:
     """Return the known datasets of the application record in order, as far as the record is sound."""
     found: list[tuple[int, bytes]] = []
-    position = 0
-    while position + 5 <= len(record) and record[position] == _MARKER and len(found) < MAX_DATASETS:
-        number, dataset = record[position + 1], record[position + 2]
-        length = int.from_bytes(record[position + 3 : position + 5], "big")
-        position += 5
+    offset = 0
+    while offset + 5 <= len(record) and record[offset] == _MARKER and len(found) < MAX_DATASETS:
+        number, dataset = record[offset + 1], record[offset + 2]
+        length = int.from_bytes(record[offset + 3 : offset + 5], "big")
+        offset += 5
         if length & 0x8000:  # extended dataset: the length of the length
             size = length & 0x7FFF
-            length = int.from_bytes(record[position : position + size], "big")
-            position += size
+            length = int.from_bytes(record[offset : offset + size], "big")
+            offset += size
         if number == _APPLICATION and dataset in _NAMES:
-            found.append((dataset, record[position : position + length]))
-        position += length
+            found.append((dataset, record[offset : offset + length]))
+        offset += length
     return found

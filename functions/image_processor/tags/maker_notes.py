@@ -96,21 +96,21 @@ class _Reader(ExifHeader):
         if not 0 < entries <= MAX_ENTRIES or start + 2 + 12 * entries > self._size:
             return
         names: Any = EXIF_TAGS if tag_dict is None else tag_dict
-        for position in range(ifd + 2, ifd + 2 + 12 * entries, 12):
-            number = self.s2n(position, 2)
+        for entry in range(ifd + 2, ifd + 2 + 12 * entries, 12):
+            number = self.s2n(entry, 2)
             known = names.get(number)
             name = known[0] if known else f"Tag 0x{number:04X}"
-            if self._is_sound(position, ifd, relative):
+            if self._is_sound(entry, ifd, relative):
                 try:
-                    self._process_tag(ifd, ifd_name, known, position, number, name, bool(relative), stop_tag)
+                    self._process_tag(ifd, ifd_name, known, entry, number, name, bool(relative), stop_tag)
                 except ReadLimitReached:
                     raise
                 except Exception:
                     self.tags.pop(f"{ifd_name} {name}", None)
 
-    def _is_sound(self, position: int, ifd: int, relative: int) -> bool:
+    def _is_sound(self, entry: int, ifd: int, relative: int) -> bool:
         """Tell whether an entry's type is known and its value short and inside the block."""
-        self.file_handle.seek(self.offset + position)
+        self.file_handle.seek(self.offset + entry)
         kind, count, offset = struct.unpack(("<" if self.endian == "I" else ">") + "2xHII", self.file_handle.read(12))
         if kind == 0 or kind not in FieldType.__members__.values():
             return False
