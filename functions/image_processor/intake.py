@@ -16,14 +16,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import ObjectChanged, ObjectGone, ObjectUnavailable, ObjectUnreadable
 from image_processor.notification import Kind, ObjectEvent
-from image_processor.reading.ranged import S3Source, raise_for
+from image_processor.reading.ranged import S3_ERRORS, S3Source, object_error
 
 READ_RESERVE_S = 20.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
@@ -161,13 +159,11 @@ class Intake:
     def _visible(self, event: ObjectEvent) -> _Target | None:
         try:
             head = self._s3.head_object(Bucket=event.bucket, Key=event.key)
-        except ClientError as error:
-            try:
-                raise_for(error)
-            except ObjectGone:
+        except S3_ERRORS as error:
+            meaning = object_error(error)
+            if isinstance(meaning, ObjectGone):
                 return None
-        except (BotoCoreError, OSError) as error:
-            raise ObjectUnavailable(str(error)) from error
+            raise meaning from error
         return _Target(
             head["ETag"].strip('"'), head.get("VersionId"), head["ContentLength"], _iso(head["LastModified"])
         )

@@ -17,6 +17,7 @@ def walk(source: Source, head: bytes, container: Container) -> None:
         container.warn("psd: the file ends in its header")
         return
     container.height, container.width = (value or None for value in struct.unpack_from(">II", head, 14))
+    # The section of image resources, led by its length.
     section = _HEADER + 4 + struct.unpack_from(">I", head, _HEADER)[0]
     length = int.from_bytes(source.read(section, 4), "big")
     data = source.read(section + 4, min(length, photoshop.MAX_BYTES))
