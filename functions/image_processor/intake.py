@@ -132,7 +132,7 @@ class Intake:
         return Report(event, result, self._catalog.apply(fact, time_left))
 
     def _look_again(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
-        """A version or a delete marker is gone for good: ask what the object holds now, if it is visible.
+        """Ask what the object holds now, if it is visible: a version or a delete marker of it is gone for good.
 
         What S3 says now is at least as new as the event, so it may be written under the event's sequencer: whatever
         has happened since comes with a later one.
@@ -208,7 +208,7 @@ class Intake:
         return Report(event, result, effect, source.etag, warnings, source.requests, source.bytes_read)
 
     def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Report:
-        """The object is no image; one that it held before leaves."""
+        """Note that the object is no image; one that it held before leaves."""
         fact = Absent(event.bucket, event.key, event.sequencer, source.etag)
         effect = self._catalog.apply(fact, time_left)
         return Report(

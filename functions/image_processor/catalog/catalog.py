@@ -3,7 +3,7 @@
 The decision what to write is pure and stands in `decision.py`; here are the requests, and what their refusals mean:
 
     answer                                        then
-    done                                          done
+    carried out                                   give the effect
     a condition failed                            the refusal carries the items as they are: decide again from them
     TransactionConflict, throttling               wait, send the same transaction again
     no answer, 5xx after the SDK's own tries      it may have landed: read, decide again; our own sequencer in the
@@ -11,7 +11,7 @@ The decision what to write is pure and stands in `decision.py`; here are the req
     anything else (size, permission, no table)    CatalogRefused
 
 The first attempt for a new object reads nothing: it assumes that neither object nor image is known, which is nearly
-always true, and is told so otherwise.
+always true; a refusal says so otherwise.
 """
 
 import random
@@ -260,11 +260,11 @@ def _raise_cancelled(error: ClientError, refs: list[Ref]) -> None:
     if fatal := {code for code in codes if code not in _BUSY | {"None", "ConditionalCheckFailed"}}:
         raise CatalogRefused(f"DynamoDB refused the transaction: {', '.join(sorted(fatal))}") from error
     if "ConditionalCheckFailed" in codes:
-        found = {
+        items = {
             ref: reason.get("Item")
             for ref, reason in zip(refs, reasons, strict=True)
             if reason.get("Code") == "ConditionalCheckFailed"
         }
         resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
-        raise _ConditionFailed(Items(found), resent=resent) from error
+        raise _ConditionFailed(Items(items), resent=resent) from error
     raise _Busy(", ".join(sorted(set(codes) & _BUSY)) or "TransactionCanceledException") from error

@@ -16,7 +16,7 @@ that take events of one object, or of two objects with the same bytes, then meet
      |      decide from record(sequencer 5)
      |                                              decide from record(sequencer 5)
      |      transaction: record is still 5 -> 7
-     |                                              transaction: record is still 5? refused, and told the record
+     |                                              transaction: record is still 5? refused, with the record
      |                                              decide again from record(sequencer 7): stale, nothing to do
      v
 
@@ -156,7 +156,7 @@ def _row_changes(fact: Present, record: Item, items: Items) -> dict[str, Attribu
 
 
 def _metadata(fact: Present) -> dict[str, AttributeValue | None]:
-    """The columns that an image gets when it can be read at last; the warning that it could not be read goes."""
+    """Give the columns of an image that can be read at last; the warning that it could not be goes."""
     return {"warnings": None, **(fact.attributes or {}), "content_type": {"S": fact.content_type}}
 
 

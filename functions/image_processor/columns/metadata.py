@@ -1,4 +1,4 @@
-"""All metadata of one image, and how a source of `sources` is looked up in it."""
+"""All metadata of one image, and the look-up of what `precedence` names in it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -73,11 +73,15 @@ class Metadata:
         content = self.text(source)
         return (content,) if content else ()
 
+    def value(self, source: str) -> Raw | None:
+        """Return a source's first number (of several elements the first counts), or None if it has none."""
+        return next(iter(self.values(source)), None)
+
     def text(self, source: str, column: str = "") -> str | None:
         """Return a source's text, or None if it is absent or blank.
 
         Args:
-            source: one of `sources`.
+            source: a name as in `precedence`.
             column: column to name in the warning if the text's encoding had to be guessed.
         """
         return next(iter(self.texts(source, column)), None)
@@ -90,15 +94,15 @@ class Metadata:
         if group == "IPTC":
             return self.iptc.values.get(name, [])
         if group == "PNG":
-            found = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
+            texts = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
         elif "/" in name:
-            found = self._field(f"{group}:{name}")
+            texts = self._field(f"{group}:{name}")
         elif isinstance(self.xmp.properties.get(source), list):
-            found = self.xmp.texts(source)
+            texts = self.xmp.texts(source)
         else:
             content = self.xmp.text(source)
-            found = [content] if content else []
-        return [cleaned for content in found if (cleaned := text.clean(content))]
+            texts = [content] if content else []
+        return [cleaned for content in texts if (cleaned := text.clean(content))]
 
     def first(self, column: str, sources: Iterable[Any], read: Callable[[Any], T | None]) -> T | None:
         """Return what the first source gives that has something usable; the others cost a warning.

@@ -143,7 +143,7 @@ def _xmp_start(peek: bytes) -> int | None:
     """
     if peek.startswith(XMP_PREFIX):
         return len(XMP_PREFIX)
-    starts = [found for mark in (b"<?xpacket", b"<x:xmpmeta") if (found := peek.find(mark)) >= 0]
+    starts = [start for mark in (b"<?xpacket", b"<x:xmpmeta") if (start := peek.find(mark)) >= 0]
     return min(starts, default=None)
 
 

@@ -61,6 +61,6 @@ class _Bits:
         self._value = value
 
     def take(self, count: int) -> int:
-        taken = self._value & (1 << count) - 1
+        bits = self._value & (1 << count) - 1
         self._value >>= count
-        return taken
+        return bits

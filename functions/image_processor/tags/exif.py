@@ -124,8 +124,8 @@ class Exif:
     def find(self, name: str) -> list[Tag]:
         """Return the main image's tags of that name, best first: programs have mistaken IFD0 and ExifIFD."""
         places = ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD")
-        found = (self.directories.get(directory, {}).get(name) for directory in places)
-        return [tag for tag in found if tag is not None]
+        tags = (self.directories.get(directory, {}).get(name) for directory in places)
+        return [tag for tag in tags if tag is not None]
 
     def document(self) -> dict[str, dict[str, Any]]:
         """Return all tags for the `exif` column: an object by directory of objects by tag name."""

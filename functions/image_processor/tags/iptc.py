@@ -41,7 +41,7 @@ def read(records: list[bytes]) -> Iptc:
     """
     iptc = Iptc()
     for record in records:
-        found: dict[str, list[str]] = {}
+        datasets: dict[str, list[str]] = {}
         for number, value in _datasets(record):
             content, guessed = text.decode(value)
             if guessed:
@@ -49,17 +49,17 @@ def read(records: list[bytes]) -> Iptc:
                 if warning not in iptc.warnings:
                     iptc.warnings.append(warning)
             if content:
-                found.setdefault(_NAMES[number], []).append(content)
-        for name, values in found.items():
+                datasets.setdefault(_NAMES[number], []).append(content)
+        for name, values in datasets.items():
             iptc.values.setdefault(name, values)
     return iptc
 
 
 def _datasets(record: bytes) -> list[tuple[int, bytes]]:
     """Return the known datasets of the application record in order, as far as the record is sound."""
-    found: list[tuple[int, bytes]] = []
+    datasets: list[tuple[int, bytes]] = []
     offset = 0
-    while offset + 5 <= len(record) and record[offset] == _MARKER and len(found) < MAX_DATASETS:
+    while offset + 5 <= len(record) and record[offset] == _MARKER and len(datasets) < MAX_DATASETS:
         number, dataset = record[offset + 1], record[offset + 2]
         length = int.from_bytes(record[offset + 3 : offset + 5], "big")
         offset += 5
@@ -68,6 +68,6 @@ def _datasets(record: bytes) -> list[tuple[int, bytes]]:
             length = int.from_bytes(record[offset : offset + size], "big")
             offset += size
         if number == _APPLICATION and dataset in _NAMES:
-            found.append((dataset, record[offset : offset + length]))
+            datasets.append((dataset, record[offset : offset + length]))
         offset += length
-    return found
+    return datasets

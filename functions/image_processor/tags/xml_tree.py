@@ -128,11 +128,11 @@ def _parse(text: str, namespaces: dict[str, str], budget: Budget) -> Element:
 
 def _feed(parser: Any, text: str, builder: "_Builder") -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
-    silent = 0  # characters since the builder last heard of anything
+    silent = 0  # characters since the parser last called the builder
     for start in range(0, len(text), _STEP):
-        heard = builder.heard
+        calls = builder.calls
         parser.feed(text[start : start + _STEP])
-        silent = silent + _STEP if builder.heard == heard else 0
+        silent = silent + _STEP if builder.calls == calls else 0
         if silent > MAX_TAG:
             raise XmlRefused(f"a tag or comment of more than {MAX_TAG} characters")
 
@@ -176,7 +176,7 @@ class _Builder:
 
     def __init__(self, budget: Budget, top: int) -> None:
         self.root: Element | None = None
-        self.heard = 0  # calls
+        self.calls = 0  # of the parser
         self._budget = budget
         self._top = top  # open elements left when the document element ends
         self._open: list[Element] = []
@@ -205,7 +205,7 @@ class _Builder:
             raise _Complete
 
     def data(self, text: str) -> None:
-        self.heard += 1
+        self.calls += 1
         if len(text) >= _PADDING and text.isspace():
             return
         if len(text) > self._budget.text:
@@ -215,10 +215,10 @@ class _Builder:
             self._texts.append(text)
 
     def _end_text(self) -> None:
-        self.heard += 1
+        self.calls += 1
         if self._texts:
             self._open[-1].text += "".join(self._texts)
             self._texts.clear()
 
     def close(self) -> None:
-        """Be told that there is no more input: the document element never ended, which expat reports itself."""
+        """Do nothing at the end of the input: that the document element never ended expat reports itself."""
