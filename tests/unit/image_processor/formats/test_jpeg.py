@@ -9,6 +9,7 @@ from image_processor.formats.walk import walk
 from image_processor.reading.file import MemoryFile
 from image_processor.reading.ranged import FIRST_READ, BytesSource
 from image_processor.reading.tiff import walk_ifds
+from tests.support.containers import container_of
 from tests.support.image_files import (
     ASCII,
     DOUBLE,
@@ -33,12 +34,6 @@ from tests.support.image_files import (
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 GUID = b"0123456789ABCDEF0123456789ABCDEF"
-
-
-def container_of(data: bytes):
-    container = walk(BytesSource(data))
-    assert container is not None
-    return container
 
 
 def test_exif_is_found_with_its_place_and_without_its_prefix():
