@@ -1,6 +1,6 @@
-"""The attributes that an image gives its table item: the one list of them, in their order.
+"""The attributes that an image gives its table item, in their order.
 
-A test holds it to the columns of the CSV, which an item's attributes become.
+A test holds them to the columns of the CSV, which an item's attributes become.
 """
 
 ATTRIBUTES = (
