@@ -1,4 +1,4 @@
-"""Every error of ImageProcessor: one class for each thing to be done about it."""
+"""Every error that leaves a module of ImageProcessor: one class for each thing to be done about it."""
 
 
 class ObjectError(Exception):
@@ -27,6 +27,14 @@ class ObjectUnavailable(ObjectError):
 
 class ReadLimitReached(ObjectError):
     """One image asked for more bytes or requests than it may cost: keep what was read so far."""
+
+
+class Unusable(ValueError):
+    """A field is there but says nothing that its column could hold; the text says why, for the row's warnings."""
+
+
+class XmlRefused(ValueError):
+    """An XML document cannot be read, or costs more than it may: the text says why, for the row's warnings."""
 
 
 class BadNotification(Exception):
@@ -59,3 +67,17 @@ class CatalogRefused(CatalogError):
 
 class CatalogDamaged(CatalogError):
     """The tables contradict each other in a way that no event can have caused: an operator has to look."""
+
+
+class ItemUnseen(Exception):
+    """A decision needs an item of the tables that has not been read yet: read it, and decide again.
+
+    Attributes:
+        table: name of the table's partition key.
+        key: the item's partition key.
+    """
+
+    def __init__(self, table: str, key: str) -> None:
+        super().__init__(f"{table}={key}")
+        self.table = table
+        self.key = key

@@ -24,7 +24,7 @@ from image_processor.errors import (
     OutOfTime,
     UnexpectedInvocation,
 )
-from image_processor.intake import Intake, Result, Taken
+from image_processor.intake import Intake, Report, Result
 from image_processor.notification import parse, require_sqs
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {
@@ -52,7 +52,7 @@ METRICS: dict[str, tuple[MetricUnit, str]] = {
 }
 """Every metric of this function, with its unit and meaning. Alarms and dashboards use these names."""
 
-PASSING = (CatalogContended, CatalogUnavailable, ObjectUnavailable, OutOfTime)
+TRANSIENT = (CatalogContended, CatalogUnavailable, ObjectUnavailable, OutOfTime)
 """Failures that another delivery is expected to cure: a warning. Any other is for an operator: an error."""
 
 _S3 = Config(connect_timeout=2, read_timeout=5, max_pool_connections=32, retries={"total_max_attempts": 3})
@@ -115,72 +115,73 @@ def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
 
     async def one(record: SQSRecord) -> None:
         # Metrics and failures are gathered here, in one thread; the work itself waits for S3 and DynamoDB in others.
-        taken, failures = await asyncio.to_thread(take_message, intake(), record.body, time_left)
-        for each in taken:
-            _observe(each, record.message_id)
+        reports, failures = await asyncio.to_thread(take_message, intake(), record.body, time_left)
+        for report in reports:
+            _log_report(report, record.message_id)
         if failures:
-            _lament(failures, record.message_id)
+            _log_failures(failures, record.message_id)
             raise failures[0]
 
     return async_process_partial_response(event=event, record_handler=one, processor=processor, context=context)
 
 
-def take_message(to: Intake, body: str, time_left: Callable[[], float]) -> tuple[list[Taken], list[Exception]]:
+def take_message(to: Intake, body: str, time_left: Callable[[], float]) -> tuple[list[Report], list[Exception]]:
     """Take in every event of one message: one that fails must not keep the others waiting."""
-    taken: list[Taken] = []
+    reports: list[Report] = []
     try:
         notification = parse(body)
     except BadNotification as error:
-        return taken, [error]
+        return reports, [error]
     failures: list[Exception] = list(notification.broken)
     for event in notification.events:
         try:
-            taken.append(to.take(event, time_left))
+            reports.append(to.take(event, time_left))
         except Exception as error:
             error.add_note(f"{event.name} of {event.bucket}/{event.key}, sequencer {event.sequencer}")
             failures.append(error)
     if notification.test:
         logger.info("test event of S3: the bucket's notification works")
-    return taken, failures
+    return reports, failures
 
 
-def _observe(taken: Taken, message_id: str) -> None:
+def _log_report(report: Report, message_id: str) -> None:
     """Count one event and write its line: the ids to follow a photo by, and never its contents."""
-    event, written = taken.event, taken.written
-    if name := _RESULTS.get(taken.result):
+    event, effect = report.event, report.effect
+    if name := _RESULTS.get(report.result):
         _count(name)
-    if taken.warnings and taken.result is Result.IMAGE:
+    if report.warnings and report.result is Result.IMAGE:
         _count("ImagesWarned")
-    if written:
-        if name := _OUTCOMES.get(written.outcome):
+    if effect:
+        if name := _OUTCOMES.get(effect.outcome):
             _count(name)
-        _count("ImagesAdded", written.image_added)
-        _count("ImagesRemoved", written.image_removed)
-        _count("Transactions", written.attempts)
-    _count("ReadRequests", taken.requests)
-    _count("BytesRead", taken.bytes_read)
-    metrics.add_metric("EventSeconds", METRICS["EventSeconds"][0], taken.seconds)
-    log = logger.warning if taken.result is Result.UNREADABLE else logger.info
+        _count("ImagesAdded", effect.image_added)
+        _count("ImagesRemoved", effect.image_removed)
+        _count("Transactions", effect.attempts)
+    _count("ReadRequests", report.requests)
+    _count("BytesRead", report.bytes_read)
+    metrics.add_metric("EventSeconds", METRICS["EventSeconds"][0], report.seconds)
+    log = logger.warning if report.result is Result.UNREADABLE else logger.info
     log(
-        taken.result.value,
+        report.result.value,
         event_name=event.name,
         bucket=event.bucket,
         key=event.key,
         version_id=event.version_id,
         sequencer=event.sequencer,
-        etag=taken.etag,
-        outcome=written.outcome.value if written else None,
-        row_added=bool(written and written.image_added),
-        row_removed=bool(written and written.image_removed),
-        warnings=taken.warnings,
-        requests=taken.requests,
-        bytes_read=taken.bytes_read,
-        seconds=round(taken.seconds, 3),
+        etag=report.etag,
+        outcome=effect.outcome.value if effect else None,
+        row_added=bool(effect and effect.image_added),
+        row_removed=bool(effect and effect.image_removed),
+        warnings=report.warnings,
+        requests=report.requests,
+        bytes_read=report.bytes_read,
+        seconds=round(report.seconds, 3),
         message_id=message_id,
     )
 
 
-def _lament(failures: list[Exception], message_id: str) -> None:
+def _log_failures(failures: list[Exception], message_id: str) -> None:
+    """Count one message that failed, and write a line for each of its failures."""
     _count("MessagesFailed")
     for error in failures:
         notes = getattr(error, "__notes__", [])
@@ -192,7 +193,7 @@ def _lament(failures: list[Exception], message_id: str) -> None:
         if isinstance(error, BadNotification):
             _count("BadNotifications")
             logger.error(f"unknown message: {error}", **about)
-        elif isinstance(error, PASSING):
+        elif isinstance(error, TRANSIENT):
             logger.warning(f"to be delivered again: {error}", **about)
         else:
             logger.error(f"failed: {error}", exc_info=error, **about)

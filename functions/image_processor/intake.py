@@ -16,14 +16,12 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from image_processor.catalog.catalog import Catalog, Written
+from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import ObjectChanged, ObjectGone, ObjectUnavailable, ObjectUnreadable
 from image_processor.notification import Kind, ObjectEvent
-from image_processor.reading.ranged import S3Source, raise_for
+from image_processor.reading.ranged import S3_ERRORS, S3Source, object_error
 
 READ_RESERVE_S = 20.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
@@ -55,13 +53,13 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class Report:
     """What became of one event.
 
     Attributes:
         event: the event.
         result: in a word.
-        written: what it changed in the tables; None if they were not asked.
+        effect: what it changed in the tables; None if they were not asked.
         etag: names the image, if there is one.
         warnings: things that were unusable in the image.
         requests: requests for the object's bytes.
@@ -71,7 +69,7 @@ class Taken:
 
     event: ObjectEvent
     result: Result
-    written: Written | None = None
+    effect: Effect | None = None
     etag: str | None = None
     warnings: int = 0
     requests: int = 0
@@ -101,7 +99,7 @@ class Intake:
         self._s3 = s3
         self._catalog = catalog
 
-    def take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Taken:
+    def take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
         """Bring the tables up to one event.
 
         Args:
@@ -112,10 +110,10 @@ class Intake:
             ObjectDenied, ObjectUnavailable, CatalogError, OutOfTime: the event is to be delivered again.
         """
         start = time.monotonic()
-        taken = self._take(event, time_left)
-        return replace(taken, seconds=time.monotonic() - start)
+        report = self._take(event, time_left)
+        return replace(report, seconds=time.monotonic() - start)
 
-    def _take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Taken:
+    def _take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
         if event.kind is Kind.REMOVED:
             return self._vacate(event, Result.REMOVED, time_left)
         if event.kind is Kind.VERSION_REMOVED:
@@ -127,14 +125,14 @@ class Intake:
         if event.kind in (Kind.CREATED, Kind.RESTORED):
             written_at = event.time[:19] + "Z"
             return self._read(event, _Target(event.etag, event.version_id, event.size, written_at), time_left)
-        return Taken(event, Result.IGNORED)
+        return Report(event, Result.IGNORED)
 
-    def _vacate(self, event: ObjectEvent, result: Result, time_left: Callable[[], float]) -> Taken:
+    def _vacate(self, event: ObjectEvent, result: Result, time_left: Callable[[], float]) -> Report:
         fact = Absent(event.bucket, event.key, event.sequencer)
-        return Taken(event, result, self._catalog.put(fact, time_left))
+        return Report(event, result, self._catalog.apply(fact, time_left))
 
-    def _look_again(self, event: ObjectEvent, time_left: Callable[[], float]) -> Taken:
-        """A version or a delete marker is gone for good: ask what the object holds now, if it is visible.
+    def _look_again(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
+        """Ask what the object holds now, if it is visible: a version or a delete marker of it is gone for good.
 
         What S3 says now is at least as new as the event, so it may be written under the event's sequencer: whatever
         has happened since comes with a later one.
@@ -153,26 +151,24 @@ class Intake:
             version_id=target.version_id,
         )
         if target.size:
-            written = self._catalog.put(fact, time_left)
-            if written.outcome is not Outcome.UNKNOWN_IMAGE:
-                return Taken(event, Result.IMAGE, written, target.etag)
+            effect = self._catalog.apply(fact, time_left)
+            if effect.outcome is not Outcome.UNKNOWN_IMAGE:
+                return Report(event, Result.IMAGE, effect, target.etag)
         return self._read(event, target, time_left)
 
     def _visible(self, event: ObjectEvent) -> _Target | None:
         try:
             head = self._s3.head_object(Bucket=event.bucket, Key=event.key)
-        except ClientError as error:
-            try:
-                raise_for(error)
-            except ObjectGone:
+        except S3_ERRORS as error:
+            meaning = object_error(error)
+            if isinstance(meaning, ObjectGone):
                 return None
-        except (BotoCoreError, OSError) as error:
-            raise ObjectUnavailable(str(error)) from error
+            raise meaning from error
         return _Target(
             head["ETag"].strip('"'), head.get("VersionId"), head["ContentLength"], _iso(head["LastModified"])
         )
 
-    def _read(self, event: ObjectEvent, target: _Target, time_left: Callable[[], float]) -> Taken:
+    def _read(self, event: ObjectEvent, target: _Target, time_left: Callable[[], float]) -> Report:
         source = _TimedSource(
             self._s3,
             event.bucket,
@@ -185,12 +181,12 @@ class Intake:
         try:
             record, result = extract(source), Result.IMAGE
         except ObjectGone:
-            return Taken(event, Result.GONE, requests=source.requests)
+            return Report(event, Result.GONE, requests=source.requests)
         except ObjectChanged:
-            return Taken(event, Result.CHANGED, requests=source.requests)
+            return Report(event, Result.CHANGED, requests=source.requests)
         except ObjectUnreadable:
             if event.kind is Kind.RESTORED:  # and archived again since
-                return Taken(event, Result.UNREADABLE, requests=source.requests)
+                return Report(event, Result.UNREADABLE, requests=source.requests)
             record, result = Record(UNREAD, {"warnings": {"S": json.dumps([UNREADABLE])}}), Result.UNREADABLE
         if record is None:
             return self._refuse(event, source, time_left)
@@ -208,15 +204,15 @@ class Intake:
             source.version_id,
         )
         warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"]))
-        written = self._catalog.put(fact, time_left)
-        return Taken(event, result, written, source.etag, warnings, source.requests, source.bytes_read)
+        effect = self._catalog.apply(fact, time_left)
+        return Report(event, result, effect, source.etag, warnings, source.requests, source.bytes_read)
 
-    def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Taken:
-        """The object is no image; one that it held before leaves."""
+    def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Report:
+        """Note that the object is no image; one that it held before leaves."""
         fact = Absent(event.bucket, event.key, event.sequencer, source.etag)
-        written = self._catalog.put(fact, time_left)
-        return Taken(
-            event, Result.NO_IMAGE, written, source.etag, requests=source.requests, bytes_read=source.bytes_read
+        effect = self._catalog.apply(fact, time_left)
+        return Report(
+            event, Result.NO_IMAGE, effect, source.etag, requests=source.requests, bytes_read=source.bytes_read
         )
 
 

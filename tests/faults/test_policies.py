@@ -136,7 +136,7 @@ def test_the_bootstrap_may_do_what_its_code_does() -> None:
 
 
 def test_the_processor_may_do_what_its_code_does() -> None:
-    """The actions behind its transactions and ranged reads (`catalog`, `source`)."""
+    """The actions behind its transactions and ranged reads (`catalog`, `ranged`)."""
     role = role_of("ImageProcessor")
     needed = [
         ("s3:GetObject", f"{IMAGES}/site/1.jpg"),

@@ -57,8 +57,8 @@ def catalog_of(client: Any, *, waits: Waits | None = None, clock: Clock | None =
     return Catalog(client, "images-table", "objects-table", now=clock or Clock(), sleep=waits, chance=lambda: 1.0)
 
 
-def put(catalog: Catalog, *facts: Fact) -> list[Outcome]:
-    return [catalog.put(fact, lambda: PLENTY).outcome for fact in facts]
+def apply(catalog: Catalog, *facts: Fact) -> list[Outcome]:
+    return [catalog.apply(fact, lambda: PLENTY).outcome for fact in facts]
 
 
 def check_lists(tables: MemoryTables) -> None:

@@ -3,15 +3,15 @@
 The decision what to write is pure and stands in `decision.py`; here are the requests, and what their refusals mean:
 
     answer                                        then
-    done                                          done
+    carried out                                   give the effect
     a condition failed                            the refusal carries the items as they are: decide again from them
-    TransactionConflict, throttling               wait, send the same plan again
+    TransactionConflict, throttling               wait, send the same transaction again
     no answer, 5xx after the SDK's own tries      it may have landed: read, decide again; our own sequencer in the
                                                   record means that it had
     anything else (size, permission, no table)    CatalogRefused
 
 The first attempt for a new object reads nothing: it assumes that neither object nor image is known, which is nearly
-always true, and is told so otherwise.
+always true; a refusal says so otherwise.
 """
 
 import random
@@ -26,18 +26,19 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from image_processor.catalog.decision import decide, first_guess
 from image_processor.catalog.expressions import transact_item
-from image_processor.catalog.facts import Fact, Item, Outcome, Plan, Ref, Table, Unseen, View
+from image_processor.catalog.facts import Decision, Fact, Item, Items, Outcome, Ref, Table
 from image_processor.errors import (
     CatalogContended,
     CatalogDamaged,
     CatalogRefused,
     CatalogUnavailable,
+    ItemUnseen,
     OutOfTime,
 )
 
 ATTEMPTS = 12
-"""Plans sent for one fact: enough for some hundred functions that all copy the same image at once; the queue delivers
-the message again after that."""
+"""Transactions sent for one fact: enough for some hundred functions that all copy the same image at once; the queue
+delivers the message again after that."""
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
 """Upper bounds of the random wait between attempts, doubling; a transaction takes about 10 ms."""
@@ -60,7 +61,7 @@ _BUSY_CODES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class Effect:
     """What a fact changed.
 
     Attributes:
@@ -76,7 +77,7 @@ class Written:
     attempts: int = 0
 
 
-class _Refused(Exception):
+class _ConditionFailed(Exception):
     """A condition failed.
 
     Attributes:
@@ -85,7 +86,7 @@ class _Refused(Exception):
             succeeded.
     """
 
-    def __init__(self, items: View, *, resent: bool = False) -> None:
+    def __init__(self, items: Items, *, resent: bool = False) -> None:
         super().__init__("a condition failed")
         self.items = items
         self.resent = resent
@@ -125,7 +126,7 @@ class Catalog:
         self._names = {Table.IMAGES: images, Table.OBJECTS: objects}
         self._now, self._sleep, self._chance = now, sleep, chance
 
-    def put(self, fact: Fact, time_left: Callable[[], float]) -> Written:
+    def apply(self, fact: Fact, time_left: Callable[[], float]) -> Effect:
         """Bring the tables up to a fact, whatever they know already.
 
         Args:
@@ -139,42 +140,42 @@ class Catalog:
             CatalogError: the subclass says whether another delivery may help; nothing was half done.
             OutOfTime: too little time for even one attempt.
         """
-        view = first_guess(fact)
-        guessed = bool(view)
-        lost: Plan | None = None  # a plan that may have been carried out without our knowing
+        items = first_guess(fact)
+        guessed = bool(items)
+        lost: Decision | None = None  # one that may have been carried out without our knowing
         races = sent = damages = 0
         trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
         for _ in range(ATTEMPTS):
             if not self._may_try(races, time_left):
                 break
             try:
-                plan = self._plan(fact, view)
-                if plan.outcome is Outcome.DUPLICATE and lost:
-                    plan = lost  # the record carries our sequencer: it was carried out
-                elif plan.writes:
+                decision = self._decide(fact, items)
+                if decision.outcome is Outcome.DUPLICATE and lost:
+                    decision = lost  # the record carries our sequencer: it was carried out
+                elif decision.writes:
                     sent += 1
-                    self._write(plan)
-                return Written(plan.outcome, plan.image_added, plan.image_removed, sent)
-            except _Refused as refused:
-                lost = plan if refused.resent else lost
+                    self._write(decision)
+                return Effect(decision.outcome, decision.image_added, decision.image_removed, sent)
+            except _ConditionFailed as failure:
+                lost = decision if failure.resent else lost
                 if guessed:
                     # Nobody was faster: the guess was wrong, and the refusal says in what.
-                    view, guessed = View(view | refused.items), False
+                    items, guessed = Items(items | failure.items), False
                     continue
                 # What else is known may be as old as what was refused.
-                view = refused.items
+                items = failure.items
                 trouble = CatalogContended(f"other writers won every attempt to write {fact.object}")
             except CatalogDamaged as damage:
                 # Items that were seen at different moments may contradict each other too, but not again and again.
                 damages += 1
                 if damages == _SURE_OF_DAMAGE:
                     raise
-                view, trouble = View(), damage
+                items, trouble = Items(), damage
             except _Busy as busy:
                 trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {busy}")
                 trouble.__cause__ = busy.__cause__
             except _Unanswered as unanswered:
-                view, guessed, lost = View(), False, plan
+                items, guessed, lost = Items(), False, decision
                 trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
                 trouble.__cause__ = unanswered.__cause__
             races += 1
@@ -189,13 +190,14 @@ class Catalog:
             self._sleep(wait)
         return True
 
-    def _plan(self, fact: Fact, view: View) -> Plan:
+    def _decide(self, fact: Fact, items: Items) -> Decision:
         """Decide, reading what the decision needs."""
         while True:
             try:
-                return decide(fact, view, self._now())
-            except Unseen as unseen:
-                view[unseen.ref] = self._read(unseen.ref)
+                return decide(fact, items, self._now())
+            except ItemUnseen as unseen:
+                ref = Ref(Table(unseen.table), unseen.key)
+                items[ref] = self._read(ref)
 
     def _read(self, ref: Ref) -> Item | None:
         try:
@@ -210,15 +212,15 @@ class Catalog:
         item: Item | None = answer.get("Item")
         return item
 
-    def _write(self, plan: Plan) -> None:
-        refs = [write.ref for write in plan.writes]
+    def _write(self, decision: Decision) -> None:
+        refs = [write.ref for write in decision.writes]
         if len(set(refs)) < len(refs):
-            # One item in two roles: the view mixes moments, and DynamoDB would refuse the request as a whole.
-            raise _Refused(View())
+            # One item in two roles: what is known is of different moments, and DynamoDB would refuse the whole request.
+            raise _ConditionFailed(Items())
         _send(
             self._client.transact_write_items,
             refs=refs,
-            TransactItems=[transact_item(write, self._names[write.ref.table]) for write in plan.writes],
+            TransactItems=[transact_item(write, self._names[write.ref.table]) for write in decision.writes],
             # The SDK sends the same token when it repeats the request: DynamoDB then answers for the first one.
             ClientRequestToken=str(uuid4()),
         )
@@ -228,7 +230,7 @@ def _send(request: Callable[..., Any], *, refs: list[Ref] | None = None, **argum
     """Send one request and tell its refusals apart.
 
     Raises:
-        _Refused: a condition of one of `refs` failed.
+        _ConditionFailed: a condition of one of `refs` failed.
         _Busy: nothing was done, for now.
         _Unanswered: unknown whether it was done.
         CatalogRefused: the request is refused for good.
@@ -258,11 +260,11 @@ def _raise_cancelled(error: ClientError, refs: list[Ref]) -> None:
     if fatal := {code for code in codes if code not in _BUSY | {"None", "ConditionalCheckFailed"}}:
         raise CatalogRefused(f"DynamoDB refused the transaction: {', '.join(sorted(fatal))}") from error
     if "ConditionalCheckFailed" in codes:
-        found = {
+        items = {
             ref: reason.get("Item")
             for ref, reason in zip(refs, reasons, strict=True)
             if reason.get("Code") == "ConditionalCheckFailed"
         }
         resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
-        raise _Refused(View(found), resent=resent) from error
+        raise _ConditionFailed(Items(items), resent=resent) from error
     raise _Busy(", ".join(sorted(set(codes) & _BUSY)) or "TransactionCanceledException") from error

@@ -9,14 +9,14 @@ sequencer of the event that said so. The objects of one image form a list, oldes
 so that any number of copies costs a handful of writes, and the row can always name an object that exists. An object
 that is gone leaves a tombstone, its record without `etag`: a creation that comes late is told by its sequencer.
 
-All writes of a plan are one transaction, and every fact that the decision used is a condition of it. Two functions
+All writes of a decision are one transaction, and every fact that the decision used is a condition of it. Two functions
 that take events of one object, or of two objects with the same bytes, then meet like this:
 
     time    function A                              function B
      |      decide from record(sequencer 5)
      |                                              decide from record(sequencer 5)
      |      transaction: record is still 5 -> 7
-     |                                              transaction: record is still 5? refused, and told the record
+     |                                              transaction: record is still 5? refused, with the record
      |                                              decide again from record(sequencer 7): stale, nothing to do
      v
 
@@ -30,18 +30,18 @@ from image_processor.catalog.facts import (
     UNREAD,
     Absent,
     AttributeValue,
+    Decision,
     Delete,
     Expectations,
     Fact,
     Item,
+    Items,
     Outcome,
-    Plan,
     Present,
     Put,
     Ref,
     Table,
     Update,
-    View,
     Write,
     object_name,
 )
@@ -52,36 +52,36 @@ TOMBSTONE_DAYS = 30
 """A creation event can come as late as the queue and its dead-letter queue keep messages: 14 days each at most."""
 
 
-def first_guess(fact: Fact) -> View:
+def first_guess(fact: Fact) -> Items:
     """Assume what is nearly always true: a new object with a new image. The conditions will tell if it is not."""
     if isinstance(fact, Present) and fact.attributes is not None and fact.sequencer is not None:
-        return View({Ref(Table.OBJECTS, fact.object): None, Ref(Table.IMAGES, fact.etag): None})
-    return View()
+        return Items({Ref(Table.OBJECTS, fact.object): None, Ref(Table.IMAGES, fact.etag): None})
+    return Items()
 
 
-def decide(fact: Fact, view: View, now: datetime) -> Plan:
+def decide(fact: Fact, items: Items, now: datetime) -> Decision:
     """Say what a fact changes.
 
     Args:
         fact: what an event means.
-        view: the items as last seen; a wrong view leads to a plan that is refused, never to a wrong table.
+        items: as last seen; items that are no longer so lead to writes that are refused, never to a wrong table.
         now: UTC, aware; starts a new image's life, and a tombstone's.
 
     Raises:
-        Unseen: an item is needed that the view lacks.
+        ItemUnseen: an item is needed that has not been read.
         CatalogDamaged: the tables contradict each other.
     """
-    record = view[Ref(Table.OBJECTS, fact.object)]
+    record = items[Ref(Table.OBJECTS, fact.object)]
     late = _late(fact, record)
     if late:
-        return Plan(late)
+        return Decision(late)
     if isinstance(fact, Absent):
-        return _vacate(fact, record, view, now)
+        return _vacate(fact, record, items, now)
     if record is None or "etag" not in record:
-        return _settle(fact, record, view, now, Outcome.ADDED)
-    if record["etag"]["S"] == fact.etag and not _row_lost(fact, record, view):
-        return _refresh(fact, record, view)
-    return _settle(fact, record, view, now, Outcome.REPLACED)
+        return _settle(fact, record, items, now, Outcome.ADDED)
+    if record["etag"]["S"] == fact.etag and not _row_lost(fact, record, items):
+        return _refresh(fact, record, items)
+    return _settle(fact, record, items, now, Outcome.REPLACED)
 
 
 def _late(fact: Fact, record: Item | None) -> Outcome | None:
@@ -93,9 +93,9 @@ def _late(fact: Fact, record: Item | None) -> Outcome | None:
     return Outcome.STALE if is_later(record["sequencer"]["S"], than=fact.sequencer) else Outcome.DUPLICATE
 
 
-def _vacate(fact: Absent, record: Item | None, view: View, now: datetime) -> Plan:
+def _vacate(fact: Absent, record: Item | None, items: Items, now: datetime) -> Decision:
     """Take the object off its image's list and leave a tombstone."""
-    leaving = _unlink(fact, record, view) if record and "etag" in record else ()
+    leaving = _unlink(fact, record, items) if record and "etag" in record else ()
     sequencer = fact.sequencer or (record or {})["sequencer"]["S"]
     tombstone = {
         "object": {"S": fact.object},
@@ -103,64 +103,64 @@ def _vacate(fact: Absent, record: Item | None, view: View, now: datetime) -> Pla
         "expires_at": {"N": str(int((now + timedelta(days=TOMBSTONE_DAYS)).timestamp()))},
     }
     put = Put(Ref(Table.OBJECTS, fact.object), _same_record(record), tombstone)
-    return Plan(Outcome.REMOVED if record and "etag" in record else Outcome.NOTED, (put, *leaving))
+    return Decision(Outcome.REMOVED if record and "etag" in record else Outcome.NOTED, (put, *leaving))
 
 
-def _settle(fact: Present, record: Item | None, view: View, now: datetime, outcome: Outcome) -> Plan:
+def _settle(fact: Present, record: Item | None, items: Items, now: datetime, outcome: Outcome) -> Decision:
     """Take the object off the list that it is on, if any, and put it at the end of its image's list."""
-    image = view[Ref(Table.IMAGES, fact.etag)]
+    image = items[Ref(Table.IMAGES, fact.etag)]
     if image is None and fact.attributes is None:
-        return Plan(Outcome.UNKNOWN_IMAGE)
-    leaving = _unlink(fact, record, view) if record and "etag" in record else ()
-    arriving, older = _link(fact, image, view, now)
+        return Decision(Outcome.UNKNOWN_IMAGE)
+    leaving = _unlink(fact, record, items) if record and "etag" in record else ()
+    arriving, older = _link(fact, image, items, now)
     item = _record(fact, record, older)
     if fact.content_type == UNREAD and image:
         item["content_type"] = image["content_type"]
     put = Put(Ref(Table.OBJECTS, fact.object), _same_record(record), item)
-    return Plan(outcome, (put, *arriving, *leaving))
+    return Decision(outcome, (put, *arriving, *leaving))
 
 
-def _refresh(fact: Present, record: Item, view: View) -> Plan:
+def _refresh(fact: Present, record: Item, items: Items) -> Decision:
     """Note the later event; the row changes only if it names this object, or was waiting to be read."""
     item = _record(fact, record, None)
     if fact.content_type == UNREAD:
         del item["content_type"]
     changes = {name: value for name, value in item.items() if record.get(name) != value}
-    row = _row_changes(fact, record, view)
+    row = _row_changes(fact, record, items)
     if not changes and not row:
-        return Plan(Outcome.UNCHANGED)
+        return Decision(Outcome.UNCHANGED)
     # The event that was found is still the last one of this object.
     same_event = {"sequencer": record["sequencer"], "etag": record["etag"]}
     # Only the oldest object's date is the row's, and an object becomes the oldest without an event of its own.
     same_head = {"older": record.get("older")}
     update = Update(Ref(Table.OBJECTS, fact.object), {**same_event, **same_head}, changes)
     if not row:
-        return Plan(Outcome.REFRESHED, (update,))
+        return Decision(Outcome.REFRESHED, (update,))
     # An update would create an item that is not there.
     image_exists: dict[str, AttributeValue | None] = {"etag": record["etag"]}
     # Somebody who deleted the row by hand may have let another object begin it anew.
     same_name = _names(fact) if "last_modified" in row else {}
     update_row = Update(Ref(Table.IMAGES, fact.etag), {**image_exists, **same_name}, row, adds={"revision": 1})
-    return Plan(Outcome.REFRESHED, (update, update_row))
+    return Decision(Outcome.REFRESHED, (update, update_row))
 
 
-def _row_changes(fact: Present, record: Item, view: View) -> dict[str, AttributeValue | None]:
+def _row_changes(fact: Present, record: Item, items: Items) -> dict[str, AttributeValue | None]:
     changes: dict[str, AttributeValue | None] = {}
     if "older" not in record and record["last_modified"]["S"] != fact.last_modified:
         changes["last_modified"] = {"S": fact.last_modified}
     if fact.attributes is not None and fact.content_type != UNREAD:
-        image = view[Ref(Table.IMAGES, fact.etag)]
+        image = items[Ref(Table.IMAGES, fact.etag)]
         if image and image["content_type"]["S"] == UNREAD:
             changes |= _metadata(fact)
     return changes
 
 
 def _metadata(fact: Present) -> dict[str, AttributeValue | None]:
-    """The columns that an image gets when it can be read at last; the warning that it could not be read goes."""
+    """Give the columns of an image that can be read at last; the warning that it could not be goes."""
     return {"warnings": None, **(fact.attributes or {}), "content_type": {"S": fact.content_type}}
 
 
-def _link(fact: Present, image: Item | None, view: View, now: datetime) -> tuple[tuple[Write, ...], str | None]:
+def _link(fact: Present, image: Item | None, items: Items, now: datetime) -> tuple[tuple[Write, ...], str | None]:
     """Put the object at the end of its image's list; also return the object before it."""
     ref = Ref(Table.IMAGES, fact.etag)
     if image is None:
@@ -169,7 +169,7 @@ def _link(fact: Present, image: Item | None, view: View, now: datetime) -> tuple
         return (Put(ref, no_image, _new_image(fact, now)),), None
     tail = image["newest_object"]["S"]
     tail_ref = Ref(Table.OBJECTS, tail)
-    if tail == fact.object or (tail_ref in view and view[tail_ref] is None):
+    if tail == fact.object or (tail_ref in items and items[tail_ref] is None):
         raise CatalogDamaged(f"image {fact.etag} names {tail} as its newest object, which does not hold it")
     # The object that is to be followed still holds the image, and nothing follows it yet.
     open_end = {"etag": {"S": fact.etag}, "newer": None}
@@ -187,7 +187,7 @@ def _link(fact: Present, image: Item | None, view: View, now: datetime) -> tuple
     ), tail
 
 
-def _unlink(fact: Fact, record: Item, view: View) -> tuple[Write, ...]:
+def _unlink(fact: Fact, record: Item, items: Items) -> tuple[Write, ...]:
     """Take the object off its image's list: close the gap, and let the row name an object that is left."""
     older, newer = record.get("older"), record.get("newer")
     this: AttributeValue = {"S": fact.object}
@@ -199,9 +199,9 @@ def _unlink(fact: Fact, record: Item, view: View) -> tuple[Write, ...]:
         expect: dict[str, AttributeValue | None] = {"older": this}
         if not older:
             # The row is about to take over the next object's date, which another event of that object would change.
-            expect["last_modified"] = _known(view, Ref(Table.OBJECTS, newer["S"]))["last_modified"]
+            expect["last_modified"] = _known(items, Ref(Table.OBJECTS, newer["S"]))["last_modified"]
         writes.append(Update(Ref(Table.OBJECTS, newer["S"]), expect, {"older": older}))
-    if _row_lost(fact, record, view):
+    if _row_lost(fact, record, items):
         return tuple(writes)
     image = Ref(Table.IMAGES, record["etag"]["S"])
     if not older and not newer:
@@ -219,21 +219,21 @@ def _unlink(fact: Fact, record: Item, view: View) -> tuple[Write, ...]:
         changes |= {
             "bucket": {"S": bucket},
             "key": {"S": key},
-            "last_modified": _known(view, Ref(Table.OBJECTS, newer["S"]))["last_modified"],
+            "last_modified": _known(items, Ref(Table.OBJECTS, newer["S"]))["last_modified"],
         }
     return (*writes, Update(image, expect_row, changes, adds={"copies": -1, "revision": 1}))
 
 
-def _row_lost(fact: Fact, record: Item, view: View) -> bool:
+def _row_lost(fact: Fact, record: Item, items: Items) -> bool:
     """Tell whether a foreign writer deleted the row: there is none, or a later one that does not list this object.
 
     Nobody reads the row to find out; a refusal brings it. That the object's own record has not changed is a condition
-    all the same, so a view of different moments does no harm.
+    all the same, so items of different moments do no harm.
     """
     ref = Ref(Table.IMAGES, record["etag"]["S"])
-    if ref not in view:
+    if ref not in items:
         return False
-    image = view[ref]
+    image = items[ref]
     if image is None:
         return True
     not_its_head = "older" not in record and object_name(image["bucket"]["S"], image["key"]["S"]) != fact.object
@@ -241,8 +241,8 @@ def _row_lost(fact: Fact, record: Item, view: View) -> bool:
     return not_its_head or not_its_tail
 
 
-def _known(view: View, ref: Ref) -> Item:
-    item = view[ref]
+def _known(items: Items, ref: Ref) -> Item:
+    item = items[ref]
     if item is None or "etag" not in item:
         raise CatalogDamaged(f"{ref.key} is on an image's list and has no record that says so")
     return item

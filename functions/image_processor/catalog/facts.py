@@ -1,4 +1,4 @@
-"""Words of the catalog: what a fact about an object is, and what a plan writes to the two tables.
+"""Words of the catalog: what a fact about an object is, and what it makes us write to the two tables.
 
 Items are in DynamoDB's wire form throughout, as extraction gives them and as the SDK's client takes them.
 """
@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
+
+from image_processor.errors import ItemUnseen
 
 AttributeValue = Mapping[str, Any]
 """A DynamoDB value in wire form: {"S": "text"} or {"N": "1"}."""
@@ -35,30 +37,18 @@ class Ref(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Present:
-    """The fact that an object holds an image.
+class _ObjectFact:
+    """What every fact says.
 
     Attributes:
         bucket: bucket of the object.
         key: key of the object.
         sequencer: of the event that says so; None if the bytes are those the object had (restored from an archive).
-        etag: names the image.
-        size_bytes: size of the object.
-        last_modified: when the object was written, ISO 8601, UTC.
-        content_type: of the image, by content.
-        attributes: the image's other columns in wire form; None if nobody has read the image yet.
-        version_id: version of the object; None in a bucket without versions.
     """
 
     bucket: str
     key: str
     sequencer: str | None
-    etag: str
-    size_bytes: int
-    last_modified: str
-    content_type: str = UNREAD
-    attributes: Item | None = None
-    version_id: str | None = None
 
     @property
     def object(self) -> str:
@@ -67,25 +57,35 @@ class Present:
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class Present(_ObjectFact):
+    """The fact that an object holds an image.
+
+    Attributes:
+        etag: names the image.
+        size_bytes: size of the object.
+        last_modified: when the object was written, ISO 8601, UTC.
+        content_type: of the image, by content.
+        attributes: the image's other columns in wire form; None if nobody has read the image yet.
+        version_id: version of the object; None in a bucket without versions.
+    """
+
+    etag: str
+    size_bytes: int
+    last_modified: str
+    content_type: str = UNREAD
+    attributes: Item | None = None
+    version_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent(_ObjectFact):
     """The fact that an object is gone, or holds no image.
 
     Attributes:
-        bucket: bucket of the object.
-        key: key of the object.
-        sequencer: of the event that says so; None if the bytes are those the object had.
         etag: the bytes that turned out to be no image; None for an object that is gone.
     """
 
-    bucket: str
-    key: str
-    sequencer: str | None
     etag: str | None = None
-
-    @property
-    def object(self) -> str:
-        """Name of the object's record."""
-        return object_name(self.bucket, self.key)
 
 
 Fact = Present | Absent
@@ -152,8 +152,8 @@ Write = Put | Update | Delete
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The writes that bring the tables up to a fact: all or none."""
+class Decision:
+    """What becomes of a fact, and the writes that bring the tables up to it: all or none."""
 
     outcome: Outcome
     writes: tuple[Write, ...] = ()
@@ -169,19 +169,14 @@ class Plan:
         return any(isinstance(write, Delete) for write in self.writes)
 
 
-class Unseen(Exception):
-    """The decision needs an item that nobody has read yet."""
+class Items(dict[Ref, Item | None]):
+    """What is known of the tables: items as last seen, None for those known to be absent.
 
-    def __init__(self, ref: Ref) -> None:
-        super().__init__(f"{ref.table}={ref.key}")
-        self.ref = ref
-
-
-class View(dict[Ref, Item | None]):
-    """What is known of the tables: items as last seen, None for items known to be absent."""
+    The look-up of an item of which nothing is known raises `ItemUnseen`.
+    """
 
     def __missing__(self, ref: Ref) -> Item | None:
-        raise Unseen(ref)
+        raise ItemUnseen(*ref)
 
 
 def object_name(bucket: str, key: str) -> str:

@@ -7,7 +7,8 @@ from typing import Any
 from image_processor.columns import position, precedence, timestamps
 from image_processor.columns.metadata import Metadata
 from image_processor.columns.position import Axis
-from image_processor.tags.numbers import Raw, Unusable, number, whole
+from image_processor.errors import Unusable
+from image_processor.tags.numbers import Raw, number, whole
 from image_processor.tags.text import clean, decode
 from image_processor.tags.xmp import text_of
 
@@ -18,10 +19,10 @@ _TOO_LARGE_ISO = 65535
 
 
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
-    """Return the values of the columns from `width_px` to `projection_type`; what is unknown is absent."""
+    """Return the values of the typed columns; what is unknown is absent."""
     values: dict[str, Cell | None] = {"width_px": metadata.container.width, "height_px": metadata.container.height}
     for column, names in precedence.TEXTS.items():
-        values[column] = next((found for name in names if (found := metadata.text(name, column))), None)
+        values[column] = next((text for name in names if (text := metadata.text(name, column))), None)
     for column, names in precedence.JOINED.items():
         values[column] = (
             "; ".join(next((texts for name in names if (texts := metadata.texts(name, column))), ())) or None
@@ -42,17 +43,17 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
 def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Callable[[Raw], Any]) -> Any:
     """Return the first usable number; of several elements the first counts."""
 
-    def value(name: str) -> Any:
-        found = metadata.values(name)
-        if not found:
+    def read_first(name: str) -> Any:
+        value = metadata.value(name)
+        if value is None:
             return None
-        if column == "digital_zoom_ratio" and found[0] == (0, 0):
+        if column == "digital_zoom_ratio" and value == (0, 0):
             return None  # numerator 0: digital zoom was not used
-        if column == "subject_distance_m" and _is_infinite(found[0]):
+        if column == "subject_distance_m" and _is_infinite(value):
             raise Unusable("infinity")
-        return read(found[0])
+        return read(value)
 
-    return metadata.first(column, names, value)
+    return metadata.first(column, names, read_first)
 
 
 def _is_infinite(value: Raw) -> bool:
@@ -61,13 +62,13 @@ def _is_infinite(value: Raw) -> bool:
 
 def _orientation(metadata: Metadata) -> int | None:
     def read(source: str) -> int | None:
-        found = metadata.values(source)
-        if not found:
+        value = metadata.value(source)
+        if value is None:
             return None
-        value = whole(found[0])
-        if not 1 <= value <= 8:
-            raise Unusable(f"{value} is no orientation")
-        return value
+        code = whole(value)
+        if not 1 <= code <= 8:
+            raise Unusable(f"{code} is no orientation")
+        return code
 
     return metadata.first("orientation", precedence.ORIENTATIONS, read)
 
@@ -91,8 +92,8 @@ def _iso(metadata: Metadata) -> int | None:
 def _flash_fired(metadata: Metadata) -> int | None:
     def read(source: str) -> int | None:
         if source == "EXIF:Flash":
-            found = metadata.values(source)
-            return whole(found[0]) & 1 if found else None
+            value = metadata.value(source)
+            return None if value is None else whole(value) & 1
         flash = metadata.xmp.properties.get(source)
         fired = text_of(flash.get("exif:Fired")) if isinstance(flash, dict) else None
         return None if fired is None else int(fired.strip().lower() == "true")
@@ -154,12 +155,12 @@ def _flag_void(metadata: Metadata) -> None:
 
 
 def _coordinate(metadata: Metadata, axis: Axis, source: str) -> Decimal | None:
-    found = metadata.values(source)
-    if not found:
+    parts = metadata.values(source)
+    if not parts:
         return None
     if not source.startswith("EXIF:"):
-        return position.xmp_coordinate(axis, str(found[0]))
-    return position.coordinate(axis, found, metadata.text(f"{source}Ref"))
+        return position.xmp_coordinate(axis, str(parts[0]))
+    return position.coordinate(axis, parts, metadata.text(f"{source}Ref"))
 
 
 def _gps_altitude(metadata: Metadata) -> Decimal | None:
@@ -176,21 +177,21 @@ def _with_reference(
     pairs: tuple[tuple[str, str], ...],
     read: Callable[[Raw, str | None], Decimal],
 ) -> Decimal | None:
-    def value(pair: tuple[str, str]) -> Decimal | None:
-        found = metadata.values(pair[0])
-        return read(found[0], metadata.text(pair[1])) if found else None
+    def read_pair(pair: tuple[str, str]) -> Decimal | None:
+        value = metadata.value(pair[0])
+        return None if value is None else read(value, metadata.text(pair[1]))
 
-    return metadata.first(column, pairs, value)
+    return metadata.first(column, pairs, read_pair)
 
 
 def _keywords(metadata: Metadata) -> list[str] | None:
     """Return all keywords of all sources in order, each once; XPKeywords separates them by semicolons."""
     words: dict[str, None] = {}
     for source in precedence.KEYWORDS:
-        found = metadata.texts(source, "keywords")
+        texts = metadata.texts(source, "keywords")
         if source == "EXIF:XPKeywords":
-            found = [clean(word) for text in found for word in text.split(";")]
-        words.update(dict.fromkeys(word for word in found if word))
+            texts = [clean(word) for text in texts for word in text.split(";")]
+        words.update(dict.fromkeys(word for word in texts if word))
     return list(words) or None
 
 
@@ -199,12 +200,11 @@ def _comment(metadata: Metadata) -> str | None:
         if content := metadata.text(source, "comment"):
             return content
     for block in metadata.container.comments:
-        if isinstance(block.data, bytes):
-            content, guessed = decode(block.data)
-            if content := clean(content):
-                if guessed:
-                    metadata.warn("comment: not UTF-8, read as Windows-1252")
-                return content
+        content, guessed = decode(block.data)
+        if content := clean(content):
+            if guessed:
+                metadata.warn("comment: not UTF-8, read as Windows-1252")
+            return content
     return None
 
 

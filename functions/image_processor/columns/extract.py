@@ -7,14 +7,13 @@ from typing import Any
 import orjson
 
 from image_processor.columns import item_size
+from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.cells import Cell, cells_of
 from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
 from image_processor.formats.walk import walk
-from image_processor.reading.file import View
 from image_processor.reading.ranged import Source
 from image_processor.tags.numbers import plain
 from image_processor.tags.text import clean
-from ledger.columns import TYPES
 
 AttributeValue = dict[str, str]
 """A DynamoDB value in wire form: `{"S": ...}` or `{"N": ...}`."""
@@ -26,7 +25,7 @@ class Record:
 
     Attributes:
         content_type: media type by content.
-        attributes: wire values of the columns from `width_px` to `xmp`; an unknown column is absent.
+        attributes: wire values by name, in the order of `ATTRIBUTES`; what is unknown is absent.
     """
 
     content_type: str
@@ -48,13 +47,13 @@ def extract(source: Source) -> Record | None:
     metadata = Metadata.of(container)
     cells = cells_of(metadata)
     documents: dict[str, Any] = {"exif": metadata.exif.document(), "xmp": metadata.xmp.properties}
-    if any(isinstance(block.data, View) and block.data.limit_reached for block in container.exif):
+    if any(block.file.limit_reached for block in container.exif):
         metadata.warn("exif: values beyond the read limit left out")
     return Record(container.content_type, _attributes(metadata, cells, documents))
 
 
 def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any]) -> dict[str, AttributeValue]:
-    """Return the wire values in the order of the columns, cut to what an item can hold."""
+    """Return the wire values in their order, cut to what an item can hold."""
     texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
     numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
     numbers["xmp_packets"] = str(metadata.xmp.packets)
@@ -68,7 +67,7 @@ def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str,
         json["warnings"] = _json(metadata.warnings)
     attributes = {name: {"S": value} for name, value in (texts | json).items() if value}
     attributes |= {name: {"N": value} for name, value in numbers.items()}
-    return {name: attributes[name] for name in TYPES if name in attributes}
+    return {name: attributes[name] for name in ATTRIBUTES if name in attributes}
 
 
 def _words(metadata: Metadata, words: list[str]) -> str:

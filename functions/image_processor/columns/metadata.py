@@ -1,14 +1,15 @@
-"""All metadata of one image, and how a source of `sources` is looked up in it."""
+"""All metadata of one image, and the look-up of what `precedence` names in it."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from image_processor.errors import Unusable
 from image_processor.formats.blocks import Container
 from image_processor.tags import exif, iptc, text, xmp
 from image_processor.tags.exif import Exif
 from image_processor.tags.iptc import Iptc
-from image_processor.tags.numbers import Raw, Unusable
+from image_processor.tags.numbers import Raw
 from image_processor.tags.xmp import Document
 
 MAX_WARNINGS = 50
@@ -44,11 +45,9 @@ class Metadata:
         metadata = cls(
             container,
             exif.read(container.exif),
-            xmp.read([_content(block.data) for block in container.xmp]),
+            xmp.read([block.data for block in container.xmp]),
             # In a JPEG the record of the Photoshop segment is the one that programs maintain (MWG guidelines).
-            iptc.read(
-                [_content(block.data) for block in sorted(container.iptc, key=lambda block: block.where != "APP13")]
-            ),
+            iptc.read([block.data for block in sorted(container.iptc, key=lambda block: block.where != "APP13")]),
         )
         for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
             for warning in part.warnings:
@@ -74,11 +73,15 @@ class Metadata:
         content = self.text(source)
         return (content,) if content else ()
 
+    def value(self, source: str) -> Raw | None:
+        """Return a source's first number (of several elements the first counts), or None if it has none."""
+        return next(iter(self.values(source)), None)
+
     def text(self, source: str, column: str = "") -> str | None:
         """Return a source's text, or None if it is absent or blank.
 
         Args:
-            source: one of `sources`.
+            source: a name as in `precedence`.
             column: column to name in the warning if the text's encoding had to be guessed.
         """
         return next(iter(self.texts(source, column)), None)
@@ -91,15 +94,15 @@ class Metadata:
         if group == "IPTC":
             return self.iptc.values.get(name, [])
         if group == "PNG":
-            found = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
+            texts = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
         elif "/" in name:
-            found = self._field(f"{group}:{name}")
+            texts = self._field(f"{group}:{name}")
         elif isinstance(self.xmp.properties.get(source), list):
-            found = self.xmp.texts(source)
+            texts = self.xmp.texts(source)
         else:
             content = self.xmp.text(source)
-            found = [content] if content else []
-        return [cleaned for content in found if (cleaned := text.clean(content))]
+            texts = [content] if content else []
+        return [cleaned for content in texts if (cleaned := text.clean(content))]
 
     def first(self, column: str, sources: Iterable[Any], read: Callable[[Any], T | None]) -> T | None:
         """Return what the first source gives that has something usable; the others cost a warning.
@@ -139,7 +142,3 @@ class Metadata:
 
     def _is_dji(self) -> bool:
         return self.exif.maker_note.get("Make") == "DJI"
-
-
-def _content(data: Any) -> bytes:
-    return data if isinstance(data, bytes) else data.read_at(0, data.size)

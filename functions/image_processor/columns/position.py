@@ -10,7 +10,8 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
-from image_processor.tags.numbers import Raw, Unusable, exact, number, rounded
+from image_processor.errors import Unusable
+from image_processor.tags.numbers import Raw, exact, number, rounded
 
 Axis = Literal["latitude", "longitude"]
 

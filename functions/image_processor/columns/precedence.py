@@ -1,4 +1,4 @@
-"""Where each column's value comes from, best source first: the table that `record` follows and `ledger.columns` tells.
+"""Where each column's value comes from, best source first: `cells` follows these tables, the CSV's schema states them.
 
 A source is `EXIF:` and the name of a tag of the main image, `DJI:` and a name of DJI's maker note, `IPTC:` and the name
 of a dataset, `PNG:` and a keyword, or an XMP property under its well-known prefix; `/` leads into a structure.

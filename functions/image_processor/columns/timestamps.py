@@ -8,7 +8,8 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
-from image_processor.tags.numbers import Raw, Unusable, exact
+from image_processor.errors import Unusable
+from image_processor.tags.numbers import Raw, exact
 
 MAX_FRACTION = 6
 """Digits of a second's fraction: microseconds, which every reader of the CSV can hold; further digits are cut."""

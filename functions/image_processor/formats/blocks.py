@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from image_processor.reading.file import View
+from image_processor.reading.file import File, MemoryFile
 
 MAX_WARNINGS = 20
 """Warnings one file may cause: a damaged file repeats itself, and a row has room for the first few only."""
@@ -20,19 +20,28 @@ EXIF_PREFIX = b"Exif\0\0"
 """What announces a TIFF structure in JPEG, and by mistake or custom elsewhere too."""
 
 
+XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
+"""What announces an XMP packet in JPEG, and in the profiles that ImageMagick copies into PNG."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """A run of metadata bytes.
 
     Attributes:
-        data: the bytes, or for TIFF files, whose tags may stand anywhere, a file that reads as it is used.
+        file: the bytes; those of a TIFF file, whose tags may stand anywhere, are read as they are used.
         offset: where the block starts in the object, in bytes (of the first part, if it was joined from several).
         where: the place in the words of its format, e.g. `APP1`, `eXIf`, `item 3`.
     """
 
-    data: bytes | View
+    file: File
     offset: int
     where: str
+
+    @property
+    def data(self) -> bytes:
+        """All bytes of the block at once."""
+        return self.file.read_at(0, self.file.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,28 +93,34 @@ class Container:
         """Add a TIFF structure, without the `Exif` prefix if it has one."""
         if data.startswith(EXIF_PREFIX):
             data, offset = data[len(EXIF_PREFIX) :], offset + len(EXIF_PREFIX)
-        self._add(self.exif, Block(data, offset, where), "Exif blocks")
+        self._add(self.exif, data, offset, where, "Exif blocks")
+
+    def extend_exif(self, data: bytes) -> None:
+        """Let the last TIFF structure go on with these bytes, unless it would be larger than a packet may be."""
+        last = self.exif[-1]
+        if last.file.size + len(data) <= MAX_PACKET:
+            self.exif[-1] = Block(MemoryFile(last.data + data), last.offset, last.where)
 
     def add_xmp(self, data: bytes, offset: int, where: str) -> None:
         """Add an XMP packet."""
-        self._add(self.xmp, Block(data, offset, where), "XMP packets")
+        self._add(self.xmp, data, offset, where, "XMP packets")
 
     def add_iptc(self, data: bytes, offset: int, where: str) -> None:
         """Add an IPTC-IIM record."""
-        self._add(self.iptc, Block(data, offset, where), "IPTC records")
+        self._add(self.iptc, data, offset, where, "IPTC records")
 
     def add_comment(self, data: bytes, offset: int, where: str) -> None:
         """Add a comment."""
-        self._add(self.comments, Block(data, offset, where), "comments")
+        self._add(self.comments, data, offset, where, "comments")
 
     def add_text(self, text: Text) -> None:
         """Add a text with a keyword."""
         if self._has_room(len(self.texts), len(text.text), "texts"):
             self.texts.append(text)
 
-    def _add(self, blocks: list[Block], block: Block, kind: str) -> None:
-        if self._has_room(len(blocks), len(block.data) if isinstance(block.data, bytes) else 0, kind):
-            blocks.append(block)
+    def _add(self, blocks: list[Block], data: bytes, offset: int, where: str, kind: str) -> None:
+        if self._has_room(len(blocks), len(data), kind):
+            blocks.append(Block(MemoryFile(data), offset, where))
 
     def _has_room(self, count: int, size: int, kind: str) -> bool:
         if count >= MAX_BLOCKS or size > self.room:

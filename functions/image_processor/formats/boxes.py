@@ -1,9 +1,12 @@
 """Boxes of the ISO base media file format, which HEIF, AVIF, JPEG XL and JPEG 2000 share (ISO/IEC 14496-12, 4.2)."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from image_processor.formats.blocks import EXIF_PREFIX
+from image_processor.reading import tiff
+from image_processor.reading.file import MemoryFile
 from image_processor.reading.ranged import Source
 
 MAX_BOXES = 1000
@@ -38,39 +41,44 @@ class Box:
         return self.end - self.start
 
 
-def boxes(source: Source, position: int, end: int) -> Iterator[Box]:
-    """Yield the boxes from `position` to `end`; a size that makes no sense ends the walk."""
-    for _ in range(MAX_BOXES):
-        if position + 8 > end:
+def boxes(source: Source, offset: int, end: int) -> Iterator[Box]:
+    """Yield the boxes from `offset` to `end`; a size that makes no sense ends the walk."""
+    return _walk(source.read, offset, end, MAX_BOXES)
+
+
+def boxes_in(data: bytes, offset: int, end: int) -> Iterator[Box]:
+    """Yield the boxes from `offset` to `end` of a content that was read before."""
+    return _walk(MemoryFile(data).read_at, offset, end, MAX_INNER_BOXES)
+
+
+def _walk(read_at: Callable[[int, int], bytes], offset: int, end: int, limit: int) -> Iterator[Box]:
+    for _ in range(limit):
+        if offset + 8 > end:
             return
-        header = source.read(position, 16)
-        box = _box(header, position, end)
+        box = _box(read_at(offset, min(16, end - offset)), offset, end)
         if box is None:
             return
         yield box
-        position = box.end
+        offset = box.end
 
 
-def boxes_in(data: bytes, position: int, end: int) -> Iterator[Box]:
-    """Yield the boxes from `position` to `end` of a content that was read before."""
-    for _ in range(MAX_INNER_BOXES):
-        if position + 8 > end:
-            return
-        box = _box(data[position : min(position + 16, end)], position, end)
-        if box is None:
-            return
-        yield box
-        position = box.end
-
-
-def _box(header: bytes, position: int, end: int) -> Box | None:
+def _box(header: bytes, offset: int, end: int) -> Box | None:
     """Read a header: size and type; size 1 means that eight more bytes have it, size 0 that the box fills the rest."""
     size, kind = int.from_bytes(header[:4], "big"), header[4:8]
     length = 8
     if size == 1 and len(header) >= 16:
         size, length = int.from_bytes(header[8:16], "big"), 16
     elif size == 0:
-        size = end - position
+        size = end - offset
     if size < length or len(kind) < 4:
         return None
-    return Box(kind, position + length, min(end, position + size), position + size <= end)
+    return Box(kind, offset + length, min(end, offset + size), offset + size <= end)
+
+
+def exif_start(data: bytes) -> int:
+    """Return where the TIFF structure starts in an Exif item: four bytes say how far behind them (23008-12, A.2.1)."""
+    start = 4 + int.from_bytes(data[:4], "big")
+    candidates = [start, 4, 0]
+    if (prefix := data.find(EXIF_PREFIX, 0, 64)) >= 0:
+        candidates.append(prefix + len(EXIF_PREFIX))
+    return next((at for at in candidates if tiff.magic(data[at : at + 8]) is not None), start)

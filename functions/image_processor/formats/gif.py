@@ -29,22 +29,22 @@ def walk(source: Source, head: bytes, container: Container) -> None:
         container.warn("gif: the file ends in its header")
         return
     container.width, container.height = (value or None for value in struct.unpack("<HH", head[6:10]))
-    file = _Window(source)
-    position = 13 + _table(head[10])
+    window = _Window(source)
+    offset = 13 + _table(head[10])
     for _ in range(MAX_STEPS):
-        if position >= MAX_READ:
+        if offset >= MAX_READ:
             container.warn(f"gif: only the first {MAX_READ} bytes read")
             return
-        block = file.read(position, 10)
+        block = window.read(offset, 10)
         if not block or block[0] == _TRAILER:
             if not block:
                 container.warn("gif: the file ends before its trailer")
             return
         if block[0] == _EXTENSION:
-            position = _extension(file, position, container)
+            offset = _extension(window, offset, container)
         elif block[0] == _IMAGE and len(block) == 10:
             # Descriptor, colour table, one byte of code size, then the data.
-            position = file.skip(position + 10 + _table(block[9]) + 1)
+            offset = window.skip(offset + 10 + _table(block[9]) + 1)
         else:
             container.warn("gif: damaged block")
             return
@@ -55,29 +55,29 @@ def _table(flags: int) -> int:
     return 3 * 2 ** ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _extension(file: "_Window", position: int, container: Container) -> int:
+def _extension(window: "_Window", offset: int, container: Container) -> int:
     """Read one extension and return where the next block stands."""
-    label = file.read(position, 2)[1:]
-    start = position + 2
-    if label == bytes([_APPLICATION]) and file.read(start, len(_XMP)) == _XMP:
+    label = window.read(offset, 2)[1:]
+    start = offset + 2
+    if label == bytes([_APPLICATION]) and window.read(start, len(_XMP)) == _XMP:
         # The packet stands there as it is, not in sub-blocks; the trailer leads those who step over it to its end.
         start += len(_XMP)
-        end = file.skip(start)
+        end = window.skip(start)
         length = max(0, end - start - len(_MAGIC_TRAILER))
-        container.add_xmp(file.source.read(start, min(length, MAX_PACKET)), start, "XMP DataXMP")
+        container.add_xmp(window.source.read(start, min(length, MAX_PACKET)), start, "XMP DataXMP")
         return end
-    end = file.skip(start)
+    end = window.skip(start)
     if label == bytes([_COMMENT]):
-        container.add_comment(_joined(file.source.read(start, end - start)), start, "comment extension")
+        container.add_comment(_joined(window.source.read(start, end - start)), start, "comment extension")
     return end
 
 
 def _joined(blocks: bytes) -> bytes:
     """Return the content of a run of sub-blocks, each led by its length."""
-    parts, position = [], 0
-    while position < len(blocks) and blocks[position]:
-        parts.append(blocks[position + 1 : position + 1 + blocks[position]])
-        position += 1 + blocks[position]
+    parts, offset = [], 0
+    while offset < len(blocks) and blocks[offset]:
+        parts.append(blocks[offset + 1 : offset + 1 + blocks[offset]])
+        offset += 1 + blocks[offset]
     return b"".join(parts)
 
 
@@ -89,23 +89,23 @@ class _Window:
         self._start = 0
         self._data = b""
 
-    def read(self, position: int, length: int) -> bytes:
-        offset = position - self._start
-        if offset < 0 or offset + length > len(self._data):
-            self._start, self._data = position, self.source.read(position, max(length, _WINDOW))
-            offset = 0
-        return self._data[offset : offset + length]
+    def read(self, offset: int, length: int) -> bytes:
+        at = offset - self._start
+        if at < 0 or at + length > len(self._data):
+            self._start, self._data = offset, self.source.read(offset, max(length, _WINDOW))
+            at = 0
+        return self._data[at : at + length]
 
-    def skip(self, position: int) -> int:
+    def skip(self, offset: int) -> int:
         """Step over sub-blocks; return where the block behind their terminator stands, or the end of the file."""
-        while position < MAX_READ:
-            offset = position - self._start
-            if not 0 <= offset < len(self._data):
-                if not self.read(position, 1):
-                    return position
-                offset = 0
-            length = self._data[offset]
-            position += 1 + length
+        while offset < MAX_READ:
+            at = offset - self._start
+            if not 0 <= at < len(self._data):
+                if not self.read(offset, 1):
+                    return offset
+                at = 0
+            length = self._data[at]
+            offset += 1 + length
             if not length:
-                return position
-        return position
+                return offset
+        return offset

@@ -4,10 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
-from image_processor.formats import tiff_file
-from image_processor.formats.blocks import EXIF_PREFIX, MAX_PACKET, Container
-from image_processor.formats.boxes import XMP_UUID, Box, boxes, boxes_in
-from image_processor.reading import tiff
+from image_processor.formats.blocks import MAX_PACKET, Container
+from image_processor.formats.boxes import XMP_UUID, Box, boxes, boxes_in, exif_start
 from image_processor.reading.ranged import Source
 
 MAX_META = 1024 * 1024
@@ -73,11 +71,8 @@ def content_type(head: bytes) -> str | None:
 def walk(source: Source, head: bytes, container: Container) -> None:
     """Add the metadata of a HEIF file to `container`."""
     container.content_type = content_type(head) or container.content_type
-    try:
-        if not any(_top_level(source, box, container) for box in boxes(source, 0, source.size)):
-            container.warn("heif: no metadata box")
-    finally:
-        tiff_file.look_into_exif(container)
+    if not any(_top_level(source, box, container) for box in boxes(source, 0, source.size)):
+        container.warn("heif: no metadata box")
 
 
 def _top_level(source: Source, box: Box, container: Container) -> bool:
@@ -104,14 +99,14 @@ def _top_level(source: Source, box: Box, container: Container) -> bool:
 class _Bytes:
     """Big-endian numbers of any width, one after the other, and inner boxes; IndexError at the end."""
 
-    def __init__(self, data: bytes, position: int, end: int) -> None:
-        self.data, self.position, self.end = data, position, end
+    def __init__(self, data: bytes, offset: int, end: int) -> None:
+        self.data, self.offset, self.end = data, offset, end
 
     def number(self, width: int) -> int:
-        if self.position + width > self.end:
-            raise IndexError(self.position)
-        self.position += width
-        return int.from_bytes(self.data[self.position - width : self.position], "big")
+        if self.offset + width > self.end:
+            raise IndexError(self.offset)
+        self.offset += width
+        return int.from_bytes(self.data[self.offset - width : self.offset], "big")
 
     def count(self, width: int) -> range:
         """Read how many entries follow; more than a file may have are as bad as none."""
@@ -121,10 +116,10 @@ class _Bytes:
         return range(number)
 
     def rest(self) -> bytes:
-        return self.data[self.position : self.end]
+        return self.data[self.offset : self.end]
 
     def boxes(self) -> "Iterator[tuple[bytes, _Bytes]]":
-        for box in boxes_in(self.data, self.position, self.end):
+        for box in boxes_in(self.data, self.offset, self.end):
             yield box.kind, _Bytes(self.data, box.start, box.end)
 
 
@@ -198,7 +193,7 @@ def _associations(box: _Bytes, meta: _Meta) -> None:
 
 
 def _item_data(box: _Bytes, meta: _Meta, base: int) -> None:
-    meta.idat = (base + box.position, box.end - box.position)
+    meta.idat = (base + box.offset, box.end - box.offset)
 
 
 _READERS = {
@@ -253,12 +248,3 @@ def _content(source: Source, meta: _Meta, item: _Item, number: int, container: C
             container.warn(f"heif: item {number} is cut")
             break
     return b"".join(parts), base + item.extents[0][0]
-
-
-def exif_start(data: bytes) -> int:
-    """Return where the TIFF structure starts in an Exif item: four bytes say how far behind them (23008-12, A.2.1)."""
-    start = 4 + int.from_bytes(data[:4], "big")
-    candidates = [start, 4, 0]
-    if (prefix := data.find(EXIF_PREFIX, 0, 64)) >= 0:
-        candidates.append(prefix + len(EXIF_PREFIX))
-    return next((at for at in candidates if tiff.magic(data[at : at + 8]) is not None), start)

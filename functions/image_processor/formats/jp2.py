@@ -3,7 +3,7 @@
 import struct
 import uuid
 
-from image_processor.formats import photoshop, tiff_file
+from image_processor.formats import photoshop
 from image_processor.formats.blocks import MAX_PACKET, Container
 from image_processor.formats.boxes import XMP_UUID, boxes, boxes_in
 from image_processor.reading.ranged import Source
@@ -23,13 +23,6 @@ def walk(source: Source, head: bytes, container: Container) -> None:
             right, bottom, left, top = struct.unpack(">4I", head[8:24])
             container.width, container.height = max(0, right - left) or None, max(0, bottom - top) or None
         return
-    try:
-        _boxes(source, container)
-    finally:
-        tiff_file.look_into_exif(container)
-
-
-def _boxes(source: Source, container: Container) -> None:
     for box in boxes(source, 0, source.size):
         if box.kind not in (b"jp2h", b"uuid"):
             continue

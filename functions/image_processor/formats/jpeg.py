@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass, field
 
 from image_processor.formats import photoshop, tiff_file
-from image_processor.formats.blocks import MAX_PACKET, Block, Container
+from image_processor.formats.blocks import MAX_PACKET, XMP_PREFIX, Container
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 
@@ -23,7 +23,6 @@ _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RSTn, SOI: no length foll
 _EOI, _SOS, _COM, _APP1, _APP13 = 0xD9, 0xDA, 0xFE, 0xE1, 0xED
 
 _EXIF = b"exif\0"
-_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
 _PEEK = 128  # bytes that tell what an APP1 segment is
@@ -62,49 +61,49 @@ def walk(source: Source, _head: bytes, container: Container) -> None:
 
 
 def _segments(source: Source, state: _Walk) -> None:
-    position = 2
+    offset = 2
     for _ in range(MAX_SEGMENTS):
-        header = source.read(position, 4)
+        header = source.read(offset, 4)
         if len(header) < 4 and header[:2] != b"\xff\xd9":
             state.container.warn("jpeg: the file ends before the image")
             return
         if header[0] != 0xFF or header[1] in (0x00, 0xFF):
-            following = _next_marker(source, position, state.container)
+            following = _next_marker(source, offset, state.container)
             if following is None:
                 return
-            position = following
+            offset = following
             continue
         marker = header[1]
         if marker in (_EOI, _SOS):
             return
         if marker in _ALONE:
-            position += 2
+            offset += 2
             continue
         length = int.from_bytes(header[2:], "big")
         if length < 2:
             state.container.warn(f"jpeg: segment of length {length}")
             return
-        _segment(source, state, marker, position, length - 2)
-        position += 2 + length
+        _segment(source, state, marker, offset, length - 2)
+        offset += 2 + length
     state.container.warn(f"jpeg: more than {MAX_SEGMENTS} segments")
 
 
-def _next_marker(source: Source, position: int, container: Container) -> int | None:
+def _next_marker(source: Source, offset: int, container: Container) -> int | None:
     """Return where the next marker stands behind fill bytes or garbage, or None if there is none close by."""
-    window = source.read(position, MAX_GARBAGE)
+    window = source.read(offset, MAX_GARBAGE)
     start = 0
     while (start := window.find(b"\xff", start)) >= 0:
         if window[start + 1 : start + 2] not in (b"\x00", b"\xff", b""):
             if window[:start].strip(b"\xff"):
                 container.warn("jpeg: bytes between the segments")
-            return position + start
+            return offset + start
         start += 1
     container.warn("jpeg: no marker where a segment should start")
     return None
 
 
-def _segment(source: Source, state: _Walk, marker: int, position: int, length: int) -> None:
-    start = position + 4
+def _segment(source: Source, state: _Walk, marker: int, offset: int, length: int) -> None:
+    start = offset + 4
     container = state.container
     if marker == _APP1:
         _app1(source, state, start, length)
@@ -142,9 +141,9 @@ def _xmp_start(peek: bytes) -> int | None:
 
     Some programs spell the namespace that announces XMP wrongly; the packet's own start gives it away.
     """
-    if peek.startswith(_XMP):
-        return len(_XMP)
-    starts = [found for mark in (b"<?xpacket", b"<x:xmpmeta") if (found := peek.find(mark)) >= 0]
+    if peek.startswith(XMP_PREFIX):
+        return len(XMP_PREFIX)
+    starts = [start for mark in (b"<?xpacket", b"<x:xmpmeta") if (start := peek.find(mark)) >= 0]
     return min(starts, default=None)
 
 
@@ -154,11 +153,8 @@ def _exif(source: Source, state: _Walk, start: int, length: int) -> None:
     data = source.read(start + 6, length - 6)
     if len(data) < length - 6:
         container.warn("exif: the file ends inside the segment")
-    blocks = container.exif
-    if blocks and state.last_exif == start - 4 and tiff.magic(data) is None:
-        first = blocks[-1]
-        if isinstance(first.data, bytes) and len(first.data) + len(data) <= MAX_PACKET:
-            blocks[-1] = Block(first.data + data, first.offset, first.where)
+    if container.exif and state.last_exif == start - 4 and tiff.magic(data) is None:
+        container.extend_exif(data)
     else:
         container.add_exif(data, start + 6, "APP1")
     state.last_exif = start + length
@@ -184,7 +180,7 @@ def _finish(state: _Walk) -> None:
     """Join what stood in several segments, and look into the Exif and Photoshop blocks."""
     container = state.container
     tiff_file.look_into_exif(container)
-    packets = [block.data for block in container.xmp if isinstance(block.data, bytes)]
+    packets = [block.data for block in container.xmp]
     for guid, extension in state.extensions.items():
         joined = _join(extension, container)
         if not any(guid in packet.replace(b"\0", b"") for packet in packets):  # UTF-16 packets name it too

@@ -1,9 +1,7 @@
 """JPEG XL: the bare codestream and the box container (ISO/IEC 18181-1 D.3, 18181-2)."""
 
-from image_processor.formats import tiff_file
 from image_processor.formats.blocks import MAX_PACKET, Container
-from image_processor.formats.boxes import boxes
-from image_processor.formats.heif import exif_start
+from image_processor.formats.boxes import boxes, exif_start
 from image_processor.reading.ranged import Source
 
 SIGNATURE = b"\0\0\0\x0cJXL \r\n\x87\n"
@@ -19,13 +17,6 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     if head.startswith(CODESTREAM):
         container.width, container.height = _size(head)
         return
-    try:
-        _boxes(source, container)
-    finally:
-        tiff_file.look_into_exif(container)
-
-
-def _boxes(source: Source, container: Container) -> None:
     for box in boxes(source, 0, source.size):
         if box.kind in (b"jxlc", b"jxlp") and container.width is None:
             # A part of a codestream is led by its number.
@@ -70,6 +61,6 @@ class _Bits:
         self._value = value
 
     def take(self, count: int) -> int:
-        taken = self._value & (1 << count) - 1
+        bits = self._value & (1 << count) - 1
         self._value >>= count
-        return taken
+        return bits

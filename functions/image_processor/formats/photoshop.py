@@ -24,18 +24,18 @@ def resources(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 
     Content is cut where `data` ends, so a resource whose length lies yields what is there.
     """
-    position = 0
+    offset = 0
     for _ in range(MAX_RESOURCES):
-        if data[position : position + 4] not in _SIGNATURES or position + 12 > len(data):
+        if data[offset : offset + 4] not in _SIGNATURES or offset + 12 > len(data):
             return
-        number = struct.unpack_from(">H", data, position + 4)[0]
-        name_end = position + 6 + (data[position + 6] + 2 & ~1)  # Pascal string, padded to even
+        number = struct.unpack_from(">H", data, offset + 4)[0]
+        name_end = offset + 6 + (data[offset + 6] + 2 & ~1)  # Pascal string, padded to even
         if name_end + 4 > len(data):
             return
         length = struct.unpack_from(">I", data, name_end)[0]
         start = name_end + 4
         yield number, start, data[start : start + length]
-        position = start + (length + 1 & ~1)
+        offset = start + (length + 1 & ~1)
 
 
 def add_iptc(data: bytes, offset: int, where: str, container: Container) -> None:

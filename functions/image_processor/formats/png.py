@@ -7,8 +7,8 @@ goes on from the end of the file: chunks form a chain up to `IEND`, so the last 
 import struct
 from collections.abc import Callable
 
-from image_processor.formats import photoshop, tiff_file
-from image_processor.formats.blocks import MAX_PACKET, Container, Text
+from image_processor.formats import photoshop
+from image_processor.formats.blocks import MAX_PACKET, XMP_PREFIX, Container, Text
 from image_processor.reading.inflate import inflate
 from image_processor.reading.ranged import FAR_READ, Source
 
@@ -32,23 +32,19 @@ MAX_TEXT = 64 * 1024
 _METADATA = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _RAW_PROFILE = b"Raw profile type "
-_JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"
 
 
 def walk(source: Source, head: bytes, container: Container) -> None:
     """Add the metadata of a PNG to `container`."""
     if head[12:16] == b"IHDR" and len(head) >= 24:
         container.width, container.height = (value or None for value in struct.unpack(">II", head[16:24]))
-    try:
-        _chunks(source, container)
-    finally:
-        tiff_file.look_into_exif(container)
+    _chunks(source, container)
 
 
 def _chunks(source: Source, container: Container) -> None:
-    position, steps = len(SIGNATURE), 0
+    offset, steps = len(SIGNATURE), 0
     for _ in range(MAX_CHUNKS):
-        header = source.read(position, 8)
+        header = source.read(offset, 8)
         if len(header) < 8:
             container.warn("png: the file ends before IEND")
             return
@@ -59,27 +55,27 @@ def _chunks(source: Source, container: Container) -> None:
             container.warn(f"png: damaged chunk of length {length}")
             return
         if kind in _METADATA:
-            _metadata(kind, source.read(position + 8, min(length, MAX_PACKET)), length, position + 8, container)
+            _metadata(kind, source.read(offset + 8, min(length, MAX_PACKET)), length, offset + 8, container)
         elif kind in (b"IDAT", b"fdAT"):
             steps += length >= LARGE
-            if (length < LARGE or steps > MAX_STEPS) and source.size - position > 2 * LARGE:
-                behind = _behind_image_data(source, position)
+            if (length < LARGE or steps > MAX_STEPS) and source.size - offset > 2 * LARGE:
+                behind = _behind_image_data(source, offset)
                 if behind is None:
                     container.warn("png: the chunks behind the image data were not found")
                     return
-                position = behind
+                offset = behind
                 continue
-        position += 12 + length
+        offset += 12 + length
     container.warn(f"png: more than {MAX_CHUNKS} chunks")
 
 
-def _behind_image_data(source: Source, position: int) -> int | None:
+def _behind_image_data(source: Source, offset: int) -> int | None:
     """Return where the first chunk stands that follows the last image data found near the end, None if none is found.
 
     An `IDAT` is taken for one if the chunks from there on form a chain up to `IEND`.
     """
     for length in TAILS:
-        start = max(position + 12, source.size - length)
+        start = max(offset + 12, source.size - length)
         tail = source.read(start, length)
         at, failed = tail.find(b"IDAT", 4), set[int]()
         while at >= 0:
@@ -168,8 +164,8 @@ def _raw_profile(kind: bytes, content: bytes, offset: int, where: str, container
         container.warn(f"png: {where} is not hexadecimal")
         return
     if kind in (b"exif", b"APP1", b"xmp"):
-        if data.startswith(_JPEG_XMP):
-            container.add_xmp(data[len(_JPEG_XMP) :], offset, where)
+        if data.startswith(XMP_PREFIX):
+            container.add_xmp(data[len(XMP_PREFIX) :], offset, where)
         elif kind == b"xmp":
             container.add_xmp(data, offset, where)
         else:

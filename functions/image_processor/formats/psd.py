@@ -2,7 +2,7 @@
 
 import struct
 
-from image_processor.formats import photoshop, tiff_file
+from image_processor.formats import photoshop
 from image_processor.formats.blocks import Container
 from image_processor.reading.ranged import Source
 
@@ -17,16 +17,16 @@ def walk(source: Source, head: bytes, container: Container) -> None:
         container.warn("psd: the file ends in its header")
         return
     container.height, container.width = (value or None for value in struct.unpack_from(">II", head, 14))
-    position = _HEADER + 4 + struct.unpack_from(">I", head, _HEADER)[0]
-    length = int.from_bytes(source.read(position, 4), "big")
-    data = source.read(position + 4, min(length, photoshop.MAX_BYTES))
+    # The section of image resources, led by its length.
+    section = _HEADER + 4 + struct.unpack_from(">I", head, _HEADER)[0]
+    length = int.from_bytes(source.read(section, 4), "big")
+    data = source.read(section + 4, min(length, photoshop.MAX_BYTES))
     if len(data) < length:
         container.warn(f"psd: only {len(data)} of {length} bytes of the image resources read")
     for number, start, content in photoshop.resources(data):
-        offset, where = position + 4 + start, f"resource {number}"
+        offset, where = section + 4 + start, f"resource {number}"
         if number == photoshop.XMP:
             container.add_xmp(content, offset, where)
         elif number == photoshop.EXIF:
             container.add_exif(content, offset, where)
-    photoshop.add_iptc(data, position + 4, "image resources", container)
-    tiff_file.look_into_exif(container)
+    photoshop.add_iptc(data, section + 4, "image resources", container)

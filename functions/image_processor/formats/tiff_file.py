@@ -4,8 +4,8 @@ from image_processor.errors import ReadLimitReached
 from image_processor.formats import photoshop
 from image_processor.formats.blocks import MAX_PACKET, Block, Container
 from image_processor.reading import tiff
-from image_processor.reading.file import View
-from image_processor.reading.ranged import FIRST_READ, Source
+from image_processor.reading.file import File, file_of
+from image_processor.reading.ranged import Source
 
 _REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
 
@@ -13,16 +13,16 @@ _REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
 def look_into_exif(container: Container) -> None:
     """Add what is embedded in the Exif blocks of a container that is no TIFF file, and bring the packets into order."""
     for block in container.exif:
-        _embedded(_ifds(block.data, container), block.offset, container)
+        _embedded(_ifds(block.file, container), block.offset, container)
     container.xmp.sort(key=lambda block: block.offset)
 
 
-def _ifds(data: bytes | View, container: Container) -> list[tiff.Ifd]:
+def _ifds(file: File, container: Container) -> list[tiff.Ifd]:
     """Return the directories, as many as the limits allow."""
     ifds: list[tiff.Ifd] = []
     warnings: list[str] = []
     try:
-        ifds.extend(tiff.walk_ifds(data, warnings))  # keeps those that came before an error
+        ifds.extend(tiff.walk_ifds(file, warnings))  # keeps those that came before an error
     except ReadLimitReached as error:
         warnings.append(f"tiff: read limit reached: {error}")
     for warning in warnings:
@@ -68,14 +68,11 @@ def _iptc_bytes(raw: tiff.RawTag) -> bytes:
 
 
 def walk(source: Source, head: bytes, container: Container) -> None:
-    """Take a TIFF file apart: the file itself is the Exif block.
-
-    A file that the first GET has whole is handed over as bytes, a larger one as a `View`.
-    """
-    data = source.read(0, source.size) if source.size <= FIRST_READ else View(source)
-    container.exif.append(Block(data, 0, "TIFF"))
+    """Take a TIFF file apart: the file itself is the Exif block."""
+    file = file_of(source)
+    container.exif.append(Block(file, 0, "TIFF"))
     container.content_type = tiff.CONTENT_TYPES[tiff.magic(head) or 42]
-    ifds = _ifds(data, container)
+    ifds = _ifds(file, container)
     _describe(ifds, head, container)
     _embedded(ifds, 0, container)
 

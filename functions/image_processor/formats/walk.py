@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 from image_processor.errors import ReadLimitReached
 from image_processor.formats import bmp, gif, heif, jp2, jpeg, jxl, png, psd, tiff_file, webp
-from image_processor.formats.blocks import Block, Container, Text
+from image_processor.formats.blocks import Container
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 
-__all__ = ["Block", "Container", "Text", "walk"]
-
 _HEAD = 64  # bytes that decide the type
+
+_Walker = Callable[[Source, bytes, Container], None]
 
 
 def walk(source: Source) -> Container | None:
@@ -55,15 +55,27 @@ def _starts_with(*signatures: bytes) -> Callable[[bytes], bool]:
     return lambda head: head.startswith(signatures)
 
 
-_KINDS: tuple[tuple[Callable[[bytes], bool], str, Callable[[Source, bytes, Container], None]], ...] = (
+def _and_exif(walker: _Walker) -> _Walker:
+    """Let a walk be followed by a look into the Exif blocks that it found, also where it was ended by a limit."""
+
+    def walk_and_look(source: Source, head: bytes, container: Container) -> None:
+        try:
+            walker(source, head, container)
+        finally:
+            tiff_file.look_into_exif(container)
+
+    return walk_and_look
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], str, _Walker], ...] = (
     (_is_jpeg, "image/jpeg", jpeg.walk),
     (_is_tiff, "image/tiff", tiff_file.walk),
-    (_starts_with(png.SIGNATURE), "image/png", png.walk),
-    (webp.is_webp, "image/webp", webp.walk),
-    (_is_heif, "image/heif", heif.walk),
-    (_starts_with(jxl.SIGNATURE, jxl.CODESTREAM), "image/jxl", jxl.walk),
+    (_starts_with(png.SIGNATURE), "image/png", _and_exif(png.walk)),
+    (webp.is_webp, "image/webp", _and_exif(webp.walk)),
+    (_is_heif, "image/heif", _and_exif(heif.walk)),
+    (_starts_with(jxl.SIGNATURE, jxl.CODESTREAM), "image/jxl", _and_exif(jxl.walk)),
     (gif.is_gif, "image/gif", gif.walk),
-    (_starts_with(jp2.SIGNATURE, jp2.CODESTREAM), "image/jp2", jp2.walk),
-    (_starts_with(psd.SIGNATURE), "image/vnd.adobe.photoshop", psd.walk),
+    (_starts_with(jp2.SIGNATURE, jp2.CODESTREAM), "image/jp2", _and_exif(jp2.walk)),
+    (_starts_with(psd.SIGNATURE), "image/vnd.adobe.photoshop", _and_exif(psd.walk)),
     (bmp.is_bmp, "image/bmp", bmp.walk),
 )

@@ -2,7 +2,6 @@
 
 import struct
 
-from image_processor.formats import tiff_file
 from image_processor.formats.blocks import MAX_PACKET, Container
 from image_processor.reading.ranged import Source
 
@@ -29,25 +28,18 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     end = declared if 12 < declared <= source.size else source.size
     if declared > source.size:
         container.warn(f"webp: the file ends {declared - source.size} bytes early")
-    try:
-        _chunks(
-            source,
-            end,
-            MAX_CHUNKS if head[12:16] == b"VP8X" and int.from_bytes(head[20:21]) & _PROMISES else MAX_UNPROMISED,
-            container,
-        )
-    finally:
-        tiff_file.look_into_exif(container)
+    promises = head[12:16] == b"VP8X" and int.from_bytes(head[20:21]) & _PROMISES
+    _chunks(source, end, MAX_CHUNKS if promises else MAX_UNPROMISED, container)
 
 
 def _chunks(source: Source, end: int, limit: int, container: Container) -> None:
-    position = 12
+    offset = 12
     for _ in range(limit):
-        if position + 8 > end:
+        if offset + 8 > end:
             return
-        header = source.read(position, 8)
+        header = source.read(offset, 8)
         length = int.from_bytes(header[4:], "little")
-        kind, start = header[:4], position + 8
+        kind, start = header[:4], offset + 8
         if kind in (b"EXIF", b"XMP "):
             data = source.read(start, min(length, end - start, MAX_PACKET))
             if len(data) < length:
@@ -56,7 +48,7 @@ def _chunks(source: Source, end: int, limit: int, container: Container) -> None:
             add(data, start, kind.decode().strip())
         elif length > end - start:
             container.warn("webp: the file ends inside a chunk")
-        position = start + length + (length & 1)
+        offset = start + length + (length & 1)
     if limit == MAX_CHUNKS:
         container.warn(f"webp: more than {MAX_CHUNKS} chunks")
 

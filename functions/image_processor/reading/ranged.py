@@ -9,13 +9,14 @@ walk that goes on behind the head reads ahead in growing steps. `BytesSource` an
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from image_processor.errors import (
     ObjectChanged,
     ObjectDenied,
+    ObjectError,
     ObjectGone,
     ObjectUnavailable,
     ObjectUnreadable,
@@ -39,6 +40,9 @@ MAX_REQUESTS = 64
 
 MAX_BYTES = 24 * 1024 * 1024
 """Bytes one image may cost, all of them kept until it is done: leaves room in the smallest sensible Lambda memory."""
+
+S3_ERRORS = (BotoCoreError, ClientError, OSError)
+"""What a request to S3 may raise; `object_error` says what it means."""
 
 
 class Source(Protocol):
@@ -176,7 +180,6 @@ class S3Source(CachedSource):
         etag: ETag without quotes; after the first GET that of the bytes read.
         version_id: version read, or None in a bucket without versions.
         last_modified: when the object was written; None before the first GET.
-        storage_class: storage class; None before the first GET, and for S3 Standard "STANDARD".
     """
 
     def __init__(
@@ -188,7 +191,6 @@ class S3Source(CachedSource):
         self.etag = etag.strip('"') if etag else None
         self.version_id = version_id
         self.last_modified: datetime | None = None
-        self.storage_class: str | None = None
 
     def _fetch(self, offset: int, length: int) -> bytes:
         request = {**self._name, "Range": f"bytes={offset}-{offset + length - 1}"}
@@ -201,13 +203,11 @@ class S3Source(CachedSource):
             self._learn(response, offset)
             with response["Body"] as body:
                 data: bytes = body.read(length)  # a server that ignores Range sends more
-        except ClientError as error:
-            if _status(error) == 416 and offset == 0:  # no first byte: the object is empty
-                self._size = 0
+        except S3_ERRORS as error:
+            if isinstance(error, ClientError) and _status(error) == 416 and offset == 0:
+                self._size = 0  # no first byte: the object is empty
                 return b""
-            raise_for(error)
-        except (BotoCoreError, HTTPClientError, OSError) as error:
-            raise ObjectUnavailable(str(error)) from error
+            raise object_error(error) from error
         if len(data) < min(length, self.size - offset):
             raise ObjectUnavailable(f"only {len(data)} of {length} bytes came")
         return data
@@ -225,21 +225,22 @@ class S3Source(CachedSource):
         self.etag = response.get("ETag", self.etag or "").strip('"') or None
         self.version_id = response.get("VersionId", self.version_id)
         self.last_modified = response.get("LastModified")
-        self.storage_class = response.get("StorageClass", "STANDARD")
 
 
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def raise_for(error: ClientError) -> NoReturn:
-    """Say what a refused GET or HEAD means (Amazon S3 API Reference, GetObject and "List of error codes").
+def object_error(error: Exception) -> ObjectError:
+    """Say what a failed GET or HEAD means (Amazon S3 API Reference, GetObject and "List of error codes").
 
-    Raises:
-        ObjectError: always; anything unknown is worth another try.
+    Args:
+        error: one of `S3_ERRORS`; a refusal that is not known is worth another try, as no answer is.
     """
+    if not isinstance(error, ClientError):
+        return ObjectUnavailable(str(error))
     code, status = error.response.get("Error", {}).get("Code", ""), _status(error)
-    meaning: type[Exception]
+    meaning: type[ObjectError]
     if code in ("InvalidObjectState", "InvalidRequest"):
         # 403: in Glacier or an archive tier; 400: encrypted with a key that only the customer has (SSE-C).
         meaning = ObjectUnreadable
@@ -251,4 +252,4 @@ def raise_for(error: ClientError) -> NoReturn:
         meaning = ObjectDenied
     else:
         meaning = ObjectUnavailable
-    raise meaning(f"{code}: {error}") from error
+    return meaning(f"{code}: {error}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from image_processor.errors import ReadLimitReached
-from image_processor.reading.file import View
+from image_processor.reading.file import File
 
 MAX_IFDS = 64
 """Directories of one file: a raw file with its previews has about ten."""
@@ -59,6 +59,7 @@ class RawTag:
         offset: where the value starts, in bytes from the start of the TIFF structure.
         length: bytes of the value that the file really has.
         whole: whether these are all that type and count promise; False for a lying count, offset or unknown type.
+        order: byte order of the structure, `<` or `>`.
     """
 
     tag: int
@@ -67,13 +68,13 @@ class RawTag:
     offset: int
     length: int
     whole: bool
-    _order: str = field(repr=False)
+    order: str = field(repr=False)
     _read: _Read = field(repr=False, compare=False)
 
     def data(self, limit: int = MAX_VALUE) -> bytes:
         """Return the bytes of the value, at most `limit`; none if the file has cost all it may.
 
-        `View.limit_reached` then says so: values are read late, where nobody expects a limit.
+        `File.limit_reached` then says so: values are read late, where nobody expects a limit.
         """
         try:
             return self._read(self.offset, min(self.length, limit))
@@ -89,8 +90,8 @@ class RawTag:
         data = self.data(limit * size)
         data = data[: len(data) - len(data) % size]
         if self.type in _RATIONALS:
-            return tuple(struct.iter_unpack(self._order + code * 2, data))
-        return struct.unpack(f"{self._order}{len(data) // size}{code}", data)
+            return tuple(struct.iter_unpack(self.order + code * 2, data))
+        return struct.unpack(f"{self.order}{len(data) // size}{code}", data)
 
     def integer(self) -> int | None:
         """Return the first element if it is an unsigned integer."""
@@ -127,22 +128,16 @@ def magic(head: bytes) -> int | None:
     return number if number in CONTENT_TYPES else None
 
 
-def read_ifds(data: bytes | View, warnings: list[str] | None = None) -> list[Ifd]:
-    """Return all directories of a TIFF structure, in the order of `walk_ifds`.
-
-    Args:
-        data: the structure from its byte-order mark on.
-        warnings: takes what was wrong with the structure.
-    """
-    return list(walk_ifds(data, [] if warnings is None else warnings))
-
-
-def walk_ifds(data: bytes | View, warnings: list[str]) -> Iterator[Ifd]:
+def walk_ifds(file: File, warnings: list[str]) -> Iterator[Ifd]:
     """Yield the directories one by one: each of the chain, followed by those that it points to.
 
     No directory is visited twice, so loops and self pointers end; all limits end in a warning.
+
+    Args:
+        file: a TIFF structure from its byte-order mark on.
+        warnings: takes what was wrong with the structure.
     """
-    structure = _Structure.of(data)
+    structure = _Structure.of(file)
     if structure is None:
         warnings.append("tiff: no header")
         return
@@ -193,13 +188,8 @@ class _Structure:
     first: int
 
     @classmethod
-    def of(cls, data: bytes | View) -> "_Structure | None":
-        if isinstance(data, bytes):
-            content = data  # a name that mypy keeps narrow in the lambda
-            read: _Read = lambda offset, length: content[offset : offset + length]  # noqa: E731
-            size = len(data)
-        else:
-            read, size = data.read_at, data.size
+    def of(cls, file: File) -> "_Structure | None":
+        read, size = file.read_at, file.size
         head = read(0, 16)
         number = magic(head)
         if number is None:
@@ -225,20 +215,20 @@ class _Structure:
             warnings.append(f"tiff: {name} says {claimed} entries, {count} read")
         table = self.read(start, count * entry_size + pointer_size)
         tags: dict[int, RawTag] = {}
-        position = start + entry_size - pointer_size  # of the value field
+        value_field = start + entry_size - pointer_size
         entries = struct.iter_unpack(self.order + entry, table[: count * entry_size])
         for number, (tag, kind, elements, value) in enumerate(entries):
             if tag not in tags:
-                tags[tag] = self._tag(tag, kind, elements, value, position + number * entry_size)
+                tags[tag] = self._tag(tag, kind, elements, value, value_field + number * entry_size)
         tail = table[count * entry_size :]
         following = (
             struct.unpack(self.order + pointer, tail)[0] if len(tail) == pointer_size and count == claimed else 0
         )
         return Ifd(name, offset, tags), following
 
-    def _tag(self, tag: int, kind: int, count: int, field_bytes: bytes, position: int) -> RawTag:
+    def _tag(self, tag: int, kind: int, count: int, field_bytes: bytes, field_offset: int) -> RawTag:
         length = count * SIZES.get(kind, 1)
-        offset = position
+        offset = field_offset
         if length > len(field_bytes):
             offset = int.from_bytes(field_bytes, "little" if self.order == "<" else "big")
         available = max(0, min(length, self.size - offset))

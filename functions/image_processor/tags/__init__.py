@@ -1,0 +1,1 @@
+"""Blocks of metadata to named values: Exif with maker notes, XMP, IPTC, and their texts and numbers."""

@@ -8,18 +8,17 @@ neither BigTIFF nor Exif 3.0's UTF-8 type, and stops at the first value that it 
 """
 
 from dataclasses import dataclass, field
-from fractions import Fraction
 from typing import Any
 
 from image_processor.errors import ReadLimitReached
 from image_processor.formats.blocks import Block
 from image_processor.reading import tiff
-from image_processor.reading.file import View
+from image_processor.reading.file import File
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
 from image_processor.tags.exif_names import name_of
 from image_processor.tags.maker_notes import maker_note
-from image_processor.tags.numbers import Raw, approximate, shortest_float32
+from image_processor.tags.numbers import Raw, for_json, shortest_float32
 
 MAX_TAGS = 3000
 """Tags of one image: the richest real file (a raw with several pictures) has about 300."""
@@ -56,18 +55,16 @@ class Tag:
         directory: `IFD0`, `ExifIFD`, `GPS`, ...
         name: name in the standard.
         raw: number, type, count and access to the value.
-        order: byte order of its block, `<` or `>`.
     """
 
     directory: str
     name: str
     raw: RawTag
-    order: str
 
     def text(self) -> tuple[str, bool]:
         """Return the value as text (numbers in decimal) and whether its encoding was guessed."""
         if (self.directory, self.raw.tag) in _CODED_TAGS and self.raw.type in (1, 7):
-            return text.decode_comment(self.raw.data(MAX_TEXT), self.order)
+            return text.decode_comment(self.raw.data(MAX_TEXT), self.raw.order)
         if self.raw.tag in _UTF16_TAGS and self.directory != "GPS":
             return text.decode_utf16(self.raw.data(MAX_TEXT)), False
         if self.raw.type in _TEXT_TYPES or (self.raw.type in _BYTE_TYPES and self.raw.count > 1):
@@ -95,7 +92,7 @@ class Tag:
             return self._json_of_bytes()
         if raw.count > MAX_ITEMS:
             return {"type": _KINDS[raw.type], "count": raw.count}
-        values = [_for_json(value) for value in self.numbers()]
+        values = [for_json(value) for value in self.numbers()]
         return values[0] if len(values) == 1 else values
 
     def _json_of_bytes(self) -> Any:
@@ -127,8 +124,8 @@ class Exif:
     def find(self, name: str) -> list[Tag]:
         """Return the main image's tags of that name, best first: programs have mistaken IFD0 and ExifIFD."""
         places = ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD")
-        found = (self.directories.get(directory, {}).get(name) for directory in places)
-        return [tag for tag in found if tag is not None]
+        tags = (self.directories.get(directory, {}).get(name) for directory in places)
+        return [tag for tag in tags if tag is not None]
 
     def document(self) -> dict[str, dict[str, Any]]:
         """Return all tags for the `exif` column: an object by directory of objects by tag name."""
@@ -146,25 +143,23 @@ def read(blocks: list[Block]) -> Exif:
     exif = Exif()
     for block in blocks:
         try:
-            _read_block(exif, block.data)
+            _read_block(exif, block.file)
         except ReadLimitReached as error:
             exif.warnings.append(f"exif: read limit reached: {error}")
             break
     return exif
 
 
-def _read_block(exif: Exif, data: bytes | View) -> None:
-    head = data[:2] if isinstance(data, bytes) else data.read_at(0, 2)
-    order = "<" if head == b"II" else ">"
+def _read_block(exif: Exif, file: File) -> None:
     ignored: list[str] = []  # the container has warned of the structure already
     damaged = 0
-    for ifd in tiff.walk_ifds(data, ignored):
-        damaged += _add_directory(exif, ifd, order, MAX_DAMAGED - damaged)
+    for ifd in tiff.walk_ifds(file, ignored):
+        damaged += _add_directory(exif, ifd, MAX_DAMAGED - damaged)
         if ifd.name == "ExifIFD" and not exif.maker_note and _MAKER_NOTE in ifd.tags:
-            exif.maker_note = maker_note(data, order, ifd.tags[_MAKER_NOTE], exif.find)
+            exif.maker_note = maker_note(file, ifd.tags[_MAKER_NOTE], exif.find)
 
 
-def _add_directory(exif: Exif, ifd: Ifd, order: str, warnings_left: int) -> int:
+def _add_directory(exif: Exif, ifd: Ifd, warnings_left: int) -> int:
     """Add the sound tags of a directory; return how many were not."""
     tags = exif.directories.setdefault(ifd.name, {})
     damaged = 0
@@ -179,18 +174,9 @@ def _add_directory(exif: Exif, ifd: Ifd, order: str, warnings_left: int) -> int:
             exif.warnings.append(f"exif: more than {MAX_TAGS} tags")
             break
         elif raw.length:
-            tags.setdefault(name, Tag(ifd.name, name, raw, order))
+            tags.setdefault(name, Tag(ifd.name, name, raw))
     return damaged
 
 
 def _in_decimal(value: Raw) -> str:
     return f"{value[0]}/{value[1]}" if isinstance(value, tuple) else str(value)
-
-
-def _for_json(value: Raw) -> Any:
-    if isinstance(value, tuple):
-        numerator, denominator = value
-        return approximate(Fraction(numerator, denominator)) if denominator else f"{numerator}/{denominator}"
-    if isinstance(value, float) and value - value != 0:  # NaN or infinity, which JSON does not have
-        return str(value)
-    return value

@@ -32,10 +32,6 @@ class Iptc:
     values: dict[str, list[str]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def text(self, name: str) -> str | None:
-        """Return the first value of a dataset."""
-        return next(iter(self.values.get(name, ())), None)
-
 
 def read(records: list[bytes]) -> Iptc:
     """Read IPTC records; of several, the first that has a dataset counts.
@@ -45,7 +41,7 @@ def read(records: list[bytes]) -> Iptc:
     """
     iptc = Iptc()
     for record in records:
-        found: dict[str, list[str]] = {}
+        datasets: dict[str, list[str]] = {}
         for number, value in _datasets(record):
             content, guessed = text.decode(value)
             if guessed:
@@ -53,25 +49,25 @@ def read(records: list[bytes]) -> Iptc:
                 if warning not in iptc.warnings:
                     iptc.warnings.append(warning)
             if content:
-                found.setdefault(_NAMES[number], []).append(content)
-        for name, values in found.items():
+                datasets.setdefault(_NAMES[number], []).append(content)
+        for name, values in datasets.items():
             iptc.values.setdefault(name, values)
     return iptc
 
 
 def _datasets(record: bytes) -> list[tuple[int, bytes]]:
     """Return the known datasets of the application record in order, as far as the record is sound."""
-    found: list[tuple[int, bytes]] = []
-    position = 0
-    while position + 5 <= len(record) and record[position] == _MARKER and len(found) < MAX_DATASETS:
-        number, dataset = record[position + 1], record[position + 2]
-        length = int.from_bytes(record[position + 3 : position + 5], "big")
-        position += 5
+    datasets: list[tuple[int, bytes]] = []
+    offset = 0
+    while offset + 5 <= len(record) and record[offset] == _MARKER and len(datasets) < MAX_DATASETS:
+        number, dataset = record[offset + 1], record[offset + 2]
+        length = int.from_bytes(record[offset + 3 : offset + 5], "big")
+        offset += 5
         if length & 0x8000:  # extended dataset: the length of the length
             size = length & 0x7FFF
-            length = int.from_bytes(record[position : position + size], "big")
-            position += size
+            length = int.from_bytes(record[offset : offset + size], "big")
+            offset += size
         if number == _APPLICATION and dataset in _NAMES:
-            found.append((dataset, record[position : position + length]))
-        position += length
-    return found
+            datasets.append((dataset, record[offset : offset + length]))
+        offset += length
+    return datasets

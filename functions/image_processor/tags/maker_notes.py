@@ -5,7 +5,6 @@ count and offset, so its reader of directories is replaced here by one that look
 inside the block, too long, or makes exifread fail.
 """
 
-import io
 import logging
 import struct
 from collections.abc import Callable, Sequence
@@ -17,9 +16,9 @@ from exifread.tags.exif import EXIF_TAGS
 from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
 
 from image_processor.errors import ReadLimitReached
-from image_processor.reading.file import View
+from image_processor.reading.file import File
 from image_processor.reading.tiff import RawTag
-from image_processor.tags.numbers import Rational, approximate, shortest_float32
+from image_processor.tags.numbers import for_json, shortest_float32
 from image_processor.tags.text import clean
 
 MAX_ENTRIES = 300
@@ -43,19 +42,18 @@ class _Text(Protocol):
     def text(self) -> tuple[str, bool]: ...
 
 
-def maker_note(data: bytes | View, order: str, note: RawTag, find: Callable[[str], Sequence[_Text]]) -> dict[str, Any]:
+def maker_note(file: File, note: RawTag, find: Callable[[str], Sequence[_Text]]) -> dict[str, Any]:
     """Return a maker note by tag name, values ready for JSON; empty if its maker's format is not known.
 
     Args:
-        data: the TIFF block that holds the note, since its offsets may point anywhere in it.
-        order: byte order of the block, `<` or `>`.
+        file: the TIFF structure that holds the note, since its offsets may point anywhere in it.
         note: the MakerNote tag.
         find: gives the tags Make and Model, which decide the format.
     """
     make, model = find("Make"), find("Model")
     if not make or not note.whole or note.length < 12:
         return {}
-    reader = _Reader(io.BytesIO(data) if isinstance(data, bytes) else data, order, _size(data))
+    reader = _Reader(file, note.order)
     reader.tags = {
         "Image Make": _tag(make[0].text()[0], [], 0, 0),
         "Image Model": _tag(model[0].text()[0] if model else "", [], 0, 0),
@@ -80,9 +78,9 @@ def maker_note(data: bytes | View, order: str, note: RawTag, find: Callable[[str
 class _Reader(ExifHeader):
     """exifread's decoder, with bounds."""
 
-    def __init__(self, file: Any, order: str, size: int) -> None:
-        super().__init__(file, "I" if order == "<" else "M", 0, 0, strict=False, detailed=True)
-        self._size = size
+    def __init__(self, file: File, order: str) -> None:
+        super().__init__(file.open(), "I" if order == "<" else "M", 0, 0, strict=False, detailed=True)
+        self._size = file.size
         self._elements_left = MAX_ELEMENTS
         self._seen: set[int] = set()
 
@@ -98,21 +96,21 @@ class _Reader(ExifHeader):
         if not 0 < entries <= MAX_ENTRIES or start + 2 + 12 * entries > self._size:
             return
         names: Any = EXIF_TAGS if tag_dict is None else tag_dict
-        for position in range(ifd + 2, ifd + 2 + 12 * entries, 12):
-            number = self.s2n(position, 2)
+        for entry in range(ifd + 2, ifd + 2 + 12 * entries, 12):
+            number = self.s2n(entry, 2)
             known = names.get(number)
             name = known[0] if known else f"Tag 0x{number:04X}"
-            if self._is_sound(position, ifd, relative):
+            if self._is_sound(entry, ifd, relative):
                 try:
-                    self._process_tag(ifd, ifd_name, known, position, number, name, bool(relative), stop_tag)
+                    self._process_tag(ifd, ifd_name, known, entry, number, name, bool(relative), stop_tag)
                 except ReadLimitReached:
                     raise
                 except Exception:
                     self.tags.pop(f"{ifd_name} {name}", None)
 
-    def _is_sound(self, position: int, ifd: int, relative: int) -> bool:
+    def _is_sound(self, entry: int, ifd: int, relative: int) -> bool:
         """Tell whether an entry's type is known and its value short and inside the block."""
-        self.file_handle.seek(self.offset + position)
+        self.file_handle.seek(self.offset + entry)
         kind, count, offset = struct.unpack(("<" if self.endian == "I" else ">") + "2xHII", self.file_handle.read(12))
         if kind == 0 or kind not in FieldType.__members__.values():
             return False
@@ -125,10 +123,6 @@ class _Reader(ExifHeader):
             return True
         start = self.offset + offset + (ifd - 8 if relative else 0)
         return bool(start >= 0 and start + size <= self._size)
-
-
-def _size(data: bytes | View) -> int:
-    return len(data) if isinstance(data, bytes) else data.size
 
 
 def _tag(printable: str, values: list[int], offset: int, length: int) -> IfdTag:
@@ -150,11 +144,6 @@ def _for_json(tag: IfdTag) -> Any:
 def _number(value: Any, kind: FieldType) -> Any:
     if isinstance(value, tuple):  # exifread leaves floats in struct's tuples
         value = value[0]
-    if isinstance(value, float):
-        value = shortest_float32(value) if kind == FieldType.FLOAT_32 else value
-        return value if value - value == 0 else str(value)
-    if isinstance(value, int):
-        return value
-    numerator, denominator = value.num, value.den
-    quotient: Rational = (numerator, denominator)
-    return approximate(value) if denominator else f"{quotient[0]}/{quotient[1]}"
+    if isinstance(value, float) and kind == FieldType.FLOAT_32:
+        value = shortest_float32(value)
+    return for_json(value if isinstance(value, (int, float)) else (value.num, value.den))

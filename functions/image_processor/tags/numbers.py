@@ -10,6 +10,8 @@ import struct
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 
+from image_processor.errors import Unusable
+
 PLACES = 10
 """Decimal places of every decimal column."""
 
@@ -27,10 +29,6 @@ _STEP = Decimal(1).scaleb(-PLACES)
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?"
 _TEXT = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER}))?\s*(?:m|mm|s|deg|°|m/s|EV|%)?\s*", re.ASCII)
 _NON_FINITE = re.compile(r"\s*[+-]?(?:nan|inf|infinity|undef|1\.#\w+)\s*", re.IGNORECASE)
-
-
-class Unusable(ValueError):
-    """A field is there but says nothing that its column could hold; the text says why, for the row's warnings."""
 
 
 def number(raw: Raw) -> Decimal:
@@ -101,8 +99,18 @@ def plain(value: Decimal | int) -> str:
     return "0" if digits in ("-0", "") else digits
 
 
+def for_json(value: Raw) -> int | float | str:
+    """Return a number for a JSON document; one that JSON does not have (`1/0`, NaN, infinity) as text."""
+    if isinstance(value, tuple):
+        numerator, denominator = value
+        return approximate(Fraction(numerator, denominator)) if denominator else f"{numerator}/{denominator}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
 def approximate(value: Fraction) -> float | int:
-    """Return a quotient of two 32-bit integers for a JSON document: integers as such, else 12 significant digits."""
+    """Return a quotient of two 32-bit integers: a whole one as such, else 12 significant digits."""
     return value.numerator if value.denominator == 1 else float(f"{float(value):.12g}")
 
 

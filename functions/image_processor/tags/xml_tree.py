@@ -13,6 +13,7 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
+from image_processor.errors import XmlRefused
 from image_processor.tags.namespaces import uri_of
 
 MAX_DEPTH = 60
@@ -42,10 +43,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
-
-class Refused(ValueError):
-    """The document cannot be had; the text says why."""
 
 
 @dataclass(slots=True)
@@ -87,21 +84,21 @@ def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]
         usually stand for).
 
     Raises:
-        Refused: not well-formed, not in a Unicode encoding, a DTD, or too deep.
+        XmlRefused: not well-formed, not in a Unicode encoding, a DTD, or too deep.
     """
     text, budget = _decode(data), budget or Budget()
     try:
         return _parse(text, {}, budget), []
     except ParseError as error:
         if error.code != _UNBOUND_PREFIX:
-            raise Refused("not well-formed") from error
+            raise XmlRefused("not well-formed") from error
     text = _DECLARATION.sub("", text, count=1)
     prefixes = sorted(set(_PREFIX.findall(text)) - {"xml", "xmlns"})
     declared = set(re.findall(r"xmlns:([\w.-]+)", text))
     try:
         root = _parse(text, {prefix: uri_of(prefix) for prefix in prefixes}, budget)
     except ParseError as error:
-        raise Refused("not well-formed") from error
+        raise XmlRefused("not well-formed") from error
     return root.children[0], [prefix for prefix in prefixes if prefix not in declared]
 
 
@@ -110,7 +107,7 @@ def _parse(text: str, namespaces: dict[str, str], budget: Budget) -> Element:
 
     Raises:
         ParseError: not well-formed before the document element's end.
-        Refused: a bound is reached, or a DTD.
+        XmlRefused: a bound is reached, or a DTD.
     """
     builder = _Builder(budget, top=1 if namespaces else 0)
     parser = DefusedXMLParser(target=builder, forbid_dtd=True)
@@ -123,21 +120,21 @@ def _parse(text: str, namespaces: dict[str, str], budget: Budget) -> Element:
     except _Complete:
         pass
     except DefusedXmlException as error:
-        raise Refused("a DTD or an entity") from error
+        raise XmlRefused("a DTD or an entity") from error
     if builder.root is None or (namespaces and not builder.root.children):
-        raise Refused(f"beyond {MAX_NODES} elements and attributes" if budget.is_spent else "not well-formed")
+        raise XmlRefused(f"beyond {MAX_NODES} elements and attributes" if budget.is_spent else "not well-formed")
     return builder.root
 
 
 def _feed(parser: Any, text: str, builder: "_Builder") -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
-    silent = 0  # characters since the builder last heard of anything
+    silent = 0  # characters since the parser last called the builder
     for start in range(0, len(text), _STEP):
-        heard = builder.heard
+        calls = builder.calls
         parser.feed(text[start : start + _STEP])
-        silent = silent + _STEP if builder.heard == heard else 0
+        silent = silent + _STEP if builder.calls == calls else 0
         if silent > MAX_TAG:
-            raise Refused(f"a tag or comment of more than {MAX_TAG} characters")
+            raise XmlRefused(f"a tag or comment of more than {MAX_TAG} characters")
 
 
 def _decode(data: bytes) -> str:
@@ -151,10 +148,10 @@ def _decode(data: bytes) -> str:
     except UnicodeDecodeError as error:
         text = data[: error.start].decode(encoding)
         if not _CLOSING.search(text):
-            raise Refused(f"invalid {encoding[:6].upper()}") from error
+            raise XmlRefused(f"invalid {encoding[:6].upper()}") from error
     start = text.find("<")
     if start < 0:
-        raise Refused("empty")
+        raise XmlRefused("empty")
     return text[start:]
 
 
@@ -179,7 +176,7 @@ class _Builder:
 
     def __init__(self, budget: Budget, top: int) -> None:
         self.root: Element | None = None
-        self.heard = 0  # calls
+        self.calls = 0  # of the parser
         self._budget = budget
         self._top = top  # open elements left when the document element ends
         self._open: list[Element] = []
@@ -193,7 +190,7 @@ class _Builder:
             self._budget.is_spent = True
             raise _Complete
         if len(self._open) >= MAX_DEPTH:
-            raise Refused(f"nested more than {MAX_DEPTH} deep")
+            raise XmlRefused(f"nested more than {MAX_DEPTH} deep")
         element = Element(name, attributes)
         if self._open:
             self._open[-1].children.append(element)
@@ -208,7 +205,7 @@ class _Builder:
             raise _Complete
 
     def data(self, text: str) -> None:
-        self.heard += 1
+        self.calls += 1
         if len(text) >= _PADDING and text.isspace():
             return
         if len(text) > self._budget.text:
@@ -218,10 +215,10 @@ class _Builder:
             self._texts.append(text)
 
     def _end_text(self) -> None:
-        self.heard += 1
+        self.calls += 1
         if self._texts:
             self._open[-1].text += "".join(self._texts)
             self._texts.clear()
 
     def close(self) -> None:
-        """Be told that there is no more input: the document element never ended, which expat reports itself."""
+        """Do nothing at the end of the input: that the document element never ended expat reports itself."""

@@ -12,8 +12,9 @@ wins, which is a warning. Its JSON form:
 
 from dataclasses import dataclass, field
 
+from image_processor.errors import XmlRefused
 from image_processor.tags.namespaces import RDF, XML, XMP_META, prefix_of
-from image_processor.tags.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, Refused, parse
+from image_processor.tags.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
 
@@ -78,7 +79,7 @@ def read(packets: list[bytes]) -> Document:
     for packet in packets[:MAX_PACKETS]:
         try:
             root, undeclared = parse(packet, budget)
-        except Refused as error:
+        except XmlRefused as error:
             document.warnings.append(f"xmp: {error}")
             continue
         document.packets += 1
@@ -105,37 +106,37 @@ def _add(document: Document, name: str, value: Value) -> None:
 def _properties(root: Element) -> list[tuple[str, Value]]:
     """Return the properties of one packet; those without any rdf:RDF it has none."""
     toolkits = (root.attributes.get(name) for name in _TOOLKITS)
-    found: list[tuple[str, Value]] = [("x:xmptk", toolkit) for toolkit in toolkits if toolkit]
+    properties: list[tuple[str, Value]] = [("x:xmptk", toolkit) for toolkit in toolkits if toolkit]
     for rdf in _find_rdf(root):
         for node in rdf.children:
             if node.name == f"{_RDF}Description" or node.children:
-                found.extend(_of_node(node))
+                properties.extend(_of_node(node))
             else:  # a property where only nodes belong: early Yuneec cameras
-                found.append((_key(node.name), _value(node)))
-    return found
+                properties.append((_key(node.name), _value(node)))
+    return properties
 
 
 def _find_rdf(root: Element) -> list[Element]:
     """Return the rdf:RDF elements; none lies within another."""
-    found, todo = [], [root]
+    elements, todo = [], [root]
     while todo:
         element = todo.pop()
         if element.name == f"{_RDF}RDF":
-            found.append(element)
+            elements.append(element)
         else:
             todo.extend(reversed(element.children))
-    return found
+    return elements
 
 
 def _of_node(node: Element) -> list[tuple[str, Value]]:
     """Return the properties of an rdf:Description: its attributes and its elements."""
-    found: list[tuple[str, Value]] = []
+    properties: list[tuple[str, Value]] = []
     about = node.attributes.get(f"{_RDF}about") or node.attributes.get("about")
     if about:
-        found.append(("rdf:about", about))
-    found.extend(_attributes(node))
-    found.extend((_key(child.name), _value(child)) for child in node.children)
-    return found
+        properties.append(("rdf:about", about))
+    properties.extend(_attributes(node))
+    properties.extend((_key(child.name), _value(child)) for child in node.children)
+    return properties
 
 
 def _attributes(element: Element) -> list[tuple[str, Value]]:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_processor.columns.extract import Record, extract
-from image_processor.reading.ranged import MAX_BYTES, MAX_REQUESTS, BytesSource, FileSource
+from image_processor import BytesSource, FileSource, Record, extract
+from image_processor.reading.ranged import MAX_BYTES, MAX_REQUESTS
 from ledger.columns import NAMES, TYPES
 from tests.support.image_files import (
     ASCII,

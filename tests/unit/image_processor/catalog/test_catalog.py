@@ -10,7 +10,7 @@ from botocore.exceptions import ConnectionClosedError, ParamValidationError, Rea
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from image_processor.catalog.catalog import ATTEMPTS, RESERVE_S, Catalog, Written
+from image_processor.catalog.catalog import ATTEMPTS, RESERVE_S, Catalog, Effect
 from image_processor.catalog.facts import Fact, Outcome
 from image_processor.errors import CatalogContended, CatalogRefused, CatalogUnavailable, OutOfTime
 from infra.doubles.memory_tables import KEYS, MemoryTables, refusal
@@ -18,11 +18,11 @@ from tests.support.catalog_model import (
     PLENTY,
     Waits,
     absent,
+    apply,
     catalog_of,
     check_lists,
     check_truth,
     present,
-    put,
     unread,
 )
 
@@ -36,7 +36,7 @@ def test_an_answer_lost_on_the_way_is_recognised_as_our_own_success(catalog: Cat
             raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
 
     tables.after = lose
-    assert catalog.put(present("a.jpg", "E1", 1), lambda: PLENTY) == Written(
+    assert catalog.apply(present("a.jpg", "E1", 1), lambda: PLENTY) == Effect(
         Outcome.ADDED, image_added=True, image_removed=False, attempts=1
     )
     assert tables.calls == ["transact_write_items", "get_item"]
@@ -55,7 +55,7 @@ def test_a_request_that_the_sdk_repeats_carries_the_same_token() -> None:
 
     client.meta.events.register("before-send.dynamodb", answer)
     catalog = Catalog(client, "images-table", "objects-table")
-    assert put(catalog, present("a.jpg", "E1", 1)) == [Outcome.ADDED]
+    assert apply(catalog, present("a.jpg", "E1", 1)) == [Outcome.ADDED]
     assert len(bodies) == 2
     assert bodies[0] == bodies[1]
     assert b"ClientRequestToken" in bodies[0]
@@ -83,7 +83,7 @@ def test_a_repeated_request_without_token_support_is_recognised_by_its_refusal()
             raise
 
     tables.transact_write_items = resending  # type: ignore[method-assign]
-    assert put(catalog_of(tables), present("a.jpg", "E1", 1)) == [Outcome.ADDED]
+    assert apply(catalog_of(tables), present("a.jpg", "E1", 1)) == [Outcome.ADDED]
     assert tables.images["E1"]["revision"]["N"] == "1"
 
 
@@ -102,7 +102,7 @@ def test_a_busy_table_is_asked_again(error: Exception, tables: MemoryTables) -> 
     troubles = iter([error, error, error])
     tables.before = lambda name, _: _raise(next(troubles, None))
     waits = Waits()
-    assert put(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1)) == [Outcome.ADDED]
+    assert apply(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1)) == [Outcome.ADDED]
     assert waits == [0.05, 0.1, 0.2]
     check_lists(tables)
 
@@ -117,14 +117,14 @@ def test_a_table_that_stays_busy_fails_the_message(tables: MemoryTables) -> None
     tables.before = lambda *_: _raise(refusal("ThrottlingException", 400))
     waits = Waits()
     with pytest.raises(CatalogUnavailable, match=r"ThrottlingException"):
-        put(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1))
+        apply(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1))
     assert len(tables.calls) == ATTEMPTS
     assert max(waits) == 2.0
 
 
 def test_a_race_lost_for_ever_fails_the_message(tables: MemoryTables) -> None:
     """Somebody else always comes first; the queue will deliver the message again."""
-    put(catalog_of(tables), present("a.jpg", "E1", 1))
+    apply(catalog_of(tables), present("a.jpg", "E1", 1))
     numbers = iter(range(2, 1000))
 
     def overtake(name: str, _: dict[str, Any]) -> None:
@@ -133,7 +133,7 @@ def test_a_race_lost_for_ever_fails_the_message(tables: MemoryTables) -> None:
 
     tables.before = overtake
     with pytest.raises(CatalogContended):
-        put(catalog_of(tables), present("a.jpg", "E2", 10**6))
+        apply(catalog_of(tables), present("a.jpg", "E2", 10**6))
     assert set(tables.images) == {"E1"}
 
 
@@ -143,10 +143,10 @@ def test_the_time_left_is_respected(tables: MemoryTables) -> None:
     waits = Waits()
     left = iter([RESERVE_S + 7, RESERVE_S + 2, RESERVE_S + 0.05])
     with pytest.raises(CatalogUnavailable):
-        catalog_of(tables, waits=waits).put(present("a.jpg", "E1", 1), lambda: next(left))
+        catalog_of(tables, waits=waits).apply(present("a.jpg", "E1", 1), lambda: next(left))
     assert len(tables.calls) == 2
     with pytest.raises(OutOfTime):
-        catalog_of(tables).put(present("a.jpg", "E1", 1), lambda: RESERVE_S - 0.1)
+        catalog_of(tables).apply(present("a.jpg", "E1", 1), lambda: RESERVE_S - 0.1)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_a_refusal_for_good_is_not_repeated(error: Exception, tables: MemoryTabl
     """A right that is missing does not come with asking; an operator has to act."""
     tables.before = lambda *_: _raise(error)
     with pytest.raises(CatalogRefused):
-        put(catalog_of(tables), present("a.jpg", "E1", 1))
+        apply(catalog_of(tables), present("a.jpg", "E1", 1))
     assert len(tables.calls) == 1
 
 
@@ -169,7 +169,7 @@ def test_a_refused_request_does_not_quote_the_photo(tables: MemoryTables) -> Non
     """The SDK's own error text would put the values into the log."""
     tables.before = lambda *_: _raise(ParamValidationError(report="Invalid type: secret words of a photo"))
     with pytest.raises(CatalogRefused) as caught:
-        put(catalog_of(tables), present("a.jpg", "E1", 1))
+        apply(catalog_of(tables), present("a.jpg", "E1", 1))
     assert "secret" not in str(caught.value)
     assert caught.value.__suppress_context__
 
@@ -218,7 +218,7 @@ def test_what_is_sent_is_what_dynamodb_documents() -> None:
                 ],
             },
         )
-        assert put(catalog_of(client), absent("a.jpg", 2)) == [Outcome.REMOVED]
+        assert apply(catalog_of(client), absent("a.jpg", 2)) == [Outcome.REMOVED]
         stub.assert_no_pending_responses()
 
 
@@ -246,8 +246,8 @@ def test_moto_understands_every_expression() -> None:
         absent("c.jpg", 9),
     ]
     memory = MemoryTables()
-    expected = put(catalog_of(memory), *facts)
-    assert put(catalog_of(client), *facts) == expected
+    expected = apply(catalog_of(memory), *facts)
+    assert apply(catalog_of(client), *facts) == expected
     for table, key in KEYS.items():
         items = {item[key]["S"]: item for item in client.scan(TableName=table)["Items"]}
         for item in items.values():

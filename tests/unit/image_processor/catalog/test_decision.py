@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from image_processor.catalog.catalog import Catalog, Written
+from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.decision import TOMBSTONE_DAYS
 from image_processor.catalog.facts import UNREAD, Fact, Outcome, Present
 from image_processor.errors import CatalogContended, CatalogDamaged
@@ -23,11 +23,11 @@ from tests.support.catalog_model import (
     START,
     Clock,
     absent,
+    apply,
     catalog_of,
     check_lists,
     check_truth,
     present,
-    put,
     unread,
     watch_lives,
 )
@@ -60,10 +60,10 @@ def test_any_history_in_any_order_with_any_duplicates_ends_in_the_truth(
     deliveries = data.draw(st.permutations(facts + again))
     tables = MemoryTables()
     watch_lives(tables)
-    put(catalog_of(tables), *deliveries)
+    apply(catalog_of(tables), *deliveries)
     check_truth(tables, facts)
     snapshot = {name: dict(items) for name, items in tables.tables.items()}
-    put(catalog_of(tables), *deliveries)
+    apply(catalog_of(tables), *deliveries)
     assert tables.tables == snapshot
 
 
@@ -88,7 +88,7 @@ class Interleaving:
 
     def deliver(self) -> None:
         fact = self.pending.pop()
-        put(catalog_of(self.tables, clock=self.clock), fact)
+        apply(catalog_of(self.tables, clock=self.clock), fact)
 
     def run(self) -> None:
         while self.pending:
@@ -129,7 +129,7 @@ def test_every_two_events_that_meet_on_every_small_state_end_in_the_truth(held: 
     first = [present(key, etag, 1) if etag else absent(key, 1) for key, etag in zip(keys, held, strict=True)]
     changes = list(itertools.product(keys, ["E1", "E2", None]))
     prepared = MemoryTables()
-    put(catalog_of(prepared), *first)
+    apply(catalog_of(prepared), *first)
     for (key, etag), (other_key, other_etag), request in itertools.product(changes, changes, [1, 2]):
         fact = present(key, etag, 3) if etag else absent(key, 3)
         other = present(other_key, other_etag, 2) if other_etag else absent(other_key, 2)
@@ -141,12 +141,12 @@ def test_every_two_events_that_meet_on_every_small_state_end_in_the_truth(held: 
         def break_in(name: str, _: dict[str, Any], tables: MemoryTables = tables, other: Fact = other) -> None:
             if name == "transact_write_items" and next(requests) == request:  # noqa: B023
                 tables.before = lambda *_: None
-                put(catalog_of(tables, clock=Clock(1)), other)
+                apply(catalog_of(tables, clock=Clock(1)), other)
 
         tables.before = break_in
-        put(catalog_of(tables, clock=Clock(2)), fact)
+        apply(catalog_of(tables, clock=Clock(2)), fact)
         tables.before = lambda *_: None
-        put(catalog_of(tables, clock=Clock(3)), other)
+        apply(catalog_of(tables, clock=Clock(3)), other)
         check_truth(tables, [*first, other, fact])
 
 
@@ -163,7 +163,7 @@ def test_threads_that_copy_and_delete_one_image_end_in_the_truth() -> None:
         for fact in share:
             while True:
                 try:
-                    catalog.put(fact, lambda: PLENTY)
+                    catalog.apply(fact, lambda: PLENTY)
                 except CatalogContended:
                     continue  # the queue delivers it again
                 except BaseException as error:
@@ -185,7 +185,7 @@ def test_threads_that_copy_and_delete_one_image_end_in_the_truth() -> None:
 
 def test_a_new_image_is_one_transaction_and_no_read(catalog: Catalog, tables: MemoryTables) -> None:
     """The usual case costs one request."""
-    assert catalog.put(present("a.jpg", "E1", 0x10), lambda: PLENTY) == Written(
+    assert catalog.apply(present("a.jpg", "E1", 0x10), lambda: PLENTY) == Effect(
         Outcome.ADDED, image_added=True, image_removed=False, attempts=1
     )
     assert tables.calls == ["transact_write_items"]
@@ -216,13 +216,13 @@ def test_a_new_image_is_one_transaction_and_no_read(catalog: Catalog, tables: Me
 def test_the_time_keeps_its_six_decimals_on_a_whole_second(tables: MemoryTables) -> None:
     """`ingested_at` has a fixed width: rows are sorted by it as text."""
     catalog = Catalog(tables, "images-table", "objects-table", now=lambda: START)
-    put(catalog, present("a.jpg", "E1", 1))
+    apply(catalog, present("a.jpg", "E1", 1))
     assert tables.images["E1"]["ingested_at"]["S"] == "2026-11-25T03:09:00.000000Z"
 
 
 def test_a_copy_raises_the_count_and_joins_the_list(catalog: Catalog, tables: MemoryTables) -> None:
     """Same bytes under another key: one row, two objects, the older one named; the refusal saves any read."""
-    assert put(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 2)) == [Outcome.ADDED, Outcome.ADDED]
+    assert apply(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 2)) == [Outcome.ADDED, Outcome.ADDED]
     assert tables.images["E1"]["copies"]["N"] == "2"
     assert tables.images["E1"]["revision"]["N"] == "2"
     assert tables.images["E1"]["key"]["S"] == "a.jpg"
@@ -234,7 +234,7 @@ def test_a_copy_raises_the_count_and_joins_the_list(catalog: Catalog, tables: Me
 
 def test_when_the_named_object_goes_the_row_names_the_next(catalog: Catalog, tables: MemoryTables) -> None:
     """No photo vanishes while an object still holds it (same bytes as a.jpg and b.jpg, a.jpg deleted)."""
-    outcomes = put(catalog, present("a.jpg", "E1", 1), present("x/b.jpg", "E1", 2), absent("a.jpg", 3))
+    outcomes = apply(catalog, present("a.jpg", "E1", 1), present("x/b.jpg", "E1", 2), absent("a.jpg", 3))
     assert outcomes[-1] is Outcome.REMOVED
     row = tables.images["E1"]
     assert (row["bucket"]["S"], row["key"]["S"]) == ("photos", "x/b.jpg")
@@ -255,11 +255,11 @@ def test_an_etag_is_a_name_and_nothing_more(catalog: Catalog, tables: MemoryTabl
         "d.jpg": "1f3870be274f6c49b3e31a0c6728957f",
         "e.jpg": "opaque:not/an=MD5",
     }
-    put(catalog, *(present(key, etag, 1) for key, etag in etags.items()))
+    apply(catalog, *(present(key, etag, 1) for key, etag in etags.items()))
     assert {etag: row["copies"]["N"] for etag, row in tables.images.items()} == {
         etag: "2" if etag.startswith("9b2c") else "1" for etag in etags.values()
     }
-    put(catalog, absent("a.jpg", 2))
+    apply(catalog, absent("a.jpg", 2))
     assert sorted(row["key"]["S"] for row in tables.images.values()) == ["b.jpg", "c.jpg", "d.jpg", "e.jpg"]
     check_lists(tables)
 
@@ -267,43 +267,43 @@ def test_an_etag_is_a_name_and_nothing_more(catalog: Catalog, tables: MemoryTabl
 @pytest.mark.parametrize("gone", ["a.jpg", "b.jpg", "c.jpg"])
 def test_the_list_closes_wherever_an_object_leaves_it(gone: str, catalog: Catalog, tables: MemoryTables) -> None:
     """Head, middle and tail: each time a few writes, whatever the number of copies."""
-    put(catalog, *(present(key, "E1", 1) for key in ("a.jpg", "b.jpg", "c.jpg")))
-    assert put(catalog, absent(gone, 2)) == [Outcome.REMOVED]
+    apply(catalog, *(present(key, "E1", 1) for key in ("a.jpg", "b.jpg", "c.jpg")))
+    assert apply(catalog, absent(gone, 2)) == [Outcome.REMOVED]
     check_lists(tables)
     assert tables.images["E1"]["copies"]["N"] == "2"
 
 
 def test_the_last_copy_takes_the_row_with_it(catalog: Catalog, tables: MemoryTables) -> None:
     """The item is deleted as it last was, so that the stream's OldImage carries its last revision."""
-    put(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 2), absent("a.jpg", 3))
+    apply(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 2), absent("a.jpg", 3))
     assert tables.images["E1"]["revision"]["N"] == "3"
-    written = catalog.put(absent("b.jpg", 4), lambda: PLENTY)
-    assert written == Written(Outcome.REMOVED, image_added=False, image_removed=True, attempts=1)
+    effect = catalog.apply(absent("b.jpg", 4), lambda: PLENTY)
+    assert effect == Effect(Outcome.REMOVED, image_added=False, image_removed=True, attempts=1)
     assert tables.images == {}
 
 
 def test_a_new_life_starts_over(catalog: Catalog, tables: MemoryTables) -> None:
     """Deleted and uploaded again: the same bytes get another `ingested_at`, hence another row key, and revision 1."""
-    put(catalog, present("a.jpg", "E1", 1))
+    apply(catalog, present("a.jpg", "E1", 1))
     first = tables.images["E1"]["ingested_at"]["S"]
-    put(catalog, absent("a.jpg", 2), present("a.jpg", "E1", 3))
+    apply(catalog, absent("a.jpg", 2), present("a.jpg", "E1", 3))
     assert tables.images["E1"]["ingested_at"]["S"] > first
     assert tables.images["E1"]["revision"]["N"] == "1"
 
 
 def test_other_bytes_replace_the_image(catalog: Catalog, tables: MemoryTables) -> None:
     """An overwritten object leaves its old image, which goes if nobody else holds it: all in one transaction."""
-    put(catalog, present("a.jpg", "E1", 1))
-    written = catalog.put(present("a.jpg", "E2", 2), lambda: PLENTY)
-    assert written == Written(Outcome.REPLACED, image_added=True, image_removed=True, attempts=2)
+    apply(catalog, present("a.jpg", "E1", 1))
+    effect = catalog.apply(present("a.jpg", "E2", 2), lambda: PLENTY)
+    assert effect == Effect(Outcome.REPLACED, image_added=True, image_removed=True, attempts=2)
     assert set(tables.images) == {"E2"}
 
 
 def test_the_same_bytes_again_make_no_second_row(catalog: Catalog, tables: MemoryTables) -> None:
     """A repeated upload changes the date of the row that names the object, and nothing else."""
-    put(catalog, present("a.jpg", "E1", 1))
+    apply(catalog, present("a.jpg", "E1", 1))
     before = dict(tables.images["E1"])
-    assert put(catalog, present("a.jpg", "E1", 2)) == [Outcome.REFRESHED]
+    assert apply(catalog, present("a.jpg", "E1", 2)) == [Outcome.REFRESHED]
     assert tables.images == {
         "E1": before | {"revision": {"N": "2"}, "last_modified": {"S": "2026-11-25T03:00:02Z"}},
     }
@@ -314,9 +314,9 @@ def test_the_same_bytes_again_under_the_name_of_a_copy_leave_the_row_alone(
     catalog: Catalog, tables: MemoryTables
 ) -> None:
     """The row's date is that of the object it names."""
-    put(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 2))
+    apply(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 2))
     before = dict(tables.images["E1"])
-    assert put(catalog, present("b.jpg", "E1", 3)) == [Outcome.REFRESHED]
+    assert apply(catalog, present("b.jpg", "E1", 3)) == [Outcome.REFRESHED]
     assert tables.images["E1"] == before
     assert tables.objects["photos/b.jpg"]["last_modified"]["S"] == "2026-11-25T03:00:03Z"
 
@@ -334,9 +334,9 @@ def test_stale_and_duplicate_events_change_nothing(
     late: Fact, outcome: Outcome, catalog: Catalog, tables: MemoryTables
 ) -> None:
     """Sequencers are numbers: 9 comes before 10, whatever their text says."""
-    put(catalog, present("a.jpg", "E1", 0x10))
+    apply(catalog, present("a.jpg", "E1", 0x10))
     before = {name: dict(items) for name, items in tables.tables.items()}
-    assert put(catalog, late) == [outcome]
+    assert apply(catalog, late) == [outcome]
     assert tables.tables == before
 
 
@@ -344,21 +344,21 @@ def test_a_removal_without_a_record_leaves_a_tombstone_that_stops_a_late_creatio
     catalog: Catalog, tables: MemoryTables
 ) -> None:
     """The creation was read, then came the removal, then the creation's transaction: no row may be left behind."""
-    assert put(catalog, absent("a.jpg", 5)) == [Outcome.NOTED]
+    assert apply(catalog, absent("a.jpg", 5)) == [Outcome.NOTED]
     record = tables.objects["photos/a.jpg"]
     assert set(record) == {"object", "sequencer", "expires_at"}
     assert record["sequencer"]["S"] == "5"
     expires = datetime.fromtimestamp(int(record["expires_at"]["N"]), UTC)
     assert expires == START + timedelta(days=TOMBSTONE_DAYS)
-    assert put(catalog, present("a.jpg", "E1", 4)) == [Outcome.STALE]
+    assert apply(catalog, present("a.jpg", "E1", 4)) == [Outcome.STALE]
     assert tables.images == {}
-    assert put(catalog, present("a.jpg", "E1", 6)) == [Outcome.ADDED]
+    assert apply(catalog, present("a.jpg", "E1", 6)) == [Outcome.ADDED]
     assert "expires_at" not in tables.objects["photos/a.jpg"]
 
 
 def test_the_version_is_kept_in_the_record(catalog: Catalog, tables: MemoryTables) -> None:
     """In a bucket with versions the record says which one it is about."""
-    put(catalog, present("a.jpg", "E1", 1, version_id="v1"), present("a.jpg", "E1", 2, version_id="v2"))
+    apply(catalog, present("a.jpg", "E1", 1, version_id="v1"), present("a.jpg", "E1", 2, version_id="v2"))
     assert tables.objects["photos/a.jpg"]["version_id"]["S"] == "v2"
 
 
@@ -367,36 +367,36 @@ def test_the_version_is_kept_in_the_record(catalog: Catalog, tables: MemoryTable
 
 def test_a_fact_without_metadata_is_enough_for_an_image_that_is_known(catalog: Catalog, tables: MemoryTables) -> None:
     """A version was deleted and the object is still there: if its image has a row, nobody needs to read it."""
-    put(catalog, present("a.jpg", "E1", 1, version_id="v1"))
+    apply(catalog, present("a.jpg", "E1", 1, version_id="v1"))
     row = dict(tables.images["E1"])
     looked = present("a.jpg", "E1", 3, attributes=None, content_type=UNREAD, version_id="v1")
     looked_same_date = Present(
         **{name: getattr(looked, name) for name in Present.__dataclass_fields__}
         | {"last_modified": "2026-11-25T03:00:01Z"}
     )
-    assert put(catalog, looked_same_date) == [Outcome.REFRESHED]
+    assert apply(catalog, looked_same_date) == [Outcome.REFRESHED]
     assert tables.images["E1"] == row
     assert tables.objects["photos/a.jpg"]["content_type"]["S"] == "image/jpeg"
     other = present("b.jpg", "E1", 4, attributes=None, content_type=UNREAD)
-    assert put(catalog, other) == [Outcome.ADDED]
+    assert apply(catalog, other) == [Outcome.ADDED]
     assert tables.objects["photos/b.jpg"]["content_type"]["S"] == "image/jpeg"
     check_lists(tables)
 
 
 def test_a_fact_without_metadata_about_an_unknown_image_asks_for_it(catalog: Catalog, tables: MemoryTables) -> None:
     """Nothing is written until the object has been read."""
-    put(catalog, present("a.jpg", "E2", 1))
+    apply(catalog, present("a.jpg", "E2", 1))
     before = {name: dict(items) for name, items in tables.tables.items()}
-    assert put(catalog, present("a.jpg", "E1", 2, attributes=None)) == [Outcome.UNKNOWN_IMAGE]
+    assert apply(catalog, present("a.jpg", "E1", 2, attributes=None)) == [Outcome.UNKNOWN_IMAGE]
     assert tables.tables == before
 
 
 def test_an_archived_image_gets_its_columns_when_it_can_be_read(catalog: Catalog, tables: MemoryTables) -> None:
     """A restoration has no sequencer: it speaks of the bytes that the object holds anyway."""
-    put(catalog, unread("a.jpg", "E1", 1))
+    apply(catalog, unread("a.jpg", "E1", 1))
     assert tables.images["E1"]["warnings"]["S"] == '["archived"]'
     born = tables.images["E1"]["ingested_at"]
-    assert put(catalog, present("a.jpg", "E1", None, last_modified="2026-11-25T03:00:01Z")) == [Outcome.REFRESHED]
+    assert apply(catalog, present("a.jpg", "E1", None, last_modified="2026-11-25T03:00:01Z")) == [Outcome.REFRESHED]
     row = tables.images["E1"]
     assert row["content_type"]["S"] == "image/jpeg"
     assert row["make"]["S"] == "maker of E1"
@@ -405,16 +405,16 @@ def test_an_archived_image_gets_its_columns_when_it_can_be_read(catalog: Catalog
     assert row["revision"]["N"] == "2"
     assert tables.objects["photos/a.jpg"]["sequencer"]["S"] == "1"
     again = present("a.jpg", "E1", None, last_modified="2026-11-25T03:00:01Z")
-    assert put(catalog, again) == [Outcome.UNCHANGED]
+    assert apply(catalog, again) == [Outcome.UNCHANGED]
 
 
 def test_a_readable_copy_brings_an_archived_image_its_columns(catalog: Catalog, tables: MemoryTables) -> None:
     """Same etag, same bytes: it does not matter which object was read."""
-    put(catalog, unread("a.jpg", "E1", 1), present("b.jpg", "E1", 2))
+    apply(catalog, unread("a.jpg", "E1", 1), present("b.jpg", "E1", 2))
     assert tables.images["E1"]["make"]["S"] == "maker of E1"
     assert "warnings" not in tables.images["E1"]
     assert tables.images["E1"]["copies"]["N"] == "2"
-    put(catalog, unread("c.jpg", "E1", 3))
+    apply(catalog, unread("c.jpg", "E1", 3))
     assert tables.images["E1"]["content_type"]["S"] == "image/jpeg"
 
 
@@ -422,16 +422,16 @@ def test_a_restoration_of_other_bytes_than_the_object_holds_changes_nothing(
     catalog: Catalog, tables: MemoryTables
 ) -> None:
     """It may be about a version that is not current, or come late."""
-    put(catalog, present("a.jpg", "E1", 1))
+    apply(catalog, present("a.jpg", "E1", 1))
     facts = [present("a.jpg", "E2", None), present("b.jpg", "E2", None), absent("a.jpg", None, "E2")]
-    assert put(catalog, *facts) == [Outcome.STALE] * 3
+    assert apply(catalog, *facts) == [Outcome.STALE] * 3
     assert set(tables.images) == {"E1"}
 
 
 def test_a_restored_object_that_is_no_image_loses_its_row(catalog: Catalog, tables: MemoryTables) -> None:
     """What was taken for an image while it could not be read was none."""
-    put(catalog, unread("a.zip", "E1", 7))
-    assert put(catalog, absent("a.zip", None, "E1")) == [Outcome.REMOVED]
+    apply(catalog, unread("a.zip", "E1", 7))
+    assert apply(catalog, absent("a.zip", None, "E1")) == [Outcome.REMOVED]
     assert tables.images == {}
     assert tables.objects["photos/a.zip"]["sequencer"]["S"] == "7"
 
@@ -441,30 +441,30 @@ def test_a_restored_object_that_is_no_image_loses_its_row(catalog: Catalog, tabl
 
 def test_a_row_deleted_by_hand_does_not_hold_up_the_objects_removal(catalog: Catalog, tables: MemoryTables) -> None:
     """Otherwise its message would end in the dead-letter queue, each time."""
-    put(catalog, *(present(key, "E1", 1) for key in ("a.jpg", "b.jpg", "c.jpg")))
+    apply(catalog, *(present(key, "E1", 1) for key in ("a.jpg", "b.jpg", "c.jpg")))
     del tables.images["E1"]
-    assert put(catalog, absent("a.jpg", 2), absent("c.jpg", 2), absent("b.jpg", 2)) == [Outcome.REMOVED] * 3
+    assert apply(catalog, absent("a.jpg", 2), absent("c.jpg", 2), absent("b.jpg", 2)) == [Outcome.REMOVED] * 3
     assert tables.images == {}
     assert not any("etag" in record for record in tables.objects.values())
 
 
 def test_a_row_deleted_by_hand_comes_back_with_the_next_upload(catalog: Catalog, tables: MemoryTables) -> None:
     """The objects of the old list rejoin one by one as they are uploaded."""
-    put(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 1))
+    apply(catalog, present("a.jpg", "E1", 1), present("b.jpg", "E1", 1))
     del tables.images["E1"]
-    put(catalog, present("b.jpg", "E1", 2))
+    apply(catalog, present("b.jpg", "E1", 2))
     assert tables.images["E1"]["copies"]["N"] == "1"
     assert tables.images["E1"]["key"]["S"] == "b.jpg"
-    put(catalog, present("a.jpg", "E1", 2))
+    apply(catalog, present("a.jpg", "E1", 2))
     assert tables.images["E1"]["copies"]["N"] == "2"
     check_lists(tables)
 
 
 def test_a_list_whose_end_is_lost_is_reported_as_damage(catalog: Catalog, tables: MemoryTables) -> None:
     """No event can cause this, so no event may paper over it."""
-    put(catalog, present("a.jpg", "E1", 1))
+    apply(catalog, present("a.jpg", "E1", 1))
     del tables.objects["photos/a.jpg"]
     with pytest.raises(CatalogDamaged, match=r"photos/a\.jpg"):
-        put(catalog, present("a.jpg", "E1", 2))
+        apply(catalog, present("a.jpg", "E1", 2))
     with pytest.raises(CatalogDamaged, match=r"photos/a\.jpg"):
-        put(catalog, present("b.jpg", "E1", 2))
+        apply(catalog, present("b.jpg", "E1", 2))

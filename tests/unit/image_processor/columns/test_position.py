@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from image_processor.columns.position import altitude, coordinate, is_nowhere, speed, xmp_coordinate
-from image_processor.tags.numbers import Unusable, plain
+from image_processor.errors import Unusable
+from image_processor.tags.numbers import plain
 
 LATITUDE = ((33, 1), (51, 1), (2430, 100))
 LONGITUDE = ((151, 1), (12, 1), (5400, 100))

@@ -1,14 +1,15 @@
-"""The table of sources and what the schema tells of it."""
+"""The attributes and their sources, and what the schema says of them."""
 
 import re
 
 import pytest
 
 from image_processor.columns import precedence
+from image_processor.columns.attributes import ATTRIBUTES
 from ledger.columns import COLUMNS, NAMES
 
 _SOURCE = re.compile(r"[A-Za-z][\w-]*:[A-Za-z][\w-]*(?:/[\w:]+)?")
-TOLD = {column.name: _SOURCE.findall(column.source) for column in COLUMNS}
+SCHEMA = {column.name: _SOURCE.findall(column.source) for column in COLUMNS}
 
 
 def followed() -> dict[str, list[str]]:
@@ -32,7 +33,12 @@ def followed() -> dict[str, list[str]]:
 @pytest.mark.parametrize("column", followed())
 def test_the_schema_tells_the_sources_in_the_order_in_which_they_are_tried(column):
     """Autel's copies of DJI's properties are told of once, at the head of the texts."""
-    assert TOLD[column] == [name for name in followed()[column] if not name.startswith("drone-autel:")]
+    assert SCHEMA[column] == [name for name in followed()[column] if not name.startswith("drone-autel:")]
+
+
+def test_the_attributes_of_an_item_are_the_columns_of_the_schema_in_its_order():
+    """Before them stand the columns that the catalog fills; an attribute that is no column would never be seen."""
+    assert NAMES[NAMES.index("width_px") :] == ATTRIBUTES
 
 
 def test_every_column_says_where_it_comes_from():
@@ -43,3 +49,4 @@ def test_every_column_says_where_it_comes_from():
 def test_every_source_feeds_a_column_that_exists():
     """A misspelt column would lose its value without a word."""
     assert set(followed()) <= set(NAMES)
+    assert set(followed()) <= set(ATTRIBUTES)

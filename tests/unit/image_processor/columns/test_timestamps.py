@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_processor.columns.timestamps import fraction_digits, in_utc, iptc_stamp, stamp, utc_stamp, zone
-from image_processor.tags.numbers import Unusable
+from image_processor.errors import Unusable
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
+from tests.support.containers import container_of
 from tests.support.image_files import (
     MAKE,
     Item,
@@ -25,12 +26,6 @@ DJI = tiff({MAKE: ascii_value("DJI")})
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
 JP2 = b"\0\0\0\x0cjP  \r\n\x87\n" + box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-
-
-def container_of(data: bytes):
-    container = walk(BytesSource(data))
-    assert container is not None
-    return container
 
 
 @pytest.mark.parametrize("in_idat", [False, True])

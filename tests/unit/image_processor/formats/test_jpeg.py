@@ -6,8 +6,10 @@ import pytest
 
 from image_processor.formats import jpeg as jpeg_module
 from image_processor.formats.walk import walk
+from image_processor.reading.file import MemoryFile
 from image_processor.reading.ranged import FIRST_READ, BytesSource
-from image_processor.reading.tiff import read_ifds
+from image_processor.reading.tiff import walk_ifds
+from tests.support.containers import container_of
 from tests.support.image_files import (
     ASCII,
     DOUBLE,
@@ -32,12 +34,6 @@ from tests.support.image_files import (
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 GUID = b"0123456789ABCDEF0123456789ABCDEF"
-
-
-def container_of(data: bytes):
-    container = walk(BytesSource(data))
-    assert container is not None
-    return container
 
 
 def test_exif_is_found_with_its_place_and_without_its_prefix():
@@ -258,7 +254,7 @@ def test_a_file_that_is_cut_anywhere_gives_what_was_before_the_cut():
 )
 def test_entries_that_lie_are_told_apart_and_the_others_stay(tags):
     """M20, M24: a count or an offset beyond the file, an unknown type."""
-    (ifd,) = read_ifds(tiff(tags))
+    (ifd,) = walk_ifds(MemoryFile(tiff(tags)), [])
     assert ifd.tags[MAKE].whole
     assert ifd.tags[MAKE].data() == b"DJI\0"
     lies = [raw for tag, raw in ifd.tags.items() if tag != MAKE]

@@ -9,6 +9,7 @@ from image_processor.formats import blocks
 from image_processor.formats.blocks import MAX_PACKET
 from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
+from tests.support.containers import container_of
 from tests.support.image_files import (
     MAKE,
     ascii_value,
@@ -25,12 +26,6 @@ from tests.support.image_files import (
 DJI = tiff({MAKE: ascii_value("DJI")})
 IMAGE = chunk(b"IDAT", b"x" * 50)
 XMP_KEYWORD = b"XML:com.adobe.xmp"
-
-
-def container_of(data: bytes):
-    container = walk(BytesSource(data))
-    assert container is not None
-    return container
 
 
 def test_the_size_is_that_of_the_header():

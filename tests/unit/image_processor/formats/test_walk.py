@@ -11,6 +11,7 @@ from image_processor.errors import ObjectGone
 from image_processor.formats.walk import walk
 from image_processor.reading import ranged as source_module
 from image_processor.reading.ranged import FIRST_READ, BytesSource, FileSource
+from tests.support.containers import container_of
 from tests.support.image_files import (
     MAKE,
     ascii_value,
@@ -33,12 +34,6 @@ GIF_IMAGE = b"\x2c" + struct.pack("<HHHHB", 0, 0, 8, 6, 0) + b"\x02\x02\x4c\x01\
 MAGIC_TRAILER = bytes([1, *range(255, -1, -1), 0])
 
 needs_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photo collection is not at {PHOTOS}")
-
-
-def container_of(data: bytes):
-    container = walk(BytesSource(data))
-    assert container is not None
-    return container
 
 
 @pytest.mark.parametrize(

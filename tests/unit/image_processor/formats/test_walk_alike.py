@@ -4,8 +4,7 @@ import struct
 
 import pytest
 
-from image_processor.columns.extract import extract
-from image_processor.reading.ranged import BytesSource
+from image_processor import BytesSource, extract
 from tests.support.image_files import (
     EXIF_IFD,
     GPS_IFD,

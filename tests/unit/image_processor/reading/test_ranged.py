@@ -19,9 +19,7 @@ from image_processor.errors import (
     ObjectUnreadable,
     ReadLimitReached,
 )
-from image_processor.reading import file as view_module
 from image_processor.reading import ranged as source_module
-from image_processor.reading.file import View
 from image_processor.reading.ranged import FAR_READ, FIRST_READ, READ_AHEAD, BytesSource, FileSource, S3Source
 
 MODIFIED = datetime(2026, 11, 25, 3, 9, tzinfo=UTC)
@@ -117,7 +115,7 @@ def test_the_answer_tells_when_and_how_the_object_was_stored(client, stubber):
     source = s3(client)
     assert source.last_modified is None
     assert source.size == 3
-    assert (source.last_modified, source.storage_class) == (MODIFIED, "STANDARD")
+    assert source.last_modified == MODIFIED
 
 
 def test_an_object_known_to_be_empty_is_not_asked_for(client, stubber):
@@ -290,41 +288,3 @@ def test_a_file_costs_what_the_same_object_in_s3_would(client, stubber, tmp_path
         assert source.read(300_000, 100) == CONTENT[300_000:300_100]
     assert (local.requests, local.bytes_read) == (remote.requests, remote.bytes_read) == (2, FIRST_READ + FAR_READ)
     assert (memory.requests, memory.bytes_read) == (local.requests, local.bytes_read)
-
-
-@settings(max_examples=100)
-@given(st.lists(st.tuples(st.integers(-20, 120), st.integers(0, 2), st.integers(-1, 120)), max_size=10))
-def test_a_view_behaves_like_a_file(steps):
-    """Libraries seek and read in every way that a file allows."""
-    content = bytes(range(100))
-    view, file = View(BytesSource(content)), io.BytesIO(content)
-    for offset, whence, length in steps:
-        place = (0, file.tell(), 100)[whence] + offset
-        if place < 0:
-            with pytest.raises(ValueError, match="negative"):
-                view.seek(offset, whence)
-            continue
-        assert view.seek(offset, whence) == file.seek(offset, whence)
-        assert view.read(length) == file.read(length)
-        assert view.tell() == file.tell()
-
-
-def test_a_view_ends_a_library_that_reads_in_circles(monkeypatch):
-    """A hostile file can lead a parser around without a single further GET."""
-    monkeypatch.setattr(view_module, "MAX_VIEW_READS", 10)
-    view = View(BytesSource(bytes(100)))
-    for _ in range(10):
-        view.seek(0)
-        view.read(2)
-    with pytest.raises(ReadLimitReached):
-        view.read(2)
-
-
-def test_a_view_ends_a_library_that_reads_the_same_bytes_for_ever(monkeypatch):
-    """Cached bytes cost no GET but they cost time."""
-    monkeypatch.setattr(view_module, "MAX_VIEW_BYTES", 1_000)
-    view = View(BytesSource(bytes(600)))
-    assert len(view.read()) == 600
-    view.seek(0)
-    with pytest.raises(ReadLimitReached):
-        view.read()

@@ -5,6 +5,7 @@ import struct
 import pytest
 
 from image_processor.formats.blocks import Block
+from image_processor.reading.file import MemoryFile
 from image_processor.tags import exif
 from tests.support.image_files import (
     ASCII,
@@ -27,7 +28,7 @@ BYTE, FLOAT, UTF8 = 1, 11, 129
 
 
 def read(*structures: bytes) -> exif.Exif:
-    return exif.read([Block(structure, 0, "APP1") for structure in structures])
+    return exif.read([Block(MemoryFile(structure), 0, "APP1") for structure in structures])
 
 
 def rational(*pairs: tuple[int, int], kind: int = RATIONAL) -> tuple[int, int, bytes]:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from image_processor.errors import Unusable
 from image_processor.tags.numbers import (
     MAX_DIGITS,
     PLACES,
-    Unusable,
     approximate,
     number,
     plain,
