@@ -26,7 +26,7 @@ from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
 from infra.doubles.exporters import Exporters, Outcome, Traffic  # noqa: E402
-from infra.doubles.simulation import Network  # noqa: E402
+from infra.doubles.simulated_store import Network  # noqa: E402
 from ledger import commit  # noqa: E402
 from ledger.combine import Queue  # noqa: E402
 from ledger.ledger import Ledger  # noqa: E402

@@ -34,7 +34,7 @@ from infra.benchmarks.scan import READ_UNIT, item_bytes  # noqa: E402
 from infra.doubles.counting_store import READS  # noqa: E402
 from infra.doubles.exporters import Exporters, Traffic  # noqa: E402
 from infra.doubles.memory_tables import MemoryTables  # noqa: E402
-from infra.doubles.simulation import Network  # noqa: E402
+from infra.doubles.simulated_store import Network  # noqa: E402
 from infra.survey.photos import survey  # noqa: E402
 
 DATE = "2026-11-25"
