@@ -12,8 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 from cfnlint.decode import decode
 
-from infra.local.bundle import ROOT, build
+from infra.local.bundle import build
 from infra.local.emulator import Emulator
+from infra.paths import ROOT
 
 STACK = "skyledger"
 CODE_BUCKET = "skyledger-code"

@@ -22,6 +22,7 @@ import boto3
 from botocore.config import Config
 
 from infra.local.servers import LOOPBACK, Orphan, Server, free_ports
+from infra.paths import HOME
 
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
 REGION = "us-east-1"
@@ -35,7 +36,7 @@ class AlreadyRunningError(Exception):
     """Another process of this project has the stack running on the same data."""
 
 
-def make_environment(folder: Path) -> Path:
+def make_environment(folder: Path = HOME / "emulator") -> Path:
     """Make the emulator's own environment, or renew it if its pins have changed.
 
     Args:

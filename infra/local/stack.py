@@ -14,14 +14,13 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError
 
-from infra.local.bundle import ROOT
 from infra.local.deploy import Deployment, deploy
 from infra.local.emulator import ACCESS_KEY, REGION, Emulator, make_environment
 from infra.local.mapping import StreamMapping
 from infra.local.servers import ServerError
+from infra.paths import HOME
 from ledger.store import S3Store
 
-HOME = ROOT / ".skyledger"
 CSV_KEY = "image-data.csv"
 ROOT_KEY = "manifest.json"
 UPLOADS = 8  # files on their way at once
@@ -78,7 +77,7 @@ class LocalStack:
         tell(
             "making the emulator's environment (once, some seconds)" if not (HOME / "emulator").exists() else "starting"
         )
-        program = make_environment(HOME / "emulator")
+        program = make_environment()
         tell("starting the emulator of AWS")
         self.emulator = Emulator(program, data, check_permissions=check_permissions, fresh=fresh)
         try:

@@ -10,7 +10,6 @@ from moto import mock_aws
 from infra.local.emulator import ACCESS_KEY, Emulator, make_environment
 from infra.local.seaweed import SeaweedFS
 from infra.local.servers import ServerError
-from infra.local.stack import HOME
 from ledger.store import Store
 from tests.support.store_kinds import GAPS, PROVES_NOTHING, Kind, arguments
 
@@ -27,7 +26,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
     """The emulator that the local stack runs on, for the whole session."""
     try:
-        server = Emulator(make_environment(HOME / "emulator"), tmp_path_factory.mktemp("emulator"))
+        server = Emulator(make_environment(), tmp_path_factory.mktemp("emulator"))
     except (OSError, ServerError, CalledProcessError) as error:
         pytest.skip(f"the local stack's emulator does not start here: {error}")
     with server:

@@ -9,7 +9,7 @@ import pytest
 from cfnlint.decode import decode
 
 from infra.local.bundle import build
-from infra.local.stack import HOME
+from infra.paths import HOME
 from tests.support.paths import ROOT
 
 HANDLERS = sorted(

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import boto3
-from botocore.exceptions import ClientError
 
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import handler
 from image_processor.intake import Intake
 from infra.doubles.memory_tables import KEYS
+from infra.doubles.refusal import refusal
 from infra.survey.photos import survey
 
 PHOTOS = [photo.body for photo in survey(4)]
@@ -64,8 +64,7 @@ def refused(code: str, status: int) -> Callable[..., None]:
     """A request that S3 answers with this error."""
 
     def refuse(**_: Any) -> None:
-        response = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        raise ClientError(response, "GetObject")  # type: ignore[arg-type]
+        raise refusal(code, status, request="GetObject")
 
     return refuse
 
