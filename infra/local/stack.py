@@ -8,21 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError
 
 from infra.local.deploy import Deployment, deploy
-from infra.local.emulator import ACCESS_KEY, REGION, Emulator, make_environment
+from infra.local.emulator import Emulator, make_environment
 from infra.local.mapping import StreamMapping
-from infra.local.servers import ServerError
+from infra.local.servers import ServerError, Stoppable
 from infra.paths import HOME
+from ledger.manifest import CSV_KEY, ROOT_KEY
 from ledger.store import S3Store
 
-CSV_KEY = "image-data.csv"
-ROOT_KEY = "manifest.json"
 UPLOADS = 8  # files on their way at once
 LOOK_SECONDS = 0.2
 PROCESSOR_SECONDS = 5.0  # more than a batch of images takes
@@ -50,7 +48,7 @@ class Backlog:
         return bool(self.waiting or self.under_way or self.exporting)
 
 
-class LocalStack:
+class LocalStack(Stoppable):
     """The running pipeline. Its data outlives it."""
 
     def __init__(
@@ -152,13 +150,7 @@ class LocalStack:
 
     def export_store(self) -> S3Store:
         """The export bucket as the ledger's code sees it."""
-        return S3Store(
-            self.deployment.export_bucket,
-            endpoint_url=self.emulator.endpoint_url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
-            region_name=REGION,
-        )
+        return S3Store(self.deployment.export_bucket, **self.emulator.credentials)
 
     def root(self) -> dict[str, Any]:
         """The ledger's root, decoded."""
@@ -183,16 +175,6 @@ class LocalStack:
             self.mapping.stop()
             self.emulator.stop(whole=exported)
         return exported
-
-    def __enter__(self) -> "LocalStack":
-        """Use the stack within a `with`; it is stopped at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the stack."""
-        self.stop()
 
     def _drain(self) -> bool:
         """Let the processor end what it has begun, then empty the stream; whether it is empty."""

@@ -10,8 +10,9 @@ import pytest
 
 from infra.local.emulator import Emulator, make_environment
 from infra.local.failed_batch import FailedBatch
+from infra.local.invocation import Invocation
 from infra.local.mapping import DynamoStream
-from infra.local.poller import Function, Invocation, Poller, Settings
+from infra.local.poller import Function, Poller, Settings
 
 ITEMS = 60
 

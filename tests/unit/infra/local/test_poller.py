@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from infra.local.failed_batch import FailedBatch
-from infra.local.poller import PAYLOAD_LIMIT, Invocation, Poller, Record, Settings, first_failure
+from infra.local.invocation import Invocation, Record, first_failure
+from infra.local.poller import PAYLOAD_LIMIT, Poller, Settings
 
 BEGIN = 1_795_571_896.0
 OK = Invocation(response={"batchItemFailures": []})
