@@ -2,13 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
-from unittest.mock import patch
+from dataclasses import dataclass
 
-from infra.doubles import memory_store
 from infra.doubles.fault_store import Call
 from infra.doubles.memory_store import MemoryStore
-from ledger import layout, publish, slices
+from ledger import slices
 from ledger.columns import NAMES
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
@@ -19,10 +17,11 @@ from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.live.swap import swap
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, listed_segments, replay
-from tests.faults.aside import put_aside
+from tests.faults.limits import SMALL_PARTS, SMALL_SLICES, Limit, scaled
 from tests.faults.world import TARGETS, Event, Once, World
 from tests.support.factories import event, insert, item, modify, remove
-from tests.support.reader import read_root
+from tests.support.failed_batches import put_aside
+from tests.support.reader import read_body, read_root
 
 ROWS = 30
 Run = Callable[[World, bool], None]
@@ -35,22 +34,19 @@ class Scenario:
     Attributes:
         prepare: makes the bucket as the story finds it; no fault strikes here.
         run: the story, told to its end whatever happens; the flag says whether Lambda cuts failed batches in two.
-        constants: limits scaled down: module, name, value.
+        limits: those that are scaled down.
         ordered: the events come to the tree in one order, whatever happens; only then is the count of changes that
             took effect the same (a change that comes after a newer one of its key takes none).
     """
 
     run: Run
     prepare: Callable[[World], None] = lambda world: None
-    constants: Sequence[tuple[object, str, object]] = field(default=())
+    limits: Sequence[Limit] = ()
     ordered: bool = True
 
     def scaled(self) -> ExitStack:
         """Put the limits in force."""
-        stack = ExitStack()
-        for module, name, value in self.constants:
-            stack.enter_context(patch.object(module, name, value))
-        return stack
+        return scaled(self.limits)
 
 
 def thirty_rows(world: World) -> None:
@@ -92,9 +88,7 @@ def _first_of_a_shard() -> int:
     world = World()
     thirty_rows(world)
     for page in read_root(world.store).rows.pages:
-        stored = world.store.get(page_key(page.sha256))
-        assert stored is not None
-        for shard in decode_page(stored.body)[1:]:
+        for shard in decode_page(read_body(world.store, page_key(page.sha256)))[1:]:
             return int(shard.first.split(b",")[1], 16)
     raise AssertionError("no page has two shards")
 
@@ -308,16 +302,6 @@ def _replay_with_swap(world: World, bisect: bool) -> None:
     world.repeat("operator", rebuild)
     both.finish()
 
-
-# Self-copy with parts of a few hundred bytes: thirty rows are then a large CSV.
-SMALL_PARTS = (
-    (publish, "PUT_BELOW", 1000),
-    (layout, "SMALLEST_PART", 400),
-    (layout, "UPLOAD_PART", 700),
-    (layout, "COPIES", 4),
-    (memory_store, "SMALLEST_PART", 400),
-)
-SMALL_SLICES = ((slices, "SLICE_BYTES", 2500), (slices, "SLICE_PAGES", 2), (slices, "SLICES_PER_COMMIT", 2))
 
 SCENARIOS: dict[str, Scenario] = {
     "first commit ever": Scenario(_deliver([insert(number) for number in range(8)])),

@@ -4,11 +4,10 @@ import random
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from unittest.mock import patch
 
 from infra.doubles.fault_store import Fault
 from ledger.manifest import Targets
-from tests.faults.scenarios import SMALL_PARTS, SMALL_SLICES
+from tests.faults.limits import SMALL_PARTS, SMALL_SLICES, scaled
 
 
 @dataclass(frozen=True)
@@ -61,9 +60,6 @@ class Settings:
             publishers=chance.choice([0, 1]),
         )
 
-    def constants(self) -> ExitStack:
+    def scaled(self) -> ExitStack:
         """Put scaled down limits in force."""
-        stack = ExitStack()
-        for module, name, value in (*(SMALL_PARTS * self.small_parts), *(SMALL_SLICES * self.small_slices)):
-            stack.enter_context(patch.object(module, name, value))
-        return stack
+        return scaled([*SMALL_PARTS * self.small_parts, *SMALL_SLICES * self.small_slices])

@@ -14,7 +14,6 @@ from csv_exporter.handler import SCHEDULE, export
 from infra.doubles.fault_store import Died, Fault, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, FailedBatch
-from ledger.change import sequence_number
 from ledger.commit import commit
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.ledger import Ledger, no_limit
@@ -30,9 +29,9 @@ from operations.replay.local import Wishes, listed_segments, replay
 from tests.faults.checked_store import CheckedStore
 from tests.faults.seeded_run import ChanceFaults, SeededRun
 from tests.faults.table import Event, StreamShard, Table
-from tests.faults.world import CALLS_FOR_HELP
+from tests.faults.world import CALLS_FOR_HELP, delivered_again
 from tests.support.factories import event, make_ledger, model_csv
-from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.reader import read_body, read_csv, read_root, read_rows
 
 LAMBDA_SECONDS = 300.0
 STREAM_KEEPS = timedelta(hours=20)  # MaximumRecordAge of the mapping
@@ -56,7 +55,7 @@ class Simulation(SeededRun):
 
     def run(self) -> None:
         """Play, settle, and check."""
-        with self.settings.constants():
+        with self.settings.scaled():
             self._play()
             self._settle()
 
@@ -168,25 +167,21 @@ class Simulation(SeededRun):
         answers: list[dict[str, list[dict[str, str]]]] = []
         if not self.attempt(lambda: answers.append(export(ledger, {"Records": events}, time_left))):
             return events
-        failures = [failure["itemIdentifier"] for failure in answers[0]["batchItemFailures"]]
-        if not failures:
-            return []
-        numbers = [sequence_number(event) for event in events]
-        return events[numbers.index(min(failures, key=int)) :]
+        return delivered_again(answers[0], events)
 
     def _give_up(self, shard: StreamShard, events: list[Event]) -> None:
         failed = FailedBatch(
-            "mapping",
-            "function",
-            "stream",
-            shard.name,
-            RECORD_AGE_EXCEEDED,
-            tuple(events),
-            1,
-            "",
-            None,
-            self.seconds(),
-            f"failed-{self.given_up}",
+            mapping_id="mapping",
+            function_arn="function",
+            stream_arn="stream",
+            shard=shard.name,
+            condition=RECORD_AGE_EXCEEDED,
+            records=tuple(events),
+            invocations=1,
+            request_id="",
+            function_error=None,
+            at=self.seconds(),
+            name=f"failed-{self.given_up}",
         )
         self.given_up += 1
         self.store.put_new(failed.key, failed.body, "application/json")
@@ -233,12 +228,11 @@ class Simulation(SeededRun):
             read = bytearray(header(root.columns))
             while keys and self.now() - began < READABLE:
                 key = keys.pop(0)
-                stored = self.store.get(key)
-                assert stored is not None
+                body = read_body(self.store, key)
                 if key.startswith("manifest/"):
-                    keys = [shard_key(shard.sha256) for shard in decode_page(stored.body)] + keys
+                    keys = [shard_key(shard.sha256) for shard in decode_page(body)] + keys
                 else:
-                    read += stored.body
+                    read += body
                 self.wait(self.chance.choice([0.01, 1.0, HOUR, 5 * HOUR]))
             assert keys or read == self.store.contents[root.tree_hash]
 

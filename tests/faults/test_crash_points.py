@@ -93,7 +93,7 @@ def _export(ledger: Ledger) -> None:
 EVERYTHING = Scenario(
     prepare=lambda world: world.deliver(BEFORE, "before"),
     run=lambda world, bisect: world.repeat("exporter", _export),
-    constants=(
+    limits=(
         (publish, "PUT_BELOW", 4000),
         (layout, "SMALLEST_PART", 2000),
         (layout, "UPLOAD_PART", 3000),

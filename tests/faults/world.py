@@ -11,12 +11,12 @@ from typing import Any
 from csv_exporter.handler import export
 from infra.doubles.fault_store import Died, Faults, FaultStore
 from ledger.change import sequence_number
-from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat, NotFound
+from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY, Checkpoint, Targets
 from tests.faults.checked_store import CheckedStore
 from tests.support.factories import START, make_ledger
-from tests.support.reader import read_root, read_rows, read_tree
+from tests.support.reader import read_body, read_root, read_rows, read_tree
 
 TARGETS = Targets(shard_bytes=900, page_shards=3)
 TIME_LEFT = 300.0  # seconds that an invocation starts with
@@ -95,11 +95,7 @@ class World:
         except (Died, LedgerError) as error:
             self._note(error)
             return [*events]
-        failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        if not failures:
-            return []
-        lowest = min(failures, key=int)
-        return [*events[[sequence_number(event) for event in events].index(lowest) :]]
+        return delivered_again(answer, events)
 
     def deliver(self, events: Sequence[Event], name: str = "exporter", *, bisect: bool = False) -> None:
         """Deliver a batch until it is done, cutting a failed one in two if the mapping is set so."""
@@ -155,15 +151,11 @@ class World:
             metadata,
             read_tree(self.store, root.removals),
             root.checkpoint,
-            frozenset(line for key in keys if key.startswith("journal/") for line in _lines(self._body(key))),
+            frozenset(
+                line for key in keys if key.startswith("journal/") for line in _lines(read_body(self.store, key))
+            ),
             frozenset(key for key in keys if key.startswith("quarantine/")),
         )
-
-    def _body(self, key: str) -> bytes:
-        stored = self.store.get(key)
-        if stored is None:
-            raise NotFound(key)
-        return stored.body
 
     def _sleep(self, name: str, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -172,6 +164,15 @@ class World:
 
     def _use_up(self) -> None:
         self.left = LITTLE_TIME
+
+
+def delivered_again(answer: Mapping[str, list[dict[str, str]]], events: Sequence[Event]) -> list[Event]:
+    """Give the events of a batch that Lambda delivers again after this answer: all from the lowest reported one on."""
+    failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    if not failures:
+        return []
+    numbers = [sequence_number(event) for event in events]
+    return [*events[numbers.index(min(failures, key=int)) :]]
 
 
 def _lines(segment: bytes) -> list[str]:

@@ -5,7 +5,6 @@ import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import quote_plus
@@ -18,23 +17,10 @@ from image_processor.intake import Intake
 from infra.doubles.memory_tables import KEYS
 from infra.doubles.refusal import refusal
 from infra.survey.photos import survey
+from tests.support.lambda_context import LambdaContext
 
 PHOTOS = [photo.body for photo in survey(4)]
 PADDING = b"\xff" * (5 * 1024 * 1024)  # behind a JPEG's end: makes a part that S3 takes
-
-
-@dataclass
-class Context:
-    """What Lambda tells a function about its invocation."""
-
-    left_ms: int = 60_000
-    function_name: str = "image-processor"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:image-processor"
-    aws_request_id: str = "00000000-0000-4000-8000-000000000000"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.left_ms
 
 
 class Watched:
@@ -126,7 +112,7 @@ class World:
 
     def invoke(self, *bodies: str, left_ms: int = 60_000) -> list[str]:
         messages = [sqs_message(number, body) for number, body in enumerate(bodies, start=1)]
-        answer = handler({"Records": messages}, Context(left_ms))
+        answer = handler({"Records": messages}, LambdaContext(left_ms))
         return sorted(failure["itemIdentifier"] for failure in answer["batchItemFailures"])
 
     @property

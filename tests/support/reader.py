@@ -3,24 +3,25 @@
 from infra.doubles.memory_store import MemoryStore
 from ledger.manifest import Root, Tree, decode_page, decode_root, page_key, sha256, shard_key
 from ledger.row import header, key_of
+from ledger.store import Store
 
 
 def read_root(store: MemoryStore) -> Root:
     """Read manifest.json."""
-    return decode_root(_body(store, "manifest.json"))
+    return decode_root(read_body(store, "manifest.json"))
 
 
 def read_tree(store: MemoryStore, tree: Tree) -> bytes:
     """Read all lines of a tree, checking every hash, count, order and cut on the way."""
     lines: list[bytes] = []
     for page in tree.pages:
-        body = _body(store, page_key(page.sha256))
+        body = read_body(store, page_key(page.sha256))
         assert sha256(body) == page.sha256
         shards = decode_page(body)
         assert (sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)) == (page.rows, page.bytes)
         assert shards[0].first == page.first
         for shard in shards:
-            content = _body(store, shard_key(shard.sha256))
+            content = read_body(store, shard_key(shard.sha256))
             assert sha256(content) == shard.sha256
             assert (content.count(b"\n"), len(content)) == (shard.rows, shard.bytes)
             assert key_of(content) == shard.first
@@ -44,7 +45,8 @@ def read_csv(store: MemoryStore) -> bytes:
     return stored.body
 
 
-def _body(store: MemoryStore, key: str) -> bytes:
+def read_body(store: Store, key: str) -> bytes:
+    """Read an object."""
     stored = store.get(key)
     assert stored is not None
     return stored.body

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode
 
 from operations.page.files import page_hash
 from tests.support.paths import ROOT
+from tests.support.template import TEMPLATE
 
 DATA = ("ImagesBucket", "ExportBucket", "Images", "Objects")
 FUNCTIONS = {
@@ -22,9 +22,7 @@ FUNCTIONS = {
 
 @pytest.fixture(scope="module")
 def template() -> Mapping[str, Any]:
-    content, faults = decode(str(ROOT / "template.yaml"))
-    assert not faults
-    return content
+    return TEMPLATE
 
 
 def properties(template: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -18,8 +18,8 @@ from operations.dead_letters import redrive_images
 from operations.live.redrive import FAILED_PREFIX, redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, replay
-from tests.faults.aside import put_aside
 from tests.support.factories import event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.failed_batches import put_aside
 from tests.support.reader import read_csv, read_root, read_rows
 
 DAY = 86_400
