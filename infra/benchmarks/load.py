@@ -28,8 +28,8 @@ from infra.benchmarks._report import arguments_of
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.sparse_store import SparseStore
-from infra.survey.items import STREAM
 from infra.survey.photos import survey
+from infra.survey.stream_records import stream_record
 from ledger.ledger import Ledger
 from ledger.manifest import CSV_KEY
 from ledger.row import RowEncoder, header
@@ -120,17 +120,9 @@ def _stream(tables: MemoryTables) -> deque[dict[str, Any]]:
     def tell(old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
         nonlocal count
         count += 1
-        images = {name: image for name, image in (("NewImage", new), ("OldImage", old)) if image}
-        record = {
-            "ApproximateCreationDateTime": int(time.time()),
-            "Keys": {"etag": next(iter(images.values()))["etag"]},
-            "SequenceNumber": f"{count:021d}",
-            "SizeBytes": 100,
-            "StreamViewType": "NEW_AND_OLD_IMAGES",
-            **images,
-        }
         name = "REMOVE" if new is None else "INSERT" if old is None else "MODIFY"
-        records.append({"eventID": f"{count:032x}", "eventName": name, "eventSourceARN": STREAM, "dynamodb": record})
+        at = int(time.time())
+        records.append(stream_record(name, new, old, event_id=f"{count:032x}", at=at, sequence=f"{count:021d}"))
 
     tables.stream = tell
     return records

@@ -47,16 +47,6 @@ class SeaweedFS(Stoppable):
                     raise
 
     @property
-    def environment(self) -> dict[str, str]:
-        """Environment variables that lead any AWS client to this server."""
-        return {
-            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_DEFAULT_REGION": REGION,
-        }
-
-    @property
     def credentials(self) -> dict[str, str]:
         """Arguments that lead a boto3 client, or an `S3Store`, to this server."""
         return {
