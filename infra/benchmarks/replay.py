@@ -136,6 +136,7 @@ def _item(number: int, at: datetime, chance: random.Random) -> dict[str, Any]:
 
 
 def _record(name: str, number: int, at: datetime, new: Any, old: Any) -> dict[str, Any]:
+    """Make a stream record of what a replay reads, and no more: its figures are of events of this size."""
     images = {key: value for key, value in (("NewImage", new), ("OldImage", old)) if value}
     return {
         "eventName": name,
