@@ -61,22 +61,22 @@ class Survey:
             self._store.delete(left)
 
     def inserts(self, count: int) -> Events:
-        """New images, one after the other."""
+        """Make records of new images, one after the other."""
         numbers = range(self.last, self.last + count)
         self.last += count
         self.revisions.update(dict.fromkeys(numbers, 1))
         return [items.insert(number) for number in numbers]
 
     def recent(self, count: int) -> Events:
-        """Images that came last are written again."""
+        """Make records of images that came last and are written again."""
         return [self._modify(number) for number in sorted(self.revisions)[-count:]]
 
     def uniform(self, count: int) -> Events:
-        """Images all over the table are written again."""
+        """Make records of images all over the table that are written again."""
         return [self._modify(number) for number in self._any(count)]
 
     def removals(self, count: int) -> Events:
-        """Images all over the table go."""
+        """Make records of images all over the table that go."""
         return [items.remove(number, self.revisions.pop(number)) for number in self._any(count)]
 
     def _any(self, count: int) -> list[int]:

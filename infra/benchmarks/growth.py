@@ -97,16 +97,16 @@ class Survey:
         publish(self._ledger)
 
     def new(self) -> Events:
-        """New images."""
+        """Make records of new images."""
         self._next += self._events
         return [items.insert(number) for number in range(self._next - self._events, self._next)]
 
     def last(self) -> Events:
-        """The last images of the table, written again."""
+        """Make records of the table's last images, written again."""
         return self._again(range(LAST - self._events + 1, LAST + 1))
 
     def anywhere(self) -> Events:
-        """Images all over the table, written again."""
+        """Make records of images all over the table, written again."""
         return self._again(self._any)
 
     def _again(self, numbers: Sequence[int]) -> Events:

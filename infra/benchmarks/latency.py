@@ -83,7 +83,7 @@ def _seconds_to_rows(stack: LocalStack, photos: Iterator[Photo], rows: int) -> f
 
 
 def _published(stack: LocalStack, begun: float) -> Iterator[bytes]:
-    """The CSV, each time that it has changed."""
+    """Give the CSV, each time that it has changed."""
     version = ""
     while time.perf_counter() - begun < GIVE_UP_SECONDS:
         now = stack.csv_version()

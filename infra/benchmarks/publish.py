@@ -183,13 +183,13 @@ class Survey:
         store.finish_upload(CSV_KEY, upload, tags, None)
 
     def insert(self) -> list[dict[str, Any]]:
-        """One new image."""
+        """Make the record of one new image."""
         self._last += 1
         self._digest.update(items.line(self._last))  # it is the last row
         return [items.insert(self._last)]
 
     def modify(self, numbers: Sequence[int], revision: int) -> list[dict[str, Any]]:
-        """Images written again."""
+        """Make records of images that are written again."""
         events = [items.modify(number, revision, self.table.etag(number)) for number in numbers]
         encoder = RowEncoder(self.table.root.columns)
         self._changed |= {

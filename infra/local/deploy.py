@@ -121,7 +121,7 @@ def fitted(template: str) -> str:
 
 
 def _change_set_kind(cloudformation: Any) -> str:
-    """Whether the stack is to be created or updated; one that was never whole is cleared away, and holds no data."""
+    """Say whether to create or to update the stack; one that was never whole holds no data, and is cleared away."""
     try:
         (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     except ClientError:

@@ -126,7 +126,7 @@ class Poller:
         return (lane.due for shard in self._shards.values() for lane in shard.lanes if lane.due is not None)
 
     def _open_shards(self) -> list["_Shard"]:
-        """Shards that may be read now: not done, and their parent done or gone from the stream."""
+        """Give the shards that may be read now: not done, and their parent done or gone from the stream."""
         parents = self._stream.shards()
         for name in parents:
             self._shards.setdefault(name, _Shard(name, self))

@@ -140,7 +140,7 @@ class Server(Stoppable):
         self._process.wait()
 
     def log_end(self, lines: int = 15) -> str:
-        """The last lines of the server's log."""
+        """Give the last lines of the server's log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _what(self) -> str:

@@ -141,19 +141,19 @@ class LocalStack(Stoppable):
         return sum(self._queue_depth(self.deployment.dead_letters_url))
 
     def csv_version(self) -> str:
-        """ETag of the published CSV: another one after every change."""
+        """Read the ETag of the published CSV: another one after every change."""
         return str(self.s3.head_object(Bucket=self.deployment.export_bucket, Key=CSV_KEY)["ETag"])
 
     def csv(self) -> bytes:
-        """The published CSV."""
+        """Read the published CSV."""
         return self._read(CSV_KEY)
 
     def export_store(self) -> S3Store:
-        """The export bucket as the ledger's code sees it."""
+        """Open the export bucket as the ledger's code sees it."""
         return S3Store(self.deployment.export_bucket, **self.emulator.credentials)
 
     def root(self) -> dict[str, Any]:
-        """The ledger's root, decoded."""
+        """Read the ledger's root, decoded."""
         root: dict[str, Any] = json.loads(self._read(ROOT_KEY))
         return root
 
@@ -218,7 +218,7 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 
 def etag_of(path: Path) -> str:
-    """ETag that S3 gives an uploaded file: the MD5 of its bytes, or of its parts' MD5s with their number."""
+    """Give the ETag that S3 gives an uploaded file: the MD5 of its bytes, or of its parts' MD5s with their number."""
     with path.open("rb") as file:
         parts = [_md5(part) for part in iter(lambda: file.read(PART_BYTES), b"")] or [_md5(b"")]
     if path.stat().st_size < PART_BYTES:

@@ -50,7 +50,7 @@ class Scenario:
 
 
 def thirty_rows(world: World) -> None:
-    """A bucket with some shards on some pages, published."""
+    """Make a bucket with some shards on some pages, published."""
     world.deliver([insert(number) for number in range(ROWS)], "before")
 
 
@@ -73,7 +73,7 @@ def _mover() -> int:
 
 
 def read_root_columns() -> tuple[str, ...]:
-    """The columns of a new ledger."""
+    """Read the columns of a new ledger."""
     world = World()
     world.deliver([insert(0)])
     return read_root(world.store).columns

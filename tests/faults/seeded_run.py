@@ -50,11 +50,11 @@ class SeededRun:
         self.trace = Trace(self.now)
 
     def now(self) -> datetime:
-        """The clock."""
+        """Give the time."""
         return self.scheduler.now
 
     def seconds(self) -> float:
-        """The clock in seconds."""
+        """Give the time in seconds since the epoch."""
         return self.now().timestamp()
 
     def wait(self, seconds: float, when: Callable[[], bool] = lambda: True) -> None:

@@ -103,7 +103,7 @@ EVERYTHING = Scenario(
 
 
 def _lasting(world: World) -> dict[str, bytes]:
-    """What a run leaves that does not carry its ids: all but roots, and shards and pages that a dead run wrote."""
+    """Give what a run leaves without its ids: all but roots, and shards and pages that a dead run wrote."""
     kept = ("journal/", "quarantine/", "pending/", "image-data.csv")
     return {key: stored.body for key, (stored, _) in world.store.objects.items() if key.startswith(kept)}
 

@@ -47,7 +47,7 @@ class Watched:
 
 
 def refused(code: str, status: int) -> Callable[..., None]:
-    """A request that S3 answers with this error."""
+    """Make S3 answer a request with this error."""
 
     def refuse(**_: Any) -> None:
         raise refusal(code, status, request="GetObject")
@@ -57,7 +57,7 @@ def refused(code: str, status: int) -> Callable[..., None]:
 
 @cache
 def client(service: str) -> Any:
-    """Clients are slow to make; moto's patches stay in those that were made under it."""
+    """Make a client, once: they are slow to make, and moto's patches stay in those that were made under it."""
     return boto3.client(service, region_name="us-east-1")
 
 
