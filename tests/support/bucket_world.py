@@ -23,7 +23,7 @@ PHOTOS = [photo.body for photo in survey(4)]
 PADDING = b"\xff" * (5 * 1024 * 1024)  # behind a JPEG's end: makes a part that S3 takes
 
 
-class Watched:
+class WatchedClient:
     """A client whose calls are counted, and may fail or come after something else."""
 
     def __init__(self, client: Any) -> None:
@@ -66,8 +66,8 @@ class World:
 
     def __init__(self, bucket: str = "photos") -> None:
         self.bucket = bucket
-        self.s3 = Watched(client("s3"))
-        self.dynamodb = Watched(client("dynamodb"))
+        self.s3 = WatchedClient(client("s3"))
+        self.dynamodb = WatchedClient(client("dynamodb"))
         self.sequencer = itertools.count(0x0055AED6DCD90281E5)
         self.s3.client.create_bucket(Bucket=bucket)
         for table, key in KEYS.items():

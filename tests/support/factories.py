@@ -70,6 +70,13 @@ def remove(number: int, revision: int = 1, *, sequence: int = 10**6, seconds: in
     return event("REMOVE", old=item(number, revision), sequence=sequence, seconds=seconds)
 
 
+def remove_without_image(number: int, *, sequence: int, seconds: int) -> dict[str, Any]:
+    """Make the REMOVE of image `number` as a stream gives it whose view type has no old images."""
+    made = remove(number, sequence=sequence, seconds=seconds)
+    del made["dynamodb"]["OldImage"]
+    return made
+
+
 def model_csv(items: Iterable[Item], columns: Sequence[str] = NAMES) -> bytes:
     """Write the CSV as a plain reference would: encode the final items and sort the lines."""
     encoder = RowEncoder(columns)
