@@ -1,9 +1,12 @@
 """Fixtures that all tests share."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 from infra.doubles.memory_store import MemoryStore
+from infra.local.seaweed import SeaweedFS
 from ledger.ledger import Ledger
 from tests.support.factories import make_ledger
 
@@ -22,6 +25,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--history", type=int, default=3000, metavar="N", help="events of the three-ways test (tests/e2e; 3000)"
     )
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """A real S3 server, started by the first test that asks for it."""
+    with SeaweedFS(tmp_path_factory.mktemp("seaweed")) as server:
+        yield server
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent
 
 
 def names() -> dict[str, str]:
-    """The benchmarks: name, and the first line of the module's docstring."""
+    """Name the benchmarks, each with the first line of its docstring."""
     modules = {path.stem: path for path in sorted(FOLDER.glob("*.py")) if not path.stem.startswith("_")}
     return {
         name: (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]

@@ -7,22 +7,20 @@ Numbers agree if they are equal to the precision of what ExifTool wrote. --show 
 that each column is compared with. The last line of the output is one JSON object.
 """
 
-import argparse
 import json
 import re
-import sys
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2] / "functions")]
-
-from image_processor.columns.extract import Record, extract  # noqa: E402
-from image_processor.reading.ranged import FileSource  # noqa: E402
-from image_processor.tags.numbers import PLACES  # noqa: E402
-from infra.benchmarks._gold import GOLD, Gold, Tags, describe, exif_tags, xmp_tags  # noqa: E402
-from ledger.columns import NAMES  # noqa: E402
+from image_processor.columns.extract import Record, extract
+from image_processor.reading.ranged import FileSource
+from image_processor.tags.numbers import PLACES
+from infra.benchmarks._gold import GOLD, describe, exif_tags, xmp_tags
+from infra.benchmarks._gold_values import Gold, Tags
+from infra.benchmarks._report import arguments_of
+from ledger.columns import NAMES
 
 _HALF = Decimal("0.5")
 _FLOAT32 = Decimal("1e-7")  # relative precision of the 32-bit floats in DJI's maker note
@@ -56,9 +54,7 @@ class Comparison:
 
 def main(argv: list[str]) -> int:
     """Compare and print; returns 0 whatever the result, so that a caller may judge by the last line."""
-    parser = argparse.ArgumentParser(
-        prog="agreement", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = arguments_of("agreement", __doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--show", action="store_true", help="list the differences")
     parser.add_argument("--tags", action="store_true", help="list the tags that each column is compared with")
@@ -207,7 +203,3 @@ def _instant(text: str) -> tuple[str, Decimal, str]:
         return text, Decimal(0), ""
     zone = match[3].replace("+00:00", "Z")
     return match[1], Decimal(f"0{(match[2] or '.0')[:7]}"), zone
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

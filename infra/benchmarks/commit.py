@@ -10,32 +10,26 @@ The last line is one JSON object: inserts_per_second, modifies_per_second (recen
 of 1,000.
 """
 
-import argparse
 import json
 import random
 import statistics
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from infra.benchmarks._export import cpu_seconds  # noqa: E402
-from infra.doubles.counting_store import CountingStore  # noqa: E402
-from infra.doubles.sparse_store import SparseStore  # noqa: E402
-from infra.survey import items  # noqa: E402
-from ledger.keys import shard_key  # noqa: E402
-from ledger.ledger import Ledger  # noqa: E402
+from infra.benchmarks._export import cpu_seconds
+from infra.benchmarks._report import arguments_of, console
+from infra.doubles.counting_store import CountingStore
+from infra.doubles.sparse_store import SparseStore
+from infra.survey import items
+from ledger.keys import shard_key
+from ledger.ledger import Ledger
 
 SIZES = (100, 1_000, 10_000)
 FILLING = 5_000  # events of a batch by which the ledger is filled
-
-console = Console(highlight=False, stderr=True)
 
 Events = list[dict[str, Any]]
 
@@ -45,7 +39,7 @@ class Survey:
 
     def __init__(self, rows: int) -> None:
         self._store = CountingStore(SparseStore())
-        self.ledger = Ledger(self._store)  # type: ignore[arg-type]
+        self.ledger = Ledger(self._store)
         self.last = 0
         self.revisions: dict[int, int] = {}
         self._chance = random.Random(1)
@@ -67,22 +61,22 @@ class Survey:
             self._store.delete(left)
 
     def inserts(self, count: int) -> Events:
-        """New images, one after the other."""
+        """Make records of new images, one after the other."""
         numbers = range(self.last, self.last + count)
         self.last += count
         self.revisions.update(dict.fromkeys(numbers, 1))
         return [items.insert(number) for number in numbers]
 
     def recent(self, count: int) -> Events:
-        """Images that came last are written again."""
+        """Make records of images that came last and are written again."""
         return [self._modify(number) for number in sorted(self.revisions)[-count:]]
 
     def uniform(self, count: int) -> Events:
-        """Images all over the table are written again."""
+        """Make records of images all over the table that are written again."""
         return [self._modify(number) for number in self._any(count)]
 
     def removals(self, count: int) -> Events:
-        """Images all over the table go."""
+        """Make records of images all over the table that go."""
         return [items.remove(number, self.revisions.pop(number)) for number in self._any(count)]
 
     def _any(self, count: int) -> list[int]:
@@ -95,7 +89,7 @@ class Survey:
 
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark, print a table and the JSON line."""
-    parser = argparse.ArgumentParser(prog="commit", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments_of("commit", __doc__)
     parser.add_argument("--rows", type=int, default=30_000)
     parser.add_argument("--batches", type=int, default=5)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
@@ -130,7 +124,3 @@ def _measured(
                                               console=console, transient=True)]  # fmt: skip
             seconds = statistics.median([survey.export(events) for events in made])
             yield kind, size, size / seconds, sum(map(items.event_bytes, made[0])) / size
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

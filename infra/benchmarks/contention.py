@@ -12,31 +12,21 @@ number of exporters also runs without combining: whoever is refused just tries a
 events_per_second_40, p99_age_s_40.
 """
 
-import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import import_module
 from unittest.mock import patch
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
-
-from rich.console import Console  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from infra.doubles.exporters import Exporters, Outcome, Traffic  # noqa: E402
-from infra.doubles.simulation import Network  # noqa: E402
-from ledger import commit  # noqa: E402
-from ledger.combine import Queue  # noqa: E402
-from ledger.ledger import Ledger  # noqa: E402
-from ledger.pending import Waiting  # noqa: E402
+from infra.benchmarks._report import arguments_of, console, make_table, percentile, show
+from infra.doubles.exporters import Exporters, Outcome, Traffic
+from infra.doubles.simulated_store import Network
+from ledger.combine import Queue
+from ledger.ledger import Ledger
 
 # Seconds that a function computes for a byte of these objects (hashing, merging, splitting), measured on one core.
 COMPUTE = {"shards": 1.0e-9, "pending": 1.6e-9}
 PATIENCE = 30.0  # seconds after the last event in which all should be seen
-
-console = Console(highlight=False, width=120)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +45,21 @@ class Figures:
 class _Alone(Queue):
     """Combines nothing: whoever was refused waits and tries again."""
 
-    def __init__(self, ledger: Ledger, own: Waiting, leads: bool) -> None:
-        super().__init__(ledger, own, leads=False)
+    def __init__(self, ledger: Ledger, redelivered: bool) -> None:
+        super().__init__(ledger, redelivered=False)
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the simulations, print a table and the JSON line."""
-    parser = argparse.ArgumentParser(
-        prog="contention", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = arguments_of("contention", __doc__)
     parser.add_argument("--exporters", type=int, nargs="+", default=[1, 4, 16, 40])
     parser.add_argument("--rate", type=float, default=525.0)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--alone", action="store_true")
     arguments = parser.parse_args(argv)
-    table = Table(box=None, header_style="bold")
-    for name in ("exporters", "combining", "offered/s", "committed/s", "p50 age (s)", "p99 age (s)",
-                 "unseen", "swaps", "refused", "slowest stream (s)"):  # fmt: skip
-        table.add_column(name, justify="right")
+    table = make_table("exporters", "combining", "offered/s", "committed/s", "p50 age (s)", "p99 age (s)",
+                       "unseen", "swaps", "refused", "slowest stream (s)")  # fmt: skip
     last = None
     for count in arguments.exporters:
         for combining in (True, False) if arguments.alone else (True,):
@@ -87,7 +73,7 @@ def main(argv: Sequence[str]) -> int:
                 f"{found.p50:.2f}", f"{found.p99:.2f}", f"{found.unseen:,}", str(found.swaps), str(found.refused),
                 f"{found.slowest:.2f}",
             )  # fmt: skip
-    console.print(table)
+    show(table)
     assert last is not None
     number = arguments.exporters[-1]
     result = {f"events_per_second_{number}": round(last.per_second), f"p99_age_s_{number}": round(last.p99, 2)}
@@ -100,14 +86,14 @@ def measure(traffic: Traffic, combining: bool = True) -> Figures:
     exporters = Exporters(traffic, Network(compute=COMPUTE))
     if combining:
         return _figures(exporters.run(PATIENCE), traffic)
-    with patch.object(commit, "Queue", _Alone):
+    with patch.object(import_module("ledger.commit"), "Queue", _Alone):
         return _figures(exporters.run(PATIENCE), traffic)
 
 
 def _figures(outcome: Outcome, traffic: Traffic) -> Figures:
     since = traffic.ramp + 2 * traffic.window
     batches = [batch for batch in outcome.batches if batch.arrived[0] >= since]
-    ages = sorted(batch.seen - time for batch in batches if batch.seen is not None for time in batch.arrived)
+    ages = [batch.seen - time for batch in batches if batch.seen is not None for time in batch.arrived]
     done = [batch for batch in outcome.batches if batch.done is not None and since <= batch.done <= traffic.seconds]
     times = sorted({batch.done for batch in done if batch.done is not None})
     first, last = times[0], times[-1]
@@ -117,14 +103,10 @@ def _figures(outcome: Outcome, traffic: Traffic) -> Figures:
             oldest[batch.exporter] = max(oldest.get(batch.exporter, 0.0), batch.seen - batch.arrived[0])
     return Figures(
         per_second=sum(len(batch.arrived) for batch in done if batch.done != first) / (last - first),
-        p50=ages[len(ages) // 2] if ages else float("nan"),
-        p99=ages[len(ages) * 99 // 100] if ages else float("nan"),
+        p50=percentile(ages, 50) if ages else float("nan"),
+        p99=percentile(ages, 99) if ages else float("nan"),
         unseen=sum(len(batch.arrived) for batch in batches if batch.seen is None),
         swaps=outcome.swaps,
         refused=outcome.refused,
         slowest=max(oldest.values(), default=float("nan")),
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

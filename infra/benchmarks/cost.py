@@ -11,31 +11,26 @@ prices than PRICES, by the same names. The last line is one JSON object: for eac
 and predecessor_ratio_RATE (at a table of 10^6 rows).
 """
 
-import argparse
 import json
 import math
 import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
-
-from rich.console import Console  # noqa: E402
-
-from image_processor.catalog.catalog import Catalog  # noqa: E402
-from image_processor.intake import Intake  # noqa: E402
-from image_processor.notification import parse  # noqa: E402
-from infra.benchmarks.contention import COMPUTE  # noqa: E402
-from infra.benchmarks.load import MemoryBucket  # noqa: E402
-from infra.benchmarks.scan import READ_UNIT, item_bytes  # noqa: E402
-from infra.doubles.counting_store import READS  # noqa: E402
-from infra.doubles.exporters import Exporters, Traffic  # noqa: E402
-from infra.doubles.memory_tables import MemoryTables  # noqa: E402
-from infra.doubles.simulation import Network  # noqa: E402
-from infra.survey.photos import survey  # noqa: E402
+from image_processor.catalog.catalog import Catalog
+from image_processor.intake import Intake
+from image_processor.notification import parse
+from infra.benchmarks._report import arguments_of, console, percentile
+from infra.benchmarks.contention import COMPUTE
+from infra.benchmarks.scan import READ_UNIT, item_bytes
+from infra.doubles.counting_store import READS
+from infra.doubles.exporters import Exporters, Traffic
+from infra.doubles.memory_bucket import MemoryBucket
+from infra.doubles.memory_tables import MemoryTables
+from infra.doubles.simulated_store import Network
+from infra.survey.photos import survey
 
 DATE = "2026-11-25"
 # USD, list prices of us-east-1 without free tier, discounts or taxes. Prices change: --prices takes yours.
@@ -62,8 +57,6 @@ EXPORT_BYTES = 10e6  # the least that it is billed for
 PHOTOS = 50
 MILLION = 1e6
 
-console = Console(highlight=False, stderr=True)
-
 
 @dataclass(frozen=True, slots=True)
 class PerImage:
@@ -88,26 +81,20 @@ class PerEvent:
 def processed(count: int = PHOTOS) -> PerImage:
     """Count what ImageProcessor asks for."""
     bucket, tables = MemoryBucket(), MemoryTables()
-    gets = units = 0
-    read = bucket.get_object
-
-    def get_object(**arguments: Any) -> dict[str, Any]:
-        nonlocal gets
-        gets += 1
-        return read(**arguments)
+    units = 0
 
     def before(name: str, arguments: dict[str, Any]) -> None:
         nonlocal units
         if name == "transact_write_items":
             units += sum(map(_write_units, arguments["TransactItems"]))
 
-    bucket.get_object, tables.before = get_object, before  # type: ignore[method-assign]
+    tables.before = before
     intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
     for number, photo in enumerate(survey(count, seed=5)):
         for event in parse(bucket.put(f"site/DJI_{number:06d}.JPG", photo.body)).events:
             intake.take(event, lambda: 60.0)
     sizes = [item_bytes(item) for item in tables.images.values()]
-    return PerImage(gets / count, units / count, sum(sizes) / count)
+    return PerImage(bucket.gets / count, units / count, sum(sizes) / count)
 
 
 def _write_units(item: Mapping[str, Any]) -> int:
@@ -124,7 +111,7 @@ def exported(rate: float, window: float, write_units: float, rows: int) -> PerEv
     outcome = Exporters(traffic, Network(compute=COMPUTE)).run(30.0)
     events = sum(len(batch.arrived) for batch in outcome.batches)
     done = [batch for batch in outcome.batches if batch.done is not None and batch.seen is not None]
-    ages = sorted(batch.seen - arrived for batch in done for arrived in batch.arrived if batch.seen is not None)
+    ages = [batch.seen - arrived for batch in done for arrived in batch.arrived if batch.seen is not None]
     calls = {"puts": 0, "gets": 0}
     for call, count in outcome.calls.items():
         verb = call.partition(" ")[0]
@@ -135,7 +122,7 @@ def exported(rate: float, window: float, write_units: float, rows: int) -> PerEv
         calls["gets"] / events,
         len(outcome.batches) / events,
         sum(batch.done - batch.begun for batch in done if batch.done is not None) / events,
-        ages[len(ages) * 99 // 100],
+        percentile(ages, 99),
     )
 
 
@@ -178,7 +165,7 @@ def _lambda_usd(requests: float, seconds: float, prices: Mapping[str, float]) ->
 
 def main(argv: Sequence[str]) -> int:
     """Count, and print the page and the JSON line."""
-    parser = argparse.ArgumentParser(prog="cost", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments_of("cost", __doc__)
     parser.add_argument("--rates", nargs="+", default=["1/min", "10/s", "10/s:10", "1000/s"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--prices", type=Path)
@@ -255,7 +242,3 @@ def _figures(
         scanned = predecessor_usd(rate, 10**6, image.item_bytes, prices)
         if scanned is not None:
             yield f"predecessor_ratio_{label}", round((processor_usd(rate, image, prices) + scanned) / ours, 1)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

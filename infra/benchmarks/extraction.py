@@ -9,20 +9,16 @@ process, all metadata by groups, as JSON, starting included. Both run on one cor
 
 import argparse
 import json
-import math
 import os
 import resource
 import shutil
 import subprocess
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-
-if __package__ in (None, ""):  # run as a file
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "functions"))
 
 from rich.console import Console
 from rich.progress import track
@@ -30,6 +26,7 @@ from rich.table import Table
 
 from image_processor.columns.extract import extract
 from image_processor.reading.ranged import FileSource
+from infra.benchmarks._report import percentile
 
 EXIFTOOL = ("exiftool", "-j", "-G1", "-struct", "-n", "-q", "-q", "-@", "-")
 
@@ -95,11 +92,6 @@ def run_exiftool(paths: list[Path]) -> None:
         raise SystemExit("ExifTool gave no output")
 
 
-def percentile(values: list[int], percent: float) -> int:
-    """Return the smallest value that at least `percent` of the values do not exceed (nearest rank)."""
-    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
-
-
 def stay_on_one_core() -> None:
     """Keep this process and its children on one core, so that both tools are measured on the same."""
     if hasattr(os, "sched_setaffinity"):
@@ -126,7 +118,7 @@ def table(costs: list[Cost]) -> Table:
         for unit, of in (("GETs", "requests"), ("bytes", "bytes_read"), ("peak bytes", "peak")):
             values = [getattr(cost, of) for cost in group]
             if values:
-                most = max(group, key=lambda cost, of=of: getattr(cost, of))
+                most = max(group, key=attrgetter(of))
                 row = (percentile(values, 50), percentile(values, 95), max(values))
                 shown.add_row(f"{label}: {unit}", *(f"{value:,}" for value in row), most.path.name)
     return shown
@@ -191,7 +183,3 @@ def main(argv: list[str]) -> int:
     theirs = compare(paths, ours, arguments.seconds, console)
     print(json.dumps(summary(images, ours[0], theirs, resident)))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,6 @@ batch has events, and not after that. The last line is one JSON object: bytes_ra
 largest table against that of 10^5 rows, the worse of the first two kinds), peak_mb (of these), peak_mb_anywhere.
 """
 
-import argparse
 import json
 import os
 import random
@@ -29,26 +28,22 @@ import tempfile
 import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+from rich.progress import track
 
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from infra.benchmarks._export import cpu_seconds  # noqa: E402
-from infra.doubles.counting_store import CountingStore  # noqa: E402
-from infra.doubles.sparse_store import SparseStore  # noqa: E402
-from infra.survey import items  # noqa: E402
-from infra.survey.lazy_table import LAST, LazyTable  # noqa: E402
-from ledger.commit import commit  # noqa: E402
-from ledger.ledger import Ledger  # noqa: E402
-from ledger.publish import publish  # noqa: E402
+from infra.benchmarks._export import cpu_seconds
+from infra.benchmarks._report import arguments_of, console, make_table, show
+from infra.doubles.counting_store import CountingStore
+from infra.doubles.sparse_store import SparseStore
+from infra.paths import ROOT
+from infra.survey import items
+from infra.survey.lazy_table import LAST, LazyTable
+from ledger.commit import commit
+from ledger.ledger import Ledger
+from ledger.publish import publish
 
 FILLING = 5_000  # events of a batch by which a table is built
-WIDTH = 120
 BASE = 100_000  # rows of the table that the largest is compared with
 COMPARED = ("new", "last")  # kinds whose cost does not follow the number of shards
 IDLE = """
@@ -57,8 +52,6 @@ boto3.client("s3", region_name="eu-west-1")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
-
-console = Console(highlight=False, stderr=True)
 
 Events = list[dict[str, Any]]
 
@@ -104,16 +97,16 @@ class Survey:
         publish(self._ledger)
 
     def new(self) -> Events:
-        """New images."""
+        """Make records of new images."""
         self._next += self._events
         return [items.insert(number) for number in range(self._next - self._events, self._next)]
 
     def last(self) -> Events:
-        """The last images of the table, written again."""
+        """Make records of the table's last images, written again."""
         return self._again(range(LAST - self._events + 1, LAST + 1))
 
     def anywhere(self) -> Events:
-        """Images all over the table, written again."""
+        """Make records of images all over the table, written again."""
         return self._again(self._any)
 
     def _again(self, numbers: Sequence[int]) -> Events:
@@ -137,7 +130,7 @@ class Survey:
 
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark, print a table and the JSON line."""
-    parser = argparse.ArgumentParser(prog="growth", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments_of("growth", __doc__)
     parser.add_argument("--built", type=int, nargs="*", default=[10**4, 10**5, 10**6])
     parser.add_argument("--lazy", type=int, nargs="*", default=[10**5, 10**7, 10**8])
     parser.add_argument("--events", type=int, default=1_000)
@@ -145,12 +138,14 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--memory", default="256")
     arguments = parser.parse_args(argv)
     if os.environ.get(MEMORY) != arguments.memory:  # what is kept in memory is fixed when the ledger is imported
-        return subprocess.call([sys.executable, __file__, *argv], env={**os.environ, MEMORY: arguments.memory})
+        return subprocess.call(
+            [sys.executable, "-m", "infra.benchmarks", "growth", *argv],
+            cwd=ROOT,
+            env={**os.environ, MEMORY: arguments.memory},
+        )
     idle = idle_bytes()
-    table = Table(box=None, header_style="bold")
-    for name in ("rows", "", "batch", "requests", "copies", "written (MB)", "read (MB)", "CPU (ms)",
-                 "memory (MB)"):  # fmt: skip
-        table.add_column(name, no_wrap=True, justify="left" if name in ("", "batch") else "right")
+    table = make_table("rows", "", "batch", "requests", "copies", "written (MB)", "read (MB)", "CPU (ms)",
+                       "memory (MB)", left=("", "batch"), no_wrap=True)  # fmt: skip
     costs: dict[tuple[int, str], Cost] = {}
     for rows, built in [*((rows, True) for rows in arguments.built), *((rows, False) for rows in arguments.lazy)]:
         for kind, cost in _measured(rows, built, arguments.events, arguments.batches):
@@ -160,7 +155,7 @@ def main(argv: Sequence[str]) -> int:
                 f"{cost.written / 1e6:,.2f}", f"{cost.read / 1e6:,.2f}", f"{cost.seconds * 1e3:,.1f}",
                 f"{(idle + cost.memory) / 2**20:,.0f}",
             )  # fmt: skip
-    Console(highlight=False, width=WIDTH).print(table)
+    show(table)
     print(json.dumps(_ratios(costs, idle)))
     return 0
 
@@ -172,9 +167,15 @@ def _measured(rows: int, built: bool, events: int, batches: int) -> Iterator[tup
         kinds = {"new": survey.new, "last": survey.last, "anywhere": survey.anywhere}
         for kind, make in kinds.items():
             costs = [survey.export(make()) for _ in range(batches if kind in COMPARED else 1)]
-            counted = ("requests", "copies", "written", "read")
-            medians = (statistics.median(getattr(cost, name) for cost in costs) for name in counted)
-            yield kind, Cost(*medians, min(cost.seconds for cost in costs), survey.memory(make))
+            yield kind, _typical(costs, survey.memory(make))
+
+
+def _typical(costs: Sequence[Cost], memory: int) -> Cost:
+    def median(name: str) -> float:
+        return float(statistics.median(getattr(cost, name) for cost in costs))
+
+    seconds = min(cost.seconds for cost in costs)
+    return Cost(median("requests"), median("copies"), median("written"), median("read"), seconds, memory)
 
 
 def _ratios(costs: dict[tuple[int, str], Cost], idle: int) -> dict[str, float]:
@@ -182,7 +183,8 @@ def _ratios(costs: dict[tuple[int, str], Cost], idle: int) -> dict[str, float]:
     small, large = min(sizes, key=lambda rows: abs(rows - BASE)), sizes[-1]
 
     def worst(name: str) -> float:
-        return round(max(getattr(costs[large, kind], name) / getattr(costs[small, kind], name) for kind in COMPARED), 3)
+        ratios = [getattr(costs[large, kind], name) / getattr(costs[small, kind], name) for kind in COMPARED]
+        return float(round(max(ratios), 3))
 
     return {
         "bytes_ratio": worst("written"),
@@ -195,10 +197,5 @@ def _ratios(costs: dict[tuple[int, str], Cost], idle: int) -> dict[str, float]:
 
 def idle_bytes() -> int:
     """Give the bytes of memory that a Python which has loaded the exporter and its SDK takes."""
-    functions = Path(__file__).parents[2] / "functions"
-    run = subprocess.run([sys.executable, "-c", IDLE], cwd=functions, capture_output=True, text=True, check=True)
-    return int(run.stdout) << 10
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    idle = subprocess.run([sys.executable, "-c", IDLE], cwd=ROOT / "functions", capture_output=True, check=True)
+    return int(idle.stdout) << 10

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from infra.benchmarks._report import percentile
 from infra.local.stack import UPLOADS, LocalStack
 from infra.survey.photos import Photo, survey
 
@@ -82,7 +83,7 @@ def _seconds_to_rows(stack: LocalStack, photos: Iterator[Photo], rows: int) -> f
 
 
 def _published(stack: LocalStack, begun: float) -> Iterator[bytes]:
-    """The CSV, each time that it has changed."""
+    """Give the CSV, each time that it has changed."""
     version = ""
     while time.perf_counter() - begun < GIVE_UP_SECONDS:
         now = stack.csv_version()
@@ -94,7 +95,7 @@ def _published(stack: LocalStack, begun: float) -> Iterator[bytes]:
 
 
 def _report(cold: float, seconds: Sequence[float], photos: int, all_seconds: float, window: int) -> None:
-    median, p95 = statistics.median(seconds), _quantile(seconds, 0.95)
+    median, p95 = statistics.median(seconds), percentile(seconds, 95)
     table = Table(title=f"Local stack, StreamWindowSeconds {window}", title_justify="left")
     table.add_column("what")
     table.add_column("figure", justify="right")
@@ -116,8 +117,3 @@ def _report(cold: float, seconds: Sequence[float], photos: int, all_seconds: flo
         "window_s": window,
     }
     print(json.dumps(result))
-
-
-def _quantile(values: Sequence[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

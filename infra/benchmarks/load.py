@@ -9,100 +9,42 @@ to a store in memory. In the end image-data.csv must be what a plain model makes
 line is one JSON object: images, events, seconds, images_per_second, rows, equal.
 """
 
-import argparse
-import hashlib
-import io
 import json
 import random
-import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from urllib.parse import quote_plus
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-from botocore.exceptions import ClientError  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from image_processor.catalog.catalog import Catalog  # noqa: E402
-from image_processor.intake import Intake  # noqa: E402
-from image_processor.notification import parse  # noqa: E402
-from infra.benchmarks._export import export_batch  # noqa: E402
-from infra.doubles.memory_tables import MemoryTables  # noqa: E402
-from infra.doubles.sparse_store import SparseStore  # noqa: E402
-from infra.survey.items import STREAM  # noqa: E402
-from infra.survey.photos import survey  # noqa: E402
-from ledger.keys import CSV_KEY  # noqa: E402
-from ledger.ledger import Ledger  # noqa: E402
-from ledger.row import RowEncoder, header  # noqa: E402
+from image_processor.catalog.catalog import Catalog
+from image_processor.intake import Intake
+from image_processor.notification import parse
+from infra.benchmarks._export import export_batch
+from infra.benchmarks._report import arguments_of
+from infra.doubles.memory_bucket import MemoryBucket
+from infra.doubles.memory_tables import MemoryTables
+from infra.doubles.sparse_store import SparseStore
+from infra.survey.photos import survey
+from infra.survey.stream_records import stream_record
+from ledger.keys import CSV_KEY
+from ledger.ledger import Ledger
+from ledger.row import RowEncoder, header
 
 OVERWRITTEN, DELETED, TWICE, LATE = 0.02, 0.02, 0.05, 0.05
 BATCH = 1_000
 LATE_BY = 2_000  # events that overtake a late one, at most
 SHOTS = 2_000  # photos that are made; the images are these with a few bytes more behind their end
-BUCKET = "photos"
 
 console = Console(highlight=False)
 
 
-class MemoryBucket:
-    """The images bucket: the one call that reads a photo, and the events that S3 would send."""
-
-    def __init__(self) -> None:
-        self.objects: dict[str, tuple[bytes, str]] = {}
-        self._sequence = 0
-
-    def put(self, key: str, body: bytes) -> str:
-        """Write an object; give the message that tells of it."""
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
-        self.objects[key] = (body, etag)
-        return self._message("ObjectCreated:Put", key, {"size": len(body), "eTag": etag})
-
-    def delete(self, key: str) -> str:
-        """Delete an object; give the message that tells of it."""
-        del self.objects[key]
-        return self._message("ObjectRemoved:Delete", key, {})
-
-    def get_object(self, Key: str, Range: str, IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        """Read a range of an object, pinned to an ETag."""
-        if Key not in self.objects:
-            raise _refusal("NoSuchKey", 404)
-        body, etag = self.objects[Key]
-        if IfMatch.strip('"') not in ("", etag):
-            raise _refusal("PreconditionFailed", 412)
-        first, last = (int(end) for end in Range.removeprefix("bytes=").split("-"))
-        part = body[first : last + 1]
-        return {
-            "Body": io.BytesIO(part),
-            "ContentLength": len(part),
-            "ContentRange": f"bytes {first}-{first + len(part) - 1}/{len(body)}",
-            "ETag": f'"{etag}"',
-            "LastModified": datetime(2026, 11, 25, tzinfo=UTC),
-        }
-
-    def _message(self, name: str, key: str, entity: dict[str, Any]) -> str:
-        self._sequence += 1
-        described = {"key": quote_plus(key, safe="/"), "sequencer": f"{self._sequence:018X}", **entity}
-        record = {
-            "eventVersion": "2.1",
-            "eventSource": "aws:s3",
-            "awsRegion": "eu-west-1",
-            "eventTime": "2026-11-25T08:00:00.000Z",
-            "eventName": name,
-            "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": BUCKET}, "object": described},
-        }
-        return json.dumps({"Records": [record]})
-
-
 def main(argv: Sequence[str]) -> int:
     """Run the load, compare, print a table and the JSON line."""
-    parser = argparse.ArgumentParser(prog="load", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments_of("load", __doc__)
     parser.add_argument("--images", type=int, default=50_000)
     images = parser.parse_args(argv).images
     bucket, tables, store = MemoryBucket(), MemoryTables(), SparseStore()
@@ -150,7 +92,7 @@ def _life(bucket: MemoryBucket, images: int) -> Iterator[list[str]]:
         yield messages
 
 
-def _delivered(steps: Iterator[list[str]], images: int) -> Iterator[str]:
+def _delivered(steps: Iterable[list[str]], images: int) -> Iterator[str]:
     """Deliver messages as S3 and SQS may: some twice, some late."""
     chance = random.Random(2)
     late: deque[tuple[int, str]] = deque()
@@ -178,17 +120,9 @@ def _stream(tables: MemoryTables) -> deque[dict[str, Any]]:
     def tell(old: dict[str, Any] | None, new: dict[str, Any] | None) -> None:
         nonlocal count
         count += 1
-        images = {name: image for name, image in (("NewImage", new), ("OldImage", old)) if image}
-        record = {
-            "ApproximateCreationDateTime": int(time.time()),
-            "Keys": {"etag": next(iter(images.values()))["etag"]},
-            "SequenceNumber": f"{count:021d}",
-            "SizeBytes": 100,
-            "StreamViewType": "NEW_AND_OLD_IMAGES",
-            **images,
-        }
         name = "REMOVE" if new is None else "INSERT" if old is None else "MODIFY"
-        records.append({"eventID": f"{count:032x}", "eventName": name, "eventSourceARN": STREAM, "dynamodb": record})
+        at = int(time.time())
+        records.append(stream_record(name, new, old, event_id=f"{count:032x}", at=at, sequence=f"{count:021d}"))
 
     tables.stream = tell
     return records
@@ -208,12 +142,3 @@ def _is_right(store: SparseStore, tables: MemoryTables, bucket: MemoryBucket) ->
     held = [etag for _, etag in bucket.objects.values()]
     copies = sum(int(item["copies"]["N"]) for item in tables.images.values())
     return published.body == model and set(held) == set(tables.images) and len(held) == copies
-
-
-def _refusal(code: str, status: int) -> ClientError:
-    answer = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "GetObject")  # type: ignore[arg-type]
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

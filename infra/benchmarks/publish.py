@@ -20,10 +20,8 @@ number, how many were under way when the CSV was replaced (across), torn, older,
 error, as any reader could tell).
 """
 
-import argparse
 import hashlib
 import json
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -32,30 +30,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+from rich.progress import track
 
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from infra.benchmarks._reader import Reader, Verdict  # noqa: E402
-from infra.doubles.counting_store import CountingStore  # noqa: E402
-from infra.local.seaweed import SeaweedFS  # noqa: E402
-from infra.survey import items  # noqa: E402
-from infra.survey.lazy_table import LAST, LazyTable  # noqa: E402
-from ledger.assemble import metadata_of  # noqa: E402
-from ledger.commit import commit  # noqa: E402
-from ledger.keys import CSV_KEY, ROOT_KEY  # noqa: E402
-from ledger.layout import Copy, pieces  # noqa: E402
-from ledger.ledger import Ledger  # noqa: E402
-from ledger.manifest import Root, encode_root  # noqa: E402
-from ledger.publish import PUT_BELOW, publish  # noqa: E402
-from ledger.row import RowEncoder, header  # noqa: E402
-from ledger.s3_store import S3Store  # noqa: E402
+from infra.benchmarks._reader import Reader, Verdict
+from infra.benchmarks._report import arguments_of, console, make_table, show
+from infra.doubles.counting_store import CountingStore
+from infra.local.seaweed import SeaweedFS
+from infra.survey import items
+from infra.survey.lazy_table import LAST, LazyTable
+from ledger.assemble import metadata_of
+from ledger.commit import commit
+from ledger.keys import CSV_KEY, ROOT_KEY
+from ledger.layout import Copy, pieces
+from ledger.ledger import Ledger
+from ledger.manifest import Root, encode_root
+from ledger.publish import PUT_BELOW, publish
+from ledger.row import RowEncoder, header
+from ledger.s3_store import S3Store
 
 BUCKET = "export"
 CHUNK = 16 << 20
-WIDTH = 120
 REQUESTS = {
     "GET": ("get", "get_range"),
     "HEAD": ("head",),
@@ -67,9 +61,8 @@ REQUESTS = {
     "DELETE": ("delete",),
 }
 MORE = "one more"
+CHANGE = ("CSV (MB)", "change")  # columns that say what was measured
 TEXT = "text/csv; charset=utf-8"
-
-console = Console(highlight=False, stderr=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +157,7 @@ class Survey:
         store = S3Store(BUCKET, **server.credentials)
         self._upload(store)
         self.store = CsvStore(store)
-        self.ledger = Ledger(self.store)  # type: ignore[arg-type]
+        self.ledger = Ledger(self.store)
         self.reader = Reader(client, BUCKET)
         self._digest = self._hashed()
         self._expected = {self.table.root.version: self._digest.hexdigest()}  # SHA-256 of each version's CSV
@@ -191,13 +184,13 @@ class Survey:
         store.finish_upload(CSV_KEY, upload, tags, None)
 
     def insert(self) -> list[dict[str, Any]]:
-        """One new image."""
+        """Make the record of one new image."""
         self._last += 1
         self._digest.update(items.line(self._last))  # it is the last row
         return [items.insert(self._last)]
 
     def modify(self, numbers: Sequence[int], revision: int) -> list[dict[str, Any]]:
-        """Images written again."""
+        """Make records of images that are written again."""
         events = [items.modify(number, revision, self.table.etag(number)) for number in numbers]
         encoder = RowEncoder(self.table.root.columns)
         self._changed |= {
@@ -245,14 +238,15 @@ class Survey:
 
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark, print its tables and the JSON line."""
-    parser = argparse.ArgumentParser(prog="publish", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments_of("publish", __doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--spread", type=int, default=1_000)
     parser.add_argument("--again", type=int, default=5)
     arguments = parser.parse_args(argv)
-    bytes_moved = _table("changed", "regions", "uploaded", "borders", "shards", "copied", "excess", "in and out",
-                         "seconds", "of whole")  # fmt: skip
-    requests, seen = _table(*REQUESTS), _table("reads", "across", "torn", "older", "broken", change=False)
+    bytes_moved = make_table(*CHANGE, "changed", "regions", "uploaded", "borders", "shards", "copied", "excess",
+                             "in and out", "seconds", "of whole", left=CHANGE)  # fmt: skip
+    requests = make_table(*CHANGE, *REQUESTS, left=CHANGE)
+    seen = make_table(CHANGE[0], "reads", "across", "torn", "older", "broken", left=CHANGE)
     verdict, measured = Verdict(), list[Measured]()
     for megabytes in arguments.sizes:
         rows = megabytes * 1_000_000 // items.ROW_BYTES
@@ -267,9 +261,8 @@ def main(argv: Sequence[str]) -> int:
             judged = survey.judge()
         verdict += judged
         seen.add_row(f"{megabytes:,}", *(f"{count:,}" for count in asdict(judged).values()))
-    out = Console(highlight=False, width=WIDTH)
     for title, table in (("Bytes (MB)", bytes_moved), ("Requests of the publish", requests), ("Reads", seen)):
-        out.print(title, table, "", sep="\n")
+        show(title, table, "")
     worst = {
         "worst_excess_bytes_per_region": round(max(one.excess for one in measured)),
         "worst_excess_bytes_both_ways": round(max(one.excess_both_ways for one in measured)),
@@ -291,13 +284,6 @@ def _publishes(survey: Survey, again: int) -> Iterator[tuple[str, Measured]]:
             yield name, survey.publish(make())
 
 
-def _table(*names: str, change: bool = True) -> Table:
-    table = Table("CSV (MB)", *["change"] * change, box=None, header_style="bold")
-    for name in names:
-        table.add_column(name, justify="right")
-    return table
-
-
 def _cells(one: Measured) -> Iterator[str]:
     yield f"{one.changed / 1e6:,.2f}"
     yield f"{one.regions:,}"
@@ -307,7 +293,3 @@ def _cells(one: Measured) -> Iterator[str]:
         yield f"{excess / 2**20:.2f} MiB"
     yield f"{one.seconds:.2f}"
     yield f"1/{one.size / one.uploaded:,.0f}" if one.uploaded * 2 < one.size else f"{one.uploaded / one.size:.2f}"
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

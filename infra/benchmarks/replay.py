@@ -9,7 +9,6 @@ events_per_second (one process, large journal), peak_mb_1e5 and peak_mb_1e6 (of 
 large journal), speedup_2_cores.
 """
 
-import argparse
 import json
 import multiprocessing
 import random
@@ -25,16 +24,15 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
-
-from infra.local.seaweed import SeaweedFS  # noqa: E402
-from ledger.event import read_event  # noqa: E402
-from ledger.journal import segment_of, write_segment  # noqa: E402
-from ledger.ledger import Ledger  # noqa: E402
-from ledger.s3_store import S3Store  # noqa: E402
-from ledger.store import Store  # noqa: E402
-from operations.rebuild.scratch import FolderScratch  # noqa: E402
-from operations.replay.local import Wishes, replay  # noqa: E402
+from infra.benchmarks._report import arguments_of
+from infra.local.seaweed import SeaweedFS
+from ledger.event import read_event
+from ledger.journal import segment_of, write_segment
+from ledger.ledger import Ledger
+from ledger.s3_store import S3Store
+from ledger.store import Store
+from operations.rebuild.scratch import FolderScratch
+from operations.replay.local import Wishes, replay
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-01T00:00:00.000"
@@ -54,7 +52,7 @@ class Run:
 
 def main(argv: list[str]) -> int:
     """Make the journals, replay them, print a table and the JSON line."""
-    parser = argparse.ArgumentParser(prog="replay", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments_of("replay", __doc__)
     parser.add_argument("--events", type=int, nargs=2, default=[100_000, 1_000_000], metavar=("SMALL", "LARGE"))
     small, large = parser.parse_args(argv).events
     with tempfile.TemporaryDirectory() as folder, SeaweedFS(Path(folder) / "seaweed") as server:
@@ -140,6 +138,7 @@ def _item(number: int, at: datetime, chance: random.Random) -> dict[str, Any]:
 
 
 def _record(name: str, number: int, at: datetime, new: Any, old: Any) -> dict[str, Any]:
+    """Make a stream record of what a replay reads, and no more: its figures are of events of this size."""
     images = {key: value for key, value in (("NewImage", new), ("OldImage", old)) if value}
     return {
         "eventName": name,

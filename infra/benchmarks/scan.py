@@ -22,12 +22,10 @@ cpu_ratio_SIZE and bytes_ratio_SIZE, the predecessor's against ours, at the firs
 _events_N.
 """
 
-import argparse
 import csv
 import gc
 import io
 import json
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -37,34 +35,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "functions")]
+from boto3.dynamodb.types import TypeDeserializer
+from rich.progress import track
 
-from boto3.dynamodb.types import TypeDeserializer  # noqa: E402
-from rich.console import Console  # noqa: E402
-from rich.progress import track  # noqa: E402
-from rich.table import Table  # noqa: E402
-
-from infra.benchmarks._export import export_batch  # noqa: E402
-from infra.doubles.counting_store import CountingStore  # noqa: E402
-from infra.local.emulator import Emulator, make_environment  # noqa: E402
-from infra.local.seaweed import SeaweedFS  # noqa: E402
-from infra.local.stack import HOME  # noqa: E402
-from infra.survey import items  # noqa: E402
-from ledger.columns import NAMES  # noqa: E402
-from ledger.commit import commit  # noqa: E402
-from ledger.keys import CSV_KEY  # noqa: E402
-from ledger.ledger import Ledger  # noqa: E402
-from ledger.publish import publish  # noqa: E402
-from ledger.s3_store import S3Store  # noqa: E402
+from infra.benchmarks._export import export_batch
+from infra.benchmarks._report import arguments_of, console, make_table, show
+from infra.doubles.counting_store import CountingStore
+from infra.local.emulator import Emulator, make_environment
+from infra.local.seaweed import SeaweedFS
+from infra.survey import items
+from ledger.columns import NAMES
+from ledger.commit import commit
+from ledger.keys import CSV_KEY
+from ledger.ledger import Ledger
+from ledger.publish import publish
+from ledger.s3_store import S3Store
 
 TABLE = "Images"
 BUCKET, OLD_BUCKET = "export", "predecessor"
 READ_UNIT = 4096  # bytes; a page's sum is rounded up, not each item (AWS, read consumption of Scan)
 WRITERS = 8
 FILLING = 2_500  # events of a batch by which the ledger is built
-WIDTH = 120
-
-console = Console(highlight=False, stderr=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +184,7 @@ class Survey:
             BillingMode="PAY_PER_REQUEST",
         )
         self.store = TimedStore(S3Store(BUCKET, **server.credentials))
-        self.ledger = Ledger(self.store)  # type: ignore[arg-type]
+        self.ledger = Ledger(self.store)
         self.rows = 0
         self.predecessor = Predecessor(self._tables, s3)
         self.measure(1)  # opens the connections
@@ -253,17 +244,15 @@ def _timed(do: Callable[[], None]) -> tuple[float, float]:
 
 def main(argv: Sequence[str]) -> int:
     """Run the benchmark, print a table and the JSON line."""
-    parser = argparse.ArgumentParser(prog="scan", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = arguments_of("scan", __doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000, 100_000])
     parser.add_argument("--events", type=int, nargs="+", default=[1_000, 1])
     arguments = parser.parse_args(argv)
-    table = Table(box=None, header_style="bold")
-    for name in ("rows", "batch", "way", "seconds", "without the wait", "CPU (s)", "requests", "moved (MB)",
-                 "read units"):  # fmt: skip
-        table.add_column(name, justify="left" if name == "way" else "right")
+    table = make_table("rows", "batch", "way", "seconds", "without the wait", "CPU (s)", "requests", "moved (MB)",
+                       "read units", left=("way",))  # fmt: skip
     result: dict[str, float] = {}
     with console.status("making the emulator's environment ..."):
-        program = make_environment(HOME / "emulator")
+        program = make_environment()
     with (
         tempfile.TemporaryDirectory() as folder,
         SeaweedFS(Path(folder) / "s3") as server,
@@ -288,7 +277,7 @@ def main(argv: Sequence[str]) -> int:
                 "", "", "ratio", f"{ratios['clock_ratio']:,.1f}", f"{ratios['ratio']:,.1f}",
                 f"{ratios['cpu_ratio']:,.1f}", "", f"{ratios['bytes_ratio']:,.1f}", "", end_section=True,
             )  # fmt: skip
-    Console(highlight=False, width=WIDTH).print(table)
+    show(table)
     print(json.dumps(result))
     return 0
 
@@ -302,7 +291,3 @@ def _measured(
             with console.status(f"{size:,} rows, a batch of {events:,} ..."):
                 old, new = survey.measure(events)
             yield size, survey.rows, events, old, new
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

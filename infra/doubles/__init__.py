@@ -1,0 +1,1 @@
+"""Doubles: what tests, benchmarks and simulations put in the place of AWS and of its network."""

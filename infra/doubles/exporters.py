@@ -4,21 +4,25 @@ import hashlib
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from infra.doubles.simulation import Keys, Network, SimulatedStore, Simulation
+from infra.doubles.scheduler import Scheduler
+from infra.doubles.simulated_store import Keys, Network, SimulatedStore
 from infra.doubles.sparse_store import Content
 from infra.survey import items
 from infra.survey.lazy_table import LAST, LazyTable
 from ledger.commit import Report, commit
 from ledger.errors import LedgerError
 from ledger.event import read_event
+from ledger.journal import segment_of
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import decode_root
 from ledger.publish import publish
 
+BEGIN = datetime(2026, 11, 25, tzinfo=UTC)  # what stores and ledgers take for the time at which the clock is 0
 SMALL = 10_000  # rows of a table whose CSV may be put whole, for which all shards are read
 
 
@@ -98,11 +102,9 @@ class Exporters:
 
     def __init__(self, traffic: Traffic, network: Network, table: LazyTable | None = None) -> None:
         self.traffic, self.network = traffic, network
-        self.simulation = Simulation()
+        self._scheduler = Scheduler(0.0)
         self.outcome = Outcome()
-        self.store = (table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())).store(
-            now=self.simulation.now
-        )
+        self.store = (table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())).store(now=self._date)
         self._keys = Keys()
         self._segments: dict[str, Batch] = {}
         self._watch()
@@ -110,40 +112,48 @@ class Exporters:
     def run(self, patience: float = 60.0) -> Outcome:
         """Let events come for the traffic's time, and wait until all is published or patience ends."""
         for number in range(self.traffic.exporters):
-            self.simulation.start(partial(self._export, number))
-        self.simulation.run(self.traffic.seconds + patience)
+            self._scheduler.start(partial(self._export, number))
+        self._scheduler.run(self.traffic.seconds + patience)
         return self.outcome
 
     def ledger(self, name: str) -> Ledger:
         """Make a function's ledger."""
-        simulation = self.simulation
         chance = random.Random(f"{self.traffic.seed} {name}")
-        store = SimulatedStore(self.store, simulation, self.network, self._keys, self._heard)
+        store = SimulatedStore(self.store, self._scheduler, self.network, self._keys, self._heard)
         return Ledger(
             store,
             new_id=lambda: f"{chance.getrandbits(64):016x}",
-            sleep=simulation.sleep,
+            sleep=self._sleep,
             chance=chance.random,
-            monotonic=lambda: simulation.time,
-            now=lambda: simulation.now().timestamp(),
+            monotonic=self._seconds,
+            now=lambda: self._date().timestamp(),
         )
+
+    def _seconds(self) -> float:
+        return self._scheduler.now
+
+    def _date(self) -> datetime:
+        return BEGIN + timedelta(seconds=self._scheduler.now)
+
+    def _sleep(self, seconds: float) -> None:
+        self._scheduler.wait(self._scheduler.now + seconds)
 
     def _export(self, number: int) -> None:
         ledger = self.ledger(f"exporter {number}")
         for events, batch in self._batches(number):
             self.outcome.batches.append(batch)
-            batch.begun = self.simulation.time
+            batch.begun = self._seconds()
             while batch.done is None:
                 self._invoke(ledger, events, batch)
 
     def _invoke(self, ledger: Ledger, events: list[dict[str, Any]], batch: Batch) -> None:
         """Do as the handler does."""
-        end = self.simulation.time + self.traffic.invocation
+        end = self._seconds() + self.traffic.invocation
 
         def time_left() -> float:
-            return end - self.simulation.time
+            return end - self._seconds()
 
-        self.simulation.sleep(len(events) * self.traffic.prepare)
+        self._sleep(len(events) * self.traffic.prepare)
         try:
             report = self._commit(ledger, events, time_left, batch)
             if report.unfinished:
@@ -153,13 +163,11 @@ class Exporters:
         except LedgerError:
             self.outcome.failures += 1
             return
-        batch.done = self.simulation.time
+        batch.done = self._seconds()
 
     def _commit(
         self, ledger: Ledger, events: list[dict[str, Any]], time_left: Callable[[], float], batch: Batch
     ) -> Report:
-        from ledger.journal import segment_of
-
         self._segments[segment_of([*map(read_event, events)]).name] = batch
         report = commit(ledger, events, time_left)
         self.outcome.refused += report.conflicts
@@ -175,8 +183,8 @@ class Exporters:
             if first >= traffic.seconds:
                 return
             full = first + (traffic.batch - 1) / traffic.rate
-            self.simulation.sleep(min(first + traffic.window, full) - self.simulation.time)
-            there = int((min(self.simulation.time, traffic.seconds) - begin) * traffic.rate) + 1
+            self._sleep(min(first + traffic.window, full) - self._seconds())
+            there = int((min(self._seconds(), traffic.seconds) - begin) * traffic.rate) + 1
             arrived = [begin + n / traffic.rate for n in range(taken, min(there, taken + traffic.batch))]
             events = [_insert(number, taken + n, time) for n, time in enumerate(arrived)]
             taken += len(arrived)
@@ -195,10 +203,10 @@ class Exporters:
                         self._segments[name].committed = root.version
             if key == CSV_KEY:
                 version = int(metadata["version"])
-                self.outcome.published.append((self.simulation.time, version))
+                self.outcome.published.append((self._seconds(), version))
                 for batch in self.outcome.batches:
                     if batch.seen is None and batch.committed is not None and batch.committed <= version:
-                        batch.seen = self.simulation.time
+                        batch.seen = self._seconds()
             return place(key, content, metadata)
 
         self.store.place = watched  # type: ignore[method-assign]

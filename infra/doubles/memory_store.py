@@ -17,6 +17,37 @@ LARGEST_PART = 5 << 30
 MOST_PARTS = 10_000
 
 
+def check_condition(key: str, present: str | None, wanted: str | None) -> None:
+    """Refuse as S3 does what is conditional on an ETag, or on there being no object.
+
+    Args:
+        key: of the object.
+        present: its ETag; None if it is not there.
+        wanted: the ETag that it must have; None if it must not be there.
+    """
+    if wanted is not None and present is None:
+        raise NotFound(f"{key}: NoSuchKey")
+    if present != wanted:
+        raise Refused(f"{key}: PreconditionFailed")
+
+
+def check_parts(key: str, parts: Sequence[tuple[str, int]], named: Sequence[str], size: int | None) -> None:
+    """Refuse as S3 does to complete an upload.
+
+    Args:
+        key: of the object.
+        parts: ETag and bytes of each, as uploaded.
+        named: their ETags, as the completion names them.
+        size: bytes of the object, as the completion names them, if it does.
+    """
+    if any(length < SMALLEST_PART for _, length in parts[:-1]):
+        raise Unavailable(f"{key}: EntityTooSmall")
+    if [tag for tag, _ in parts] != list(named):
+        raise Unavailable(f"{key}: InvalidPart")
+    if size is not None and size != sum(length for _, length in parts):
+        raise Unavailable(f"{key}: InvalidRequest, not the size that was named")
+
+
 class MemoryStore:
     """The store's verbs over a dictionary.
 
@@ -122,12 +153,7 @@ class MemoryStore:
                 raise NotFound(f"{key}: NoSuchUpload")
             _, content_type, metadata, bodies = self.uploads[upload]
             ordered = [bodies[number] for number in range(1, len(parts) + 1)]
-            if any(len(body) < SMALLEST_PART for body in ordered[:-1]):
-                raise Unavailable(f"{key}: EntityTooSmall")
-            if [hashlib.md5(body).hexdigest() for body in ordered] != list(parts):
-                raise Unavailable(f"{key}: InvalidPart")
-            if size is not None and size != sum(map(len, ordered)):
-                raise Unavailable(f"{key}: InvalidRequest, not the size that was named")
+            check_parts(key, [(hashlib.md5(body).hexdigest(), len(body)) for body in ordered], parts, size)
             self._check(key, etag)
             del self.uploads[upload]
             digest = hashlib.md5(b"".join(hashlib.md5(body).digest() for body in ordered)).hexdigest()
@@ -149,13 +175,7 @@ class MemoryStore:
             return self.objects[key][0]
 
     def _check(self, key: str, etag: str | None) -> None:
-        present = self.objects.get(key)
-        if etag is None and present is not None:
-            raise Refused(f"{key}: PreconditionFailed")
-        if etag is not None and present is None:
-            raise NotFound(f"{key}: NoSuchKey")
-        if etag is not None and present is not None and present[0].etag != etag:
-            raise Refused(f"{key}: PreconditionFailed")
+        check_condition(key, self.objects[key][0].etag if key in self.objects else None, etag)
 
     def _keep(self, key: str, body: bytes, etag: str, content_type: str, metadata: Mapping[str, str]) -> str:
         stored = Stored(body, etag, dict(metadata), len(body), self._now())

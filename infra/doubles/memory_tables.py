@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from botocore.exceptions import ClientError
+from infra.doubles.refusal import refusal
 
 KEYS = {"images-table": "etag", "objects-table": "object"}
 
@@ -95,17 +95,6 @@ class MemoryTables:
     def _place(self, write: dict[str, Any]) -> tuple[str, str]:
         key = KEYS[write["TableName"]]
         return write["TableName"], (write.get("Item") or write["Key"])[key]["S"]
-
-
-def refusal(code: str, status: int, reasons: list[dict[str, Any]] | None = None, retries: int = 0) -> ClientError:
-    """Make the SDK's error for an answer of DynamoDB."""
-    response: dict[str, Any] = {
-        "Error": {"Code": code, "Message": code},
-        "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": retries},
-    }
-    if reasons is not None:
-        response["CancellationReasons"] = reasons
-    return ClientError(response, "TransactWriteItems")
 
 
 def _holds(write: dict[str, Any], item: dict[str, Any]) -> bool:

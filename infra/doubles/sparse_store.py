@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import IO, Protocol, TypeVar
 
-from infra.doubles.memory_store import LARGEST_PART, MOST_PARTS, SMALLEST_PART
+from infra.doubles.memory_store import LARGEST_PART, MOST_PARTS, SMALLEST_PART, check_condition, check_parts
 from ledger.errors import NotFound, Refused, Unavailable
 from ledger.store import Listed, Stored
 
@@ -238,12 +238,7 @@ class SparseStore:
             raise NotFound(f"{key}: NoSuchUpload")
         held = self._uploads[upload]
         ordered = [held.parts[number] for number in range(1, len(parts) + 1)]
-        if [tag for tag, _ in ordered] != list(parts):
-            raise Unavailable(f"{key}: InvalidPart")
-        if size is not None and size != sum(content.size for _, content in ordered):
-            raise Unavailable(f"{key}: InvalidRequest, not the size that was named")
-        if any(content.size < SMALLEST_PART for _, content in ordered[:-1]):
-            raise Unavailable(f"{key}: EntityTooSmall")
+        check_parts(key, [(tag, content.size) for tag, content in ordered], parts, size)
         self._check(key, etag)
         del self._uploads[upload]
         return self.place(key, Row(content for _, content in ordered), held.metadata)
@@ -267,13 +262,10 @@ class SparseStore:
 
     def _check(self, key: str, etag: str | None) -> None:
         try:
-            present = self._find(key)
+            present = self._find(key).etag
         except NotFound:
-            if etag is None:
-                return
-            raise
-        if present.etag != etag:
-            raise Refused(f"{key}: PreconditionFailed")
+            present = None
+        check_condition(key, present, etag)
 
     def _part(self, key: str, upload: str, number: int, content: Content) -> str:
         if upload not in self._uploads or self._uploads[upload].key != key:

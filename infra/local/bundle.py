@@ -13,7 +13,8 @@ from pathlib import Path
 
 import boto3
 
-ROOT = Path(__file__).resolve().parents[2]
+from infra.paths import ROOT
+
 FUNCTIONS = ROOT / "functions"
 REQUIREMENTS = FUNCTIONS / "requirements.txt"
 LOCK = ROOT / "requirements.lock"

@@ -12,8 +12,9 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 from cfnlint.decode import decode
 
-from infra.local.bundle import ROOT, build
+from infra.local.bundle import build
 from infra.local.emulator import Emulator
+from infra.paths import ROOT
 
 STACK = "skyledger"
 CODE_BUCKET = "skyledger-code"
@@ -120,7 +121,7 @@ def fitted(template: str) -> str:
 
 
 def _change_set_kind(cloudformation: Any) -> str:
-    """Whether the stack is to be created or updated; one that was never whole is cleared away, and holds no data."""
+    """Say whether to create or to update the stack; one that was never whole holds no data, and is cleared away."""
     try:
         (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
     except ClientError:

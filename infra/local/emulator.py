@@ -15,13 +15,13 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import boto3
 from botocore.config import Config
 
-from infra.local.servers import LOOPBACK, Orphan, Server, free_ports
+from infra.local.servers import LOOPBACK, Orphan, Server, Stoppable, free_ports
+from infra.paths import HOME
 
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
 REGION = "us-east-1"
@@ -35,7 +35,7 @@ class AlreadyRunningError(Exception):
     """Another process of this project has the stack running on the same data."""
 
 
-def make_environment(folder: Path) -> Path:
+def make_environment(folder: Path = HOME / "emulator") -> Path:
     """Make the emulator's own environment, or renew it if its pins have changed.
 
     Args:
@@ -54,7 +54,7 @@ def make_environment(folder: Path) -> Path:
     return folder / "bin" / "ministack"
 
 
-class Emulator:
+class Emulator(Stoppable):
     """A running emulator on a loopback port, with its data in a folder that one process uses at a time.
 
     Attributes:
@@ -105,6 +105,16 @@ class Emulator:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_DEFAULT_REGION": REGION,
+        }
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """Arguments that lead a boto3 client, or an `S3Store`, to this emulator."""
+        return {
+            "endpoint_url": self.endpoint_url,
+            "aws_access_key_id": ACCESS_KEY,
+            "aws_secret_access_key": ACCESS_KEY,
+            "region_name": REGION,
         }
 
     def client(self, service: str, *, credentials: Credentials = (ACCESS_KEY, ACCESS_KEY, None), **config: Any) -> Any:
@@ -174,16 +184,6 @@ class Emulator:
             self.put_aside = (self.folder / "data").rename(aside)
         self._run_file.unlink()
         return None
-
-    def __enter__(self) -> "Emulator":
-        """Use the emulator within a `with`; it is stopped at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the emulator."""
-        self.stop()
 
     def _settings(self, port: int, check_permissions: bool) -> dict[str, str | None]:
         # The functions' unpacked code goes to the temporary folder and is left behind there: make it ours, and empty.

@@ -12,7 +12,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra.local.deploy import Deployment
 from infra.local.emulator import Emulator
 from infra.local.failed_batch import FailedBatch
-from infra.local.poller import Invocation, Poller, Record, Settings
+from infra.local.invocation import Invocation, Record
+from infra.local.poller import Poller, Settings
 from infra.local.servers import ServerError
 
 POLL_SECONDS = 0.25  # Lambda reads each shard four times a second

@@ -26,8 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
-
-Record = dict[str, Any]  # as the function gets it in event["Records"]
+from infra.local.invocation import Invocation, Record, first_failure
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes of an invocation's event
 ENVELOPE_BYTES = len('{"Records":[]}')
@@ -68,23 +67,6 @@ class Settings:
             record_age_seconds=mapping.get("MaximumRecordAgeInSeconds", -1),
             on_failure=(mapping.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination"),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """How one invocation ended.
-
-    Attributes:
-        response: what the function returned, decoded.
-        function_error: what Lambda calls the error (`Unhandled`), or None.
-        throttled: the function could not be invoked at all.
-        request_id: Lambda's id of the invocation.
-    """
-
-    response: Any = None
-    function_error: str | None = None
-    throttled: bool = False
-    request_id: str = ""
 
 
 class Stream(Protocol):
@@ -144,7 +126,7 @@ class Poller:
         return (lane.due for shard in self._shards.values() for lane in shard.lanes if lane.due is not None)
 
     def _open_shards(self) -> list["_Shard"]:
-        """Shards that may be read now: not done, and their parent done or gone from the stream."""
+        """Give the shards that may be read now: not done, and their parent done or gone from the stream."""
         parents = self._stream.shards()
         for name in parents:
             self._shards.setdefault(name, _Shard(name, self))
@@ -315,30 +297,3 @@ class _Lane:
         pause = min(FIRST_RETRY_SECONDS * 2 ** min(batch.retries, 10), LAST_RETRY_SECONDS)
         self._not_before = self._poller.clock() + pause
         self._again.appendleft(batch)
-
-
-def first_failure(response: Any, records: Sequence[Record]) -> int | None:
-    """Find where in its batch a function says that it stopped.
-
-    Args:
-        response: what the function returned.
-        records: the batch.
-
-    Returns:
-        Index of the record with the lowest reported sequence number; 0 if the report is not valid, which fails the
-        whole batch; None if nothing failed.
-    """
-    if response is None or response == {}:
-        return None
-    if not isinstance(response, Mapping):
-        return 0
-    failures = response.get("batchItemFailures")
-    if not failures:
-        return None if failures is None or failures == [] else 0
-    if not isinstance(failures, list):
-        return 0
-    places = {record["dynamodb"]["SequenceNumber"]: index for index, record in enumerate(records)}
-    named = [failure.get("itemIdentifier") if isinstance(failure, Mapping) else None for failure in failures]
-    if any(not isinstance(name, str) or name not in places for name in named):
-        return 0
-    return places[min((name for name in named if isinstance(name, str)), key=int)]

@@ -22,7 +22,8 @@ from rich.table import Table
 from infra.local.deploy import DeploymentError
 from infra.local.emulator import AlreadyRunningError
 from infra.local.servers import ServerError
-from infra.local.stack import HOME, LocalStack, etag_of, files_of
+from infra.local.stack import LocalStack, etag_of, files_of
+from infra.paths import HOME
 from infra.survey.photos import write_survey
 from operations.page.server import page_server, photo_reader
 

@@ -12,21 +12,20 @@ import shutil
 import sysconfig
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local.servers import LOOPBACK, Server, ServerError, free_ports
+from infra.local.servers import LOOPBACK, Server, ServerError, Stoppable, free_ports
 
 START_SECONDS = 60.0
 START_TRIES = 3  # another process may take one of the free ports before the server does
 REGION = "us-east-1"
 
 
-class SeaweedFS:
+class SeaweedFS(Stoppable):
     """A running SeaweedFS with one S3 identity, and its data in `folder`.
 
     Attributes:
@@ -46,16 +45,6 @@ class SeaweedFS:
                 self.stop()
                 if attempt == START_TRIES:
                     raise
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """Environment variables that lead any AWS client to this server."""
-        return {
-            "AWS_ENDPOINT_URL_S3": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            "AWS_DEFAULT_REGION": REGION,
-        }
 
     @property
     def credentials(self) -> dict[str, str]:
@@ -94,16 +83,6 @@ class SeaweedFS:
             for socket_file in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock"):
                 socket_file.unlink(missing_ok=True)
         shutil.rmtree(self._sockets, ignore_errors=True)
-
-    def __enter__(self) -> "SeaweedFS":
-        """Use the server within a `with`; it is stopped at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()
 
     def _start(self) -> None:
         data = self.folder / "data"

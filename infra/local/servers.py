@@ -6,9 +6,11 @@ import signal
 import socket
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
@@ -25,6 +27,24 @@ def free_ports(count: int) -> list[int]:
         for each in sockets:
             each.bind((LOOPBACK, 0))
         return [each.getsockname()[1] for each in sockets]
+
+
+class Stoppable(ABC):
+    """What runs until it is stopped: at the end of a `with`."""
+
+    @abstractmethod
+    def stop(self) -> object:
+        """End it."""
+
+    def __enter__(self) -> Self:
+        """Use it."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop it, whatever happened."""
+        self.stop()
 
 
 class Orphan:
@@ -52,7 +72,7 @@ class Orphan:
                 time.sleep(POLL_SECONDS)
 
 
-class Server:
+class Server(Stoppable):
     """A child process that serves until it is stopped.
 
     It runs in a session of its own, so that a Ctrl-C at the terminal reaches us alone and we stop it in order.
@@ -120,18 +140,8 @@ class Server:
         self._process.wait()
 
     def log_end(self, lines: int = 15) -> str:
-        """The last lines of the server's log."""
+        """Give the last lines of the server's log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
     def _what(self) -> str:
         return Path(str(self._process.args[0])).name if isinstance(self._process.args, Sequence) else "server"
-
-    def __enter__(self) -> "Server":
-        """Use the server within a `with`; it is stopped at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the server."""
-        self.stop()

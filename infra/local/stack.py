@@ -8,22 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError
 
-from infra.local.bundle import ROOT
 from infra.local.deploy import Deployment, deploy
-from infra.local.emulator import ACCESS_KEY, REGION, Emulator, make_environment
+from infra.local.emulator import Emulator, make_environment
 from infra.local.mapping import StreamMapping
-from infra.local.servers import ServerError
+from infra.local.servers import ServerError, Stoppable
+from infra.paths import HOME
+from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.s3_store import S3Store
 
-HOME = ROOT / ".skyledger"
-CSV_KEY = "image-data.csv"
-ROOT_KEY = "manifest.json"
 UPLOADS = 8  # files on their way at once
 LOOK_SECONDS = 0.2
 PROCESSOR_SECONDS = 5.0  # more than a batch of images takes
@@ -51,7 +48,7 @@ class Backlog:
         return bool(self.waiting or self.under_way or self.exporting)
 
 
-class LocalStack:
+class LocalStack(Stoppable):
     """The running pipeline. Its data outlives it."""
 
     def __init__(
@@ -78,7 +75,7 @@ class LocalStack:
         tell(
             "making the emulator's environment (once, some seconds)" if not (HOME / "emulator").exists() else "starting"
         )
-        program = make_environment(HOME / "emulator")
+        program = make_environment()
         tell("starting the emulator of AWS")
         self.emulator = Emulator(program, data, check_permissions=check_permissions, fresh=fresh)
         try:
@@ -144,25 +141,19 @@ class LocalStack:
         return sum(self._queue_depth(self.deployment.dead_letters_url))
 
     def csv_version(self) -> str:
-        """ETag of the published CSV: another one after every change."""
+        """Read the ETag of the published CSV: another one after every change."""
         return str(self.s3.head_object(Bucket=self.deployment.export_bucket, Key=CSV_KEY)["ETag"])
 
     def csv(self) -> bytes:
-        """The published CSV."""
+        """Read the published CSV."""
         return self._read(CSV_KEY)
 
     def export_store(self) -> S3Store:
-        """The export bucket as the ledger's code sees it."""
-        return S3Store(
-            self.deployment.export_bucket,
-            endpoint_url=self.emulator.endpoint_url,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
-            region_name=REGION,
-        )
+        """Open the export bucket as the ledger's code sees it."""
+        return S3Store(self.deployment.export_bucket, **self.emulator.credentials)
 
     def root(self) -> dict[str, Any]:
-        """The ledger's root, decoded."""
+        """Read the ledger's root, decoded."""
         root: dict[str, Any] = json.loads(self._read(ROOT_KEY))
         return root
 
@@ -184,16 +175,6 @@ class LocalStack:
             self.mapping.stop()
             self.emulator.stop(whole=exported)
         return exported
-
-    def __enter__(self) -> "LocalStack":
-        """Use the stack within a `with`; it is stopped at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        """Stop the stack."""
-        self.stop()
 
     def _drain(self) -> bool:
         """Let the processor end what it has begun, then empty the stream; whether it is empty."""
@@ -237,7 +218,7 @@ def files_of(folder: Path) -> dict[str, Path]:
 
 
 def etag_of(path: Path) -> str:
-    """ETag that S3 gives an uploaded file: the MD5 of its bytes, or of its parts' MD5s with their number."""
+    """Give the ETag that S3 gives an uploaded file: the MD5 of its bytes, or of its parts' MD5s with their number."""
     with path.open("rb") as file:
         parts = [_md5(part) for part in iter(lambda: file.read(PART_BYTES), b"")] or [_md5(b"")]
     if path.stat().st_size < PART_BYTES:

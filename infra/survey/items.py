@@ -16,6 +16,7 @@ import orjson
 from image_processor.columns.extract import extract
 from image_processor.reading.ranged import BytesSource
 from infra.survey.photos import survey
+from infra.survey.stream_records import stream_record
 from ledger.columns import NAMES
 from ledger.row import RowEncoder
 
@@ -24,7 +25,6 @@ Item = dict[str, dict[str, str]]
 # Photos whose metadata the images take in turn: so many that a compressor's window holds none of them twice.
 PHOTOS = 64
 BEGIN = datetime(2026, 11, 25, tzinfo=UTC)  # when image 0 was ingested
-STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-25T07:00:00.000"
 # Bytes of a row with its line feed; shorter ones get a longer comment.
 ROW_BYTES = 3300
 
@@ -122,25 +122,9 @@ def event_bytes(event: Mapping[str, Any]) -> int:
     return len(orjson.dumps(event))
 
 
-def _event(name: str, number: int, **images: Item) -> dict[str, Any]:
-    record: dict[str, Any] = {
-        "ApproximateCreationDateTime": _EPOCH + number // 1000,
-        "Keys": {"etag": next(iter(images.values()))["etag"]},
-        "SequenceNumber": f"{number + 1:021d}",
-        "SizeBytes": 100,
-        "StreamViewType": "NEW_AND_OLD_IMAGES",
-    }
-    for which, image in images.items():
-        record[f"{which.capitalize()}Image"] = image
-    return {
-        "eventID": hashlib.md5(b"%d %b" % (number, name.encode())).hexdigest(),
-        "eventName": name,
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": "eu-west-1",
-        "eventSourceARN": STREAM,
-        "dynamodb": record,
-    }
+def _event(name: str, number: int, new: Item | None = None, old: Item | None = None) -> dict[str, Any]:
+    event_id = hashlib.md5(b"%d %b" % (number, name.encode())).hexdigest()
+    return stream_record(name, new, old, event_id=event_id, at=_EPOCH + number // 1000, sequence=f"{number + 1:021d}")
 
 
 @lru_cache(maxsize=8)

@@ -28,43 +28,43 @@ class Pointer:
 
 
 def bytes_(*numbers: int) -> Value:
-    """BYTE values."""
+    """Make BYTE values."""
     return Value(1, len(numbers), bytes(numbers))
 
 
 def ascii_text(text: str) -> Value:
-    """ASCII text with its closing NUL."""
+    """Make ASCII text with its closing NUL."""
     content = text.encode("ascii") + b"\0"
     return Value(2, len(content), content)
 
 
 def short(number: int) -> Value:
-    """One SHORT."""
+    """Make one SHORT."""
     return Value(3, 1, struct.pack("<H", number))
 
 
 def long(number: int) -> Value:
-    """One LONG."""
+    """Make one LONG."""
     return Value(4, 1, struct.pack("<L", number))
 
 
 def rational(*fractions: tuple[int, int]) -> Value:
-    """RATIONAL values: numerator and denominator each."""
+    """Make RATIONAL values: numerator and denominator each."""
     return Value(5, len(fractions), b"".join(struct.pack("<LL", *fraction) for fraction in fractions))
 
 
 def undefined(content: bytes) -> Value:
-    """UNDEFINED bytes."""
+    """Make UNDEFINED bytes."""
     return Value(7, len(content), content)
 
 
 def signed_rational(*fractions: tuple[int, int]) -> Value:
-    """SRATIONAL values: numerator and denominator each."""
+    """Make SRATIONAL values: numerator and denominator each."""
     return Value(10, len(fractions), b"".join(struct.pack("<ll", *fraction) for fraction in fractions))
 
 
 def pointer(directory: Directory) -> Pointer:
-    """A tag that leads to another directory, which is written behind this one."""
+    """Make a tag that leads to another directory, which is written behind this one."""
     return Pointer(directory)
 
 

@@ -7,39 +7,36 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from infra.local.emulator import ACCESS_KEY, Emulator, make_environment
+from infra.local.emulator import Emulator, make_environment
 from infra.local.seaweed import SeaweedFS
 from infra.local.servers import ServerError
-from infra.local.stack import HOME
 from ledger.store import Store
-from tests.support.store_kinds import GAPS, PROVES_NOTHING, Kind, arguments
+from tests.support.store_kinds import GAPS, PROVES_NOTHING, Kind
 
 
 @pytest.fixture(scope="session")
-def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
+def seaweed_kind(seaweed: SeaweedFS) -> Kind:
     """A real S3 server, for the whole session."""
-    with SeaweedFS(tmp_path_factory.mktemp("seaweed")) as server:
-        keys = arguments(server.endpoint_url, server.access_key, server.secret_key)
-        yield Kind("seaweed", server.client(), keys)
+    return Kind("seaweed", seaweed.client(), seaweed.credentials)
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
+def emulator_kind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kind]:
     """The emulator that the local stack runs on, for the whole session."""
     try:
-        server = Emulator(make_environment(HOME / "emulator"), tmp_path_factory.mktemp("emulator"))
+        server = Emulator(make_environment(), tmp_path_factory.mktemp("emulator"))
     except (OSError, ServerError, CalledProcessError) as error:
         pytest.skip(f"the local stack's emulator does not start here: {error}")
     with server:
-        yield Kind("emulator", server.client("s3"), arguments(server.endpoint_url, ACCESS_KEY, ACCESS_KEY))
+        yield Kind("emulator", server.client("s3"), server.credentials)
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[Kind]:
+def moto_kind() -> Iterator[Kind]:
     """moto, in this process; not for longer, since what it holds would be there for other tests that use it."""
+    credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
     with mock_aws():
-        keys = arguments(None, "test", "test")
-        yield Kind("moto", boto3.client("s3", **keys), keys)
+        yield Kind("moto", boto3.client("s3", **credentials), credentials)
 
 
 @pytest.fixture(params=["memory", "moto", "seaweed", "emulator"])
@@ -50,7 +47,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
         pytest.skip(f"{name} {reason}")
     if reason := GAPS.get(name, {}).get(request.node.originalname):
         request.node.add_marker(pytest.mark.xfail(reason=f"{name} {reason}", strict=True))
-    return Kind("memory") if name == "memory" else request.getfixturevalue(name)
+    return Kind("memory") if name == "memory" else request.getfixturevalue(f"{name}_kind")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ import pytest
 
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable
 from ledger.store import Store
+from tests.support.reader import read_body
 from tests.support.store_kinds import Kind
 
 TEXT = "text/plain"
@@ -22,11 +23,6 @@ PART = 5 << 20
 KEY = "folder/some key+ä%20.csv"
 NOT_DONE = (Refused, NotFound)
 RACERS = 8
-
-
-def body_of(store: Store, key: str) -> bytes:
-    stored = store.get(key)
-    return stored.body
 
 
 def put(store: Store, key: str, body: bytes, **metadata: str) -> str:
@@ -130,20 +126,20 @@ def test_an_object_is_created_once(bucket: Store) -> None:
     """Content-addressed writes: 'exists' is fine, and changes nothing."""
     assert bucket.put_new(KEY, b"first", TEXT) is True
     assert bucket.put_new(KEY, b"second", TEXT) is False
-    assert body_of(bucket, KEY) == b"first"
+    assert read_body(bucket, KEY) == b"first"
 
 
 def test_of_many_who_create_an_object_one_does(bucket: Store) -> None:
     answers = race(lambda number: bucket.put_new(KEY, b"%d" % number, TEXT))
     assert sorted(answers) == [False] * (RACERS - 1) + [True]
-    assert body_of(bucket, KEY) == b"%d" % answers.index(True)
+    assert read_body(bucket, KEY) == b"%d" % answers.index(True)
 
 
 def test_a_creation_by_swap_is_refused_where_something_is(bucket: Store) -> None:
     put(bucket, KEY, b"first")
     with pytest.raises(Refused):
         put(bucket, KEY, b"second")
-    assert body_of(bucket, KEY) == b"first"
+    assert read_body(bucket, KEY) == b"first"
 
 
 def test_a_swap_replaces_what_it_was_made_for_and_nothing_else(bucket: Store) -> None:
@@ -171,7 +167,7 @@ def test_of_many_who_swap_one_etag_one_wins(bucket: Store) -> None:
     winners = [number for number, answer in enumerate(answers) if isinstance(answer, str)]
     assert len(winners) == 1
     assert all(isinstance(answer, Refused) for number, answer in enumerate(answers) if number != winners[0])
-    assert body_of(bucket, KEY) == b"by %d" % winners[0]
+    assert read_body(bucket, KEY) == b"by %d" % winners[0]
 
 
 def test_no_increment_is_lost_by_compare_and_swap(bucket: Store) -> None:
@@ -189,7 +185,7 @@ def test_no_increment_is_lost_by_compare_and_swap(bucket: Store) -> None:
                 break
 
     assert race(increment) == [None] * RACERS
-    assert body_of(bucket, KEY) == b"%d" % (3 * RACERS)
+    assert read_body(bucket, KEY) == b"%d" % (3 * RACERS)
 
 
 # Listing and deleting
@@ -225,7 +221,7 @@ def test_a_listing_and_a_deletion_go_beyond_a_thousand(bucket: Store) -> None:
 def test_nothing_is_deleted_by_an_empty_list(bucket: Store) -> None:
     bucket.put_new(KEY, b"1", TEXT)
     bucket.delete([])
-    assert body_of(bucket, KEY) == b"1"
+    assert read_body(bucket, KEY) == b"1"
 
 
 def test_a_deletion_keeps_its_condition(bucket: Store) -> None:
@@ -234,7 +230,7 @@ def test_a_deletion_keeps_its_condition(bucket: Store) -> None:
     new = bucket.put_if_match(KEY, b"2", old, TEXT, {})
     with pytest.raises(Refused):
         bucket.delete_if_match(KEY, old)
-    assert body_of(bucket, KEY) == b"2"
+    assert read_body(bucket, KEY) == b"2"
     bucket.delete_if_match(KEY, new)
     with pytest.raises(NotFound):
         bucket.head(KEY)
@@ -263,7 +259,7 @@ def test_a_part_may_be_sent_again(bucket: Store) -> None:
     bucket.upload_part(KEY, started, 1, b"first try")
     tag = bucket.upload_part(KEY, started, 1, b"second try")
     bucket.finish_upload(KEY, started, [tag], None)
-    assert body_of(bucket, KEY) == b"second try"
+    assert read_body(bucket, KEY) == b"second try"
 
 
 def test_an_object_is_made_anew_from_its_own_ranges(bucket: Store) -> None:
@@ -276,7 +272,7 @@ def test_an_object_is_made_anew_from_its_own_ranges(bucket: Store) -> None:
         bucket.upload_part(KEY, started, 2, b"new" + b"b" * PART),
         bucket.copy_part(KEY, started, 3, KEY, etag, PART + 3, len(old) - 1),
     ]
-    assert body_of(bucket, KEY) == old
+    assert read_body(bucket, KEY) == old
     new = bucket.finish_upload(KEY, started, tags, etag)
     stored = bucket.get(KEY)
     assert stored.body == b"a" * PART + b"new" + b"b" * PART + b"c" * PART
@@ -311,7 +307,7 @@ def test_a_completion_of_another_size_is_no_object(bucket: Store) -> None:
             bucket.head(KEY)
     tags = [bucket.upload_part(KEY, started, 1, b"four")]
     bucket.finish_upload(KEY, started, tags, None, size=4)
-    assert body_of(bucket, KEY) == b"four"
+    assert read_body(bucket, KEY) == b"four"
 
 
 def test_a_copy_is_pinned_to_the_etag_of_its_source(bucket: Store) -> None:
@@ -344,10 +340,10 @@ def test_a_completion_keeps_its_condition(bucket: Store) -> None:
         tags = [bucket.upload_part(KEY, started, 1, b"new")]
         with pytest.raises(Refused):
             bucket.finish_upload(KEY, started, tags, etag)
-        assert body_of(bucket, KEY) == b"present"
+        assert read_body(bucket, KEY) == b"present"
         bucket.abort_upload(KEY, started)
     upload(bucket, KEY, b"new", etag=present)
-    assert body_of(bucket, KEY) == b"new"
+    assert read_body(bucket, KEY) == b"new"
 
 
 def test_a_put_in_the_middle_of_an_upload_refuses_it(bucket: Store) -> None:
@@ -358,7 +354,7 @@ def test_a_put_in_the_middle_of_an_upload_refuses_it(bucket: Store) -> None:
     bucket.put_if_match(KEY, b"theirs", etag, TEXT, {})
     with pytest.raises(Refused):
         bucket.finish_upload(KEY, started, tags, etag)
-    assert body_of(bucket, KEY) == b"theirs"
+    assert read_body(bucket, KEY) == b"theirs"
 
 
 def test_a_completion_on_a_missing_object_is_no_creation(bucket: Store) -> None:
@@ -376,7 +372,7 @@ def test_of_many_who_complete_on_one_etag_one_wins(bucket: Store) -> None:
     winners = [number for number, answer in enumerate(answers) if isinstance(answer, str)]
     assert len(winners) == 1
     assert all(isinstance(answer, Refused) for number, answer in enumerate(answers) if number != winners[0])
-    assert body_of(bucket, KEY) == b"by %d" % winners[0]
+    assert read_body(bucket, KEY) == b"by %d" % winners[0]
 
 
 def test_an_aborted_upload_is_gone(bucket: Store) -> None:

@@ -6,15 +6,14 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from cfnlint.decode import decode
 
 from infra.local.bundle import build
-from infra.local.stack import HOME
-from tests.support.paths import ROOT
+from infra.paths import HOME
+from tests.support.template import TEMPLATE
 
 HANDLERS = sorted(
     resource["Properties"]["Handler"]
-    for resource in decode(str(ROOT / "template.yaml"))[0]["Resources"].values()
+    for resource in TEMPLATE["Resources"].values()
     if resource["Type"] == "AWS::Serverless::Function"
 )
 # No site-packages, no environment: the standard library and the bundle, as in Lambda.

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,13 +26,6 @@ from operations.replay.local import Wishes, replay
 from tests.support.factories import insert, item, make_ledger, model_csv, modify
 from tests.support.histories import History, batches, history
 from tests.support.paths import ROOT
-
-
-@pytest.fixture(scope="module")
-def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    """A real S3 server."""
-    with SeaweedFS(tmp_path_factory.mktemp("seaweed")) as server:
-        yield server
 
 
 @dataclass

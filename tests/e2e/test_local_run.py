@@ -17,7 +17,8 @@ from botocore.exceptions import ClientError, WaiterError
 
 from infra.local.deploy import STACK, DeploymentError, deploy
 from infra.local.emulator import Emulator, make_environment
-from infra.local.stack import HOME, LocalStack
+from infra.local.stack import LocalStack
+from infra.paths import HOME
 from infra.survey.photos import survey
 from ledger.columns import COLUMNS
 from tests.support.paths import PHOTOS, ROOT
@@ -229,10 +230,8 @@ def test_a_restart_keeps_everything_and_doubles_nothing(tmp_path: Path) -> None:
 UPLOAD_AND_DIE = """
 import os, signal, sys
 from pathlib import Path
-from infra.local.deploy import STACK, DeploymentError, deploy
-from infra.local.emulator import Emulator, make_environment
+from infra.local.stack import LocalStack
 from infra.survey.photos import survey
-from infra.local.stack import HOME, LocalStack
 stack = LocalStack(data=Path(sys.argv[1]))
 for photo in survey(8, seed=14):
     stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key=photo.key, Body=photo.body)
@@ -268,7 +267,7 @@ def test_after_a_hard_end_of_the_emulator_the_stack_begins_anew(tmp_path: Path) 
 def test_a_deployment_that_failed_is_made_again(tmp_path: Path) -> None:
     """Nobody has to clear away by hand what a first try left."""
     broken = {"Resources": {"Broken": {"Type": "Custom::Broken", "Properties": {"ServiceToken": "nobody"}}}}
-    with Emulator(make_environment(HOME / "emulator"), tmp_path) as emulator:
+    with Emulator(make_environment(), tmp_path) as emulator:
         cloudformation = emulator.client("cloudformation")
         cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps(broken))
         with pytest.raises(WaiterError):

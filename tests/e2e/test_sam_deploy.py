@@ -23,14 +23,14 @@ from cfnlint.decode import decode
 
 from infra.local.deploy import STACK, fitted
 from infra.local.emulator import LOCK_FILE, Emulator
+from infra.paths import HOME
 from infra.survey.photos import survey
 from tests.support.paths import ROOT
+from tests.support.template import TEMPLATE
 
 SAM_CLI = "aws-sam-cli==1.170.0"
-HOME = ROOT / ".skyledger"
 COMMAND_SECONDS = 600
 CURRENT_SECONDS = 90
-TEMPLATE, _ = decode(str(ROOT / "template.yaml"))
 RUNTIMES = TEMPLATE["Parameters"]["Runtime"]["AllowedValues"]
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 pytestmark = pytest.mark.skipif(

@@ -10,16 +10,16 @@ import pytest
 
 from infra.local.emulator import Emulator, make_environment
 from infra.local.failed_batch import FailedBatch
+from infra.local.invocation import Invocation
 from infra.local.mapping import DynamoStream
-from infra.local.poller import Function, Invocation, Poller, Settings
-from infra.local.stack import HOME
+from infra.local.poller import Function, Poller, Settings
 
 ITEMS = 60
 
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(make_environment(HOME / "emulator"), tmp_path_factory.mktemp("emulator")) as running:
+    with Emulator(make_environment(), tmp_path_factory.mktemp("emulator")) as running:
         yield running
 
 

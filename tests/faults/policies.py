@@ -10,12 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from cfnlint.decode import decode
-
 from infra.doubles.fault_store import Call
-from tests.support.paths import ROOT
+from tests.support.template import TEMPLATE
 
-TEMPLATE = ROOT / "template.yaml"
 ACCOUNT = "aws:eu-west-1:111122223333"
 IMAGES, EXPORT = "arn:aws:s3:::photos", "arn:aws:s3:::export"
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table"
@@ -91,17 +88,10 @@ class Role:
 @cache
 def role_of(function: str) -> Role:
     """Give the role of a function of the template."""
-    resources = _template()["Resources"]
+    resources = TEMPLATE["Resources"]
     role = resources[resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"]
     assert "ManagedPolicyArns" not in role
     return Role(each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"])
-
-
-@cache
-def _template() -> Mapping[str, Any]:
-    content, faults = decode(str(TEMPLATE))
-    assert not faults
-    return content
 
 
 def _patterns(found: Any) -> list[re.Pattern[str]]:

@@ -1,28 +1,24 @@
 """Everything at once, out of one seed: exporters, publishers, collectors, a replay with swap, readers, redrives.
 
-All chances come from `random.Random(seed)`: the settings, what is written, when which actor goes on, which call meets
-which fault. What must hold at every write is checked by `WatchedStore`; what readers must find, by the readers; and in
-the end the CSV is the table, and nothing is left that nothing names.
+All chances come from `random.Random(seed)`: the settings, what is written, who goes on, which call meets which fault.
+What must hold at every write is checked by `CheckedStore`; what readers must find, by the readers; and in the end the
+CSV is the table, and nothing is left that nothing names.
 """
 
-import random
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
-from unittest.mock import patch
+from functools import partial
 
 from csv_exporter.handler import SCHEDULE, export
-from infra.doubles.fault_store import ANSWERS, Died, Fault, Faults, FaultStore
+from infra.doubles.fault_store import Died, Fault, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, FailedBatch
 from ledger.commit import commit
 from ledger.errors import LedgerError, NotFound, Refused
-from ledger.event import read_event
 from ledger.keys import CSV_KEY, page_key, shard_key
 from ledger.ledger import Ledger, no_limit
-from ledger.manifest import Targets, decode_page
+from ledger.manifest import decode_page
 from ledger.publish import publish
 from ledger.row import header
 from operations.collection.collect import READABLE, collect
@@ -31,12 +27,12 @@ from operations.live.redrive import redrive_batches
 from operations.live.swap import swap
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, listed_segments, replay
-from tests.faults.scenarios import SMALL_PARTS, SMALL_SLICES
-from tests.faults.stage import Stage
+from tests.faults.checked_store import CheckedStore
+from tests.faults.seeded_run import ChanceFaults, SeededRun
 from tests.faults.table import Event, StreamShard, Table
-from tests.faults.world import CALLS_FOR_HELP, WatchedStore
-from tests.support.factories import START, event, make_ledger, model_csv
-from tests.support.reader import read_csv, read_root, read_rows
+from tests.faults.world import CALLS_FOR_HELP, delivered_again
+from tests.support.factories import event, make_ledger, model_csv
+from tests.support.reader import read_body, read_csv, read_root, read_rows
 
 LAMBDA_SECONDS = 300.0
 STREAM_KEEPS = timedelta(hours=20)  # MaximumRecordAge of the mapping
@@ -44,127 +40,15 @@ HOUR = 3600.0
 SWEEPS = 3  # scheduled publications, five minutes apart, in which a dead claim of 300 s has ended
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What a seed plays with."""
-
-    writes: int
-    images: int
-    targets: Targets
-    shards: int
-    pause: float
-    batch: int
-    bisect: bool
-    splits: int
-    tries: int
-    fault_rate: float
-    faults: frozenset[Fault]
-    stall_rate: float
-    echo_rate: float
-    small_parts: bool
-    small_slices: bool
-    jump_hours: Sequence[float]
-    replays: int
-    collectors: int
-    publishers: int
-
-    @classmethod
-    def drawn(cls, chance: random.Random) -> "Settings":
-        """Draw the settings."""
-        risky = chance.random() < 0.3
-        return cls(
-            writes=chance.choice([20, 40, 80]),
-            images=chance.choice([2, 8, 20]),
-            targets=Targets(chance.choice([1, 400, 900, 5000]), chance.choice([1, 2, 3, 50])),
-            shards=chance.choice([1, 2, 4, 8]),
-            pause=chance.choice([0.01, 0.2, 10.0]),
-            batch=chance.choice([1, 3, 10]),
-            bisect=chance.random() < 0.5,
-            splits=chance.choice([0, 0, 1, 2]),
-            tries=chance.choice([4, 50]),
-            fault_rate=chance.choice([0.0, 0.01, 0.04, 0.1]),
-            faults=frozenset(Fault) - (frozenset() if risky else {Fault.MISSING, Fault.TRUNCATED}),
-            stall_rate=chance.choice([0.0, 0.01, 0.05]),
-            echo_rate=chance.choice([0.0, 0.2, 0.6]),
-            small_parts=chance.random() < 0.4,
-            small_slices=chance.random() < 0.3,
-            jump_hours=chance.choice([(), (1, 27), (27, 30), (13, 13, 13), (30, 60), (60, 60)]),
-            replays=chance.choice([0, 0, 0, 1]),
-            collectors=chance.choice([0, 1, 1]),
-            publishers=chance.choice([0, 1]),
-        )
-
-    def constants(self) -> ExitStack:
-        """Put scaled down limits in force."""
-        stack = ExitStack()
-        for module, name, value in (*(SMALL_PARTS * self.small_parts), *(SMALL_SLICES * self.small_slices)):
-            stack.enter_context(patch.object(module, name, value))
-        return stack
-
-
-class ChanceFaults(Faults):
-    """Faults by chance; before each call the baton is passed, so that others come between any two calls."""
-
-    def __init__(self, simulation: "Simulation") -> None:
-        super().__init__()
-        self._simulation = simulation
-        self.deadlines: dict[str, float] = {}
-
-    def meet(self, process: str, verb: str, key: str) -> Fault | None:
-        """Wait as long as the request takes, and say what happens to it."""
-        simulation, chance = self._simulation, self._simulation.chance
-        simulation.stage.wait(simulation.latency())
-        fault = self._choose(verb, key, simulation, chance)
-        if simulation.seconds() > self.deadlines.get(process, float("inf")):
-            fault = chance.choice([Fault.DIE_BEFORE, Fault.DIE_AFTER])
-        simulation.stage.note(f"{process} {verb} {key} {fault or ''}")
-        return fault
-
-    def postpone(self, do: Callable[[], object]) -> None:
-        """Let a request land up to a minute later."""
-        stage, seconds = self._simulation.stage, self._simulation.chance.uniform(0, 60)
-
-        def land() -> None:
-            stage.wait(seconds)
-            stage.note("a late request lands")
-            try:
-                do()
-            except LedgerError:
-                return
-
-        stage.enter("late", land)
-
-    def order(self, count: int) -> tuple[Sequence[int], bool]:
-        """Do side by side what is done side by side: in any order."""
-        chance = self._simulation.chance
-        return chance.sample(range(count), count), chance.random() < 0.5
-
-    def _choose(self, verb: str, key: str, simulation: "Simulation", chance: random.Random) -> Fault | None:
-        if chance.random() >= simulation.settings.fault_rate:
-            return None
-        known = [fault for fault in ANSWERS[verb] if fault in simulation.settings.faults]
-        if verb == "put_new":
-            # "Exists" of what does not: only a collection makes that true a moment later, of what is collected.
-            known = [fault for fault in known if fault is not Fault.PRECONDITION]
-        return chance.choice(known)
-
-
-class Simulation:
-    """One run.
-
-    Args:
-        seed: of all chances.
-    """
+class Simulation(SeededRun):
+    """The table, the bucket, and all who work on it at once."""
 
     def __init__(self, seed: int) -> None:
-        self.seed = seed
-        self.chance = random.Random(seed)
-        self.settings = Settings.drawn(self.chance)
-        self.stage = Stage(self.chance, START)
-        self.store = WatchedStore(lambda: self.stage.now)
-        self.table = Table(self.chance, lambda: self.stage.now, self.settings.images, self.settings.shards)
+        super().__init__(seed)
+        self.store = CheckedStore(self.now)
+        self.table = Table(self.chance, self.now, self.settings.images, self.settings.shards)
         self.faults = ChanceFaults(self)
-        self.faults.slow = lambda: self.stage.wait(self.chance.uniform(100, 400))
+        self.faults.slow = lambda: self.wait(self.chance.uniform(100, 400))
         self.written = False
         self.given_up = 0
         self._warm: list[Ledger] = []
@@ -172,19 +56,9 @@ class Simulation:
 
     def run(self) -> None:
         """Play, settle, and check."""
-        with self.settings.constants():
+        with self.settings.scaled():
             self._play()
             self._settle()
-
-    def seconds(self) -> float:
-        """The clock in seconds."""
-        return self.stage.now.timestamp()
-
-    def latency(self) -> float:
-        """Draw how long a request takes: mostly milliseconds, now and then minutes."""
-        if self.chance.random() < self.settings.stall_rate:
-            return self.chance.expovariate(1 / 100)
-        return self.chance.choice([0.0, 0.01, 0.03, 0.2])
 
     def ledger(self, kind: str, seconds: float = LAMBDA_SECONDS) -> Ledger:
         """Start a process that has so many seconds."""
@@ -195,7 +69,7 @@ class Simulation:
             self.chance.getrandbits(32),
             self.settings.targets,
         )
-        made.sleep = self.stage.wait
+        made.sleep = self.wait
         made.now = self.seconds
         made.monotonic = self.seconds
         self._restart(made, seconds)
@@ -216,41 +90,41 @@ class Simulation:
             return False
         return True
 
-    # ---- the actors --------------------------------------------------------------------------------------------------
+    # ---- who acts ----------------------------------------------------------------------------------------------------
 
     def _play(self) -> None:
-        enter, settings = self.stage.enter, self.settings
-        enter("writer", self._write)
+        start, settings = self.scheduler.start, self.settings
+        start(self._write)
         for shard in self.table.shards:
-            enter(shard.name, lambda shard=shard: self._poll(shard))  # type: ignore[misc]
-        for number in range(settings.publishers):
-            enter(f"publisher {number}", self._publish, lasting=True)
-        enter("reader", self._read, lasting=True)
-        enter("csv reader", self._read_csv, lasting=True)
-        enter("operator", self._redrive, lasting=True)
-        for number in range(settings.collectors):
-            enter(f"collector {number}", self._collect, lasting=True)
-        for number in range(settings.replays):
-            enter(f"replay {number}", self._replay)
-        self.stage.play()
+            start(partial(self._poll, shard))
+        for _ in range(settings.publishers):
+            start(self._publish, lasting=True)
+        start(self._read, lasting=True)
+        start(self._read_csv, lasting=True)
+        start(self._redrive, lasting=True)
+        for _ in range(settings.collectors):
+            start(self._collect, lasting=True)
+        for _ in range(settings.replays):
+            start(self._replay)
+        self.scheduler.run()
 
     def _write(self) -> None:
         jumps = deque(self.settings.jump_hours)
         for number in range(self.settings.writes):
             self.table.write()
-            self.stage.wait(self.chance.choice([0.001, self.settings.pause]))
+            self.wait(self.chance.choice([0.001, self.settings.pause]))
             if jumps and number % (self.settings.writes // (len(self.settings.jump_hours) + 1) + 1) == 0 and number:
-                self.stage.wait(jumps.popleft() * HOUR)
+                self.wait(jumps.popleft() * HOUR)
             if number and number % 9 == 0 and number // 9 <= self.settings.splits:
                 for child in self.table.split():
-                    self.stage.enter(child.name, lambda child=child: self._poll(child))  # type: ignore[misc]
+                    self.scheduler.start(partial(self._poll, child))
         self.written = True
 
     def _poll(self, shard: StreamShard) -> None:
         """Deliver a stream shard as Lambda does."""
         while shard.waiting or not (shard.closed or self.written):
             if not shard.waiting:
-                self.stage.wait(0.25, until=lambda: bool(shard.waiting) or shard.closed or self.written)
+                self.wait(0.25, when=lambda: bool(shard.waiting) or shard.closed or self.written)
                 continue
             count = min(len(shard.waiting), self.chance.randint(1, self.settings.batch))
             batch = [shard.waiting.popleft() for _ in range(count)]
@@ -263,11 +137,11 @@ class Simulation:
         later = self.chance.choice([0.0, 0.0, 5.0, 300.0, 19 * HOUR])
 
         def body() -> None:
-            self.stage.wait(later)
+            self.wait(later)
             if timedelta(seconds=self.seconds() - _oldest(batch)) < STREAM_KEEPS:
                 self._invoke(self.ledger("echo"), batch)
 
-        self.stage.enter("echo", body)
+        self.scheduler.start(body)
 
     def _deliver(self, shard: StreamShard, batch: list[Event]) -> None:
         queue, tries = deque([batch]), 0
@@ -283,7 +157,7 @@ class Simulation:
                 self._warm.append(warm)
             if rest:
                 tries += 1
-                self.stage.wait(self.chance.choice([0.0, 0.5, 20.0]))
+                self.wait(self.chance.choice([0.0, 0.5, 20.0]))
             if self.settings.bisect and rest == events and len(rest) > 1:
                 queue.extendleft([rest[len(rest) // 2 :], rest[: len(rest) // 2]])
             elif rest:
@@ -294,43 +168,39 @@ class Simulation:
         answers: list[dict[str, list[dict[str, str]]]] = []
         if not self.attempt(lambda: answers.append(export(ledger, {"Records": events}, time_left))):
             return events
-        failures = [failure["itemIdentifier"] for failure in answers[0]["batchItemFailures"]]
-        if not failures:
-            return []
-        numbers = [read_event(event).sequence_number for event in events]
-        return events[numbers.index(min(failures, key=int)) :]
+        return delivered_again(answers[0], events)
 
     def _give_up(self, shard: StreamShard, events: list[Event]) -> None:
         failed = FailedBatch(
-            "mapping",
-            "function",
-            "stream",
-            shard.name,
-            RECORD_AGE_EXCEEDED,
-            tuple(events),
-            1,
-            "",
-            None,
-            self.seconds(),
-            f"failed-{self.given_up}",
+            mapping_id="mapping",
+            function_arn="function",
+            stream_arn="stream",
+            shard=shard.name,
+            condition=RECORD_AGE_EXCEEDED,
+            records=tuple(events),
+            invocations=1,
+            request_id="",
+            function_error=None,
+            at=self.seconds(),
+            name=f"failed-{self.given_up}",
         )
         self.given_up += 1
         self.store.put_new(failed.key, failed.body, "application/json")
 
     def _publish(self) -> None:
         while True:
-            self.stage.wait(self.chance.choice([1.0, 60.0, HOUR]))
+            self.wait(self.chance.choice([1.0, 60.0, HOUR]))
             ledger = self.ledger("publisher")
-            self.attempt(lambda ledger=ledger: publish(ledger, self._restart(ledger, LAMBDA_SECONDS)))  # type: ignore[misc]
+            self.attempt(partial(publish, ledger, self._restart(ledger, LAMBDA_SECONDS)))
 
     def _collect(self) -> None:
         while True:
-            self.stage.wait(self.chance.choice([10.0, HOUR, 5 * HOUR]))
+            self.wait(self.chance.choice([10.0, HOUR, 5 * HOUR]))
             ledger = self.ledger("collector", 900.0)
-            self.attempt(lambda ledger=ledger: collect(ledger, self._restart(ledger, 900.0)))  # type: ignore[misc]
+            self.attempt(partial(collect, ledger, self._restart(ledger, 900.0)))
 
     def _replay(self) -> None:
-        self.stage.wait(self.chance.choice([1.0, 60.0, HOUR, 30 * HOUR]))
+        self.wait(self.chance.choice([1.0, 60.0, HOUR, 30 * HOUR]))
         for number in range(3):
             ledger, scratch = self.ledger("replay", HOUR), StoreScratch(MemoryStore(), f"{number}/")
 
@@ -343,45 +213,41 @@ class Simulation:
 
     def _redrive(self) -> None:
         while True:
-            self.stage.wait(self.chance.choice([HOUR, 20 * HOUR, 60 * HOUR]))
+            self.wait(self.chance.choice([HOUR, 20 * HOUR, 60 * HOUR]))
             ledger = self.ledger("operator", HOUR)
-
-            def redriven(ledger: Ledger = ledger) -> None:
-                redrive_batches(ledger)
-
-            self.attempt(redriven)
+            self.attempt(partial(redrive_batches, ledger))
 
     def _read(self) -> None:
         """Read the tree object by object, slowly: all that a root of the last 24 hours names is there."""
         while True:
-            self.stage.wait(self.chance.choice([1.0, 100.0, 3 * HOUR]))
+            self.wait(self.chance.choice([1.0, 100.0, 3 * HOUR]))
             try:
-                root, began = read_root(self.store), self.stage.now
+                root, began = read_root(self.store), self.now()
             except NotFound:
                 continue
             keys = [page_key(page.sha256) for page in root.rows.pages]
             read = bytearray(header(root.columns))
-            while keys and self.stage.now - began < READABLE:
+            while keys and self.now() - began < READABLE:
                 key = keys.pop(0)
-                stored = self.store.get(key)
+                body = read_body(self.store, key)
                 if key.startswith("manifest/"):
-                    keys = [shard_key(shard.sha256) for shard in decode_page(stored.body)] + keys
+                    keys = [shard_key(shard.sha256) for shard in decode_page(body)] + keys
                 else:
-                    read += stored.body
-                self.stage.wait(self.chance.choice([0.01, 1.0, HOUR, 5 * HOUR]))
+                    read += body
+                self.wait(self.chance.choice([0.01, 1.0, HOUR, 5 * HOUR]))
             assert keys or read == self.store.contents[root.tree_hash]
 
     def _read_csv(self) -> None:
         """Read image-data.csv by ranges: one whole file, or a refusal."""
         while True:
-            self.stage.wait(self.chance.choice([1.0, 100.0, HOUR]))
+            self.wait(self.chance.choice([1.0, 100.0, HOUR]))
             try:
                 head = self.store.head(CSV_KEY)
                 parts = []
                 for first in range(0, head.size, 700):
                     last = min(first + 700, head.size) - 1
                     parts.append(self.store.get_range(CSV_KEY, first, last, etag=head.etag))
-                    self.stage.wait(self.latency())
+                    self.wait(self.latency())
             except (NotFound, Refused):
                 continue
             assert b"".join(parts) == self.store.contents[head.metadata["tree"]]
@@ -395,7 +261,7 @@ class Simulation:
         exporter.sleep = self._pass_time
         for _ in range(SWEEPS):
             export(exporter, {"source": SCHEDULE}, no_limit)
-            self.stage.now += timedelta(minutes=5)
+            self._pass_time(300.0)
 
     def _settle(self) -> None:
         """Without faults, and after what an operator does about failed batches: the CSV is the table."""
@@ -412,7 +278,7 @@ class Simulation:
             operator.sleep(60.0)
         self._check(operator)
         for _ in range(2):
-            self.stage.now += timedelta(hours=30)
+            self._pass_time(30 * HOUR)
             assert collect(operator).finished
         named = Named(operator)
         named.add_kept(READABLE)
@@ -424,7 +290,7 @@ class Simulation:
         self._check(operator)
 
     def _pass_time(self, seconds: float) -> None:
-        self.stage.now += timedelta(seconds=seconds)
+        self.scheduler.now += timedelta(seconds=seconds)
 
     def _check(self, operator: Ledger) -> None:
         expected = model_csv(self.table.items.values())

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from tests.support.factories import START, Item, event, item
+from tests.support.factories import START, Item, event, ingested_at, item
 
 Event = dict[str, Any]
 
@@ -50,7 +50,7 @@ class Table:
         text = {"S": "x" * self._chance.choice([0, 10, 10, 300])}
         if old is None:
             made = item(number, description=text)
-            made |= {"etag": {"S": etag}, "ingested_at": {"S": self._now().strftime("%Y-%m-%dT%H:%M:%S.%fZ")}}
+            made |= {"etag": {"S": etag}, "ingested_at": {"S": ingested_at(self._now())}}
             self.items[etag] = made
             self._record("INSERT", made, None)
         elif self._chance.random() < 0.45:

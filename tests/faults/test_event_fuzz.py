@@ -18,7 +18,7 @@ from ledger.event import read_event
 from ledger.journal import read_segments
 from ledger.row import RowEncoder, key_of, revision_of
 from tests.support.factories import event, insert, item, make_ledger, modify, remove
-from tests.support.reader import read_csv, read_root, read_tree
+from tests.support.reader import read_body, read_csv, read_root, read_tree
 
 HOSTILE = st.sampled_from(
     [
@@ -96,7 +96,7 @@ def test_every_record_is_accounted_for(batch: list[Any], time_left: float | None
         _equal(record) for key in store.objects if key.startswith("journal/") for record in _records(store, key)
     }
     quarantined = {
-        _equal(json.loads(_body(store, key))["event"]) for key in store.objects if key.startswith("quarantine/")
+        _equal(json.loads(read_body(store, key))["event"]) for key in store.objects if key.startswith("quarantine/")
     }
     assert {_equal(record) for record in batch} <= journaled
     root = read_root(store)
@@ -136,11 +136,6 @@ def _is_a_good_csv(body: bytes, rows: int) -> None:
 
 def _records(store: MemoryStore, key: str) -> list[Any]:
     return [json.loads(line) for _, lines in read_segments(store, [key]) for line in lines]
-
-
-def _body(store: MemoryStore, key: str) -> bytes:
-    stored = store.get(key)
-    return stored.body
 
 
 @given(st.lists(records(), min_size=1, max_size=4))

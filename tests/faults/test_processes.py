@@ -119,13 +119,13 @@ def test_thirty_kills_under_load_lose_and_double_nothing(stack: LocalStack, tmp_
     stack.emulator.client("sqs").set_queue_attributes(
         QueueUrl=stack.deployment.queue_url, Attributes={"VisibilityTimeout": str(VISIBILITY_SECONDS)}
     )
-    proxy = FaultProxy(urlsplit(stack.emulator.environment["AWS_ENDPOINT_URL"]).port or 0, share=0.05)
+    proxy = FaultProxy(urlsplit(stack.emulator.endpoint_url).port or 0, share=0.05)
     try:
         send_through(stack, proxy.url)
         held = load_and_kill(stack, tmp_path, random.Random(11))
         stack.wait_until_current(SETTLE_SECONDS)
         assert proxy.faults > 0
-        send_through(stack, stack.emulator.environment["AWS_ENDPOINT_URL"])
+        send_through(stack, stack.emulator.endpoint_url)
     finally:
         proxy.close()
     redrive_images(

@@ -20,5 +20,5 @@ def test_the_same_seed_gives_the_same_run(seed_twice: int) -> None:
     first, second = Simulation(seed_twice), Simulation(seed_twice)
     first.run()
     second.run()
-    assert first.stage.steps > 20
-    assert (first.stage.steps, first.stage.trace) == (second.stage.steps, second.stage.trace)
+    assert first.trace.steps > 20
+    assert (first.trace.steps, first.trace.digest) == (second.trace.steps, second.trace.digest)

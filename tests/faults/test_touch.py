@@ -1,6 +1,5 @@
 """An object that is named anew while a collection is about to delete it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
@@ -10,31 +9,21 @@ from infra.doubles.memory_store import MemoryStore
 from infra.local.seaweed import SeaweedFS
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable
 from ledger.objects import YOUNG, Objects
-from ledger.s3_store import S3Store
 from ledger.store import Store
 from tests.support.factories import START
+from tests.support.reader import read_body
+from tests.support.store_kinds import Kind
 
 KEY, BODY, TYPE = "shards/one.csv", b"a line\n", "text/csv"
 
 
-@pytest.fixture(scope="module")
-def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    """A real S3, started once."""
-    with SeaweedFS(tmp_path_factory.mktemp("seaweed")) as running:
-        yield running
-
-
 @pytest.fixture(params=["memory", "seaweed"])
-def any_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Store:
+def any_store(request: pytest.FixtureRequest) -> Store:
     """An empty bucket of each kind."""
     if request.param == "memory":
-        return MemoryStore()
+        return Kind("memory").new()
     seaweed: SeaweedFS = request.getfixturevalue("seaweed")
-    bucket = f"touch-{abs(hash(request.node.name))}"
-    seaweed.client().create_bucket(Bucket=bucket)
-    for name, value in seaweed.environment.items():
-        monkeypatch.setenv(name, value)
-    return S3Store(bucket, endpoint_url=seaweed.endpoint_url)
+    return Kind("seaweed", seaweed.client(), seaweed.credentials).new()
 
 
 def _later(objects: Objects) -> Objects:
@@ -52,8 +41,7 @@ def test_a_touch_makes_a_deletion_by_the_listed_etag_fail(any_store: Store) -> N
         objects.put(KEY, BODY, TYPE)
         with pytest.raises(Refused):
             any_store.delete_if_match(KEY, listed.etag)
-        stored = any_store.get(KEY)
-        assert stored.body == BODY
+        assert read_body(any_store, KEY) == BODY
     any_store.delete_if_match(KEY, next(any_store.list(KEY)).etag)
     with pytest.raises(LedgerError):
         any_store.head(KEY)
@@ -73,8 +61,7 @@ def test_an_object_of_another_length_is_replaced() -> None:
     store = MemoryStore()
     store.put_new(KEY, BODY[:3], TYPE)
     Objects(store).put(KEY, BODY, TYPE)
-    stored = store.get(KEY)
-    assert stored.body == BODY
+    assert read_body(store, KEY) == BODY
 
 
 @pytest.mark.parametrize("fault", [Fault.PRECONDITION, Fault.MISSING, Fault.ANSWER_LOST, Fault.OVERLOADED])

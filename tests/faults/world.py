@@ -1,25 +1,23 @@
-"""One export bucket that is watched at every write, the functions that work on it, and Lambda's redelivery."""
+"""One export bucket that is checked at every write, the functions that work on it, and Lambda's redelivery."""
 
 import gzip
 import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from csv_exporter.handler import export
 from infra.doubles.fault_store import Died, Faults, FaultStore
-from infra.doubles.memory_store import MemoryStore
-from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat, NotFound
+from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat
 from ledger.event import read_event
-from ledger.keys import CSV_KEY, ROOT_KEY
+from ledger.keys import CSV_KEY
 from ledger.ledger import Ledger
-from ledger.manifest import Checkpoint, Root, Targets, decode_root
-from ledger.row import header, key_of
-from ledger.store import Stored
+from ledger.manifest import Checkpoint, Targets
+from tests.faults.checked_store import CheckedStore
 from tests.support.factories import START, make_ledger
-from tests.support.reader import read_root, read_rows, read_tree
+from tests.support.reader import read_body, read_root, read_rows, read_tree
 
 TARGETS = Targets(shard_bytes=900, page_shards=3)
 TIME_LEFT = 300.0  # seconds that an invocation starts with
@@ -29,78 +27,6 @@ TRIES = 25
 CALLS_FOR_HELP = (Damaged, ManifestLost, NewerFormat)
 
 Event = dict[str, Any]
-
-
-class WatchedStore(MemoryStore):
-    """A bucket that checks, at each write, what must hold at every moment.
-
-    - Every object that the root names exists, is whole, in order and counted right.
-    - The root's version never goes back.
-    - A row that is gone never comes back: its key was one life of an image.
-    - `image-data.csv` is the whole tree that its metadata names, never a mixture, and it does not go back to an older
-      one. One exception: to S3 equal bytes are the same object, so a slow publisher may take a newer CSV with the same
-      rows for the one that it read; it looks once more afterwards.
-    """
-
-    def __init__(self, now: Callable[[], datetime]) -> None:
-        super().__init__(now)
-        self.roots: dict[str, Root] = {}
-        self.published: list[tuple[int, str]] = []
-        self.contents: dict[str, bytes] = {}
-        self.present: set[bytes] = set()
-        self.gone: set[bytes] = set()
-
-    def _keep(self, key: str, body: bytes, etag: str, content_type: str, metadata: Mapping[str, str]) -> str:
-        before = self.objects.get(key)
-        new_etag = super()._keep(key, body, etag, content_type, metadata)
-        if key == ROOT_KEY:
-            self._check_root(decode_root(body))
-        if key == CSV_KEY:
-            assert body == self.contents[metadata["tree"]], "the CSV is the tree that it names"
-            self._check_published(int(metadata["version"]), new_etag, before)
-        return new_etag
-
-    def delete(self, keys: Sequence[str]) -> None:
-        super().delete(keys)
-        if ROOT_KEY in self.objects:
-            self.check_tree()
-
-    def delete_if_match(self, key: str, etag: str) -> None:
-        super().delete_if_match(key, etag)
-        self.check_tree()
-
-    def take_over(self, other: "WatchedStore") -> None:
-        """Hold what the other bucket holds, and know what it knows."""
-        self.objects = dict(other.objects)
-        self.roots = dict(other.roots)
-        self.published = [*other.published]
-        self.contents = dict(other.contents)
-        self.present, self.gone = set(other.present), set(other.gone)
-
-    def check_tree(self) -> None:
-        """Read everything that the root names."""
-        root = read_root(self)
-        rows = read_tree(self, root.rows)
-        read_tree(self, root.removals)
-        self.contents[root.tree_hash] = header(root.columns) + rows
-
-    def _check_root(self, root: Root) -> None:
-        newest = max((known.version for known in self.roots.values()), default=-1)
-        assert root.version > newest, "the version only grows"
-        self.roots[root.name] = root
-        self.check_tree()
-        keys = {key_of(line) for line in self.contents[root.tree_hash].splitlines(keepends=True)[1:]}
-        assert not keys & self.gone, "a row that was gone has come back"
-        self.gone |= self.present - keys
-        self.present = keys
-
-    def _check_published(self, version: int, etag: str, before: tuple[Stored, str] | None) -> None:
-        newest = max((known for known, _ in self.published), default=-1)
-        if version < newest:
-            assert before is not None
-            earlier = [known for known, tag in self.published if tag == before[0].etag]
-            assert min(earlier) <= version, "a CSV was replaced by an older one"
-        self.published.append((version, etag))
 
 
 @dataclass(slots=True)
@@ -130,7 +56,7 @@ class World:
 
     def __init__(self, faults: Faults | None = None, targets: Targets = TARGETS) -> None:
         self.now = START
-        self.store = WatchedStore(lambda: self.now)
+        self.store = CheckedStore(lambda: self.now)
         self.targets = targets
         self.faults = faults or Faults()
         self.faults.slow = self._use_up
@@ -145,6 +71,7 @@ class World:
         """Give another world that stands where this one does, with no function running."""
         made = World(faults, self.targets)
         made.now = self.now
+        made._starts = self._starts  # so that nobody takes an id for his own that a function took before
         made.store.take_over(self.store)
         return made
 
@@ -169,11 +96,7 @@ class World:
         except (Died, LedgerError) as error:
             self._note(error)
             return [*events]
-        failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
-        if not failures:
-            return []
-        lowest = min(failures, key=int)
-        return [*events[[read_event(event).sequence_number for event in events].index(lowest) :]]
+        return delivered_again(answer, events)
 
     def deliver(self, events: Sequence[Event], name: str = "exporter", *, bisect: bool = False) -> None:
         """Deliver a batch until it is done, cutting a failed one in two if the mapping is set so."""
@@ -228,15 +151,11 @@ class World:
             metadata,
             read_tree(self.store, root.removals),
             root.checkpoint,
-            frozenset(line for key in keys if key.startswith("journal/") for line in _lines(self._body(key))),
+            frozenset(
+                line for key in keys if key.startswith("journal/") for line in _lines(read_body(self.store, key))
+            ),
             frozenset(key for key in keys if key.startswith("quarantine/")),
         )
-
-    def _body(self, key: str) -> bytes:
-        stored = self.store.get(key)
-        if stored is None:
-            raise NotFound(key)
-        return stored.body
 
     def _sleep(self, name: str, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -245,6 +164,15 @@ class World:
 
     def _use_up(self) -> None:
         self.left = LITTLE_TIME
+
+
+def delivered_again(answer: Mapping[str, list[dict[str, str]]], events: Sequence[Event]) -> list[Event]:
+    """Give the events of a batch that Lambda delivers again after this answer: all from the lowest reported one on."""
+    failures = [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
+    if not failures:
+        return []
+    numbers = [read_event(event).sequence_number for event in events]
+    return [*events[numbers.index(min(failures, key=int)) :]]
 
 
 def _lines(segment: bytes) -> list[str]:

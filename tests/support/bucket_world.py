@@ -5,39 +5,25 @@ import json
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from urllib.parse import quote_plus
 
 import boto3
-from botocore.exceptions import ClientError
 
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import handler
 from image_processor.intake import Intake
 from infra.doubles.memory_tables import KEYS
+from infra.doubles.refusal import refusal
 from infra.survey.photos import survey
+from tests.support.lambda_context import LambdaContext
 
 PHOTOS = [photo.body for photo in survey(4)]
 PADDING = b"\xff" * (5 * 1024 * 1024)  # behind a JPEG's end: makes a part that S3 takes
 
 
-@dataclass
-class Context:
-    """What Lambda tells a function about its invocation."""
-
-    left_ms: int = 60_000
-    function_name: str = "image-processor"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:eu-central-1:123456789012:function:image-processor"
-    aws_request_id: str = "00000000-0000-4000-8000-000000000000"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.left_ms
-
-
-class Watched:
+class WatchedClient:
     """A client whose calls are counted, and may fail or come after something else."""
 
     def __init__(self, client: Any) -> None:
@@ -61,18 +47,17 @@ class Watched:
 
 
 def refused(code: str, status: int) -> Callable[..., None]:
-    """A request that S3 answers with this error."""
+    """Make S3 answer a request with this error."""
 
     def refuse(**_: Any) -> None:
-        response = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
-        raise ClientError(response, "GetObject")  # type: ignore[arg-type]
+        raise refusal(code, status, request="GetObject")
 
     return refuse
 
 
 @cache
 def client(service: str) -> Any:
-    """Clients are slow to make; moto's patches stay in those that were made under it."""
+    """Make a client, once: they are slow to make, and moto's patches stay in those that were made under it."""
     return boto3.client(service, region_name="us-east-1")
 
 
@@ -81,8 +66,8 @@ class World:
 
     def __init__(self, bucket: str = "photos") -> None:
         self.bucket = bucket
-        self.s3 = Watched(client("s3"))
-        self.dynamodb = Watched(client("dynamodb"))
+        self.s3 = WatchedClient(client("s3"))
+        self.dynamodb = WatchedClient(client("dynamodb"))
         self.sequencer = itertools.count(0x0055AED6DCD90281E5)
         self.s3.client.create_bucket(Bucket=bucket)
         for table, key in KEYS.items():
@@ -127,7 +112,7 @@ class World:
 
     def invoke(self, *bodies: str, left_ms: int = 60_000) -> list[str]:
         messages = [sqs_message(number, body) for number, body in enumerate(bodies, start=1)]
-        answer = handler({"Records": messages}, Context(left_ms))
+        answer = handler({"Records": messages}, LambdaContext(left_ms))
         return sorted(failure["itemIdentifier"] for failure in answer["batchItemFailures"])
 
     @property

@@ -13,7 +13,7 @@ PLENTY = 60.0
 
 
 def present(key: str, etag: str, sequencer: int | None, **changes: Any) -> Present:
-    """The fact that an object holds an image, with what an event and an extraction would say of it."""
+    """State that an object holds an image, with what an event and an extraction would say of it."""
     number = sequencer if sequencer is not None else 0
     values: dict[str, Any] = {
         "sequencer": f"{sequencer:X}" if sequencer is not None else None,
@@ -30,7 +30,7 @@ def absent(key: str, sequencer: int | None, etag: str | None = None) -> Absent:
 
 
 def unread(key: str, etag: str, sequencer: int | None) -> Present:
-    """An archived object: a row without metadata."""
+    """State that an object is archived: a row without metadata."""
     return present(key, etag, sequencer, content_type=UNREAD, attributes={"warnings": {"S": '["archived"]'}})
 
 
@@ -62,7 +62,7 @@ def apply(catalog: Catalog, *facts: Fact) -> list[Outcome]:
 
 
 def check_lists(tables: MemoryTables) -> None:
-    """The tables agree with each other: every row's list runs over exactly the objects that hold its image."""
+    """Check that the tables agree: every row's list runs over exactly the objects that hold its image."""
     holders: dict[str, set[str]] = {}
     for name, record in tables.objects.items():
         assert record["object"]["S"] == name
@@ -115,7 +115,7 @@ def watch_lives(tables: MemoryTables) -> None:
 
 
 def truth(facts: list[Fact]) -> dict[str, Fact]:
-    """The last fact of each object: what S3 holds when everything has happened."""
+    """Give the last fact of each object: what S3 holds when everything has happened."""
     return {fact.object: fact for fact in facts}  # facts are in the order in which they became true
 
 

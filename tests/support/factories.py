@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from infra.doubles.memory_store import MemoryStore
+from infra.survey.stream_records import STREAM, stream_record
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.event import Event, Record, read_event
@@ -16,17 +17,20 @@ from ledger.manifest import Targets
 from ledger.row import RowEncoder, header
 
 START = datetime(2026, 11, 25, 8, 0, 0, tzinfo=UTC)
-STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-25T07:00:00.000"
 
 Item = dict[str, dict[str, Any]]
 
 
+def ingested_at(time: datetime) -> str:
+    """Write a time as items have it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
 def item(number: int = 0, revision: int = 1, **attributes: Mapping[str, Any]) -> Item:
     """Make the table item of image `number`; later numbers were ingested later."""
-    ingested_at = (START + timedelta(milliseconds=number)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     made: Item = {
         "etag": {"S": f"{number:032x}"},
-        "ingested_at": {"S": ingested_at},
+        "ingested_at": {"S": ingested_at(START + timedelta(milliseconds=number))},
         "revision": {"N": str(revision)},
         "bucket": {"S": "photos"},
         "key": {"S": f"site/{number}.jpg"},
@@ -48,27 +52,8 @@ def event(
     stream: str = STREAM,
 ) -> dict[str, Any]:
     """Make a stream record (`INSERT`, `MODIFY` or `REMOVE`), `seconds` after START."""
-    image = new or old or {}
-    record: dict[str, Any] = {
-        "ApproximateCreationDateTime": int(START.timestamp()) + seconds,
-        "Keys": {"etag": image.get("etag", {"S": "none"})},
-        "SequenceNumber": str(sequence),
-        "SizeBytes": 100,
-        "StreamViewType": "NEW_AND_OLD_IMAGES",
-    }
-    if new is not None:
-        record["NewImage"] = new
-    if old is not None:
-        record["OldImage"] = old
-    return {
-        "eventID": f"event-{sequence}",
-        "eventName": name,
-        "eventVersion": "1.1",
-        "eventSource": "aws:dynamodb",
-        "awsRegion": "eu-west-1",
-        "eventSourceARN": stream,
-        "dynamodb": record,
-    }
+    at = int(START.timestamp()) + seconds
+    return stream_record(name, new, old, event_id=f"event-{sequence}", at=at, sequence=str(sequence), stream=stream)
 
 
 def insert(number: int, *, sequence: int | None = None, **attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +69,13 @@ def modify(number: int, revision: int, *, sequence: int = 10**6, **attributes: M
 def remove(number: int, revision: int = 1, *, sequence: int = 10**6, seconds: int = 0) -> dict[str, Any]:
     """Make the REMOVE of image `number`, whose item had this revision."""
     return event("REMOVE", old=item(number, revision), sequence=sequence, seconds=seconds)
+
+
+def remove_without_image(number: int, *, sequence: int, seconds: int) -> dict[str, Any]:
+    """Make the REMOVE of image `number` as a stream gives it whose view type has no old images."""
+    made = remove(number, sequence=sequence, seconds=seconds)
+    del made["dynamodb"]["OldImage"]
+    return made
 
 
 def model_csv(items: Iterable[Item], columns: Sequence[str] = NAMES) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from tests.support.factories import START, Item, event, item
+from tests.support.factories import START, Item, event, ingested_at, item
 
 
 @dataclass
@@ -67,7 +67,7 @@ def history(
         if old is None:
             new: Item | None = item(0, description=description) | {
                 "etag": {"S": etag},
-                "ingested_at": {"S": (START + timedelta(seconds=time)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
+                "ingested_at": {"S": ingested_at(START + timedelta(seconds=time))},
             }
         elif chance.random() < 0.25:
             new = None

@@ -19,23 +19,23 @@ class Raw:
 
 
 def ascii_value(text: str) -> tuple[int, int, bytes]:
-    """An ASCII value with its NUL."""
+    """Make an ASCII value with its NUL."""
     data = text.encode() + b"\0"
     return ASCII, len(data), data
 
 
 def long_value(*numbers: int, order: str = "<") -> tuple[int, int, bytes]:
-    """LONG values."""
+    """Make LONG values."""
     return LONG, len(numbers), struct.pack(f"{order}{len(numbers)}I", *numbers)
 
 
 def bytes_value(data: bytes) -> tuple[int, int, bytes]:
-    """UNDEFINED bytes."""
+    """Make UNDEFINED bytes."""
     return UNDEFINED, len(data), data
 
 
 def tiff(*chain: dict, order: str = "<", big: bool = False, last_next: int = 0) -> bytes:
-    """A TIFF structure: each dict is a directory, tag to (type, count, bytes), `Raw`, or the directories below it."""
+    """Make a TIFF: each dict is a directory, tag to (type, count, bytes), `Raw`, or the directories below it."""
     mark = b"II" if order == "<" else b"MM"
     head = mark + struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, 16) if big else (42, 8)))
     out = bytearray(head)
@@ -72,22 +72,22 @@ def _directory(tags: dict, offset: int, order: str, big: bool, following: int | 
 
 
 def segment(marker: int, data: bytes) -> bytes:
-    """One JPEG marker segment."""
+    """Make one JPEG marker segment."""
     return struct.pack(">BBH", 0xFF, marker, len(data) + 2) + data
 
 
 def exif_segment(structure: bytes) -> bytes:
-    """APP1 with Exif."""
+    """Make APP1 with Exif."""
     return segment(0xE1, b"Exif\0\0" + structure)
 
 
 def xmp_segment(packet: bytes) -> bytes:
-    """APP1 with an XMP packet."""
+    """Make APP1 with an XMP packet."""
     return segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet)
 
 
 def extended_segment(guid: bytes, full_length: int, offset: int, part: bytes) -> bytes:
-    """APP1 with a part of an Extended XMP document."""
+    """Make APP1 with a part of an Extended XMP document."""
     return segment(
         0xE1, b"http://ns.adobe.com/xmp/extension/\0" + guid + struct.pack(">II", full_length, offset) + part
     )
@@ -97,13 +97,13 @@ SCAN = segment(0xDA, bytes.fromhex("01010000 3f00".replace(" ", ""))) + b"\x7f\x
 
 
 def jpeg(*segments: bytes, width: int = 8, height: int = 6, scan: bytes = SCAN) -> bytes:
-    """A JPEG with these segments before its frame header, and an image that decodes to nothing."""
+    """Make a JPEG with these segments before its frame header, and an image that decodes to nothing."""
     frame = segment(0xC0, struct.pack(">BHHB", 8, height, width, 1) + b"\1\x11\0")
     return b"\xff\xd8" + b"".join(segments) + frame + scan
 
 
 def packet(properties: str = 'dc:format="image/jpeg"', body: str = "") -> bytes:
-    """An XMP packet with attributes, and elements if asked for."""
+    """Make an XMP packet with attributes, and elements if asked for."""
     return (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
         '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"'
@@ -113,12 +113,12 @@ def packet(properties: str = 'dc:format="image/jpeg"', body: str = "") -> bytes:
 
 
 def iptc_record() -> bytes:
-    """An IPTC-IIM record with one keyword (2:25)."""
+    """Make an IPTC-IIM record with one keyword (2:25)."""
     return b"\x1c\x02\x19\x00\x06bridge"
 
 
 def resource(number: int, content: bytes, name: bytes = b"") -> bytes:
-    """One Photoshop image resource."""
+    """Make one Photoshop image resource."""
     label = bytes([len(name)]) + name
     return (
         b"8BIM"
@@ -132,25 +132,25 @@ def resource(number: int, content: bytes, name: bytes = b"") -> bytes:
 
 
 def chunk(kind: bytes, data: bytes) -> bytes:
-    """One PNG chunk."""
+    """Make one PNG chunk."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", binascii.crc32(kind + data))
 
 
 def png(*chunks: bytes, width: int = 8, height: int = 6) -> bytes:
-    """A PNG of exactly these chunks between header and end."""
+    """Make a PNG of exactly these chunks between header and end."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
     return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
 
 
 def itxt(keyword: bytes, text: bytes, compress: bool = False) -> bytes:
-    """An international text chunk."""
+    """Make an international text chunk."""
     return chunk(
         b"iTXt", keyword + b"\0" + bytes([compress, 0]) + b"\0\0" + (zlib.compress(text) if compress else text)
     )
 
 
 def raw_profile(kind: str, data: bytes) -> bytes:
-    """A zTXt chunk as ImageMagick writes profiles: hexadecimal, 36 bytes a line."""
+    """Make a zTXt chunk as ImageMagick writes profiles: hexadecimal, 36 bytes a line."""
     digits = data.hex()
     lines = "\n".join(digits[start : start + 72] for start in range(0, len(digits), 72))
     text = f"\n{kind}\n{len(data):8}\n{lines}\n"
@@ -158,30 +158,30 @@ def raw_profile(kind: str, data: bytes) -> bytes:
 
 
 def riff_chunk(kind: bytes, data: bytes) -> bytes:
-    """One RIFF chunk."""
+    """Make one RIFF chunk."""
     return kind + struct.pack("<I", len(data)) + data + bytes(len(data) & 1)
 
 
 def webp(*chunks: bytes) -> bytes:
-    """A WebP of these chunks."""
+    """Make a WebP of these chunks."""
     body = b"WEBP" + b"".join(chunks)
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
 def vp8x(width: int = 8, height: int = 6, flags: int = 0x0C) -> bytes:
-    """The header chunk of an extended WebP."""
+    """Make the header chunk of an extended WebP."""
     return riff_chunk(
         b"VP8X", bytes([flags, 0, 0, 0]) + (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
     )
 
 
 def box(kind: bytes, data: bytes) -> bytes:
-    """One box."""
+    """Make one box."""
     return struct.pack(">I", len(data) + 8) + kind + data
 
 
 def full_box(kind: bytes, data: bytes, version: int = 0, flags: int = 0) -> bytes:
-    """One box with version and flags."""
+    """Make one box with version and flags."""
     return box(kind, struct.pack(">I", version << 24 | flags) + data)
 
 
@@ -203,12 +203,12 @@ class Item:
 
 
 def exif_item(structure: bytes, **options: object) -> Item:
-    """An Exif item: the offset of the TIFF structure, then the structure behind its prefix."""
+    """Make an Exif item: the offset of the TIFF structure, then the structure behind its prefix."""
     return Item(b"Exif", struct.pack(">I", 6) + b"Exif\0\0" + structure, **options)
 
 
 def heif(*items: Item, brand: bytes = b"heic", gap: int = 0, meta_size: int | None = None) -> bytes:
-    """A HEIF file whose item 1 is an (empty) image of 8 x 6 pixels; the other items are these, `gap` bytes behind."""
+    """Make a HEIF file whose item 1 is an (empty) image of 8 x 6 pixels; the others are these, `gap` bytes behind."""
     types = [(1, b"hvc1", b"")] + [
         (number, item.kind, b"application/rdf+xml\0" if item.kind == b"mime" else b"")
         for number, item in enumerate(items, 2)

@@ -57,7 +57,7 @@ def cells(data: bytes) -> dict[str, Any]:
 
 
 def photo(exif: dict | None = None, gps: dict | None = None, ifd0: dict | None = None, xmp: bytes = b"") -> bytes:
-    """A JPEG with these tags below Make "DJI", and an XMP packet if there is one."""
+    """Make a JPEG with these tags, the make "DJI", and an XMP packet if there is one."""
     tags: dict = {MAKE: ascii_value("DJI")} | (ifd0 or {})
     if exif is not None:
         tags[EXIF_IFD] = exif
@@ -67,7 +67,7 @@ def photo(exif: dict | None = None, gps: dict | None = None, ifd0: dict | None =
 
 
 def packet(attributes: str = "", body: str = "") -> bytes:
-    """An XMP packet with all namespaces that the tests use."""
+    """Make an XMP packet with all namespaces that the tests use."""
     declared = " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in NAMESPACES.items())
     return (
         f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF {declared}>'
@@ -76,22 +76,22 @@ def packet(attributes: str = "", body: str = "") -> bytes:
 
 
 def ratio(*pairs: tuple[int, int]) -> tuple[int, int, bytes]:
-    """RATIONAL values."""
+    """Make RATIONAL values."""
     return RATIONAL, len(pairs), b"".join(struct.pack("<2I", *pair) for pair in pairs)
 
 
 def short(*numbers: int) -> tuple[int, int, bytes]:
-    """SHORT values."""
+    """Make SHORT values."""
     return SHORT, len(numbers), struct.pack(f"<{len(numbers)}H", *numbers)
 
 
 def byte(*numbers: int) -> tuple[int, int, bytes]:
-    """BYTE values."""
+    """Make BYTE values."""
     return BYTE, len(numbers), bytes(numbers)
 
 
 def ascii_bytes(data: bytes) -> tuple[int, int, bytes]:
-    """ASCII of exactly these bytes."""
+    """Make ASCII of exactly these bytes."""
     return ASCII, len(data), data
 
 

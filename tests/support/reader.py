@@ -7,24 +7,25 @@ from ledger.journal import load_record, read_segments
 from ledger.keys import CSV_KEY, ROOT_KEY, page_key, segment_key, shard_key
 from ledger.manifest import Root, Tree, decode_page, decode_root, sha256
 from ledger.row import header, key_of
+from ledger.store import Store
 
 
 def read_root(store: MemoryStore) -> Root:
     """Read manifest.json."""
-    return decode_root(_body(store, ROOT_KEY))
+    return decode_root(read_body(store, ROOT_KEY))
 
 
 def read_tree(store: MemoryStore, tree: Tree) -> bytes:
     """Read all lines of a tree, checking every hash, count, order and cut on the way."""
     lines: list[bytes] = []
     for page in tree.pages:
-        body = _body(store, page_key(page.sha256))
+        body = read_body(store, page_key(page.sha256))
         assert sha256(body) == page.sha256
         shards = decode_page(body)
         assert (sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards)) == (page.rows, page.bytes)
         assert shards[0].first == page.first
         for shard in shards:
-            content = _body(store, shard_key(shard.sha256))
+            content = read_body(store, shard_key(shard.sha256))
             assert sha256(content) == shard.sha256
             assert (content.count(b"\n"), len(content)) == (shard.rows, shard.bytes)
             assert key_of(content) == shard.first
@@ -47,12 +48,12 @@ def read_csv(store: MemoryStore) -> bytes:
     return stored.body
 
 
-def read_segment(store: MemoryStore, name: str) -> list[Any]:
+def read_segment(store: Store, name: str) -> list[Any]:
     """Read the records of a segment of the journal."""
     key = segment_key(name)
     return [load_record(key, line) for _, lines in read_segments(store, [key]) for line in lines]
 
 
-def _body(store: MemoryStore, key: str) -> bytes:
-    stored = store.get(key)
-    return stored.body
+def read_body(store: Store, key: str) -> bytes:
+    """Read an object."""
+    return store.get(key).body

@@ -1,6 +1,7 @@
 """Implementations of the store that the contract is tried on, and what each is known not to do."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
@@ -51,11 +52,11 @@ PROVES_NOTHING = {
 
 @dataclass(frozen=True)
 class Kind:
-    """One implementation: its name, and where its buckets are."""
+    """One implementation: its name, a client that makes its buckets, and what leads a store to them."""
 
     name: str
     client: Any = None
-    arguments: Any = None
+    credentials: Mapping[str, str] = field(default_factory=dict)
 
     def new(self) -> Store:
         """Make an empty bucket, and a store on it."""
@@ -63,10 +64,4 @@ class Kind:
             return MemoryStore()
         bucket = f"contract-{next(_numbers)}"
         self.client.create_bucket(Bucket=bucket)
-        return S3Store(bucket, **self.arguments)
-
-
-def arguments(endpoint_url: str | None, access_key: str, secret_key: str) -> dict[str, str]:
-    """Make the client arguments for an S3 server."""
-    made = {"aws_access_key_id": access_key, "aws_secret_access_key": secret_key, "region_name": "us-east-1"}
-    return made if endpoint_url is None else made | {"endpoint_url": endpoint_url}
+        return S3Store(bucket, **self.credentials)

@@ -15,7 +15,8 @@ from image_processor.columns.extract import extract
 from image_processor.errors import BadNotification, UnexpectedInvocation
 from image_processor.handler import handler
 from image_processor.intake import READ_RESERVE_S
-from tests.support.bucket_world import PHOTOS, Context, Lines, World, refused
+from tests.support.bucket_world import PHOTOS, Lines, World, refused
+from tests.support.lambda_context import LambdaContext
 from tests.support.paths import EVENTS
 
 
@@ -124,13 +125,13 @@ def test_other_events_are_ignored_by_name(world: World, counted: Callable[[], di
 def test_a_direct_call_fails_loudly(name: str, world: World, counted: Callable[[], dict[str, float]]) -> None:
     """Who connects the bucket without the queue learns of it by the first event."""
     with pytest.raises(UnexpectedInvocation):
-        handler(json.loads((EVENTS / f"{name}.json").read_text()), Context())
+        handler(json.loads((EVENTS / f"{name}.json").read_text()), LambdaContext())
     assert counted() == {"InvocationsRefused": 1}
 
 
 def test_an_empty_batch_is_done(world: World) -> None:
     """Nothing to do is no failure."""
-    assert handler({"Records": []}, Context()) == {"batchItemFailures": []}
+    assert handler({"Records": []}, LambdaContext()) == {"batchItemFailures": []}
 
 
 def test_a_message_of_no_known_shape_is_named_in_the_log(world: World, lines: Lines) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode
 from moto import mock_aws
 
 from csv_exporter import handler as exporter
@@ -18,13 +17,13 @@ from ledger.keys import ROOT_KEY
 from ledger.manifest import encode_root
 from tests.support.alarm_model import Alarm, Metrics, evaluate
 from tests.support.bucket_world import PHOTOS, World, sqs_message
-from tests.support.bucket_world import Context as ProcessorContext
 from tests.support.factories import START, event, item, make_ledger
+from tests.support.lambda_context import LambdaContext
 from tests.support.paths import ROOT
 from tests.support.store_calls import WatchedStore, refuse
+from tests.support.template import TEMPLATE
 
 STACK = "skyledger"
-TEMPLATE, _ = decode(str(ROOT / "template.yaml"))
 ALARMS = [name for name, one in TEMPLATE["Resources"].items() if one["Type"] == "AWS::CloudWatch::Alarm"]
 BEGIN = int(START.timestamp())
 MINUTE = 60
@@ -97,7 +96,7 @@ class System:
         """Let CsvExporter see changes; without any, one that is `late` by so many seconds."""
         batch = list(events) or [event("INSERT", item(int(self.now) - BEGIN), seconds=int(self.now - late) - BEGIN)]
         self.metrics.invoke(
-            self.now, "CsvExporter", lambda: exporter.handler({"Records": batch}, ExporterContext()), **how
+            self.now, "CsvExporter", lambda: exporter.handler({"Records": batch}, LambdaContext()), **how
         )
 
     def healthy(self, minutes: int) -> None:
@@ -123,7 +122,7 @@ class System:
     def strange_message(self) -> None:
         """Let ImageProcessor get a message that is no event of S3."""
         batch = {"Records": [sqs_message(1, "no event")]}
-        self.process(lambda: processor.handler(batch, ProcessorContext()))
+        self.process(lambda: processor.handler(batch, LambdaContext()))
 
     def store_is_down(self) -> None:
         self.store.on("get", ROOT_KEY, refuse(Unavailable("SlowDown")))
@@ -135,16 +134,6 @@ class System:
         root, etag = ledger.load_root()
         mended = root.successor("mended", checkpoint=replace(root.checkpoint, gaps=()))
         self.store.put_if_match(ROOT_KEY, encode_root(mended), etag, "application/json", {})
-
-
-class ExporterContext:
-    function_name = "CsvExporter"
-    memory_limit_in_mb = 1024
-    invoked_function_arn = "arn:aws:lambda:eu-west-1:111122223333:function:CsvExporter"
-    aws_request_id = "request-1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 60_000
 
 
 @pytest.fixture(autouse=True)
@@ -209,7 +198,7 @@ PROVOCATIONS: dict[str, Callable[[System], None]] = {
     "ImagesFailing": lambda system: system.during(30, system.strange_message),
     "ImagesWaiting": measured("AWS/SQS", "ApproximateAgeOfOldestMessage", 301, QueueName="ImageQueue.QueueName"),
     "ProcessorErrors": lambda system: system.during(
-        10, lambda: system.process(lambda: processor.handler({"no": "messages"}, ExporterContext()))
+        10, lambda: system.process(lambda: processor.handler({"no": "messages"}, LambdaContext()))
     ),
     "ProcessorThrottled": measured("AWS/Lambda", "Throttles", 1, FunctionName="ImageProcessor"),
     "ProcessorSlow": lambda system: system.during(30, lambda: system.photo(took=50)),

@@ -1,4 +1,4 @@
-"""What the READMEs say comes from the code, is short enough to be read, and names what there is."""
+"""The READMEs are short enough to be read, and name what there is."""
 
 import re
 from collections.abc import Iterator
@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from infra.readme import DOCUMENT, columns_table, with_generated
-from ledger.columns import COLUMNS
 from tests.support.paths import ROOT
 
 FOR_USERS = ROOT / "README.md"
@@ -31,14 +29,6 @@ _IS_NONE_OF_OURS = re.compile(
 _IS_PATH = re.compile(r"[\w.<>*-]+/\S*|[\w-]+\.(py|md|yaml|toml|lock|json|txt|csv|html|mjs|js|png)").fullmatch
 _FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!\w+:)([^)\s]+)\)")
-
-
-def test_the_columns_table_is_that_of_the_code() -> None:
-    """`python infra/readme.py` was run after the last change of the columns."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    assert with_generated(text) == text
-    assert columns_table() in text
-    assert all(f"| `{column.name}` |" in text for column in COLUMNS)
 
 
 def test_the_readme_for_users_is_read_in_one_go() -> None:

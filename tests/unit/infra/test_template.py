@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-from cfnlint.decode import decode
 
 from operations.page.files import page_hash
 from tests.support.paths import ROOT
+from tests.support.template import TEMPLATE
 
 DATA = ("ImagesBucket", "ExportBucket", "Images", "Objects")
 FUNCTIONS = {
@@ -22,9 +22,7 @@ FUNCTIONS = {
 
 @pytest.fixture(scope="module")
 def template() -> Mapping[str, Any]:
-    content, faults = decode(str(ROOT / "template.yaml"))
-    assert not faults
-    return content
+    return TEMPLATE
 
 
 def properties(template: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -160,7 +158,7 @@ def test_nothing_is_public_unless_the_parameter_says_so(template: Mapping[str, A
 
 
 def test_a_deployment_uploads_another_page(template: Mapping[str, Any]) -> None:
-    """CloudFormation calls the function again when the hash is another one. `python infra/page.py` writes it."""
+    """CloudFormation calls the function again when the hash is another one; `infra/generated.py` writes it."""
     assert str(properties(template, "Bootstrap")["Page"]) == page_hash()
     writes = [resources for actions, resources in statements(template, "BootstrapRole") if "s3:PutObject" in actions]
     assert {"Fn::Sub": "${ExportBucket.Arn}/index.html"} in writes[0]

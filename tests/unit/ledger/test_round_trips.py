@@ -3,7 +3,8 @@
 from math import inf
 
 from infra.doubles.memory_store import MemoryStore
-from infra.doubles.simulation import Keys, Network, SimulatedStore, Simulation
+from infra.doubles.scheduler import Scheduler
+from infra.doubles.simulated_store import Keys, Network, SimulatedStore
 from ledger.commit import commit
 from ledger.publish import publish
 from tests.support.factories import insert, make_ledger
@@ -15,18 +16,18 @@ ONE_EACH = Network(
 
 def test_a_warm_commit_that_meets_nobody_reads_writes_and_swaps(store: MemoryStore) -> None:
     """Three round trips, as `ledger.commit` says, and two of the publish: the CSV, and the last look at the root."""
-    simulation = Simulation()
-    ledger = make_ledger(SimulatedStore(store, simulation, ONE_EACH, Keys(), lambda *_: None))  # type: ignore[arg-type]
+    scheduler = Scheduler(0.0)
+    ledger = make_ledger(SimulatedStore(store, scheduler, ONE_EACH, Keys()))  # type: ignore[arg-type]
     took: list[tuple[float, float]] = []
 
     def run() -> None:
         for number in range(4):
-            began = simulation.time
+            began = scheduler.now
             report = commit(ledger, [insert(number)])
-            committed = simulation.time
+            committed = scheduler.now
             publish(ledger, report=report)
-            took.append((committed - began, simulation.time - committed))
+            took.append((committed - began, scheduler.now - committed))
 
-    simulation.start(run)
-    simulation.run()
+    scheduler.start(run)
+    scheduler.run()
     assert took[1:] == [(3, 2)] * 3

@@ -7,6 +7,7 @@ import pytest
 from infra.benchmarks import agreement
 from infra.benchmarks._gold import GOLD, Gold, exif_tags, xmp_tags
 from ledger.columns import NAMES
+from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff
 from tests.support.paths import PHOTOS
 
 
@@ -56,8 +57,6 @@ def test_pictures_cut_out_of_the_file_and_languages_count_as_no_tags():
 
 def test_a_difference_and_a_missing_value_are_counted_and_named(tmp_path, capsys):
     """The last line is one JSON object; --show names the file and the column."""
-    from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff
-
     (tmp_path / "expected").mkdir()
     (tmp_path / "a.jpg").write_bytes(jpeg(exif_segment(tiff({MAKE: ascii_value("DJI")}))))
     gold = {"IFD0:Make": "Parrot", "IFD0:Model": "Anafi", "File:ImageWidth": 8, "Composite:ImageSize": "8 6"}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from infra.local.failed_batch import FailedBatch
-from infra.local.poller import PAYLOAD_LIMIT, Invocation, Poller, Record, Settings, first_failure
+from infra.local.invocation import Invocation, Record
+from infra.local.poller import PAYLOAD_LIMIT, Poller, Settings
 
 BEGIN = 1_795_571_896.0
 OK = Invocation(response={"batchItemFailures": []})
@@ -211,35 +212,6 @@ def test_only_the_old_records_of_a_batch_are_given_up() -> None:
     case = Case(record(1, at=BEGIN - 100), record(2, at=BEGIN - 5), record_age_seconds=60).run()
     assert case.batches == [[2]]
     assert [numbers(failed.records) for failed in case.given_up] == [[1]]
-
-
-@pytest.mark.parametrize("response", [None, {}, {"batchItemFailures": []}, {"batchItemFailures": None}])
-def test_these_responses_mean_complete_success(response: Any) -> None:
-    """Empty or null response, empty or null list."""
-    assert first_failure(response, [record(1), record(2)]) is None
-
-
-@pytest.mark.parametrize(
-    "response",
-    [
-        {"batchItemFailures": [{"itemIdentifier": ""}]},
-        {"batchItemFailures": [{"itemIdentifier": None}]},
-        {"batchItemFailures": [{"wrongName": "2"}]},
-        {"batchItemFailures": [{"itemIdentifier": "99"}]},
-        {"batchItemFailures": [{"itemIdentifier": "2"}, {"itemIdentifier": "99"}]},
-        {"batchItemFailures": "2"},
-        "all is well",
-    ],
-)
-def test_these_responses_fail_the_whole_batch(response: Any) -> None:
-    """Empty, null, misnamed and unknown identifiers: nothing that they say is believed."""
-    assert first_failure(response, [record(1), record(2)]) == 0
-
-
-def test_the_lowest_reported_number_is_the_checkpoint() -> None:
-    """Everything from it on comes again, whatever else was reported; numbers are compared as numbers."""
-    response = {"batchItemFailures": [{"itemIdentifier": "100"}, {"itemIdentifier": "9"}]}
-    assert first_failure(response, [record(8), record(9), record(10), record(100)]) == 1
 
 
 def test_a_partial_failure_brings_the_rest_again_and_not_what_was_done() -> None:

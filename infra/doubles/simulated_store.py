@@ -1,106 +1,17 @@
-"""Many functions at once on one machine, with a clock of their own: a discrete-event simulation, the same each time.
+"""The store as functions see it over a network: real code calls a store, and every call takes its time on a clock."""
 
-Every process is a thread, but only one runs at a time: it runs until it waits, then the one whose waiting ends first
-goes on. So real code that calls the store and sleeps runs here as it is, thousands of seconds in a few real ones, and
-two runs of one seed make the same calls in the same order.
-"""
-
-import heapq
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
+from infra.doubles.scheduler import Scheduler
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.store import PARALLEL_REQUESTS, Listed, Store, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
 
-BEGIN = datetime(2026, 11, 25, tzinfo=UTC)
 SWAPPED = {ROOT_KEY, CSV_KEY}
-
-
-class _Stopped(BaseException):
-    """The simulation is over; the process ends where it stands."""
-
-
-class _Process:
-    def __init__(self, simulation: "Simulation", run: Callable[[], object]) -> None:
-        self.go_on = threading.Semaphore(0)
-        self.failed: BaseException | None = None
-        self._simulation, self._run = simulation, run
-        threading.Thread(target=self._main, daemon=True).start()
-
-    def _main(self) -> None:
-        self.go_on.acquire()
-        try:
-            if not self._simulation.over:
-                self._run()
-        except _Stopped:
-            pass
-        except BaseException as error:
-            self.failed = error
-        self._simulation.baton.release()
-
-
-class Simulation:
-    """The clock, and whose turn it is.
-
-    Attributes:
-        time: seconds since the beginning.
-    """
-
-    def __init__(self) -> None:
-        self.time = 0.0
-        self.over = False
-        self.baton = threading.Semaphore(0)
-        self._waiting: list[tuple[float, int, _Process]] = []
-        self._running: _Process | None = None
-        self._turn = 0
-
-    def start(self, run: Callable[[], object], at: float = 0.0) -> None:
-        """Let a process begin at a time."""
-        self._wait(at, _Process(self, run))
-
-    def run(self, until: float = float("inf")) -> None:
-        """Run until a time, or until all processes have ended; then end those that are left.
-
-        Raises:
-            BaseException: what a process raised.
-        """
-        while self._waiting and self._waiting[0][0] <= until:
-            self.time, _, process = heapq.heappop(self._waiting)
-            self._hand_over(process)
-        self.over = True
-        while self._waiting:
-            self._hand_over(heapq.heappop(self._waiting)[2])
-
-    def sleep(self, seconds: float) -> None:
-        """Wait, as a process."""
-        process = self._running
-        assert process is not None
-        self._wait(self.time + max(0.0, seconds), process)
-        self.baton.release()
-        process.go_on.acquire()
-        if self.over:
-            raise _Stopped
-
-    def now(self) -> datetime:
-        """Give the time as a store stamps it."""
-        return BEGIN + timedelta(seconds=self.time)
-
-    def _wait(self, until: float, process: _Process) -> None:
-        self._turn += 1
-        heapq.heappush(self._waiting, (until, self._turn, process))
-
-    def _hand_over(self, process: _Process) -> None:
-        self._running = process
-        process.go_on.release()
-        self.baton.acquire()
-        if process.failed is not None:
-            raise process.failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +62,21 @@ class SimulatedStore:
 
     Args:
         store: what is behind it.
-        simulation: gives the time.
+        scheduler: whose clock the calls take their time on, in seconds.
         network: what calls take.
-        keys: shared by all functions of the simulation.
-        heard: called after each call with verb, key, bytes and whether it raised.
+        keys: shared by all functions.
+        heard: is told of each call: verb, key and bytes.
     """
 
     def __init__(
         self,
         store: Store,
-        simulation: Simulation,
+        scheduler: Scheduler[float],
         network: Network,
         keys: Keys,
         heard: Callable[[str, str, int], None] = lambda verb, key, size: None,
     ) -> None:
-        self._store, self._simulation, self._network, self._keys = store, simulation, network, keys
+        self._store, self._scheduler, self._network, self._keys = store, scheduler, network, keys
         self._heard = heard
         self._lane: float | None = None  # time of the call inside `map` that is being made
         self._moved = 0  # bytes of the calls inside `map`
@@ -273,7 +184,7 @@ class SimulatedStore:
         """Call a function for every item, many at a time; the first error is raised."""
         if self._lane is not None:  # inside another map
             return [function(item) for item in items]
-        begin = self._simulation.time
+        begin = self._scheduler.now
         lanes = [begin] * PARALLEL_REQUESTS
         self._moved, self._computed = 0, 0.0
         done: list[R] = []
@@ -288,7 +199,7 @@ class SimulatedStore:
         finally:
             self._lane = None
             end = max(*lanes, begin + self._moved / self._network.function_rate)
-            self._simulation.sleep(end - begin + self._computed)
+            self._sleep(end - begin + self._computed)
         return done
 
     def _move(self, seconds: float, key: str, size: int, rate: float) -> None:
@@ -304,12 +215,15 @@ class SimulatedStore:
     def _swap(self, key: str, seconds: float) -> None:
         self._spend(seconds)
         if key in SWAPPED and self._lane is None:
-            self._spend(self._keys.turn(key, self._simulation.time, self._network) - self._simulation.time)
+            self._spend(self._keys.turn(key, self._scheduler.now, self._network) - self._scheduler.now)
         else:
             self._spend(self._network.swap)
 
     def _spend(self, seconds: float) -> None:
         if self._lane is None:
-            self._simulation.sleep(seconds)
+            self._sleep(seconds)
         else:
             self._lane += seconds
+
+    def _sleep(self, seconds: float) -> None:
+        self._scheduler.wait(self._scheduler.now + seconds)

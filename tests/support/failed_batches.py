@@ -1,4 +1,4 @@
-"""Puts a batch of stream records aside, as Lambda does when it gives up."""
+"""Batches of stream records that were put aside, as Lambda does when it gives up."""
 
 from typing import Any
 

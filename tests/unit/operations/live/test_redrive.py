@@ -20,8 +20,17 @@ from operations.dead_letters import redrive_images
 from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, replay
-from tests.faults.aside import put_aside
-from tests.support.factories import event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.factories import (
+    event,
+    insert,
+    item,
+    make_ledger,
+    model_csv,
+    modify,
+    remove,
+    remove_without_image,
+)
+from tests.support.failed_batches import put_aside
 from tests.support.reader import read_csv, read_root, read_rows
 
 DAY = 86_400
@@ -138,18 +147,14 @@ def test_a_quarantined_event_that_is_still_bad_stays_with_its_reason(store: Memo
     assert (done.merged, store.objects.keys()) == (0, before.keys() | {"image-data.csv"} & store.objects.keys())
 
 
-def _without_image(number: int, *, seconds: int) -> dict[str, Any]:
-    """A REMOVE from a stream whose view type has no old images."""
-    made = remove(number, 1, seconds=seconds, sequence=5_000)
-    del made["dynamodb"]["OldImage"]
-    return made
-
-
 def test_a_removal_without_old_image_removes_the_row_that_the_tree_has(store: MemoryStore, ledger: Ledger) -> None:
     """The life that had begun by then ends; one that began later stays. A replay comes to the same tree."""
     again = item(1) | {"ingested_at": {"S": "2026-11-25T09:00:00.000000Z"}}
     commit(ledger, [insert(1), insert(2), modify(1, 2)])
-    commit(ledger, [_without_image(1, seconds=60), event("INSERT", again, sequence=6000, seconds=3600)])
+    commit(
+        ledger,
+        [remove_without_image(1, sequence=5_000, seconds=60), event("INSERT", again, sequence=6000, seconds=3600)],
+    )
     assert read_rows(store) == model_csv([item(1, 2), item(2), again])
     done = redrive_quarantine(ledger)
     assert (done.merged, done.left) == (1, {})
@@ -160,7 +165,7 @@ def test_a_removal_without_old_image_removes_the_row_that_the_tree_has(store: Me
 
 def test_a_removal_without_old_image_of_an_image_without_row_is_done_with(store: MemoryStore, ledger: Ledger) -> None:
     """There is nothing to remove; the journal keeps the event."""
-    commit(ledger, [insert(2), _without_image(1, seconds=60)])
+    commit(ledger, [insert(2), remove_without_image(1, sequence=5_000, seconds=60)])
     done = redrive_quarantine(ledger)
     assert (done.merged, done.left) == (1, {})
     assert read_rows(store) == model_csv([item(2)])
@@ -170,7 +175,7 @@ def test_a_search_over_many_pages_finds_every_life(store: MemoryStore) -> None:
     """Keys sort by time, so an ETag may stand anywhere."""
     ledger = make_ledger(store, targets=Targets(300, 2))
     commit(ledger, [insert(number) for number in range(60)])
-    commit(ledger, [_without_image(number, seconds=60) for number in (0, 31, 59)])
+    commit(ledger, [remove_without_image(number, sequence=5_000, seconds=60) for number in (0, 31, 59)])
     redrive_quarantine(ledger)
     assert read_rows(store) == model_csv(item(number) for number in range(60) if number not in (0, 31, 59))
 

@@ -1,0 +1,44 @@
+"""Write the parts of other files that come from the code: `.venv/bin/python -m infra.generated`. Tests compare them.
+
+- functions/COLUMNS.md: the table of columns.
+- template.yaml: the hash of the page, so that a deployment with another page uploads it.
+"""
+
+import re
+
+from infra.paths import ROOT
+from ledger.columns import COLUMNS
+from operations.page.files import page_hash
+
+COLUMNS_DOCUMENT = "functions/COLUMNS.md"
+
+
+def columns_table() -> str:
+    """Give the table of all columns as Markdown."""
+    lines = ["| column | type | unit | meaning | from, best first |", "|---|---|---|---|---|"]
+    for column in COLUMNS:
+        cells = (f"`{column.name}`", column.type, column.unit, column.meaning, column.source)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)
+
+
+def with_columns(document: str) -> str:
+    """Give the document with its table of columns renewed."""
+    pattern = re.compile(r"(<!-- columns: .*? -->\n).*?(<!-- end of columns -->)", re.DOTALL)
+    return pattern.sub(lambda match: match[1] + columns_table() + "\n" + match[2], document)
+
+
+def with_page_hash(template: str) -> str:
+    """Give the template with the hash of the page renewed."""
+    return re.sub(r"^(      Page: )\S+", rf"\g<1>{page_hash()}", template, flags=re.MULTILINE)
+
+
+def main() -> None:
+    """Renew all of them."""
+    for name, renewed in ((COLUMNS_DOCUMENT, with_columns), ("template.yaml", with_page_hash)):
+        path = ROOT / name
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
