@@ -22,6 +22,7 @@ from ledger.errors import LedgerError, NotFound, Refused
 from ledger.event import read_event
 from ledger.keys import CSV_KEY, page_key, shard_key
 from ledger.ledger import Ledger, no_limit
+from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import Targets, decode_page
 from ledger.publish import publish
 from ledger.row import header
@@ -38,10 +39,10 @@ from tests.faults.world import CALLS_FOR_HELP, WatchedStore
 from tests.support.factories import START, event, make_ledger, model_csv
 from tests.support.reader import read_csv, read_root, read_rows
 
-LAMBDA_SECONDS = 300.0
+LAMBDA_SECONDS = INVOCATION_SECONDS
 STREAM_KEEPS = timedelta(hours=20)  # MaximumRecordAge of the mapping
 HOUR = 3600.0
-SWEEPS = 3  # scheduled publications, five minutes apart, in which a dead claim of 300 s has ended
+SWEEPS = 5  # scheduled publications, five minutes apart, in which a dead claim of 15 minutes has ended
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,7 @@ class Simulation:
         self.store = WatchedStore(lambda: self.stage.now)
         self.table = Table(self.chance, lambda: self.stage.now, self.settings.images, self.settings.shards)
         self.faults = ChanceFaults(self)
-        self.faults.slow = lambda: self.stage.wait(self.chance.uniform(100, 400))
+        self.faults.slow = lambda: self.stage.wait(self.chance.uniform(0.3, 1.3) * INVOCATION_SECONDS)
         self.written = False
         self.given_up = 0
         self._warm: list[Ledger] = []
