@@ -10,7 +10,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from ledger.batch import StreamBatch
 from ledger.commit import Report, commit_batch
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, OutOfTime
 from ledger.event import Event, read_event
 from ledger.ledger import Ledger, TimeLeft
 from ledger.publish import Published, publish
@@ -87,7 +87,7 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         report = commit_batch(to, StreamBatch(events, to.now()), time_left, redelivered=True)
         committed = to.monotonic()
         _observe_commit(report, committed - began)
-        published = publish(to, time_left, report) if not report.unfinished else None
+        published = _publish(to, time_left, report) if not report.unfinished else None
     except LedgerError as error:
         _measure("BatchesFailed", 1)
         _measure("BatchesPublished", 0)
@@ -115,8 +115,21 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
     return {"batchItemFailures": _failures(report)}
 
 
+def _publish(to: Ledger, time_left: TimeLeft, report: Report) -> Published | None:
+    """Publish what was committed; None if the time does not suffice.
+
+    Then the batch is acknowledged all the same: it is committed, and delivering it again would only block its stream,
+    cut it in two and in the end put it aside. The schedule publishes.
+    """
+    try:
+        return publish(to, time_left, report)
+    except OutOfTime as error:
+        logger.warning("publishing is left to the schedule", reason=str(error), version=report.root.version)
+        return None
+
+
 def _sweep(to: Ledger, time_left: TimeLeft) -> dict[str, Any]:
-    """Publish what was left to an invocation that died and is not delivered again: a duplicate of one that was done."""
+    """Publish what no invocation will: it ran out of time, or it died and was a duplicate of one that was done."""
     published = publish(to, time_left)
     if published.written:
         logger.warning("the CSV was behind", version=published.version, uploaded=published.uploaded)

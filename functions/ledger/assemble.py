@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import cast
 
@@ -13,9 +14,11 @@ from ledger.ledger import Ledger
 from ledger.limits import UPLOAD_BYTES
 from ledger.manifest import Root
 from ledger.row import header
-from ledger.store import Stored
+from ledger.store import PATIENCE_SECONDS, Stored
 
 CSV_TYPE = "text/csv; charset=utf-8"
+# A CSV that has stood for so long is replaced twice a minute at most: then seconds matter less than requests.
+IDLE = timedelta(seconds=30)
 
 
 def size_of(root: Root) -> int:
@@ -61,8 +64,16 @@ def put(ledger: Ledger, root: Root, present: Stored | None, moved: Moved) -> Non
     moved.uploaded += len(body)
 
 
-def assemble(ledger: Ledger, root: Root, present: Stored | None, moved: Moved) -> None:
+def assemble(
+    ledger: Ledger,
+    root: Root,
+    present: Stored | None,
+    moved: Moved,
+    patience: Callable[[], float] = lambda: PATIENCE_SECONDS,
+) -> None:
     """Make the CSV of ranges of the present one and of the bytes that changed, in place of the present one.
+
+    `patience` says how many seconds S3 may take from now on for copies and for the completion.
 
     What S3 checks on the way at no price: the SDK's CRC of every part that is uploaded, the ETag of the CSV that is
     copied from, and the size of the whole.
@@ -77,11 +88,12 @@ def assemble(ledger: Ledger, root: Root, present: Stored | None, moved: Moved) -
     moved.rebuilt = old is None
     try:
         changes = root.checkpoint.changes - old.checkpoint.changes if old else 0
-        made = parts(_pieces(ledger, old, root), total, changes)
+        made = parts(_pieces(ledger, old, root), total, changes, is_idle=_is_idle(ledger, present))
         tags: dict[int, str] = {}
         for group in _groups(made):
-            tags |= _write_parts(ledger, upload, group, etag, moved)
-        ledger.store.finish_upload(CSV_KEY, upload, [tags[number] for number in sorted(tags)], etag, size=total)
+            tags |= _write_parts(ledger, upload, group, etag, moved, patience())
+        ordered = [tags[number] for number in sorted(tags)]
+        ledger.store.finish_upload(CSV_KEY, upload, ordered, etag, size=total, seconds=patience())
     except Unknown:
         raise  # it may be completing: leave it alone, the lifecycle rule ends what nobody completes
     except BaseException:
@@ -99,6 +111,13 @@ def _origin(ledger: Ledger, present: Stored | None) -> Root | None:
         return None
     usable = present.metadata.get("tree") == old.tree_hash and size_of(old) == present.size
     return old if usable else None
+
+
+def _is_idle(ledger: Ledger, present: Stored | None) -> bool:
+    """Say whether the present CSV has stood for so long that few publishes share the day."""
+    if present is None or present.modified is None:
+        return False
+    return ledger.objects.now() - present.modified >= IDLE
 
 
 def _pieces(ledger: Ledger, old: Root | None, new: Root) -> list[Piece]:
@@ -120,7 +139,9 @@ def _groups(made: Sequence[Part]) -> Iterator[dict[int, Part]]:
     yield group
 
 
-def _write_parts(ledger: Ledger, upload: str, group: dict[int, Part], etag: str | None, moved: Moved) -> dict[int, str]:
+def _write_parts(
+    ledger: Ledger, upload: str, group: dict[int, Part], etag: str | None, moved: Moved, seconds: float
+) -> dict[int, str]:
     """Make the parts of a group: read what the uploads need while S3 copies, then upload, each all at a time."""
     uploads = {number: part for number, part in group.items() if isinstance(part, Upload)}
     needed = list(dict.fromkeys(piece for part in uploads.values() for piece in part.pieces))
@@ -128,7 +149,7 @@ def _write_parts(ledger: Ledger, upload: str, group: dict[int, Part], etag: str 
 
     def copy(number: int, part: Copy) -> str:
         assert etag is not None
-        return ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last)
+        return ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last, seconds=seconds)
 
     calls: list[Callable[[], bytes | str]] = [partial(_bytes, ledger, piece, etag) for piece in needed]
     calls += [partial(copy, *item) for item in copies.items()]

@@ -16,8 +16,11 @@ from ledger.manifest import Entry, Root
 SMALLEST_PART = 5 << 20
 LARGEST_PART = 5 << 30
 MOST_PARTS = 10_000
-# Copies run side by side inside S3: many are fast, and each is billed as a PUT. A publish is about as many as it has
-# changes that share their price, within these bounds, which do not grow with the table (until a copy has 5 GiB).
+# S3 copies some 70 MB a second for one request, and sends nothing meanwhile (aws-sdk-rust issue 1141): a copy of this
+# size is silent for 8 s. Only where there would be more than MOST_PARTS, beyond 5 TB, are copies larger.
+LARGEST_COPY = 512 << 20
+# Copies run side by side inside S3: many are fast, and each is billed as a PUT. A publish has about as many as it has
+# changes that share their price, within these bounds; of a ledger that is idle as few as LARGEST_COPY allows.
 COPIES = 64
 FEW_COPIES = 16
 # New bytes are uploaded in parts of this size, which bounds what is in memory at once.
@@ -176,24 +179,26 @@ def _offsets(old: Sequence[Entry], pages: Mapping[str, Sequence[Entry]], start: 
     return offsets
 
 
-def parts(found: Iterable[Piece], total: int, changes: int = COPIES) -> list[Part]:
+def parts(found: Iterable[Piece], total: int, changes: int = COPIES, *, is_idle: bool = False) -> list[Part]:
     """Turn pieces into parts that S3 takes.
 
     Args:
         found: the pieces, in order.
         total: bytes of them all.
         changes: how many are published.
+        is_idle: whether there are so few publishes that requests matter more than seconds.
     """
     found = list(found)
-    smallest = SMALLEST_PART
-    copies = min(COPIES, max(FEW_COPIES, changes))
-    while len(made := _parts(found, -(-total // copies), smallest)) > MOST_PARTS:
+    smallest, largest = SMALLEST_PART, LARGEST_COPY
+    copies = min(COPIES, max(1 if is_idle else FEW_COPIES, changes))
+    while len(made := _parts(found, -(-total // copies), smallest, largest)) > MOST_PARTS:
         smallest *= 2  # changed regions that lie close together then join, and uploads are larger
+        largest = min(2 * largest, LARGEST_PART)
     return made
 
 
-def _parts(found: Sequence[Piece], size: int, smallest: int) -> list[Part]:
-    size = min(LARGEST_PART, max(smallest, size))
+def _parts(found: Sequence[Piece], size: int, smallest: int, largest: int) -> list[Part]:
+    size = min(largest, max(smallest, size))
     made: list[Part] = []
     waiting: list[Piece] = []
     waiting_size = 0
@@ -209,7 +214,7 @@ def _parts(found: Sequence[Piece], size: int, smallest: int) -> list[Part]:
                 piece = Copy(piece.first + missing, piece.last)
             made.extend(_uploads(waiting, smallest))
             waiting, waiting_size = [], 0
-            made.extend(_copies(piece, size, smallest))
+            made.extend(_copies(piece, size, smallest, largest))
         else:
             waiting.append(piece)
             waiting_size += piece.size
@@ -217,9 +222,9 @@ def _parts(found: Sequence[Piece], size: int, smallest: int) -> list[Part]:
     return made
 
 
-def _copies(piece: Copy, size: int, smallest: int) -> Iterator[Copy]:
-    """Cut a long range into equal copies of about `size`, none below the smallest part."""
-    count = max(1, round(piece.size / size), -(-piece.size // LARGEST_PART))
+def _copies(piece: Copy, size: int, smallest: int, largest: int) -> Iterator[Copy]:
+    """Cut a long range into equal copies of about `size`, none below the smallest part, and none above the largest."""
+    count = max(1, round(piece.size / size), -(-piece.size // largest))
     while count > 1 and piece.size // count < smallest:
         count -= 1
     for number in range(count):

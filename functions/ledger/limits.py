@@ -1,4 +1,4 @@
-"""What a function keeps in memory at once, in bytes: parts of the memory that Lambda gives it.
+"""What a function may take: seconds of an invocation, and bytes of memory, which are parts of what Lambda gives it.
 
 At its fullest a leader holds what it takes along, a slice as it was and as it becomes, and its cache; a publisher
 holds what it uploads next, read and joined, and its cache: at most three eighths of the memory either way. The rest is
@@ -6,6 +6,10 @@ for the batch itself (6 MB of JSON at most, ten times that as objects), Python, 
 """
 
 import os
+
+# The exporter's timeout (template.yaml; a test compares them). Whatever an invocation left that is older belongs to
+# nobody who lives: a claim, or changes that wait. How large a CSV can be published follows from it (README, Limits).
+INVOCATION_SECONDS = 900.0
 
 MEMORY = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "1024")) << 20
 # Shards and pages that a warm function keeps: the tail, and what batches touch often.

@@ -13,13 +13,13 @@ import orjson
 from ledger.change import Change, put_of, removal_of
 from ledger.errors import Damaged, NotFound
 from ledger.keys import PENDING, pending_key
-from ledger.limits import TAKE_BYTES
+from ledger.limits import INVOCATION_SECONDS, TAKE_BYTES
 from ledger.manifest import Gap
 from ledger.store import Listed, Store
 
 TAKE_SEGMENTS = 100
-# The longest that a Lambda function may run: whoever left an older object waits no longer.
-WAITING_LIVES = timedelta(minutes=15)
+# Whoever left an older object waits no longer.
+WAITING_LIVES = timedelta(seconds=INVOCATION_SECONDS)
 
 _PUT, _REMOVE, _REPLACED = "+", "-", "="
 

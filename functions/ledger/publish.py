@@ -25,7 +25,10 @@ create-only, and in the same moment does step 1. Who (K has the claim), sees wha
                                                       the batch's first sequence number
     others   P claimed; P read after their own        leave: K replaces P only later, and its look at the root (step 6),
              commit                                   later still, finds that commit
-    others   a claim older than CLAIM_SECONDS         take it over: no invocation lives that long
+    K        too little time is left                  abandons the upload, deletes the claim, and reports `OutOfTime`:
+                                                      the exporter's schedule is bound to publish (`handler`), and the
+                                                      batch, which is committed, is acknowledged
+    others   a claim older than an invocation         take it over: nobody lives that long
     who is   anything                                 claims nothing and leads nobody: only a batch that is delivered
     not redelivered (an operator's command)           again is relied upon
 
@@ -33,7 +36,7 @@ An exporter whose changes a leader committed (`combine`) publishes like any othe
 - the last version is always published in the end: whoever's changes a commit holds saw it published, or left it to one
   who sees to it later, or its batch comes again. One case remains: Lambda ran a batch twice, the one was done, the
   other claimed P and died. The exporter's schedule publishes what is behind then, and no commit is needed for it;
-- there is one copy in flight, and one more for each operator's command and each claim that outlived CLAIM_SECONDS.
+- there is one copy in flight, and one more for each operator's command and each claim that outlived its claimer.
   If-Match holds all the same.
 """
 
@@ -47,16 +50,15 @@ from ledger.commit import Report
 from ledger.errors import NotFound, OutOfTime, Refused, Unavailable, Unknown
 from ledger.keys import pending_key, publishing_key
 from ledger.ledger import Ledger, TimeLeft, no_limit
+from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import Root
 from ledger.pending import list_waiting
-from ledger.store import Stored
+from ledger.store import PATIENCE_SECONDS, Stored
 
 # Up to this size one put is cheaper than a multipart upload, whose parts have 5 MiB at least.
 PUT_BELOW = 8 << 20
 MAX_TRIES = 12
 RESERVE_SECONDS = 4.0
-# The exporter's timeout (template.yaml): a claim that is older belongs to nobody who lives.
-CLAIM_SECONDS = 300.0
 # Whose changes wait for less than this is taken to be alive: it looks at the root ten times a second.
 ALIVE = timedelta(seconds=5)
 # Longest wait before one more publish for commits that came meanwhile, whose authors left; jittered.
@@ -94,9 +96,9 @@ def publish(ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | Non
         OutOfTime: other publishers won until the time was up, or it does not suffice.
         Unavailable, Unknown, Damaged: as for `commit`.
     """
-    publisher = _Publisher(ledger, report)
+    publisher = _Publisher(ledger, time_left, report)
     try:
-        return publisher.run(time_left)
+        return publisher.run()
     finally:
         publisher.release()
 
@@ -104,9 +106,9 @@ def publish(ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | Non
 class _Publisher:
     """One call of `publish`."""
 
-    def __init__(self, ledger: Ledger, report: Report | None) -> None:
+    def __init__(self, ledger: Ledger, time_left: TimeLeft, report: Report | None) -> None:
         self.published = Published()
-        self._ledger = ledger
+        self._ledger, self._time_left = ledger, time_left
         self._redelivered = report is not None and report.redelivered
         self._seen = _seen(ledger, report)
         number = report.segment.rpartition("/")[2].partition("-")[0] if report else ""
@@ -114,12 +116,11 @@ class _Publisher:
         self._held = ""  # key of the claim
         self._took = 0.0  # seconds of the last large CSV
 
-    def run(self, time_left: TimeLeft) -> Published:
+    def run(self) -> Published:
         """Go through the steps until the CSV shows the root, or somebody else is bound to see to it."""
         ledger, look = self._ledger, self._seen
         for self.published.tries in range(MAX_TRIES):
-            left = time_left()
-            if left is not None and left < RESERVE_SECONDS + 1.5 * self._took:
+            if not self._has_time():
                 break
             root, present = look or self._look()
             look = None
@@ -146,6 +147,15 @@ class _Publisher:
             with suppress(Unavailable):
                 self._ledger.store.delete([self._held])
             self._held = ""
+
+    def _has_time(self) -> bool:
+        left = self._time_left()
+        return left is None or left >= RESERVE_SECONDS + 1.5 * self._took
+
+    def _patience(self) -> float:
+        """Say how many seconds S3 may take for copies."""
+        left = self._time_left()
+        return PATIENCE_SECONDS if left is None else min(PATIENCE_SECONDS, left - RESERVE_SECONDS)
 
     def _look(self) -> tuple[Root, Stored | None]:
         root_and_etag, present = self._ledger.together(self._ledger.load_root, self._ledger.present_csv)
@@ -184,7 +194,7 @@ class _Publisher:
         except NotFound:
             return not self._redelivered
         age = self._ledger.now() - claim.modified.timestamp() if claim.modified else 0.0
-        if claim.body == self._name or age >= CLAIM_SECONDS:
+        if claim.body == self._name or age >= INVOCATION_SECONDS:
             self._held = key
             return True
         self.published.handed_over = True
@@ -206,11 +216,14 @@ class _Publisher:
             if size_of(root) <= PUT_BELOW:
                 put(ledger, root, present, self.published)
             else:
-                assemble(ledger, root, present, self.published)
+                assemble(ledger, root, present, self.published, self._patience)
                 self._took = ledger.monotonic() - started
             self.published.written = True
         except (Refused, Unknown, NotFound):
             ledger.sleep(0.05 * 2 ** min(self.published.tries, 4) * ledger.chance())
+        except Unavailable:
+            if self._has_time():
+                raise
         self.release()
 
 

@@ -12,10 +12,17 @@ Conditional writes (AWS S3 User Guide, "Conditional writes") answer in one of th
 The SDK must not send a swap twice: resent after a lost answer, it would get 412 for its own success. So swaps go
 through a client without retries, and `Unknown` is told from `Refused`. Content-addressed writes may be sent any
 number of times.
+
+Copies and completions have clients of their own. S3 sends nothing while it copies: some GB took over 30 s without a
+byte (aws-sdk-rust issue 1141, smithy-rs issue 4439; at about 70 MB/s a request), and a completion may take minutes (API
+reference, CompleteMultipartUpload). So they wait for as long as the caller has, each request is sent once, and a copy
+that failed is sent again while there is time for it.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, TypeVar
 
 import boto3
@@ -24,7 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
-from ledger.store import PARALLEL_REQUESTS, Listed, Stored
+from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, Listed, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,6 +39,11 @@ R = TypeVar("R")
 DELETE_BATCH = 1000  # S3's limit for DeleteObjects
 _CONNECT_SECONDS = 3
 _READ_SECONDS = 20
+
+# What the patient clients wait for an answer; of those that fit into the time left, the longest is taken.
+_WAITS = (PATIENCE_SECONDS, 480.0, 240.0, 120.0, 60.0, 30.0, 10.0, 3.0)
+_COPY_TRIES = 3
+_COPY_PAUSE_SECONDS = 0.2  # doubled at each further try
 
 _PUT_NEW_TRIES = 4
 
@@ -52,15 +64,11 @@ class S3Store:
 
     def __init__(self, bucket: str, **client_arguments: Any) -> None:
         self.bucket = bucket
-        common = {
-            "connect_timeout": _CONNECT_SECONDS,
-            "read_timeout": _READ_SECONDS,
-            "max_pool_connections": PARALLEL_REQUESTS + 4,
-            "s3": {"addressing_style": "path"} if "endpoint_url" in client_arguments else {},
-        }
-        self._s3 = boto3.client("s3", config=Config(retries={"mode": "standard"}, **common), **client_arguments)
-        once = Config(retries={"total_max_attempts": 1}, **common)
-        self._s3_once = boto3.client("s3", config=once, **client_arguments)
+        self._client_arguments = client_arguments
+        self._s3 = self._client(_READ_SECONDS, retries={"mode": "standard"})
+        self._s3_once = self._client(_READ_SECONDS, retries={"total_max_attempts": 1})
+        self._patient_clients: dict[float, Any] = {}
+        self._lock = Lock()
         self._threads = ThreadPoolExecutor(PARALLEL_REQUESTS, thread_name_prefix="store")
 
     def get(self, key: str) -> Stored:
@@ -148,27 +156,55 @@ class S3Store:
         answer = self._read(self._s3.upload_part, key, Key=key, UploadId=upload, PartNumber=number, Body=body)
         return _etag(answer, key)
 
-    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
-        answer = self._read(
-            self._s3.upload_part_copy,
-            source,
-            Key=key,
-            UploadId=upload,
-            PartNumber=number,
-            CopySource={"Bucket": self.bucket, "Key": source},
-            CopySourceIfMatch=f'"{etag}"',
-            CopySourceRange=f"bytes={first}-{last}",
-        )
-        return _etag(answer.get("CopyPartResult", {}), key)
+    def copy_part(
+        self,
+        key: str,
+        upload: str,
+        number: int,
+        source: str,
+        etag: str,
+        first: int,
+        last: int,
+        *,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
+        end = time.monotonic() + seconds
+        for tries in range(_COPY_TRIES):
+            try:
+                answer = self._read(
+                    self._patient_client(end - time.monotonic()).upload_part_copy,
+                    source,
+                    Key=key,
+                    UploadId=upload,
+                    PartNumber=number,
+                    CopySource={"Bucket": self.bucket, "Key": source},
+                    CopySourceIfMatch=f'"{etag}"',
+                    CopySourceRange=f"bytes={first}-{last}",
+                )
+                return _etag(answer.get("CopyPartResult", {}), key)
+            except Unavailable as error:
+                pause = _COPY_PAUSE_SECONDS * 2**tries
+                has_time = end - time.monotonic() >= pause + _WAITS[-1]
+                if tries + 1 == _COPY_TRIES or not has_time or not _is_passing(error.__cause__):
+                    raise
+                time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
 
     def finish_upload(
-        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+        self,
+        key: str,
+        upload: str,
+        parts: Sequence[str],
+        etag: str | None,
+        *,
+        size: int | None = None,
+        seconds: float = PATIENCE_SECONDS,
     ) -> str:
-        """Complete under the condition of `put_if_match`."""
+        """Complete under the condition of `put_if_match`, within so many seconds."""
         numbered = [{"ETag": f'"{part}"', "PartNumber": number} for number, part in enumerate(parts, 1)]
         expected = {} if size is None else {"MpuObjectSize": size}
-        complete = self._s3_once.complete_multipart_upload
+        complete = self._patient_client(seconds).complete_multipart_upload
         answer = self._swap(complete, key, etag, UploadId=upload, MultipartUpload={"Parts": numbered}, **expected)
         return _etag(answer, key, Unknown)
 
@@ -182,6 +218,24 @@ class S3Store:
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item, many at a time; the first error is raised."""
         return list(self._threads.map(function, items))
+
+    def _client(self, read_seconds: float, retries: Mapping[str, Any]) -> Any:
+        config = Config(
+            connect_timeout=_CONNECT_SECONDS,
+            read_timeout=read_seconds,
+            max_pool_connections=PARALLEL_REQUESTS + 4,
+            retries=dict(retries),
+            s3={"addressing_style": "path"} if "endpoint_url" in self._client_arguments else {},
+        )
+        return boto3.client("s3", config=config, **self._client_arguments)
+
+    def _patient_client(self, seconds: float) -> Any:
+        """Give the client that waits for so many seconds, made when it is first needed; it sends each request once."""
+        wait = next((wait for wait in _WAITS if wait <= seconds), _WAITS[-1])
+        with self._lock:  # boto3's default session is not to be used by several threads
+            if wait not in self._patient_clients:
+                self._patient_clients[wait] = self._client(wait, retries={"total_max_attempts": 1})
+            return self._patient_clients[wait]
 
     def _get(self, key: str, **arguments: Any) -> Stored:
         try:
@@ -208,12 +262,12 @@ class S3Store:
         try:
             return call(Bucket=self.bucket, Key=key, **condition, **arguments)
         except ClientError as error:
-            code, status = _code(error), error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            code = _code(error)
             if code in _REFUSED:
                 raise Refused(f"{key}: {code}") from error
             if code in _MISSING:
                 raise NotFound(f"{key}: {code}") from error
-            if code in _OVERLOADED or status >= 500 or status == 200:
+            if _is_passing(error):
                 raise Unknown(f"{key}: {code}") from error
             raise Unavailable(f"{key}: {code}") from error
         except _NO_ANSWER as error:
@@ -222,6 +276,17 @@ class S3Store:
 
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _is_passing(cause: BaseException | None) -> bool:
+    """Say whether asking again may help: S3 is overloaded or did not answer; S3 says 200 before it knows, too."""
+    if not isinstance(cause, ClientError):
+        return True
+    return _code(cause) in _OVERLOADED or _status(cause) >= 500 or _status(cause) == 200
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
 def _read_error(error: ClientError, key: str) -> Exception:

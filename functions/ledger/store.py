@@ -14,6 +14,8 @@ R = TypeVar("R")
 
 # Requests in flight at a time: a batch of a few dozen shards then takes two or three round trips.
 PARALLEL_REQUESTS = 64
+# What S3 may take for a copy or a completion where nothing else ends sooner: it is silent meanwhile.
+PATIENCE_SECONDS = 840.0
 # Objects that a stream of them reads at a time: enough requests, and some megabytes in memory.
 READ_AHEAD = 16
 
@@ -80,13 +82,34 @@ class Store(Protocol):
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         """Upload a part (5 MiB to 5 GiB, the last any size) and give its ETag. Raises NotFound, Unavailable."""
 
-    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part. Raises Refused, Unavailable."""
+    def copy_part(
+        self,
+        key: str,
+        upload: str,
+        number: int,
+        source: str,
+        etag: str,
+        first: int,
+        last: int,
+        *,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds.
+
+        Raises Refused, NotFound, Unavailable.
+        """
 
     def finish_upload(
-        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+        self,
+        key: str,
+        upload: str,
+        parts: Sequence[str],
+        etag: str | None,
+        *,
+        size: int | None = None,
+        seconds: float = PATIENCE_SECONDS,
     ) -> str:
-        """Complete under the condition of `put_if_match`; sent once. Raises as it does.
+        """Complete under the condition of `put_if_match`, within so many seconds; sent once. Raises as it does.
 
         S3 completes only if all parts together have `size` bytes, where that is given.
         """

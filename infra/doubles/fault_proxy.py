@@ -1,10 +1,12 @@
-"""A network that fails: between the functions and S3, some connections are refused, answered 503, or cut midway."""
+"""Networks that fail, or are slow, between the functions and S3."""
 
 import random
 import socket
 import socketserver
 import struct
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 
 _SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
@@ -16,30 +18,19 @@ _LONGEST_BEFORE_CUT = 40_000  # bytes of answers after which a doomed connection
 _PIECE = 1 << 16
 
 
-class FaultProxy:
-    """Forwards connections on loopback to a port, and spoils a share of them.
+class _Proxy:
+    """Accepts connections on loopback, and serves each in a thread of its own."""
 
-    Args:
-        port: of the server behind.
-        share: of the connections that are spoilt, 0 to 1.
-        seed: of the chances.
-    """
-
-    def __init__(self, port: int, share: float, seed: int = 1) -> None:
-        self.faults = 0
-        self._chance = random.Random(seed)
-        proxy = self
-
+    def __init__(self, serve: Callable[[socket.socket], None]) -> None:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 with suppress(OSError):
-                    proxy._serve(self.request, port)
+                    serve(self.request)
 
         class Server(socketserver.ThreadingTCPServer):
             allow_reuse_address = True
             daemon_threads = True
 
-        self._share = share
         self._server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -53,7 +44,23 @@ class FaultProxy:
         self._server.shutdown()
         self._server.server_close()
 
-    def _serve(self, client: socket.socket, port: int) -> None:
+
+class FaultProxy(_Proxy):
+    """Forwards to a port, and spoils a share of the connections: refused, answered 503, or cut midway.
+
+    Args:
+        port: of the server behind.
+        share: of the connections that are spoilt, 0 to 1.
+        seed: of the chances.
+    """
+
+    def __init__(self, port: int, share: float, seed: int = 1) -> None:
+        self.faults = 0
+        self._share, self._port = share, port
+        self._chance = random.Random(seed)
+        super().__init__(self._serve)
+
+    def _serve(self, client: socket.socket) -> None:
         fault = self._chance.choice(["reset", "503", "cut"]) if self._chance.random() < self._share else ""
         self.faults += bool(fault)
         if fault == "503":
@@ -63,7 +70,7 @@ class FaultProxy:
         if fault == "reset":
             _reset(client)
             return
-        with socket.create_connection(("127.0.0.1", port)) as server:
+        with socket.create_connection(("127.0.0.1", self._port)) as server:
             threading.Thread(target=_forward, args=(client, server), daemon=True).start()
             left = self._chance.randint(1, _LONGEST_BEFORE_CUT) if fault else None
             while data := server.recv(_PIECE):
@@ -74,9 +81,42 @@ class FaultProxy:
                 client.sendall(data)
 
 
-def _forward(source: socket.socket, target: socket.socket) -> None:
+class SlowCopies(_Proxy):
+    """Forwards to a port, and holds back the answer to every copy: S3 is silent while it copies.
+
+    Args:
+        port: of the server behind.
+        seconds: from the request until its answer goes on.
+
+    Attributes:
+        held: how many answers were held back.
+    """
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self.held = 0
+        self._port, self._seconds = port, seconds
+        super().__init__(self._serve)
+
+    def _serve(self, client: socket.socket) -> None:
+        silent_until = 0.0
+
+        def watch(data: bytes) -> None:
+            nonlocal silent_until
+            if b"x-amz-copy-source:" in data.lower():  # the head of a request comes in one piece
+                silent_until = time.monotonic() + self._seconds
+                self.held += 1
+
+        with socket.create_connection(("127.0.0.1", self._port)) as server:
+            threading.Thread(target=_forward, args=(client, server, watch), daemon=True).start()
+            while data := server.recv(_PIECE):
+                time.sleep(max(0.0, silent_until - time.monotonic()))
+                client.sendall(data)
+
+
+def _forward(source: socket.socket, target: socket.socket, watch: Callable[[bytes], None] = lambda data: None) -> None:
     with suppress(OSError):
         while data := source.recv(_PIECE):
+            watch(data)
             target.sendall(data)
         target.shutdown(socket.SHUT_WR)
 

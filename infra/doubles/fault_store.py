@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
-from ledger.store import Listed, Store, Stored
+from ledger.store import PATIENCE_SECONDS, Listed, Store, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -218,17 +218,37 @@ class FaultStore:
         """Upload a part and give its ETag."""
         return self._call("upload_part", key, lambda: self._store.upload_part(key, upload, number, body))[0]
 
-    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
+    def copy_part(
+        self,
+        key: str,
+        upload: str,
+        number: int,
+        source: str,
+        etag: str,
+        first: int,
+        last: int,
+        *,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
         copy = self._store.copy_part
-        return self._call("copy_part", key, lambda: copy(key, upload, number, source, etag, first, last))[0]
+        return self._call(
+            "copy_part", key, lambda: copy(key, upload, number, source, etag, first, last, seconds=seconds)
+        )[0]
 
     def finish_upload(
-        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+        self,
+        key: str,
+        upload: str,
+        parts: Sequence[str],
+        etag: str | None,
+        *,
+        size: int | None = None,
+        seconds: float = PATIENCE_SECONDS,
     ) -> str:
         """Complete under the condition of `put_if_match`."""
         finish = self._store.finish_upload
-        return self._call("finish_upload", key, lambda: finish(key, upload, parts, etag, size=size))[0]
+        return self._call("finish_upload", key, lambda: finish(key, upload, parts, etag, size=size, seconds=seconds))[0]
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine."""

@@ -7,7 +7,7 @@ from threading import RLock
 from typing import TypeVar
 
 from ledger.errors import NotFound, Refused, Unavailable
-from ledger.store import Listed, Stored
+from ledger.store import PATIENCE_SECONDS, Listed, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -138,14 +138,32 @@ class MemoryStore:
             self.uploads[upload][3][number] = body
             return hashlib.md5(body).hexdigest()
 
-    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
+    def copy_part(
+        self,
+        key: str,
+        upload: str,
+        number: int,
+        source: str,
+        etag: str,
+        first: int,
+        last: int,
+        *,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
         if self._stored(source).size <= SMALLEST_PART:
             raise Unavailable(f"{source}: InvalidRequest, too small for a range copy")
         return self.upload_part(key, upload, number, self.get_range(source, first, last, etag=etag))
 
     def finish_upload(
-        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+        self,
+        key: str,
+        upload: str,
+        parts: Sequence[str],
+        etag: str | None,
+        *,
+        size: int | None = None,
+        seconds: float = PATIENCE_SECONDS,
     ) -> str:
         """Complete under the condition of `put_if_match`."""
         with self._lock:

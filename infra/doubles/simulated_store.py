@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from infra.doubles.scheduler import Scheduler
+from ledger.errors import Unavailable
 from ledger.keys import CSV_KEY, ROOT_KEY
-from ledger.store import PARALLEL_REQUESTS, Listed, Store, Stored
+from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, Listed, Store, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -160,14 +161,35 @@ class SimulatedStore:
         self._heard("upload_part", key, len(body))
         return self._store.upload_part(key, upload, number, body)
 
-    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
-        self._spend(self._network.put + (last - first + 1) / self._network.copy_rate)
+    def copy_part(
+        self,
+        key: str,
+        upload: str,
+        number: int,
+        source: str,
+        etag: str,
+        first: int,
+        last: int,
+        *,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
+        needed = self._network.put + (last - first + 1) / self._network.copy_rate
+        self._spend(min(needed, seconds))
         self._heard("copy_part", key, last - first + 1)
+        if needed > seconds:
+            raise Unavailable(f"{source}: ReadTimeoutError")
         return self._store.copy_part(key, upload, number, source, etag, first, last)
 
     def finish_upload(
-        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+        self,
+        key: str,
+        upload: str,
+        parts: Sequence[str],
+        etag: str | None,
+        *,
+        size: int | None = None,
+        seconds: float = PATIENCE_SECONDS,
     ) -> str:
         """Complete under the condition of `put_if_match`."""
         self._swap(key, 0.0)

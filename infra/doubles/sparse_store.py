@@ -14,7 +14,7 @@ from typing import IO, Protocol, TypeVar
 
 from infra.doubles.memory_store import LARGEST_PART, MOST_PARTS, SMALLEST_PART, check_condition, check_parts
 from ledger.errors import NotFound, Refused, Unavailable
-from ledger.store import Listed, Stored
+from ledger.store import PATIENCE_SECONDS, Listed, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -221,8 +221,19 @@ class SparseStore:
         """Upload a part and give its ETag."""
         return self._part(key, upload, number, self._keep(body))
 
-    def copy_part(self, key: str, upload: str, number: int, source: str, etag: str, first: int, last: int) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part."""
+    def copy_part(
+        self,
+        key: str,
+        upload: str,
+        number: int,
+        source: str,
+        etag: str,
+        first: int,
+        last: int,
+        *,
+        seconds: float = PATIENCE_SECONDS,
+    ) -> str:
+        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
         found = self._find(source)
         if found.etag != etag:
             raise Refused(f"{source}: PreconditionFailed")
@@ -231,7 +242,14 @@ class SparseStore:
         return self._part(key, upload, number, Range(found.content, first, last))
 
     def finish_upload(
-        self, key: str, upload: str, parts: Sequence[str], etag: str | None, *, size: int | None = None
+        self,
+        key: str,
+        upload: str,
+        parts: Sequence[str],
+        etag: str | None,
+        *,
+        size: int | None = None,
+        seconds: float = PATIENCE_SECONDS,
     ) -> str:
         """Complete under the condition of `put_if_match`."""
         if upload not in self._uploads:

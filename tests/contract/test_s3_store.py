@@ -6,6 +6,7 @@ a second one would be refused by the success of the first; all other verbs may b
 
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from ledger.s3_store import S3Store
 from ledger.store import Store
 
 READ_SECONDS = 0.3
+PATIENCE_SECONDS = 6 * READ_SECONDS  # of a client for copies and completions
 ETAG = "0123456789abcdef0123456789abcdef"
 SDK_TRIES = 3  # botocore's standard mode, first one included
 Answer = Callable[[socket.socket], None]
@@ -70,6 +72,17 @@ def cut(body: bytes, promised: int) -> Answer:
 
 def lost(connection: socket.socket) -> None:
     """Take the request, and close the connection without an answer: it may have been carried out."""
+
+
+def late(body: bytes, seconds: float) -> Answer:
+    """Say nothing for so long, then answer with success: as S3 does while it copies."""
+
+    def send(connection: socket.socket) -> None:
+        time.sleep(seconds)
+        done(body)(connection)
+
+    send.__name__ = f"after {seconds} s"
+    return send
 
 
 def silent(connection: socket.socket) -> None:
@@ -130,6 +143,8 @@ def listening() -> Iterator[tuple[StubS3, S3Store]]:
         # The SDK's waits between its tries, and its budget of tries for one client, are its own business.
         with (
             mock.patch.object(s3, "_READ_SECONDS", READ_SECONDS),
+            mock.patch.object(s3, "_WAITS", (PATIENCE_SECONDS, 2 * READ_SECONDS)),
+            mock.patch.object(s3, "_COPY_PAUSE_SECONDS", 0),
             mock.patch("botocore.retries.standard.ExponentialBackoff.delay_amount", return_value=0),
             mock.patch("botocore.retries.quota.RetryQuota.acquire", return_value=True),
         ):
@@ -441,6 +456,40 @@ def test_a_copy_says_why_it_was_not_made(
     stub.script = [answers]
     with pytest.raises(meaning):
         bucket.copy_part("image-data.csv", "u-1", 1, "image-data.csv", ETAG, 0, 9)
+
+
+SLOW: list[tuple[Callable[[Store, float], Any], bytes]] = [
+    (
+        lambda store, seconds: store.copy_part("c.csv", "u-1", 1, "c.csv", ETAG, 0, 9, seconds=seconds),
+        COPIED,
+    ),
+    (lambda store, seconds: store.finish_upload("c.csv", "u-1", ["a"], ETAG, seconds=seconds), COMPLETED),
+]
+SLOW_NAMES = ["copy_part", "finish_upload"]
+
+
+@pytest.mark.parametrize(("call", "body"), SLOW, ids=SLOW_NAMES)
+def test_what_s3_works_on_in_silence_is_waited_for(
+    call: Callable[[Store, float], Any], body: bytes, bucket: S3Store, stub: StubS3
+) -> None:
+    """Far longer than for any other answer, and asked once: asking again would begin the work anew."""
+    stub.script = [late(body, 3 * READ_SECONDS)]
+    assert call(bucket, 2 * PATIENCE_SECONDS) == ETAG
+    assert len(stub.requests) == 1
+
+
+@pytest.mark.parametrize(("call", "body"), SLOW, ids=SLOW_NAMES)
+@pytest.mark.parametrize("seconds", [2 * READ_SECONDS, 0.0, -5.0])
+def test_it_is_waited_for_no_longer_than_the_caller_has(
+    seconds: float, call: Callable[[Store, float], Any], body: bytes, bucket: S3Store, stub: StubS3
+) -> None:
+    """An invocation that ends meanwhile could not tell what became of its batch."""
+    stub.script = [silent]
+    began = time.monotonic()
+    with pytest.raises((Unavailable, Unknown)):
+        call(bucket, seconds)
+    assert time.monotonic() - began < PATIENCE_SECONDS
+    assert len(stub.requests) == 1
 
 
 def test_a_deletion_tells_of_the_first_key_that_stayed(bucket: S3Store, stub: StubS3) -> None:

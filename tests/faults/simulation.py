@@ -18,6 +18,7 @@ from ledger.commit import commit
 from ledger.errors import LedgerError, NotFound, Refused
 from ledger.keys import CSV_KEY, page_key, shard_key
 from ledger.ledger import Ledger, no_limit
+from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import decode_page
 from ledger.publish import publish
 from ledger.row import header
@@ -34,10 +35,10 @@ from tests.faults.world import CALLS_FOR_HELP, delivered_again
 from tests.support.factories import event, make_ledger, model_csv
 from tests.support.reader import read_body, read_csv, read_root, read_rows
 
-LAMBDA_SECONDS = 300.0
+LAMBDA_SECONDS = INVOCATION_SECONDS
 STREAM_KEEPS = timedelta(hours=20)  # MaximumRecordAge of the mapping
 HOUR = 3600.0
-SWEEPS = 3  # scheduled publications, five minutes apart, in which a dead claim of 300 s has ended
+SWEEPS = 5  # scheduled publications, five minutes apart, in which a dead claim of 15 minutes has ended
 
 
 class Simulation(SeededRun):
@@ -48,7 +49,7 @@ class Simulation(SeededRun):
         self.store = CheckedStore(self.now)
         self.table = Table(self.chance, self.now, self.settings.images, self.settings.shards)
         self.faults = ChanceFaults(self)
-        self.faults.slow = lambda: self.wait(self.chance.uniform(100, 400))
+        self.faults.slow = lambda: self.wait(self.chance.uniform(0.3, 1.3) * INVOCATION_SECONDS)
         self.written = False
         self.given_up = 0
         self._warm: list[Ledger] = []

@@ -14,7 +14,8 @@ from moto import mock_aws
 from csv_exporter import handler as exporter
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.errors import ManifestLost, Refused, Unavailable
+from ledger.errors import ManifestLost, OutOfTime, Refused, Unavailable
+from ledger.publish import MAX_TRIES
 from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, refuse
@@ -229,6 +230,30 @@ def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, wat
     }
     assert read_csv(store) == model_csv([item(1)])
     assert read_root(store) == behind.root
+
+
+def test_a_publish_that_runs_out_of_time_does_not_fail_the_batch_that_is_committed(
+    store: MemoryStore, watched: WatchedStore, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is cut in two, blocked or put aside for it: the schedule is bound to publish what is behind."""
+    watched.on("put_if_match", "image-data.csv", refuse(Refused("PreconditionFailed")), times=MAX_TRIES)
+    assert invoke(insert(1)) == {"batchItemFailures": []}
+    assert read_root(store).rows.rows == 1
+    assert "image-data.csv" not in store.objects
+    assert emf(capsys)["BatchesPublished"] == [0]
+    warning, line = log_lines(logged)
+    assert (warning["level"], warning["message"]) == ("WARNING", "publishing is left to the schedule")
+    assert (line["message"], line.get("published")) == ("batch committed", None)
+    assert exporter.handler({"source": "aws.events"}, Context()) == {"batchItemFailures": []}
+    assert read_csv(store) == model_csv([item(1)])
+
+
+def test_a_schedule_that_runs_out_of_time_says_so(watched: WatchedStore) -> None:
+    """Then nobody publishes: the invocation fails, and the alarm on errors tells."""
+    commit(make_ledger(watched.store), [insert(1)])
+    watched.on("put_if_match", "image-data.csv", refuse(Refused("PreconditionFailed")), times=99)
+    with pytest.raises(OutOfTime):
+        exporter.handler({"source": "aws.events"}, Context())
 
 
 @pytest.mark.parametrize("error", [Unavailable("SlowDown"), ManifestLost("manifest.json is missing")])

@@ -204,7 +204,7 @@ PROVOCATIONS: dict[str, Callable[[System], None]] = {
     "ProcessorSlow": lambda system: system.during(30, lambda: system.photo(took=50)),
     "ExporterErrors": lambda system: system.during(10, system.store_is_down),
     "ExporterThrottled": measured("AWS/Lambda", "Throttles", 1, FunctionName="CsvExporter"),
-    "ExporterSlow": lambda system: system.during(30, lambda: system.export(took=250)),
+    "ExporterSlow": lambda system: system.during(30, lambda: system.export(took=750)),
     "StreamBehind": measured("AWS/Lambda", "IteratorAge", 301_000, FunctionName="CsvExporter"),
     "CsvBehind": lambda system: system.during(10, lambda: system.export(late=301)),
     "CsvNotPublished": nothing_is_exported,

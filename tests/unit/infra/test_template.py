@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ledger.limits import INVOCATION_SECONDS
 from operations.page.files import page_hash
 from tests.support.paths import ROOT
 from tests.support.template import TEMPLATE
@@ -128,6 +129,11 @@ def test_buckets_are_private_encrypted_and_tls_only(template: Mapping[str, Any],
     assert (refusal["Effect"], refusal["Action"], refusal["Principal"]) == ("Deny", "s3:*", "*")
     assert refusal["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     assert refusal["Resource"] == [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
+
+
+def test_an_exporter_may_run_as_long_as_its_claims_hold(template: Mapping[str, Any]) -> None:
+    """A claim that is older belongs to nobody who lives: were the time-out longer, two would publish at once."""
+    assert properties(template, "CsvExporter")["Timeout"] == INVOCATION_SECONDS
 
 
 def test_nothing_is_public_unless_the_parameter_says_so(template: Mapping[str, Any]) -> None:

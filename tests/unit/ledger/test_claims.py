@@ -15,7 +15,8 @@ from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.keys import CSV_KEY, pending_key
 from ledger.ledger import Ledger
-from ledger.publish import CLAIM_SECONDS, HAND_OVER_SECONDS, publish
+from ledger.limits import INVOCATION_SECONDS
+from ledger.publish import HAND_OVER_SECONDS, publish
 from tests.support.factories import START, insert, item, leave_waiting, make_ledger, model_csv, segment_with
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, first, refuse
@@ -94,7 +95,7 @@ def test_what_somebody_has_claimed_is_left_to_him(exporter: Ledger, watched: Wat
     assert len(claims(store)) == 1, "the claim is his"
 
 
-@pytest.mark.parametrize(("age", "taken"), [(CLAIM_SECONDS - 1, False), (CLAIM_SECONDS, True)])
+@pytest.mark.parametrize(("age", "taken"), [(INVOCATION_SECONDS - 1, False), (INVOCATION_SECONDS, True)])
 def test_a_claim_older_than_an_invocation_is_nobodys(
     age: float, taken: bool, exporter: Ledger, store: MemoryStore, clock: Clock
 ) -> None:

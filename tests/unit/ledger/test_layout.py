@@ -15,12 +15,14 @@ from ledger.manifest import Entry, Root, Tree
 
 # S3's limits in small: 5 MiB, 5 GiB, 10,000 parts, and our own sizes of uploads and copies.
 SMALLEST, LARGEST, MOST, UPLOAD, COPIES = 50, 4000, 40, 80, 8
+LARGEST_COPY, FEW_COPIES = 400, 4
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_limits() -> Iterator[None]:
     limits = {"SMALLEST_PART": SMALLEST, "LARGEST_PART": LARGEST, "MOST_PARTS": MOST}
-    with mock.patch.multiple(layout, UPLOAD_PART=UPLOAD, COPIES=COPIES, **limits):
+    own = {"UPLOAD_PART": UPLOAD, "COPIES": COPIES, "LARGEST_COPY": LARGEST_COPY, "FEW_COPIES": FEW_COPIES}
+    with mock.patch.multiple(layout, **own, **limits):
         yield
 
 
@@ -187,15 +189,33 @@ def test_what_is_gone_needs_no_look() -> None:
 
 
 def test_a_long_range_is_copied_in_equal_parts() -> None:
-    """About COPIES of them whatever the size, none above the largest part."""
+    """About COPIES of them whatever the size, as long as none is above the largest copy."""
     made = parts([Copy(0, 999)], 1000)
     assert {part.size for part in made} == {125}
     assert len(made) == COPIES
-    for size in (12 * LARGEST, 12 * LARGEST + LARGEST // 3):
+    for size in (2 * COPIES * LARGEST_COPY, 2 * COPIES * LARGEST_COPY + LARGEST_COPY // 3):
         huge = parts([Copy(0, size - 1)], size)
         assert sum(part.size for part in huge) == size
-        assert {part.size <= LARGEST for part in huge} == {True}
-        assert len(huge) <= 13
+        assert max(part.size for part in huge) <= LARGEST_COPY, "S3 is silent while it copies"
+        assert len(huge) <= 2 * COPIES + 1
+
+
+def test_an_idle_ledger_is_published_by_as_few_copies_as_s3_can_do_in_seconds() -> None:
+    """Each is billed, and nobody waits for the next one."""
+    assert [type(part) for part in parts([Copy(0, LARGEST_COPY - 1)], LARGEST_COPY, 1, is_idle=True)] == [Copy]
+    size = 5 * LARGEST_COPY
+    assert len(parts([Copy(0, size - 1)], size, 1, is_idle=True)) == 5
+    assert len(parts([Copy(0, size - 1)], size, 7, is_idle=True)) == 7, "seven changes share the price"
+    few = parts([Copy(0, LARGEST_COPY - 1)], LARGEST_COPY, 1)
+    assert len(few) == FEW_COPIES, "where the next publish is near, age matters"
+
+
+def test_beyond_the_number_of_parts_copies_become_larger() -> None:
+    """S3 takes no more parts; a copy may then be silent for longer."""
+    size = 2 * MOST * LARGEST_COPY
+    made = parts([Copy(0, size - 1)], size)
+    assert len(made) <= MOST
+    assert LARGEST_COPY < max(part.size for part in made) <= LARGEST
 
 
 def test_short_new_bytes_borrow_from_the_range_behind() -> None:

@@ -11,12 +11,14 @@ import pytest
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
+from ledger.assemble import IDLE
 from ledger.commit import commit
 from ledger.errors import Damaged, OutOfTime, Refused, Unavailable, Unknown
 from ledger.keys import CSV_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import encode_root
 from ledger.publish import Published, publish
+from ledger.store import PATIENCE_SECONDS
 from tests.support.factories import insert, item, make_ledger, model_csv, modify, remove
 from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
@@ -383,6 +385,65 @@ def test_publishing_is_begun_only_while_time_is_left(
         with pytest.raises(OutOfTime, match="behind"):
             publish(ledger, lambda: left)
         assert CSV_KEY not in store.objects
+
+
+def test_s3_may_take_for_copies_what_is_left_of_the_invocation(
+    large: Ledger, watched: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Asked anew for each group of parts and for the completion, and never more than one request may take."""
+    commit(large, [modify(70, 2)])
+    asked: list[tuple[str, float]] = []
+    for verb in ("copy_part", "finish_upload"):
+        call = getattr(watched.store, verb)
+
+        def noted(*arguments: Any, verb: str = verb, call: Any = call, **named: Any) -> Any:
+            asked.append((verb, named["seconds"]))
+            return call(*arguments, **named)
+
+        monkeypatch.setattr(watched.store, verb, noted)
+    left = iter([100.0, 90.0, 50.0, *[40.0] * 9])
+    publish(large, lambda: next(left))
+    assert {verb for verb, _ in asked} == {"copy_part", "finish_upload"}
+    assert asked[0] == ("copy_part", 86.0)
+    assert asked[-1] == ("finish_upload", 46.0)
+    asked.clear()
+    commit(large, [modify(70, 3)])
+    publish(large)
+    assert {seconds for _, seconds in asked} == {PATIENCE_SECONDS}
+
+
+def test_copies_that_take_all_the_time_end_the_publish_and_not_the_batch(
+    large: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """S3 was silent until the time was up: whoever is bound to publish later finds no upload and no claim."""
+    commit(large, [modify(70, 2)])
+    left = 60.0
+
+    def used_up(proceed: Any) -> Any:
+        nonlocal left
+        left = 1.0
+        raise Unavailable("ReadTimeoutError")
+
+    watched.on("copy_part", CSV_KEY, used_up)
+    with pytest.raises(OutOfTime, match="behind"):
+        publish(large, lambda: left)
+    assert read_csv(store) == everything()
+    assert not store.uploads
+    assert [*store.list("publishing/")] == []
+    publish(large)
+    assert read_csv(store) == everything(70)
+
+
+def test_an_idle_ledger_is_published_by_few_copies(large: Ledger, watched: WatchedStore) -> None:
+    """The CSV that has stood for half a minute is copied as a whole; one that was just made, in many pieces."""
+    for age, fewer in ((IDLE.total_seconds() - 1, False), (IDLE.total_seconds(), True)):
+        commit(large, [modify(ROWS - 1, 2 + fewer)])
+        watched.calls.clear()
+        modified = watched.store.head(CSV_KEY).modified.timestamp()
+        large.now = lambda now=modified + age: now  # type: ignore[misc]
+        publish(large)
+        copies = watched.verbs(CSV_KEY).count("copy_part")
+        assert (copies == 1) == fewer, copies
 
 
 def test_a_publisher_who_never_wins_says_so(exporter: Ledger, watched: WatchedStore) -> None:
