@@ -23,10 +23,11 @@ LOOKS_LIKE_DAMAGE = {Fault.MISSING, Fault.TRUNCATED}
 
 
 def _run(scenario: Scenario, prepared: World, faults: Faults) -> World:
-    """Tell the story with this fault, and let Lambda deliver until all is done."""
+    """Tell the story with this fault, let Lambda deliver until all is done, and the schedule come."""
     with scenario.scaled():
         world = prepared.copy(faults)
         scenario.run(world, faults.backwards)
+        world.sweep()
         faults.land()
         world.store.check_tree()
         return world

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from csv_exporter.handler import export
+from csv_exporter.handler import SCHEDULE, export
 from infra.doubles.fault_store import Died, Faults, FaultStore
 from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat
 from ledger.event import read_event
@@ -129,6 +129,10 @@ class World:
                 return
             self.later(**pause)
         raise AssertionError(f"{name} never succeeded")
+
+    def sweep(self) -> None:
+        """Let the exporter's schedule come, which publishes what an invocation had too little time for."""
+        self.repeat("schedule", lambda ledger: export(ledger, {"source": SCHEDULE}, lambda: self.left))
 
     def later(self, **period: float) -> None:
         """Let time pass."""
