@@ -8,9 +8,10 @@ Dying between 2 and 3 leaves a message in both queues, which is one delivery mor
 sequencer that it has seen it. An event that fails again comes back, so no more is taken than was there at first.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from operations.progress import Progress, silent
 
 _BATCH = 10  # SQS takes no more
 _HIDDEN_SECONDS = 120
@@ -32,9 +33,7 @@ class Resent:
     refused: int = 0
 
 
-def redrive_images(
-    sqs: Any, dead_letters: str, queue: str, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Resent:
+def redrive_images(sqs: Any, dead_letters: str, queue: str, progress: Progress = silent) -> Resent:
     """Move the messages of the dead-letter queue back to the images' queue.
 
     Args:
@@ -62,7 +61,7 @@ def redrive_images(
         empty = 0 if messages else empty + 1
         if messages:
             _move(sqs, dead_letters, queue, messages, done)
-            progress(done.resent, done.found)
+            progress("redriving images", done.resent, done.found)
     return done
 
 

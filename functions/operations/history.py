@@ -10,9 +10,9 @@ from ledger.journal import list_segments, load_record, read_segments
 from ledger.ledger import Ledger
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.row import item_key
+from operations.progress import Progress, silent
 from operations.rebuild.statements import BACKFILL
 from operations.rebuild.tree_reader import named_cells
-from operations.replay.local import Progress, silent
 
 # Not told as a change: it differs in every record.
 _COUNTERS = {"revision"}

@@ -118,16 +118,12 @@ def redrive(
     results: dict[str, Any] = {}
     with output.progress() as progress:
         for kind in dict.fromkeys(kinds or known):
-
-            def tell(done: int, total: int, name: str = kind.value) -> None:
-                progress(f"redriving {name}", done, max(1, total))
-
             if kind is PutAside.IMAGES:
                 urls = place.output("ImageDeadLettersUrl"), place.output("ImageQueueUrl")
-                results[kind.value] = asdict(redrive_images(place.client("sqs"), *urls, tell))
+                results[kind.value] = asdict(redrive_images(place.client("sqs"), *urls, progress))
             else:
                 call = redrive_batches if kind is PutAside.BATCHES else redrive_quarantine
-                results[kind.value] = asdict(call(place.ledger(), tell))
+                results[kind.value] = asdict(call(place.ledger(), progress))
     output.result(results)
     for name, result in results.items():
         numbers = ", ".join(f"{value:,} {key}" for key, value in result.items() if isinstance(value, int))

@@ -10,14 +10,10 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.store import S3Store, Store
-from operations.replay.local import OpenStore
-
-
-class NoPlace(LedgerError):
-    """It was not said which bucket, or the stack does not have what is asked of it."""
+from operations.errors import NoPlace
+from operations.progress import OpenStore
 
 
 @dataclass(frozen=True)

@@ -24,17 +24,11 @@ from ledger.errors import (
 from ledger.event import time_text
 from operations.cli.deployment import Place, make_place
 from operations.cli.output import Output
-from operations.live.swap import NotSwapped
+from operations.errors import Busy, ExecutionFailed, ExportFailed, NotSwapped
+from operations.progress import cores
 from operations.rebuild.scratch import FolderScratch
-from operations.replay.local import cores
-from operations.replay.state_machine import ExecutionFailed
-from operations.table_export.request import ExportFailed
 
 _held: list[IO[str]] = []  # a lock ends with its file, that is, with this process, however it ends
-
-
-class Busy(LedgerError):
-    """Another process works in the same scratch folder."""
 
 
 DIFFERENT = 1

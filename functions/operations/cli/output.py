@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from operations.replay.local import Progress as Tell
+from operations.progress import Progress as Tell
 
 
 class Output:

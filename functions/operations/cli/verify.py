@@ -12,8 +12,8 @@ from ledger.ledger import Ledger
 from operations.cli.deployment import Place, open_bucket
 from operations.cli.options import CORES, DIFFERENT, ExportArn, Processes, TableName, Work, app, command, scratch_folder
 from operations.cli.output import Output
+from operations.progress import Progress
 from operations.rebuild.tree_reader import both_sides
-from operations.replay.local import Progress
 from operations.table_export.take import give_back, take_export
 from operations.verify import ledger as proof
 from operations.verify.table import compare_with_export

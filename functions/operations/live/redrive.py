@@ -23,7 +23,7 @@ and each row that had been ingested by the time of the event is removed. The rec
 key that was found, so that a replay comes to the same end.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -39,6 +39,7 @@ from ledger.publish import publish
 from ledger.row import RowEncoder, key_of, revision_of
 from ledger.store import Listed
 from operations.live.late_events import commit_late
+from operations.progress import Progress, silent
 
 # Events are merged so many at a time; as many as a batch of the stream has.
 _EVENTS_AT_ONCE = 1000
@@ -48,12 +49,6 @@ _LOOK_SECONDS = 5.0
 _LOST = "exporters were faster every time; try again"
 # A stream record's time is whole seconds, rounded down; ImageProcessor's clock may be a little ahead of DynamoDB's.
 _CLOCK = timedelta(seconds=5)
-
-Progress = Callable[[int, int], None]
-
-
-def silent(done: int, total: int) -> None:
-    """Show no progress."""
 
 
 @dataclass(slots=True)
@@ -86,14 +81,14 @@ def redrive_batches(ledger: Ledger, progress: Progress = silent) -> Redriven:
     listed = [*ledger.store.list(FAILED_BATCHES)]
     done.found = len(listed)
     for start in range(0, len(listed), _BATCHES_AT_ONCE):
-        progress(start, len(listed))
+        progress("redriving batches", start, len(listed))
         part = listed[start : start + _BATCHES_AT_ONCE]
         merged = [one for one in part if _merge_batch(ledger, one, done)]
         if merged:
             _publish(ledger)
             _delete(ledger, merged)
             done.merged += len(merged)
-    progress(len(listed), len(listed))
+    progress("redriving batches", len(listed), max(1, len(listed)))
     return done
 
 
@@ -128,7 +123,7 @@ def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> Redriven:
     ready: list[tuple[Listed, list[Event]]] = []
     without_key: list[tuple[Listed, Event]] = []
     for number, one in enumerate(listed):
-        progress(number, len(listed))
+        progress("redriving quarantine", number, len(listed))
         event = _quarantined(_read(ledger, one.key))
         if event is None:
             done.left[one.key] = "not a quarantined event"
@@ -145,7 +140,7 @@ def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> Redriven:
     ready += _resolve(ledger, root, without_key)
     for start in range(0, len(ready), _EVENTS_AT_ONCE):
         _merge_quarantined(ledger, ready[start : start + _EVENTS_AT_ONCE], done)
-    progress(len(listed), len(listed))
+    progress("redriving quarantine", len(listed), max(1, len(listed)))
     return done
 
 

@@ -34,7 +34,7 @@ from dataclasses import dataclass, field, replace
 from ledger.change import fold
 from ledger.checkpoint import raise_highest
 from ledger.csvw import DESCRIPTION_TYPE, describe
-from ledger.errors import BadEvent, Damaged, LedgerError, ManifestLost, NotFound, Refused, Unknown
+from ledger.errors import BadEvent, Damaged, ManifestLost, NotFound, Refused, Unknown
 from ledger.journal import list_segments
 from ledger.keys import DESCRIPTION_KEY, ROOT_COPIES, ROOT_KEY, root_copies_of, segment_key, version_of_copy
 from ledger.ledger import Ledger
@@ -43,6 +43,7 @@ from ledger.objects import PAGE_TYPE
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.slices import merge_slice, next_slice
+from operations.errors import NotSwapped
 from operations.live.keep_alive import make_sure
 from operations.live.late_events import is_recent, late_changes
 from operations.rebuild.plan import Told, heeded, read_events
@@ -54,10 +55,6 @@ _SEGMENTS_AT_ONCE = 8
 _LONGEST_WAIT_SECONDS = 2.0
 # Beyond so many versions, listing the journal again takes fewer requests than reading the copies of the roots.
 _MOST_COPIES = 1000
-
-
-class NotSwapped(LedgerError):
-    """Exporters were faster every time until patience ran out; nothing was changed, and it can be tried again."""
 
 
 @dataclass(slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import duckdb
 
 from ledger.columns import COLUMNS
-from ledger.errors import LedgerError
+from operations.errors import BadExpression
 from operations.readers import geolocation, spreadsheet
 from operations.readers.geojson import write_geojson
 
@@ -33,10 +33,6 @@ class Format(StrEnum):
     ODM = "geo.txt"
     PIX4D = "pix4d"
     CSVT = "csvt"
-
-
-class BadExpression(LedgerError):
-    """The condition on rows is not an expression that DuckDB understands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +61,7 @@ def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> W
 
     Raises:
         BadExpression: `where` cannot be used.
-        spreadsheet.TooManyRows: a sheet does not hold them.
+        TooManyRows: a sheet does not hold them.
     """
     if form is Format.CSVT:
         where = ""  # it describes image-data.csv, whatever is chosen of it

@@ -17,21 +17,18 @@ from typing import BinaryIO
 import orjson
 
 from ledger.csvw import describe
-from ledger.errors import Damaged, LedgerError
+from ledger.errors import Damaged
 from ledger.keys import CSV_KEY, DESCRIPTION_KEY, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Entry, Root, decode_page, encode_page
 from ledger.objects import Objects
 from ledger.row import header
-from operations.replay.local import Progress, silent
+from operations.errors import NotPulled
+from operations.progress import Progress, silent
 
 STATE_SUFFIX = ".state.json"
 _FORMAT = 1
 _AHEAD = 16  # shards in memory at a time
-
-
-class NotPulled(LedgerError):
-    """The copy could not be written."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import xlsxwriter
 
-from ledger.errors import LedgerError
+from operations.errors import TooManyRows
 
 # Microsoft, "Excel specifications and limits".
 MOST_ROWS = 1_048_576
@@ -15,10 +15,6 @@ MOST_CHARACTERS = 32_767
 EXACT_DIGITS = 15
 CUT = "texts cut to what a cell holds"
 _FIRST_YEAR = 1900
-
-
-class TooManyRows(LedgerError):
-    """A sheet does not hold so many rows."""
 
 
 def write_xlsx(

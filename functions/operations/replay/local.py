@@ -5,7 +5,6 @@ same wishes goes on with it; a step that was interrupted is done again from its 
 """
 
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
@@ -17,13 +16,12 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from ledger.store import Store
 from operations.live.swap import live_root
+from operations.progress import OpenStore, Progress, silent
 from operations.rebuild.plan import Keep, Plan, Told, load_plan, make_plan
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.steps import assemble, map_chunk, reduce_range
 
 T = TypeVar("T")
-Progress = Callable[[str, int, int], None]
-OpenStore = Callable[[], Store]
 
 # Shards that no root names are collected after a day, so a rebuild is not gone on with after half a day.
 RESUMABLE_SECONDS = 12 * 3600.0
@@ -60,10 +58,6 @@ class Replayed:
     plan: Plan
     told: Told = field(default_factory=Told)
     resumed: int = 0
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Show no progress."""
 
 
 def replay(
@@ -185,8 +179,3 @@ def _start_worker(open_store: OpenStore, scratch: Scratch, plan: Plan) -> None:
 def _work(function: Callable[..., T], task: tuple[Any, ...]) -> T:
     assert _worker is not None
     return function(*_worker, *task)
-
-
-def cores() -> int:
-    """Count the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,14 +6,10 @@ from typing import Any
 
 import orjson
 
-from ledger.errors import LedgerError
-from operations.replay.local import Progress
+from operations.errors import ExecutionFailed
+from operations.progress import Progress
 
 _LOOK_SECONDS = 5.0
-
-
-class ExecutionFailed(LedgerError):
-    """The state machine could not finish; nothing was swapped unless its last step says so."""
 
 
 def replay_distributed(

@@ -35,7 +35,6 @@ from typing import Any, NamedTuple
 
 from ledger.change import Change
 from ledger.commit import commit_batch
-from ledger.errors import LedgerError
 from ledger.event import Event, read_event, time_text
 from ledger.journal import Segment, pack
 from ledger.ledger import Ledger
@@ -43,10 +42,11 @@ from ledger.manifest import Gap, Root
 from ledger.row import INGESTED_AT_WIDTH, RowEncoder, key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 from ledger.store import Store
-from operations.live.swap import NotSwapped, put_root
+from operations.errors import NotSwapped, TooOld
+from operations.live.swap import put_root
+from operations.progress import Progress, silent
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.statements import BACKFILL, changes_told
-from operations.replay.local import Progress, silent
 from operations.table_export.files import Export
 from operations.table_export.sorted_items import Exported, beside_all_rows, beside_their_rows, sort_export
 
@@ -57,10 +57,6 @@ MAY_BE_MISSED = timedelta(minutes=15)
 # A gap counts as repaired only by an export that is later than its end by this: an export may lack the last minute.
 _MARGIN = timedelta(minutes=5)
 _CLOSING_TRIES = 60
-
-
-class TooOld(LedgerError):
-    """The export is so old that removals since then may be forgotten; it cannot be merged safely."""
 
 
 @dataclass(slots=True)

@@ -9,17 +9,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ledger.errors import LedgerError
 from ledger.keys import TABLE_EXPORTS
-from operations.replay.local import Progress
+from operations.errors import ExportFailed
+from operations.progress import Progress
 
 # The progress of an export is not told; the bar shows that time passes and how much is usual.
 _USUAL_SECONDS = 600
 _LOOK_SECONDS = 10.0
-
-
-class ExportFailed(LedgerError):
-    """DynamoDB could not finish the export."""
 
 
 def start_export(dynamodb: Any, table: str, bucket: str, window: tuple[datetime, datetime] | None = None) -> str:

@@ -19,10 +19,10 @@ from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.objects import Objects
 from ledger.row import RowEncoder, item_key, item_revision, key_of
 from ledger.store import Store
+from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.sorted_runs import merge_lines, write_run
 from operations.rebuild.tree_reader import lines, shards_of
-from operations.replay.local import Progress
 from operations.table_export.files import Export, read_file
 
 BUFFER_BYTES = 32 << 20

@@ -10,7 +10,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root
 from ledger.store import Store
 from operations.live import snapshot as snapshots
-from operations.replay.local import Progress
+from operations.progress import Progress
 from operations.table_export.files import Export, read_export
 from operations.table_export.request import start_export, wait_for_export
 

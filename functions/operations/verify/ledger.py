@@ -20,10 +20,11 @@ from ledger.objects import Objects
 from ledger.row import header, key_of
 from ledger.store import Stored
 from operations.live.swap import Swapped, catch_up
+from operations.progress import OpenStore, Progress, silent
 from operations.rebuild.destination import ScratchObjects
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.tree_reader import READ_AHEAD, Difference, bodies, differences, join, lines, shards_of
-from operations.replay.local import OpenStore, Progress, Wishes, listed_segments, replay, silent
+from operations.replay.local import Wishes, listed_segments, replay
 
 _CSV_BLOCK = 4 << 20
 _CSV_TRIES = 5  # a publisher may replace the CSV while it is read

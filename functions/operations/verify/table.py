@@ -10,10 +10,10 @@ from ledger.manifest import Root
 from ledger.row import INGESTED_AT_WIDTH
 from ledger.store import Store
 from ledger.tree_writer import TreeWriter
+from operations.progress import Progress, silent
 from operations.rebuild.destination import Destination
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.tree_reader import Difference, join, lines, shards_of
-from operations.replay.local import Progress, silent
 from operations.table_export.backfill import surely_exported
 from operations.table_export.files import Export
 from operations.table_export.sorted_items import export_lines, sort_export

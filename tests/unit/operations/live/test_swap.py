@@ -24,8 +24,9 @@ from ledger.pending import Waiting, encode
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.store import Stored
+from operations.errors import NotSwapped
 from operations.live.late_events import commit_late
-from operations.live.swap import NotSwapped, Swapped, swap
+from operations.live.swap import Swapped, swap
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Replayed, Wishes, listed_segments, replay
 from tests.support.factories import START, event, events_of, insert, item, make_ledger, model_csv, remove, segment_with

@@ -16,11 +16,12 @@ from ledger.errors import Damaged
 from ledger.event import Record
 from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
+from operations.errors import TooOld
 from operations.live.swap import swap
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, listed_segments, replay
 from operations.table_export import backfill as backfilling
-from operations.table_export.backfill import Backfilled, TooOld, backfill
+from operations.table_export.backfill import Backfilled, backfill
 from operations.table_export.files import read_export
 from operations.verify.ledger import Findings
 from operations.verify.table import compare_with_export

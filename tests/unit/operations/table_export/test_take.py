@@ -10,8 +10,9 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations.cli import deployment as places
+from operations.errors import ExportFailed
 from operations.live.snapshot import snapshots
-from operations.table_export.request import ExportFailed, wait_for_export
+from operations.table_export.request import wait_for_export
 from operations.table_export.take import root_before
 from tests.support.command_line import Ran
 from tests.support.export_files import write_full_export, write_incremental_export
