@@ -64,14 +64,16 @@ def history(ledger: Ledger, wanted: str, *, since: str = "", progress: Progress 
         Damaged: a segment is not readable.
         Unavailable: the store did not answer.
     """
-    steps: dict[tuple[str, int, str, str], Step] = {}
+    steps: dict[tuple[object, ...], Step] = {}
     keys: dict[bytes, None] = {}
     listed = [one.key for one in list_segments(ledger.store, first=since)]
-    for done, (segment, record) in enumerate(_mentioning(ledger, listed, wanted, progress)):
+    for number, (segment, record) in enumerate(_mentioning(ledger, listed, wanted, progress)):
         step = _step(segment, record, wanted)
         if step is None:
             continue
-        steps.setdefault((*step.order, step.time, step.what if step.order[1] else f"{step.what}-{done}"), step)
+        # A record that was delivered twice stands in two segments. One without a number cannot be told from another.
+        has_number = step.order[1] != 0
+        steps.setdefault((*step.order, step.time, step.what, None if has_number else number), step)
         keys.update((key, None) for key in _keys(record))
     ordered = sorted(steps.values(), key=lambda step: (step.time, step.order))
     return ImageHistory(ordered, _rows(ledger, sorted(keys)))
@@ -93,13 +95,13 @@ def _mentioning(
 
 
 def _step(segment: str, record: Mapping[str, Any], wanted: str) -> Step | None:
-    told = record.get("dynamodb") or {}
-    new, old = told.get("NewImage") or {}, told.get("OldImage") or {}
+    content = record.get("dynamodb") or {}
+    new, old = content.get("NewImage") or {}, content.get("OldImage") or {}
     if not isinstance(new, dict) or not isinstance(old, dict):
         return None
-    if record.get("eventName") == BACKFILL and "Lacking" in told:
-        ingested_at, _, etag = str(told["Lacking"]).partition(",")
-        old = {"etag": {"S": etag}, "ingested_at": {"S": ingested_at}, "revision": {"N": str(told.get("Revision"))}}
+    if record.get("eventName") == BACKFILL and "Lacking" in content:
+        ingested_at, _, etag = str(content["Lacking"]).partition(",")
+        old = {"etag": {"S": etag}, "ingested_at": {"S": ingested_at}, "revision": {"N": str(content.get("Revision"))}}
     if not any(wanted in _names(image) for image in (new, old)):
         return None
     image = new or old
@@ -133,8 +135,8 @@ def _value(image: Mapping[str, Any], name: str) -> Any:
 
 
 def _keys(record: Mapping[str, Any]) -> Iterator[bytes]:
-    told = record.get("dynamodb") or {}
-    for image in (told.get("NewImage"), told.get("OldImage")):
+    content = record.get("dynamodb") or {}
+    for image in (content.get("NewImage"), content.get("OldImage")):
         try:
             yield item_key(image or {})
         except (BadEvent, AttributeError):
