@@ -1,0 +1,49 @@
+"""`skyledger status`: how the ledger is doing."""
+
+from dataclasses import asdict
+
+from operations.cli.deployment import make_deployment
+from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
+from operations.cli.output import Output
+from operations.dead_letters import count_dead_letters
+from operations.status import now, status, with_services
+from operations.stream_mapping import stream_state
+
+
+def command(
+    bucket: Bucket = "",
+    stack: Stack = "",
+    profile: Profile = "",
+    region: Region = "",
+    endpoint_url: EndpointUrl = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what the ledger holds, whether the CSV shows it, what waits, and what needs an operator."""
+    deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    state = status(deployment.ledger(), now())
+    if deployment.stack:
+        outputs = deployment.outputs()
+        letters = count_dead_letters(deployment.client("sqs"), outputs["ImageDeadLettersUrl"])
+        stream = stream_state(deployment.client("lambda"), outputs["StreamMappingId"])
+        state = with_services(state, letters, stream)
+    output.result(asdict(state))
+    shown = "yes" if state.published else f"no, it shows version {state.published_version}"
+    age = "" if state.event_age_seconds is None else f" ({state.event_age_seconds:,} s ago)"
+    output.pairs(
+        {
+            "version": state.version,
+            "rows": f"{state.rows:,}",
+            "bytes": f"{state.bytes:,}",
+            "tree": state.tree,
+            "newest event": f"{state.newest_event or 'none'}{age}",
+            "published": shown,
+            "stream": state.stream if state.stream is not None else "not asked (--stack)",
+            "waiting segments": state.waiting_segments,
+            "failed batches": state.failed_batches,
+            "quarantined events": state.quarantined,
+            "dead letters": state.dead_letters if state.dead_letters is not None else "not asked (--stack)",
+            "snapshots": state.snapshots,
+        }
+    )
+    for line in state.todo:
+        output.say(f"-> {line}")
