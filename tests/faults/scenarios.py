@@ -18,8 +18,9 @@ from ledger.row import RowEncoder, key_of
 from operations.collection.collect import collect
 from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.live.swap import swap
+from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import StoreScratch
-from operations.replay.local import Wishes, listed_segments, replay
+from operations.replay.local import Wishes, replay
 from tests.faults.aside import put_aside
 from tests.faults.world import TARGETS, Event, Once, World
 from tests.support.factories import event, insert, item, modify, remove

@@ -13,7 +13,7 @@ from ledger.errors import Unavailable
 from ledger.journal import dates
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations.cli import deployment as places
+from operations.cli import deployment
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
 from tests.support.reader import read_csv, read_root
@@ -178,7 +178,7 @@ def test_the_stack_knows_the_bucket_and_the_queues(
         def get_event_source_mapping(self, **_: Any) -> Any:
             return {"State": "Disabled"}
 
-    monkeypatch.setattr(places.boto3, "client", lambda service, **_: Client(service))
+    monkeypatch.setattr(deployment.boto3, "client", lambda service, **_: Client(service))
     monkeypatch.delenv("SKYLEDGER_BUCKET")
     told = skyledger("status", "--stack", "sky", "--json").json
     assert (told["dead_letters"], told["stream"]) == (3, "Disabled")

@@ -10,7 +10,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations.cli import deployment as places
+from operations.cli import deployment
 from operations.readers.ddl import Engine, statements
 from operations.replay import state_machine
 from tests.support.command_line import Ran
@@ -78,7 +78,7 @@ class Services:
 def services(monkeypatch: pytest.MonkeyPatch) -> Services:
     """All services in one."""
     made = Services()
-    monkeypatch.setattr(places.boto3, "client", lambda service, **_: made)
+    monkeypatch.setattr(deployment.boto3, "client", lambda service, **_: made)
     monkeypatch.setattr(state_machine, "_LOOK_SECONDS", 0.0)
     return made
 

@@ -18,12 +18,13 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
 from operations.errors import TooOld
 from operations.live.swap import swap
+from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
-from operations.replay.local import Wishes, listed_segments, replay
+from operations.replay.local import Wishes, replay
 from operations.table_export import backfill as backfilling
-from operations.table_export.backfill import Backfilled, backfill
+from operations.table_export.backfill import BackfillReport, backfill
 from operations.table_export.files import read_export
-from operations.verify.ledger import Findings
+from operations.verify.findings import Findings
 from operations.verify.table import compare_with_export
 from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv, remove
@@ -47,7 +48,7 @@ def _full(
     scratch: FolderScratch,
     time: datetime = LATER,
     **more: Any,
-) -> Backfilled:
+) -> BackfillReport:
     """Export these items, and merge the export with the present root as V."""
     before = more.pop("before", read_root(store))
     key = write_full_export(store, items, time, name=f"export-{len(store.objects)}")

@@ -15,7 +15,8 @@ from ledger.manifest import Targets, decode_page, encode_page, encode_root, sha2
 from ledger.publish import publish
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.tree_reader import both_sides, cells, differences
-from operations.verify.ledger import Findings, check_csv, check_tree, compare_with_journal
+from operations.verify.findings import Findings
+from operations.verify.ledger import check_csv, check_tree, compare_with_journal
 from tests.support.factories import event, insert, item, make_ledger, segment_with
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root
