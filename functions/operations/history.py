@@ -49,7 +49,7 @@ class ImageHistory:
     rows: list[dict[str, str]]
 
 
-def history(ledger: Ledger, wanted: str, *, since: str = "", progress: Progress = silent) -> ImageHistory:
+def read_history(ledger: Ledger, wanted: str, *, since: str = "", progress: Progress = silent) -> ImageHistory:
     """Search the journal for an image, named by its ETag, its key, or `bucket/key`.
 
     Every segment of the time asked for is read; a segment that does not contain the name is not parsed.

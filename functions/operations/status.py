@@ -54,7 +54,7 @@ class Status:
     todo: list[str] = field(default_factory=list)
 
 
-def status(ledger: Ledger, now: datetime) -> Status:
+def read_status(ledger: Ledger, now: datetime) -> Status:
     """Read the state of a ledger from its bucket.
 
     Raises:

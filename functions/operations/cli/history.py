@@ -8,7 +8,7 @@ import typer
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack, parse_time
 from operations.cli.output import Output
-from operations.history import history
+from operations.history import read_history
 
 
 def command(
@@ -24,7 +24,7 @@ def command(
     """Show what happened to an image, event by event, and its row now."""
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     with output.progress() as progress:
-        past = history(deployment.ledger(), image, since=parse_time(since)[:10], progress=progress)
+        past = read_history(deployment.ledger(), image, since=parse_time(since)[:10], progress=progress)
     output.result(asdict(past))
     for step in past.steps:
         changes = "; ".join(f"{name}: {_short(old)} -> {_short(new)}" for name, (old, new) in step.changed.items())

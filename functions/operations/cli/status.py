@@ -6,7 +6,7 @@ from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
 from operations.dead_letters import count_dead_letters
-from operations.status import now, status, with_services
+from operations.status import now, read_status, with_services
 from operations.stream_mapping import stream_state
 
 
@@ -20,7 +20,7 @@ def command(
 ) -> None:
     """Show what the ledger holds, whether the CSV shows it, what waits, and what needs an operator."""
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
-    state = status(deployment.ledger(), now())
+    state = read_status(deployment.ledger(), now())
     if deployment.stack:
         outputs = deployment.outputs()
         letters = count_dead_letters(deployment.client("sqs"), outputs["ImageDeadLettersUrl"])

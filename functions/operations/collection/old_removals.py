@@ -58,6 +58,6 @@ def _fitting(pages: tuple[Entry, ...]) -> list[Entry]:
 
 
 def _bodies(ledger: Ledger, pages: list[Entry]) -> Iterator[bytes]:
-    shards = [shard for found in ledger.objects.pages(pages).values() for shard in found]
+    shards = [shard for page in ledger.objects.pages(pages).values() for shard in page]
     loaded = ledger.objects.shards(shards)
     return (loaded[shard.sha256] for shard in shards)

@@ -33,7 +33,8 @@ class Reachable:
             Damaged, ManifestLost, NewerFormat: the root or a snapshot, or a page of them, is not readable.
             Unavailable: the store did not answer.
         """
-        # Copies first, the root last: whatever is swapped in meanwhile is in neither, and needs not be (see `collect`).
+        # Copies first, the root last: whatever is swapped in meanwhile is in neither, and needs not be (see
+        # `operations.collection.collect`).
         for copy in self._recent_copies(readable):
             self.keys.add(copy.key)
             self._add_copy(copy.key)

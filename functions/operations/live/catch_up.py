@@ -1,4 +1,4 @@
-"""Bring a rebuilt tree level with the live one: merge into it what exporters have merged since (step 2 of `swap`)."""
+"""Bring a rebuilt tree level with the live one, which exporters go on to change: step 2 of `operations.live.swap`."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress

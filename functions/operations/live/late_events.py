@@ -29,7 +29,7 @@ def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
 
     Raises:
         Damaged: a segment of the journal is not readable.
-        Unavailable, Unknown, ManifestLost, NewerFormat: as for `commit`.
+        Unavailable, Unknown, ManifestLost, NewerFormat: as for `commit_batch`.
     """
     newest = ledger.load_root()[0].checkpoint.newest_event
     if not newest or all(is_recent(event.time, newest) for event in events):

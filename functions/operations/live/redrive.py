@@ -10,8 +10,8 @@ Three places hold what did not go through:
 Batches and quarantined events, step by step:
 
 1. The object is read. It is not what it should be: it is named in the report, and stays.
-2. Its events are merged by the ordinary commit (`late_events` if they are old), which journals them first.
-   An event that is bad even so: a batch's goes to quarantine, a quarantined one stays there; both are named.
+2. Its events are merged by the ordinary commit (by `operations.live.late_events` if they are old), which journals them
+   first. An event that is bad even so: a batch's goes to quarantine, a quarantined one stays there; both are named.
 3. The CSV is published.
 4. The object is deleted, if it is still the one that was read.
 

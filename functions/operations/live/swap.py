@@ -4,8 +4,8 @@ What makes it possible: an exporter writes its segment to the journal before it 
 segments that its commit took (`segments`); the immutable copies of successive roots so tell what was merged since any
 earlier version.
 
-1. Before the journal was listed, version v of the live root was read (`plan`). Whatever v holds was in the journal
-   then, and so is in the rebuilt tree.
+1. Before the journal was listed (`operations.rebuild.plan`), version v of the live root was read. Whatever v holds was
+   in the journal then, and so is in the rebuilt tree.
 2. Read the live root, of version w. Read the copies of the roots v+1 to w (of attempts that lost as well: what they
    name is journaled, and merging it does no harm) and merge the segments that they name into the rebuilt tree, by the
    same merge as exporters use. Then the rebuilt tree holds all that w holds. Outcomes:

@@ -88,10 +88,10 @@ def write_odm(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str
 
 def write_pix4d(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
     """Write Pix4D's file; give the lines, and the rows left out by reason. All lines have the same columns."""
-    found, left_out = _geolocations(rows, forbidden=',"')
-    located = [one for one in found if one.altitude is not None]
-    if len(located) < len(found):
-        left_out[NO_ALTITUDE] = len(found) - len(located)
+    positioned, left_out = _geolocations(rows, forbidden=',"')
+    located = [one for one in positioned if one.altitude is not None]
+    if len(located) < len(positioned):
+        left_out[NO_ALTITUDE] = len(positioned) - len(located)
     angles = bool(located) and all(one.angles for one in located)
     accuracy = angles and all(one.accuracy for one in located)
     names = ["#imagename", "latitude", "longitude", "altitude"]

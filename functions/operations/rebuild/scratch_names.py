@@ -2,7 +2,7 @@
 
 plan.json                         the plan
 chunks/<chunk>                    keys of the segments of a chunk, one a line
-mapped/<chunk>.json               what the chunk told; there once all its runs are
+mapped/<chunk>.json               summary of a chunk; there once all its runs are
 ranges/<range>/runs/<run>/        sorted runs of statements, each in parts
 reduced/<range>/head, tail        rows whose shards other ranges share
 reduced/<range>/shards, removals  its shards, and removals to remember

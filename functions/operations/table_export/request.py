@@ -45,12 +45,12 @@ def wait_for_export(dynamodb: Any, arn: str, progress: Progress, sleep: Callable
     """
     waited = 0.0
     while True:
-        found = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
-        if found["ExportStatus"] == "COMPLETED":
+        export = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+        if export["ExportStatus"] == "COMPLETED":
             progress("exporting the table", 1, 1)
-            return str(found["ExportManifest"])
-        if found["ExportStatus"] == "FAILED":
-            raise ExportFailed(f"the export failed: {found.get('FailureCode')}, {found.get('FailureMessage')}")
+            return str(export["ExportManifest"])
+        if export["ExportStatus"] == "FAILED":
+            raise ExportFailed(f"the export failed: {export.get('FailureCode')}, {export.get('FailureMessage')}")
         progress("exporting the table", int(waited), max(_USUAL_SECONDS, int(waited * 1.1)))
         sleep(_LOOK_SECONDS)
         waited += _LOOK_SECONDS

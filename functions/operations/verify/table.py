@@ -1,4 +1,4 @@
-"""Check that the live tree is what the table holds, by a full export of it (check (d) of `verify`)."""
+"""Check that the live tree is what the table holds, by a full export of it: check (d) of `operations.verify`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -113,8 +113,8 @@ def _differences(ledger: Ledger, root: Root, export: Export, scratch: Scratch) -
     """Compare a root with the sorted export; too many differences are cut off."""
     limit = surely_exported(export)
     rows = lines(ledger.objects, shards_of(ledger.objects, root.rows.pages))
-    found = compare_lines(rows, export_rows(scratch))
-    sure = (one for one in found if one.right is not None or one.key[:INGESTED_AT_WIDTH] < limit)
+    every = compare_lines(rows, export_rows(scratch))
+    sure = (one for one in every if one.right is not None or one.key[:INGESTED_AT_WIDTH] < limit)
     return {one.key: one for one in islice(sure, WATCHED)}
 
 
