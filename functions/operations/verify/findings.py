@@ -36,6 +36,11 @@ class Findings:
         """Say whether nothing was found."""
         return not self.problems and not self.count
 
+    def tally(self, **counts: int) -> None:
+        """Add to the numbers of what was looked at."""
+        for name, count in counts.items():
+            self.checked[name] = int(self.checked[name]) + count
+
     def add(self, differences: Iterator[Difference]) -> None:
         """Take all differences, the first of them to be listed."""
         self.differences = list(islice(differences, LISTED))

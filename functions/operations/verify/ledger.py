@@ -44,7 +44,7 @@ def check_tree(ledger: Ledger, root: Root, progress: Progress = silent) -> Findi
 
 def _check_page(objects: Objects, root: Root, page: Entry, first: bool, before: bytes, findings: Findings) -> bytes:
     """Check a page and its shards; give the last key in it."""
-    findings.checked["pages"] = int(findings.checked["pages"]) + 1
+    findings.tally(pages=1)
     name = page_key(page.sha256)
     try:
         shards = objects.pages([page])[page.sha256]
@@ -81,10 +81,10 @@ def _bodies(objects: Objects, shards: Sequence[Entry], findings: Findings) -> It
 
 
 def _check_shard(root: Root, shard: Entry, body: bytes, first: bool, before: bytes, findings: Findings) -> bytes:
+    """Check a shard against its page, and line by line; give its last key."""
     name = shard_key(shard.sha256)
     content = body.splitlines(keepends=True)
-    for number, value in (("shards", 1), ("rows", len(content)), ("bytes", len(body))):
-        findings.checked[number] = int(findings.checked[number]) + value
+    findings.tally(shards=1, rows=len(content), bytes=len(body))
     if (len(content), len(body)) != (shard.rows, shard.bytes) or not body.endswith(b"\n"):
         findings.problems.append(f"{name} does not have the rows or bytes that its page says")
     for index, line in enumerate(content):
@@ -116,7 +116,7 @@ def check_csv(ledger: Ledger, progress: Progress = silent) -> Findings:
         findings = Findings(("tree", "csv"))
         try:
             stored = ledger.store.head(CSV_KEY)
-            root = _shown(ledger, stored)
+            root = _published_root(ledger, stored)
             if root is None:
                 findings.problems.append(f"{CSV_KEY} does not name a root that is still kept; a publish makes it anew")
                 return findings
@@ -136,7 +136,8 @@ def check_csv(ledger: Ledger, progress: Progress = silent) -> Findings:
     raise Refused(f"{CSV_KEY} was replaced {_CSV_TRIES} times while it was read: try again")
 
 
-def _shown(ledger: Ledger, stored: Stored) -> Root | None:
+def _published_root(ledger: Ledger, stored: Stored) -> Root | None:
+    """Find the root that the CSV names; None if it is not kept any longer."""
     live, _ = ledger.load_root()
     if stored.metadata.get("tree") == live.tree_hash:
         return live
