@@ -73,7 +73,8 @@ def catch_up(ledger: Ledger, tree: RebuiltTree, live: Root | None, report: Calla
 def _segments_of_roots(ledger: Ledger, first: int, last: int, own: set[str]) -> list[str] | None:
     """Give the keys of the segments that the roots of these versions took; None if the copies do not tell.
 
-    Copies of attempts that lost are read as well: what they name is journaled, and merging it does no harm.
+    Copies of attempts that lost are read as well: what they name is journaled, and merging it does no harm. Those of
+    the tree's own attempts tell nothing new.
     """
 
     def copies(version: int) -> list[Root]:
