@@ -8,9 +8,10 @@ Dying between 2 and 3 leaves a message in both queues, which is one delivery mor
 sequencer that it has seen it. An event that fails again comes back, so no more is taken than was there at first.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from operations.progress import Progress, silent
 
 _BATCH = 10  # SQS takes no more
 _HIDDEN_SECONDS = 120
@@ -18,7 +19,7 @@ _EMPTY_ANSWERS = 3  # in a row: a queue is spread over servers, and one that is 
 
 
 @dataclass(slots=True)
-class Resent:
+class ResendReport:
     """What was sent again.
 
     Attributes:
@@ -32,9 +33,19 @@ class Resent:
     refused: int = 0
 
 
-def redrive_images(
-    sqs: Any, dead_letters: str, queue: str, progress: Callable[[int, int], None] = lambda done, total: None
-) -> Resent:
+def count_dead_letters(sqs: Any, dead_letters: str) -> int:
+    """Ask SQS for the number of messages in the dead-letter queue, about.
+
+    Args:
+        sqs: boto3 client.
+        dead_letters: URL of the dead-letter queue.
+    """
+    name = "ApproximateNumberOfMessages"
+    answer = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=[name])
+    return int(answer["Attributes"][name])
+
+
+def redrive_images(sqs: Any, dead_letters: str, queue: str, progress: Progress = silent) -> ResendReport:
     """Move the messages of the dead-letter queue back to the images' queue.
 
     Args:
@@ -46,14 +57,12 @@ def redrive_images(
     Raises:
         BotoCoreError, ClientError: SQS did not answer; run it again.
     """
-    name = "ApproximateNumberOfMessages"
-    attributes = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=[name])["Attributes"]
-    done = Resent(found=int(attributes[name]))
+    report = ResendReport(found=count_dead_letters(sqs, dead_letters))
     empty = 0
-    while done.resent + done.refused < done.found and empty < _EMPTY_ANSWERS:
+    while report.resent + report.refused < report.found and empty < _EMPTY_ANSWERS:
         answer = sqs.receive_message(
             QueueUrl=dead_letters,
-            MaxNumberOfMessages=min(_BATCH, done.found - done.resent - done.refused),
+            MaxNumberOfMessages=min(_BATCH, report.found - report.resent - report.refused),
             VisibilityTimeout=_HIDDEN_SECONDS,
             WaitTimeSeconds=1,
             MessageAttributeNames=["All"],
@@ -61,12 +70,12 @@ def redrive_images(
         messages = answer.get("Messages", [])
         empty = 0 if messages else empty + 1
         if messages:
-            _move(sqs, dead_letters, queue, messages, done)
-            progress(done.resent, done.found)
-    return done
+            _move(sqs, dead_letters, queue, messages, report)
+            progress("redriving images", report.resent, report.found)
+    return report
 
 
-def _move(sqs: Any, dead_letters: str, queue: str, messages: list[dict[str, Any]], done: Resent) -> None:
+def _move(sqs: Any, dead_letters: str, queue: str, messages: list[dict[str, Any]], report: ResendReport) -> None:
     entries = [
         {"Id": str(number), "MessageBody": message["Body"]}
         | ({"MessageAttributes": message["MessageAttributes"]} if message.get("MessageAttributes") else {})
@@ -74,7 +83,7 @@ def _move(sqs: Any, dead_letters: str, queue: str, messages: list[dict[str, Any]
     ]
     accepted = sqs.send_message_batch(QueueUrl=queue, Entries=entries).get("Successful", [])
     handles = [{"Id": one["Id"], "ReceiptHandle": messages[int(one["Id"])]["ReceiptHandle"]} for one in accepted]
-    done.refused += len(messages) - len(accepted)
+    report.refused += len(messages) - len(accepted)
     if handles:
         sqs.delete_message_batch(QueueUrl=dead_letters, Entries=handles)
-        done.resent += len(handles)
+        report.resent += len(handles)

@@ -10,9 +10,9 @@ from ledger.journal import list_segments, load_record, read_segments
 from ledger.ledger import Ledger
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.row import item_key
+from operations.progress import Progress, silent
 from operations.rebuild.statements import BACKFILL
 from operations.rebuild.tree_reader import named_cells
-from operations.replay.local import Progress, silent
 
 # Not told as a change: it differs in every record.
 _COUNTERS = {"revision"}
@@ -49,7 +49,7 @@ class ImageHistory:
     rows: list[dict[str, str]]
 
 
-def history(ledger: Ledger, wanted: str, *, since: str = "", progress: Progress = silent) -> ImageHistory:
+def read_history(ledger: Ledger, wanted: str, *, since: str = "", progress: Progress = silent) -> ImageHistory:
     """Search the journal for an image, named by its ETag, its key, or `bucket/key`.
 
     Every segment of the time asked for is read; a segment that does not contain the name is not parsed.
@@ -64,14 +64,16 @@ def history(ledger: Ledger, wanted: str, *, since: str = "", progress: Progress 
         Damaged: a segment is not readable.
         Unavailable: the store did not answer.
     """
-    steps: dict[tuple[str, int, str, str], Step] = {}
+    steps: dict[tuple[object, ...], Step] = {}
     keys: dict[bytes, None] = {}
     listed = [one.key for one in list_segments(ledger.store, first=since)]
-    for done, (segment, record) in enumerate(_mentioning(ledger, listed, wanted, progress)):
+    for number, (segment, record) in enumerate(_mentioning(ledger, listed, wanted, progress)):
         step = _step(segment, record, wanted)
         if step is None:
             continue
-        steps.setdefault((*step.order, step.time, step.what if step.order[1] else f"{step.what}-{done}"), step)
+        # A record that was delivered twice stands in two segments. One without a number cannot be told from another.
+        has_number = step.order[1] != 0
+        steps.setdefault((*step.order, step.time, step.what, None if has_number else number), step)
         keys.update((key, None) for key in _keys(record))
     ordered = sorted(steps.values(), key=lambda step: (step.time, step.order))
     return ImageHistory(ordered, _rows(ledger, sorted(keys)))
@@ -93,13 +95,13 @@ def _mentioning(
 
 
 def _step(segment: str, record: Mapping[str, Any], wanted: str) -> Step | None:
-    told = record.get("dynamodb") or {}
-    new, old = told.get("NewImage") or {}, told.get("OldImage") or {}
+    content = record.get("dynamodb") or {}
+    new, old = content.get("NewImage") or {}, content.get("OldImage") or {}
     if not isinstance(new, dict) or not isinstance(old, dict):
         return None
-    if record.get("eventName") == BACKFILL and "Lacking" in told:
-        ingested_at, _, etag = str(told["Lacking"]).partition(",")
-        old = {"etag": {"S": etag}, "ingested_at": {"S": ingested_at}, "revision": {"N": str(told.get("Revision"))}}
+    if record.get("eventName") == BACKFILL and "Lacking" in content:
+        ingested_at, _, etag = str(content["Lacking"]).partition(",")
+        old = {"etag": {"S": etag}, "ingested_at": {"S": ingested_at}, "revision": {"N": str(content.get("Revision"))}}
     if not any(wanted in _names(image) for image in (new, old)):
         return None
     image = new or old
@@ -133,8 +135,8 @@ def _value(image: Mapping[str, Any], name: str) -> Any:
 
 
 def _keys(record: Mapping[str, Any]) -> Iterator[bytes]:
-    told = record.get("dynamodb") or {}
-    for image in (told.get("NewImage"), told.get("OldImage")):
+    content = record.get("dynamodb") or {}
+    for image in (content.get("NewImage"), content.get("OldImage")):
         try:
             yield item_key(image or {})
         except (BadEvent, AttributeError):

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 
 from ledger.columns import NAMES
 from ledger.errors import NotFound
@@ -11,7 +10,6 @@ from ledger.keys import CSV_KEY, FAILED_BATCHES, PENDING, QUARANTINE, SNAPSHOTS
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
 
-# Where Lambda puts batches that it gave up on (Lambda Developer Guide, "Capturing discarded batches").
 # Counting stops here: beyond it the number no longer matters, and a listing has its price.
 COUNTED = 10_000
 
@@ -56,7 +54,7 @@ class Status:
     todo: list[str] = field(default_factory=list)
 
 
-def status(ledger: Ledger, now: datetime) -> Status:
+def read_status(ledger: Ledger, now: datetime) -> Status:
     """Read the state of a ledger from its bucket.
 
     Raises:
@@ -64,12 +62,12 @@ def status(ledger: Ledger, now: datetime) -> Status:
         Unavailable: the store did not answer.
     """
     root, _ = ledger.load_root()
-    shown = _shown(ledger)
+    shown = _metadata_of_csv(ledger)
     newest = root.checkpoint.newest_event
     age = int((now - datetime.fromisoformat(newest)).total_seconds()) if newest else None
     prefixes = (PENDING, FAILED_BATCHES, QUARANTINE, SNAPSHOTS)
     waiting, failed, quarantined, pinned = ledger.store.map(lambda prefix: _count(ledger, prefix), prefixes)
-    found = Status(
+    state = Status(
         version=root.version,
         tree=root.tree_hash,
         rows=root.rows.rows,
@@ -86,41 +84,46 @@ def status(ledger: Ledger, now: datetime) -> Status:
         snapshots=pinned,
         gaps=list(root.checkpoint.gaps),
     )
-    found.todo = todo(found)
-    return found
+    state.todo = todo(state)
+    return state
 
 
-def todo(found: Status) -> list[str]:
+def todo(state: Status) -> list[str]:
     """Say what an operator should do about a state."""
     lines = []
-    if found.stream is not None and found.stream != "Enabled":
-        lines.append(f"the stream is not followed ({found.stream}): switch the event source mapping on within 24 hours")
-    for gap in found.gaps:
+    if state.stream is not None and state.stream != "Enabled":
+        lines.append(f"the stream is not followed ({state.stream}): switch the event source mapping on within 24 hours")
+    for gap in state.gaps:
         why = "the stream was made anew" if gap.kind == "new-stream" else "records came when others may have been gone"
         lines.append(
             f"records between {gap.since or 'the start'} and {gap.until} may be lost ({why}): skyledger backfill"
         )
-    if found.failed_batches:
-        lines.append(f"{found.failed_batches} batches were given up: skyledger redrive")
-    if found.quarantined:
-        lines.append(f"{found.quarantined} events are in quarantine: look at them, then skyledger redrive")
-    if found.dead_letters:
-        lines.append(f"{found.dead_letters} S3 events could not be processed: skyledger redrive")
-    if not found.published:
+    if state.failed_batches:
+        lines.append(f"{state.failed_batches} batches were given up: skyledger redrive")
+    if state.quarantined:
+        lines.append(f"{state.quarantined} events are in quarantine: look at them, then skyledger redrive")
+    if state.dead_letters:
+        lines.append(f"{state.dead_letters} S3 events could not be processed: skyledger redrive")
+    if not state.published:
         lines.append("image-data.csv is behind; the next batch publishes it: look again in a minute")
-    if not found.columns_current:
+    if not state.columns_current:
         lines.append("the CSV has the columns of another version: skyledger replay --columns current --swap")
     return lines
 
 
-def with_services(found: Status, dead_letters: int | None, stream: str | None) -> Status:
+def with_services(state: Status, dead_letters: int | None, stream: str | None) -> Status:
     """Add what only other services than S3 know."""
-    found.dead_letters, found.stream = dead_letters, stream
-    found.todo = todo(found)
-    return found
+    state.dead_letters, state.stream = dead_letters, stream
+    state.todo = todo(state)
+    return state
 
 
-def _shown(ledger: Ledger) -> Mapping[str, str] | None:
+def now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
+
+
+def _metadata_of_csv(ledger: Ledger) -> Mapping[str, str] | None:
     try:
         return ledger.store.head(CSV_KEY).metadata
     except NotFound:
@@ -134,19 +137,3 @@ def _count(ledger: Ledger, prefix: str) -> int:
         if count == COUNTED:
             break
     return count
-
-
-def count_dead_letters(sqs: Any, url: str) -> int:
-    """Ask SQS for the number of messages in the dead-letter queue, about."""
-    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    return int(answer["Attributes"]["ApproximateNumberOfMessages"])
-
-
-def stream_state(functions: Any, mapping: str) -> str:
-    """Ask Lambda for the state of the mapping between stream and exporter."""
-    return str(functions.get_event_source_mapping(UUID=mapping)["State"])
-
-
-def now() -> datetime:
-    """Give the time."""
-    return datetime.now(UTC)

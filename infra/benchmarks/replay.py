@@ -165,7 +165,7 @@ def _run(bucket: str, credentials: dict[str, str], folder: Path, processes: int)
     started = time.monotonic()
     done = replay(Ledger(open_store()), scratch, Wishes(), open_store=open_store, processes=processes)
     seconds = time.monotonic() - started
-    return Run(seconds, _peak_mb(), done.root.tree_hash, done.told.events)
+    return Run(seconds, _peak_mb(), done.root.tree_hash, done.journal.events)
 
 
 def _peak_mb() -> float:

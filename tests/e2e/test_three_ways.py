@@ -78,7 +78,7 @@ def test_a_replay_gives_the_same_hash(world: World, tmp_path: Path) -> None:
     """From the journal alone."""
     done = replay(world.ledger, FolderScratch(tmp_path / "scratch"), Wishes(keep="nothing"))
     assert done.root.tree_hash == world.root.tree_hash
-    assert done.told.events >= len(world.made.events)
+    assert done.journal.events >= len(world.made.events)
     assert done.plan.chunks > 2
     assert done.plan.ranges > 2
 

@@ -9,8 +9,9 @@ from ledger.ledger import Ledger
 from operations.collection.collect import collect
 from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.live.swap import swap
+from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import StoreScratch
-from operations.replay.local import Wishes, listed_segments, replay
+from operations.replay.local import Wishes, replay
 from tests.faults.exporter_stories import ROWS, Exporters, Run, before_call_of, before_swap_of, thirty_rows
 from tests.faults.world import Once, World
 from tests.support.factories import event, insert, item, modify, remove, remove_without_image

@@ -23,11 +23,12 @@ from ledger.manifest import decode_page
 from ledger.publish import publish
 from ledger.row import header
 from operations.collection.collect import READABLE, collect
-from operations.collection.reachable import Named
+from operations.collection.reachable import Reachable
 from operations.live.redrive import redrive_batches
 from operations.live.swap import swap
+from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import StoreScratch
-from operations.replay.local import Wishes, listed_segments, replay
+from operations.replay.local import Wishes, replay
 from tests.faults.checked_store import CheckedStore
 from tests.faults.seeded_run import ChanceFaults, SeededRun
 from tests.faults.table import Event, StreamShard, Table
@@ -281,10 +282,10 @@ class Simulation(SeededRun):
         for _ in range(2):
             self._pass_time(30 * HOUR)
             assert collect(operator).finished
-        named = Named(operator)
-        named.add_kept(READABLE)
+        reachable = Reachable(operator)
+        reachable.add_kept(READABLE)
         lying_about = {key for key in self.store.objects if key.startswith(("shards/", "manifest/", "pending/"))}
-        assert lying_about <= named.keys, "nothing is left that nothing names"
+        assert lying_about <= reachable.keys, "nothing is left that nothing names"
         before = self.store.get(CSV_KEY)
         publish(operator)
         assert self.store.get(CSV_KEY) == before

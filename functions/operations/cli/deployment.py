@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,20 +11,17 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from ledger.errors import LedgerError
 from ledger.ledger import Ledger
 from ledger.s3_store import S3Store
 from ledger.store import Store
-from operations.replay.local import OpenStore
-
-
-class NoPlace(LedgerError):
-    """It was not said which bucket, or the stack does not have what is asked of it."""
+from operations.errors import NoPlace
+from operations.progress import OpenStore
+from operations.table_export.take import ExportRequest
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where to work.
+class Deployment:
+    """A deployed Skyledger.
 
     Attributes:
         bucket: the export bucket, if it was given by name.
@@ -60,6 +58,26 @@ class Place:
         """Open the ledger; raises as `open_store` does."""
         return Ledger(self.open_store()())
 
+    def export_request(self, table: str, arn: str, window: tuple[datetime, datetime] | None = None) -> ExportRequest:
+        """Ask for an export of the table: of the stack's, unless it is named, or an export of it.
+
+        Args:
+            table: its name, if it was given.
+            arn: of an export that was started before, if it was given.
+            window: time of the changes to export; None for the whole table.
+
+        Raises:
+            NoPlace: it is not known which bucket, or which table.
+        """
+        return ExportRequest(
+            dynamodb=self.client("dynamodb"),
+            bucket=self.bucket_name(),
+            open_bucket=partial(open_bucket, client_arguments=self.client_arguments),
+            table=table or ("" if arn else self.output("ImagesTableName")),
+            arn=arn,
+            window=window,
+        )
+
     def output(self, name: str) -> str:
         """Give an output of the stack.
 
@@ -80,10 +98,10 @@ class Place:
         if not self.stack:
             raise NoPlace("say where: --stack NAME, or --bucket NAME (or SKYLEDGER_STACK, SKYLEDGER_BUCKET)")
         try:
-            found = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
+            stacks = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
         except ClientError as error:
             raise NoPlace(f"stack {self.stack}: {error.response['Error'].get('Message', 'not found')}") from error
-        return {output["OutputKey"]: output["OutputValue"] for stack in found for output in stack.get("Outputs", ())}
+        return {output["OutputKey"]: output["OutputValue"] for stack in stacks for output in stack.get("Outputs", ())}
 
 
 def open_bucket(bucket: str, client_arguments: Mapping[str, str]) -> Store:
@@ -91,9 +109,9 @@ def open_bucket(bucket: str, client_arguments: Mapping[str, str]) -> Store:
     return S3Store(bucket, **client_arguments)
 
 
-def make_place(bucket: str, stack: str, profile: str, region: str, endpoint_url: str) -> Place:
+def make_deployment(bucket: str, stack: str, profile: str, region: str, endpoint_url: str) -> Deployment:
     """Take what the command line says; the profile becomes that of this process and of those that it starts."""
     if profile:
         os.environ["AWS_PROFILE"] = profile
     given = {"region_name": region, "endpoint_url": endpoint_url}
-    return Place(bucket, stack, {name: value for name, value in given.items() if value})
+    return Deployment(bucket, stack, {name: value for name, value in given.items() if value})

@@ -1,9 +1,52 @@
-"""The `skyledger` command. Each command parses, calls the module of its capability, and prints."""
+"""The `skyledger` command, assembled. Each command parses, calls a function of its capability, and prints."""
 
-from operations.cli import backfill, pull, replay, status, verify
-from operations.cli.options import app
+from collections.abc import Callable
 
-__all__ = ["app", "backfill", "pull", "replay", "status", "verify"]
+import typer
+
+from operations.cli import (
+    backfill,
+    collect,
+    ddl,
+    history,
+    pull,
+    redrive,
+    replay,
+    restore,
+    snapshot,
+    status,
+    stream,
+    verify,
+    view,
+)
+from operations.cli.exit_codes import EXIT_CODES, with_exit_code
+
+# In the order in which the help lists them.
+COMMANDS: dict[str, Callable[..., None]] = {
+    "backfill": backfill.command,
+    "collect": collect.command,
+    "redrive": redrive.command,
+    "stream": stream.command,
+    "pull": pull.command,
+    "ddl": ddl.command,
+    "replay": replay.command,
+    "snapshot": snapshot.command,
+    "restore": restore.command,
+    "status": status.command,
+    "history": history.command,
+    "view": view.command,
+    "verify": verify.command,
+}
+
+app = typer.Typer(
+    name="skyledger",
+    help="Operate a Skyledger: rebuild, prove, repair, and read its CSV.\n\n" + EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    add_completion=False,
+)
+for name, command in COMMANDS.items():
+    app.command(name)(with_exit_code(command))
 
 if __name__ == "__main__":
     app()

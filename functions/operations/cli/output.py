@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from rich import progress
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from operations.replay.local import Progress as Tell
+from operations.progress import Progress
 
 
 class Output:
@@ -34,6 +34,17 @@ class Output:
     def note(self, line: str) -> None:
         """Tell what goes on."""
         self.errors.print(line, markup=False, soft_wrap=True, style="dim")
+
+    def error(self, error: Exception, advice: str) -> None:
+        """Tell an error in one line, and give it to a program as well.
+
+        Args:
+            error: what it says itself.
+            advice: what to do about it; empty if nothing.
+        """
+        text = " ".join(str(error).split()) or type(error).__name__
+        self.result({"error": type(error).__name__, "message": text})
+        self.errors.print(f"skyledger: {text}" + (f" ({advice})" if advice else ""), markup=False, soft_wrap=True)
 
     def result(self, values: Mapping[str, Any]) -> None:
         """Give the result to a program."""
@@ -60,22 +71,22 @@ class Output:
         self.console.print(shown)
 
     @contextmanager
-    def progress(self) -> Iterator[Tell]:
+    def progress(self) -> Iterator[Progress]:
         """Show progress bars on standard error while something long goes on."""
-        bars = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+        bars = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
             console=self.errors,
         )
         tasks: dict[str, Any] = {}
 
-        def tell(step: str, done: int, total: int) -> None:
+        def show(step: str, done: int, total: int) -> None:
             if step not in tasks:
                 tasks[step] = bars.add_task(step, total=total)
             bars.update(tasks[step], completed=done, total=total)
 
         with bars:
-            yield tell
+            yield show

@@ -1,6 +1,5 @@
-"""The command that proves the CSV: verify."""
+"""`skyledger verify`: prove the CSV."""
 
-from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -9,14 +8,28 @@ from typing import Annotated, Any
 import typer
 
 from ledger.ledger import Ledger
-from operations.cli.deployment import Place, open_bucket
-from operations.cli.options import CORES, DIFFERENT, ExportArn, Processes, TableName, Work, app, command, scratch_folder
+from operations.cli.deployment import Deployment, make_deployment
+from operations.cli.exit_codes import DIFFERENT
+from operations.cli.options import (
+    CORES,
+    AsJson,
+    Bucket,
+    EndpointUrl,
+    ExportArn,
+    Processes,
+    Profile,
+    Region,
+    Stack,
+    TableName,
+    WorkFolder,
+)
 from operations.cli.output import Output
+from operations.cli.work_folder import hold_work_folder
+from operations.progress import Progress
 from operations.rebuild.tree_reader import both_sides
-from operations.replay.local import Progress
-from operations.table_export.take import give_back, take_export
-from operations.verify import ledger as proof
-from operations.verify.table import compare_with_export
+from operations.verify.findings import Findings
+from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from operations.verify.table import compare_with_table
 
 
 class Check(StrEnum):
@@ -28,83 +41,87 @@ class Check(StrEnum):
     TABLE = "table"
 
 
-@command(app)
-def verify(
-    place: Place,
-    output: Output,
+def command(
     checks: Annotated[
         list[Check] | None, typer.Argument(help="What to check; tree, csv and journal if not said.")
     ] = None,
     table: TableName = "",
     export_arn: ExportArn = "",
     processes: Processes = CORES,
-    work: Work = None,
+    work: WorkFolder = None,
+    bucket: Bucket = "",
+    stack: Stack = "",
+    profile: Profile = "",
+    region: Region = "",
+    endpoint_url: EndpointUrl = "",
+    as_json: AsJson = False,
 ) -> None:
     """Prove the CSV: its objects (tree), its bytes (csv), against the journal, and against the table.
 
     The check against the table starts an export of it to S3, which costs per GB of the table and takes minutes.
     """
-    ledger = place.ledger()
-    wanted = checks or [Check.TREE, Check.CSV, Check.JOURNAL]
+    deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    ledger = deployment.ledger()
     columns = ledger.load_root()[0].columns
     results: dict[str, Any] = {}
-    run: dict[Check, Callable[[Progress], proof.Findings]] = {
-        Check.TREE: lambda progress: proof.check_tree(ledger, ledger.load_root()[0], progress),
-        Check.CSV: lambda progress: proof.check_csv(ledger, progress),
-        Check.JOURNAL: lambda progress: proof.compare_with_journal(
-            ledger,
-            scratch_folder(place, work, "verify"),
-            open_store=place.open_store(),
-            processes=processes,
-            progress=progress,
-            report=output.note,
-        ),
-        Check.TABLE: lambda progress: _compare_with_table(place, output, ledger, table, export_arn, work, progress),
-    }
     with output.progress() as progress:
-        for check in dict.fromkeys(wanted):
-            results[check.value] = _findings(run[check](progress), columns)
+        for check in dict.fromkeys(checks or [Check.TREE, Check.CSV, Check.JOURNAL]):
+            findings = _run(
+                check, deployment, ledger, output, progress, table=table, arn=export_arn, processes=processes, work=work
+            )
+            results[check.value] = _describe(findings, columns)
     good = all(result["good"] for result in results.values())
     output.result({"good": good, **results})
     for name, result in results.items():
-        _show_findings(output, name, result)
+        _show(output, name, result)
     if not good:
         raise typer.Exit(DIFFERENT)
 
 
-def _compare_with_table(
-    place: Place, output: Output, ledger: Ledger, table: str, export_arn: str, work: Path | None, progress: Progress
-) -> proof.Findings:
-    taken = take_export(
-        ledger,
-        place.client("dynamodb"),
-        place.bucket_name(),
-        table or ("" if export_arn else place.output("ImagesTableName")),
-        partial(open_bucket, client_arguments=place.client_arguments),
-        progress,
-        arn=export_arn,
-        note=output.note,
-    )
-    scratch = scratch_folder(place, work, "verify")
-    found = compare_with_export(
-        ledger, taken.store, taken.export, taken.before, scratch, progress=progress, report=output.note
-    )
-    give_back(ledger, taken)
-    return found
+def _run(
+    check: Check,
+    deployment: Deployment,
+    ledger: Ledger,
+    output: Output,
+    progress: Progress,
+    *,
+    table: str,
+    arn: str,
+    processes: int,
+    work: Path | None,
+) -> Findings:
+    open_scratch = partial(hold_work_folder, deployment, work, "verify")
+    match check:
+        case Check.TREE:
+            return check_tree(ledger, ledger.load_root()[0], progress)
+        case Check.CSV:
+            return check_csv(ledger, progress)
+        case Check.JOURNAL:
+            return compare_with_journal(
+                ledger,
+                open_scratch(),
+                open_store=deployment.open_store(),
+                processes=processes,
+                progress=progress,
+                report=output.note,
+            )
+        case Check.TABLE:
+            request = deployment.export_request(table, arn)
+            return compare_with_table(ledger, request, open_scratch, progress=progress, report=output.note)
 
 
-def _findings(found: proof.Findings, columns: tuple[str, ...]) -> dict[str, Any]:
+def _describe(findings: Findings, columns: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "good": found.good,
-        "checked": found.checked,
-        "problems": found.problems,
-        "count": found.count,
-        "differences": [both_sides(columns, one, *found.sides) for one in found.differences],
-        "sides": found.sides,
+        "good": findings.good,
+        "checked": findings.checked,
+        "problems": findings.problems,
+        "count": findings.count,
+        "differences": [both_sides(columns, one, *findings.sides) for one in findings.differences],
+        "sides": findings.sides,
     }
 
 
-def _show_findings(output: Output, name: str, result: dict[str, Any]) -> None:
+def _show(output: Output, name: str, result: dict[str, Any]) -> None:
     checked = ", ".join(
         f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in result["checked"].items()
     )

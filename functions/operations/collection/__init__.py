@@ -1,0 +1,1 @@
+"""Collection: delete what no root, snapshot or published CSV names any longer."""

@@ -45,11 +45,10 @@ When in doubt nothing is deleted: a root, a snapshot or a page of them that cann
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -62,8 +61,9 @@ from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.objects import PAGE_TYPE, YOUNG
 from ledger.s3_store import S3Store
 from ledger.store import Listed
+from operations.batches import batched
 from operations.collection.old_removals import forget_removals
-from operations.collection.reachable import Named
+from operations.collection.reachable import Reachable
 
 # A root that stood within this time may still be read by somebody: a slow publish, a pull, a check.
 READABLE = timedelta(hours=24)
@@ -83,7 +83,7 @@ metrics = Metrics()
 
 
 @dataclass(slots=True)
-class Collected:
+class CollectionReport:
     """What a collection did.
 
     Attributes:
@@ -105,7 +105,7 @@ class Collected:
     finished: bool = False
 
 
-def collect(ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = False) -> Collected:
+def collect(ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = False) -> CollectionReport:
     """Delete what nothing names any longer.
 
     Args:
@@ -117,27 +117,27 @@ def collect(ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = F
         Damaged, ManifestLost, NewerFormat: something that must be kept is not readable; nothing is deleted in doubt.
         Unavailable, Unknown: the store did not answer; the next run goes on.
     """
-    done = Collected()
+    report = CollectionReport()
     started = ledger.monotonic()
 
     def has_time() -> bool:
-        left = time_left()
-        return (left is None or left > RESERVE_SECONDS) and ledger.monotonic() - started < RUN_SECONDS
+        seconds = time_left()
+        return (seconds is None or seconds > RESERVE_SECONDS) and ledger.monotonic() - started < RUN_SECONDS
 
     if dry_run:
-        done.finished = _delete_all(ledger, done, has_time, dry_run=True)
-        return done
+        report.finished = _delete_all(ledger, report, has_time, dry_run=True)
+        return report
     claim = _claim(ledger)
     if claim is None:
-        done.claimed = False
-        return done
+        report.claimed = False
+        return report
     try:
-        done.removals = forget_removals(ledger)
-        done.finished = _delete_all(ledger, done, has_time, dry_run=False)
+        report.removals = forget_removals(ledger)
+        report.finished = _delete_all(ledger, report, has_time, dry_run=False)
     finally:
         with suppress(LedgerError):  # it is void after an hour
             ledger.store.delete_if_match(COLLECTING_KEY, claim)
-    return done
+    return report
 
 
 def _claim(ledger: Ledger) -> str | None:
@@ -154,18 +154,18 @@ def _claim(ledger: Ledger) -> str | None:
         return None
 
 
-def _delete_all(ledger: Ledger, done: Collected, has_time: Callable[[], bool], *, dry_run: bool) -> bool:
+def _delete_all(ledger: Ledger, report: CollectionReport, has_time: Callable[[], bool], *, dry_run: bool) -> bool:
     """Delete batch by batch; say whether all of them were done."""
-    named = Named(ledger)
-    named.add_kept(READABLE)
-    for batch in _batches(one for one in _old(ledger) if one.key not in named.keys):
+    reachable = Reachable(ledger)
+    reachable.add_kept(READABLE)
+    for batch in batched((listed for listed in _old(ledger) if listed.key not in reachable.keys), _BATCH):
         if not has_time():
             return False
-        named.add_root(ledger.load_root()[0])
-        unnamed = [one for one in batch if one.key not in named.keys]
-        outcomes = ledger.store.map(lambda one: "deleted" if dry_run else _delete(ledger, one), unnamed)
-        for one, outcome in zip(unnamed, outcomes, strict=True):
-            _count(done, one, outcome)
+        reachable.add_root(ledger.load_root()[0])
+        unnamed = [listed for listed in batch if listed.key not in reachable.keys]
+        outcomes = ledger.store.map(lambda listed: "deleted" if dry_run else _delete(ledger, listed), unnamed)
+        for listed, outcome in zip(unnamed, outcomes, strict=True):
+            _count(report, listed, outcome)
     return True
 
 
@@ -177,12 +177,6 @@ def _old(ledger: Ledger) -> Iterator[Listed]:
         for listed in ledger.store.list(prefix):
             if now - listed.modified > age:
                 yield listed
-
-
-def _batches(listed: Iterable[Listed]) -> Iterator[list[Listed]]:
-    rest = iter(listed)
-    while batch := [*islice(rest, _BATCH)]:
-        yield batch
 
 
 def _delete(ledger: Ledger, listed: Listed) -> str:
@@ -198,13 +192,13 @@ def _delete(ledger: Ledger, listed: Listed) -> str:
     return "deleted"
 
 
-def _count(done: Collected, listed: Listed, outcome: str) -> None:
-    done.kept += outcome == "kept"
-    done.unknown += outcome == "unknown"
+def _count(report: CollectionReport, listed: Listed, outcome: str) -> None:
+    report.kept += outcome == "kept"
+    report.unknown += outcome == "unknown"
     if outcome == "deleted":
         folder = listed.key.partition("/")[0]
-        done.deleted[folder] = done.deleted.get(folder, 0) + 1
-        done.bytes += listed.size
+        report.deleted[folder] = report.deleted.get(folder, 0) + 1
+        report.bytes += listed.size
 
 
 @metrics.log_metrics
@@ -216,8 +210,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         LedgerError: the run was cut short; the next one goes on.
     """
     ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]))
-    done = collect(ledger, lambda: context.get_remaining_time_in_millis() / 1000)
-    metrics.add_metric("ObjectsCollected", MetricUnit.Count, sum(done.deleted.values()))
-    metrics.add_metric("BytesCollected", MetricUnit.Bytes, done.bytes)
-    logger.info("collected", **asdict(done))
-    return asdict(done)
+    report = collect(ledger, lambda: context.get_remaining_time_in_millis() / 1000)
+    metrics.add_metric("ObjectsCollected", MetricUnit.Count, sum(report.deleted.values()))
+    metrics.add_metric("BytesCollected", MetricUnit.Bytes, report.bytes)
+    logger.info("collected", **asdict(report))
+    return asdict(report)

@@ -1,7 +1,6 @@
 """Forget removals that are past their time, also where no batch touches their shard."""
 
 from collections.abc import Iterator
-from itertools import takewhile
 
 from ledger.change import removed_at
 from ledger.ledger import Ledger
@@ -9,7 +8,7 @@ from ledger.manifest import Entry
 from ledger.merge import Edited
 from ledger.slices import oldest_kept
 from ledger.tree_writer import TreeWriter
-from operations.live.swap import put_root
+from operations.live.root import put_root
 
 # Of the removals tree, the pages that are in memory at once; what lies behind them waits for a later run.
 _MOST_BYTES = 32 << 20
@@ -49,16 +48,16 @@ def forget_removals(ledger: Ledger) -> int:
 def _fitting(pages: tuple[Entry, ...]) -> list[Entry]:
     """Give the first pages that fit into memory; at least one, if there is any."""
     size = 0
-
-    def fits(page: Entry) -> bool:
-        nonlocal size
+    fitting: list[Entry] = []
+    for page in pages:
         size += page.bytes
-        return size <= _MOST_BYTES or size == page.bytes
-
-    return [*takewhile(fits, pages)]
+        if fitting and size > _MOST_BYTES:
+            break
+        fitting.append(page)
+    return fitting
 
 
 def _bodies(ledger: Ledger, pages: list[Entry]) -> Iterator[bytes]:
-    shards = [shard for found in ledger.objects.pages(pages).values() for shard in found]
+    shards = [shard for page in ledger.objects.pages(pages).values() for shard in page]
     loaded = ledger.objects.shards(shards)
     return (loaded[shard.sha256] for shard in shards)

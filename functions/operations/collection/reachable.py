@@ -1,6 +1,6 @@
-"""What must be kept: all that the root, a snapshot, the published CSV's root or a recent root names."""
+"""What must be kept: all that is named by the root, a snapshot, the published CSV's root or a recent root."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 
@@ -9,11 +9,12 @@ from ledger.keys import CSV_KEY, ROOT_COPIES, SNAPSHOTS, page_key, root_copy_key
 from ledger.ledger import Ledger
 from ledger.manifest import Entry, Root, Tree, decode_root
 from ledger.store import Listed
+from operations.batches import batched
 
 _PAGES_AT_ONCE = 16  # decoded, a page of 1,000 shards takes 0.4 MB
 
 
-class Named:
+class Reachable:
     """Keys of all objects that must be kept.
 
     Attributes:
@@ -32,7 +33,8 @@ class Named:
             Damaged, ManifestLost, NewerFormat: the root or a snapshot, or a page of them, is not readable.
             Unavailable: the store did not answer.
         """
-        # Copies first, the root last: whatever is swapped in meanwhile is in neither, and needs not be (see `collect`).
+        # Copies first, the root last: whatever is swapped in meanwhile is in neither, and needs not be (see
+        # `operations.collection.collect`).
         for copy in self._recent_copies(readable):
             self.keys.add(copy.key)
             self._add_copy(copy.key)
@@ -50,7 +52,7 @@ class Named:
         """
         self.keys.add(root.copy_key)
         for tree in (root.rows, root.removals):
-            for pages in _chunks(self._unread(tree)):
+            for pages in batched(self._unread(tree), _PAGES_AT_ONCE):
                 self._add_pages(pages)
 
     def _recent_copies(self, readable: timedelta) -> list[Listed]:
@@ -59,7 +61,7 @@ class Named:
         The highest version with a copy that old is w: whoever wrote it had read the root w-1, so the root of that time
         is of version w-1 or w. An attempt that lost has left its copy too; it does no harm here.
         """
-        found = [
+        copies = [
             (version, listed)
             for listed in self._ledger.store.list(ROOT_COPIES)
             if (version := version_of_copy(listed.key)) is not None
@@ -67,9 +69,9 @@ class Named:
         limit = self._ledger.objects.now() - readable
         present = self._ledger.load_root()[0].version
         # A restored root may be older than copies that are lying about: these say nothing of when it stood.
-        old = [version for version, listed in found if listed.modified < limit and version <= present]
+        old = [version for version, listed in copies if listed.modified < limit and version <= present]
         first = max(old, default=0) - 1
-        recent = [(version, listed) for version, listed in found if version >= first]
+        recent = [(version, listed) for version, listed in copies if version >= first]
         self.keys.update(listed.key for _, listed in recent)
         return [listed for version, listed in recent if version <= first + 1]
 
@@ -106,7 +108,3 @@ class Named:
         stored = self._ledger.store.get(key)
         assert stored is not None
         return stored.body
-
-
-def _chunks(pages: Sequence[Entry]) -> Iterable[Sequence[Entry]]:
-    return (pages[start : start + _PAGES_AT_ONCE] for start in range(0, len(pages), _PAGES_AT_ONCE))

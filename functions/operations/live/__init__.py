@@ -1,0 +1,1 @@
+"""What changes the live root, or looks after it, beside the exporter."""

@@ -1,8 +1,8 @@
 """Merge events that come later than the removals tree remembers: days after what has happened to their images since.
 
 The live merge knows a removal for 48 h of event time; within that, events may come in any order. An older event is
-merged together with all that the journal has told of the same keys since, and what becomes of each key is decided as a
-replay decides it (`operations.rebuild.statements`): so the live tree stays what a replay makes.
+merged together with all that the journal holds of the same keys since, and each key is resolved as a replay resolves it
+(`operations.rebuild.statements`): so the live tree stays what a replay makes.
 """
 
 import re
@@ -18,7 +18,7 @@ from ledger.journal import list_segments, load_record, read_segments, segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.row import RowEncoder, key_of
-from operations.rebuild.statements import fate, groups, tell
+from operations.rebuild.statements import group_by_key, resolve, statement_lines
 
 # Half of the time that removals are remembered.
 LATE = timedelta(hours=24)
@@ -29,7 +29,7 @@ def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
 
     Raises:
         Damaged: a segment of the journal is not readable.
-        Unavailable, Unknown, ManifestLost, NewerFormat: as for `commit`.
+        Unavailable, Unknown, ManifestLost, NewerFormat: as for `commit_batch`.
     """
     newest = ledger.load_root()[0].checkpoint.newest_event
     if not newest or all(is_recent(event.time, newest) for event in events):
@@ -65,35 +65,36 @@ class _LateBatch:
     def changes(self, columns: tuple[str, ...]) -> list[Change]:
         """Say what is to become of each key, in key order."""
         encoder = RowEncoder(columns)
-        self.bad, self._keys, told = [], [], []
+        self.bad, self._keys = [], []
+        statements: set[bytes] = set()
         for event in self._events:
             try:
-                lines = tell(event, encoder)
+                lines = statement_lines(event, encoder)
             except BadEvent as error:
                 self.bad.append((event, str(error)))
                 lines = []
-            told += lines
+            statements.update(lines)
             self._keys.append({key_of(line) for line in lines})
         wanted = set().union(*self._keys)
-        told += _told_since(self._ledger, min(event.time for event in self._events), wanted, encoder)
-        return [_change(group) for group in groups(sorted(set(told)))]
+        statements.update(_journaled_since(self._ledger, min(event.time for event in self._events), wanted, encoder))
+        return [_change(group) for group in group_by_key(sorted(statements))]
 
     def events_of(self, todo: Sequence[Change]) -> list[Event]:
         """Name the events that these changes came from."""
-        left = {change.key for change in todo}
-        return [event for event, keys in zip(self._events, self._keys, strict=True) if keys & left]
+        unmerged = {change.key for change in todo}
+        return [event for event, keys in zip(self._events, self._keys, strict=True) if keys & unmerged]
 
 
 def _change(group: Sequence[bytes]) -> Change:
-    row, removal = fate(group)
+    row, removal = resolve(group)
     if row is not None:
         return put_of(row)
     assert removal is not None, "every statement is a put or a removal"
     return removal_of(removal)
 
 
-def _told_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncoder) -> Iterator[bytes]:
-    """Search the journal, from the day before this time on, for what it tells of these keys."""
+def _journaled_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncoder) -> Iterator[bytes]:
+    """Search the journal, from the day before this time on, for the statements about these keys."""
     if not wanted:
         return
     etags = re.compile(b"|".join(sorted({re.escape(key.partition(b",")[2]) for key in wanted})))
@@ -101,10 +102,10 @@ def _told_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncod
     for key, lines in read_segments(ledger.store, listed):
         for line in filter(etags.search, lines):
             try:
-                told = tell(read_event(load_record(key, line)), encoder)
+                statements = statement_lines(read_event(load_record(key, line)), encoder)
             except BadEvent:
                 continue
-            yield from (one for one in told if key_of(one) in wanted)
+            yield from (statement for statement in statements if key_of(statement) in wanted)
 
 
 def _day_before(time: str) -> str:

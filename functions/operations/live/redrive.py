@@ -10,8 +10,8 @@ Three places hold what did not go through:
 Batches and quarantined events, step by step:
 
 1. The object is read. It is not what it should be: it is named in the report, and stays.
-2. Its events are merged by the ordinary commit (`late_events` if they are old), which journals them first.
-   An event that is bad even so: a batch's goes to quarantine, a quarantined one stays there; both are named.
+2. Its events are merged by the ordinary commit (by `operations.live.late_events` if they are old), which journals them
+   first. An event that is bad even so: a batch's goes to quarantine, a quarantined one stays there; both are named.
 3. The CSV is published.
 4. The object is deleted, if it is still the one that was read.
 
@@ -23,7 +23,7 @@ and each row that had been ingested by the time of the event is removed. The rec
 key that was found, so that a replay comes to the same end.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -38,26 +38,22 @@ from ledger.manifest import Root
 from ledger.publish import publish
 from ledger.row import RowEncoder, key_of, revision_of
 from ledger.store import Listed
+from operations.batches import batched
 from operations.live.late_events import commit_late
+from operations.progress import Progress, silent
+from operations.rebuild.tree_reader import lines, shards_of
 
 # Events are merged so many at a time; as many as a batch of the stream has.
 _EVENTS_AT_ONCE = 1000
 _BATCHES_AT_ONCE = 20  # then one publish for all of them
-_SHARDS_AT_ONCE = 32
 _LOOK_SECONDS = 5.0
 _LOST = "exporters were faster every time; try again"
 # A stream record's time is whole seconds, rounded down; ImageProcessor's clock may be a little ahead of DynamoDB's.
 _CLOCK = timedelta(seconds=5)
 
-Progress = Callable[[int, int], None]
-
-
-def silent(done: int, total: int) -> None:
-    """Show no progress."""
-
 
 @dataclass(slots=True)
-class Redriven:
+class RedriveReport:
     """What a redrive did.
 
     Attributes:
@@ -75,63 +71,60 @@ class Redriven:
     quarantined: list[str] = field(default_factory=list)
 
 
-def redrive_batches(ledger: Ledger, progress: Progress = silent) -> Redriven:
+def redrive_batches(ledger: Ledger, progress: Progress = silent) -> RedriveReport:
     """Merge the batches that Lambda gave up on.
 
     Raises:
         Unavailable, Unknown, OutOfTime: run it again.
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator first.
     """
-    done = Redriven()
     listed = [*ledger.store.list(FAILED_BATCHES)]
-    done.found = len(listed)
-    for start in range(0, len(listed), _BATCHES_AT_ONCE):
-        progress(start, len(listed))
-        part = listed[start : start + _BATCHES_AT_ONCE]
-        merged = [one for one in part if _merge_batch(ledger, one, done)]
+    report = RedriveReport(found=len(listed))
+    for number, batches in enumerate(batched(listed, _BATCHES_AT_ONCE)):
+        progress("redriving batches", number * _BATCHES_AT_ONCE, len(listed))
+        merged = [batch for batch in batches if _merge_batch(ledger, batch, report)]
         if merged:
             _publish(ledger)
             _delete(ledger, merged)
-            done.merged += len(merged)
-    progress(len(listed), len(listed))
-    return done
+            report.merged += len(merged)
+    progress("redriving batches", len(listed), max(1, len(listed)))
+    return report
 
 
-def _merge_batch(ledger: Ledger, one: Listed, done: Redriven) -> bool:
+def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport) -> bool:
     """Merge one batch; say whether all of it is in."""
-    body = _read(ledger, one.key)
+    body = _read(ledger, batch.key)
     if body is None:
         return False
     events = _events_of_batch(body)
     if events is None:
-        done.left[one.key] = "not a batch of stream records"
+        report.left[batch.key] = "not a batch of stream records"
         return False
-    if not _merge(ledger, events, done):
-        done.left[one.key] = _LOST
+    if not _merge(ledger, events, report):
+        report.left[batch.key] = _LOST
         return False
-    done.events += len(events)
+    report.events += len(events)
     return True
 
 
-def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> Redriven:
+def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> RedriveReport:
     """Try quarantined events again: after a fix of the code, or, for a REMOVE without OldImage, by a search.
 
     Raises:
         Unavailable, Unknown, OutOfTime: run it again.
         Damaged, ManifestLost, NewerFormat: the ledger needs an operator first.
     """
-    done = Redriven()
     listed = [*ledger.store.list(QUARANTINE)]
-    done.found = len(listed)
+    report = RedriveReport(found=len(listed))
     root, _ = ledger.load_root()
     encoder = RowEncoder(root.columns)
     ready: list[tuple[Listed, list[Event]]] = []
     without_key: list[tuple[Listed, Event]] = []
     for number, one in enumerate(listed):
-        progress(number, len(listed))
+        progress("redriving quarantine", number, len(listed))
         event = _quarantined(_read(ledger, one.key))
         if event is None:
-            done.left[one.key] = "not a quarantined event"
+            report.left[one.key] = "not a quarantined event"
             continue
         try:
             changes_of(event, encoder)
@@ -139,32 +132,33 @@ def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> Redriven:
             if _etag_of_removal(event):
                 without_key.append((one, event))
             else:
-                done.left[one.key] = str(error)
+                report.left[one.key] = str(error)
         else:
             ready.append((one, [event]))
     ready += _resolve(ledger, root, without_key)
-    for start in range(0, len(ready), _EVENTS_AT_ONCE):
-        _merge_quarantined(ledger, ready[start : start + _EVENTS_AT_ONCE], done)
-    progress(len(listed), len(listed))
-    return done
+    for part in batched(ready, _EVENTS_AT_ONCE):
+        _merge_quarantined(ledger, part, report)
+    progress("redriving quarantine", len(listed), max(1, len(listed)))
+    return report
 
 
-def _merge_quarantined(ledger: Ledger, part: Sequence[tuple[Listed, list[Event]]], done: Redriven) -> None:
-    events = [event for _, found in part for event in found]
-    if events and not _merge(ledger, events, done):
-        done.left.update((one.key, _LOST) for one, _ in part)
+def _merge_quarantined(ledger: Ledger, part: Sequence[tuple[Listed, list[Event]]], report: RedriveReport) -> None:
+    """Merge what each of these objects holds, and delete them."""
+    events = [event for _, held in part for event in held]
+    if events and not _merge(ledger, events, report):
+        report.left.update((one.key, _LOST) for one, _ in part)
         return
     _publish(ledger)
     _delete(ledger, [one for one, _ in part])
-    done.merged += len(part)
-    done.events += len(part)
+    report.merged += len(part)
+    report.events += len(part)
 
 
-def _merge(ledger: Ledger, events: Sequence[Event], done: Redriven) -> bool:
+def _merge(ledger: Ledger, events: Sequence[Event], report: RedriveReport) -> bool:
     """Merge events; say whether all of them are in."""
-    report = commit_late(ledger, events)
-    done.quarantined += report.quarantined
-    return not report.unfinished
+    commit = commit_late(ledger, events)
+    report.quarantined += commit.quarantined
+    return not commit.unfinished
 
 
 def _publish(ledger: Ledger) -> None:
@@ -256,13 +250,9 @@ def _with_key(event: Event, line: bytes) -> Event:
 
 def _find_rows(ledger: Ledger, root: Root, etags: set[str]) -> dict[str, list[bytes]]:
     """Search all rows for these ETags: keys sort by time of ingestion, so there is no shorter way."""
-    found: dict[str, list[bytes]] = {}
-    for page in root.rows.pages if etags else ():
-        shards = ledger.objects.pages([page])[page.sha256]
-        for start in range(0, len(shards), _SHARDS_AT_ONCE):
-            for body in ledger.objects.shards(shards[start : start + _SHARDS_AT_ONCE]).values():
-                for line in body.splitlines(keepends=True):
-                    etag = key_of(line).partition(b",")[2].decode()
-                    if etag in etags:
-                        found.setdefault(etag, []).append(line)
-    return found
+    rows: dict[str, list[bytes]] = {}
+    for line in lines(ledger.objects, shards_of(ledger.objects, root.rows.pages if etags else ())):
+        etag = key_of(line).partition(b",")[2].decode()
+        if etag in etags:
+            rows.setdefault(etag, []).append(line)
+    return rows

@@ -15,22 +15,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ledger.errors import LedgerError, NotFound
+from ledger.errors import NotFound
 from ledger.keys import SNAPSHOTS, snapshot_key, snapshot_name
 from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root, encode_root
 from ledger.objects import PAGE_TYPE
 from ledger.publish import publish
+from operations.errors import BadName, NotSwapped
+from operations.live.backoff import back_off
 from operations.live.keep_alive import make_sure
-from operations.live.swap import NotSwapped, live_root, next_version, put_root, write_description
+from operations.live.root import live_root, next_version, put_root, write_description
 
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}", re.ASCII)
 _REPLACED = "before-restore-"
 _TRIES = 60
-
-
-class BadName(LedgerError):
-    """A snapshot cannot have this name, has it already, or none has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +147,5 @@ def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
             return candidate, undo
         if undo:
             ledger.store.delete([_key(undo)])
-        ledger.sleep(min(2.0, 0.05 * 2 ** min(tries, 6)) * ledger.chance())
+        back_off(ledger, tries)
     raise NotSwapped("exporters were faster every time; nothing was changed, try again")

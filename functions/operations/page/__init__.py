@@ -1,0 +1,1 @@
+"""The page that shows the CSV on a map, and its server on this machine."""

@@ -3,6 +3,7 @@
 import json
 import mimetypes
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -45,12 +46,7 @@ def page_server(store: Store, photos: ReadPhoto | None = None, port: int = 0) ->
         photos: reads a photo by bucket and key; None leaves links to photos out.
         port: 0 takes any free one.
     """
-    answers = _Answers(store, photos)
-
-    class Handler(_Handler):
-        find = staticmethod(answers.find)
-
-    return ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, _Answers(store, photos)))
 
 
 Answer = tuple[bytes, str, dict[str, str]]
@@ -86,8 +82,13 @@ class _Answers:
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Answers requests; one is made for every connection, and answers it while it is made."""
+
     protocol_version = "HTTP/1.1"
-    find: Callable[[str], Answer]
+
+    def __init__(self, answers: _Answers, *connection: Any) -> None:
+        self._answers = answers
+        super().__init__(*connection)
 
     def do_GET(self) -> None:
         if urlsplit(f"//{self.headers.get('Host', '')}").hostname not in _OWN_NAMES:
@@ -95,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         path = unquote(urlsplit(self.path).path).lstrip("/") or PAGE_INDEX_KEY
         try:
-            body, kind, headers = self.find(path)
+            body, kind, headers = self._answers.find(path)
         except NotFound:
             self.send_error(HTTPStatus.NOT_FOUND)
             return

@@ -1,0 +1,1 @@
+"""Copies of the CSV for people and other programs."""

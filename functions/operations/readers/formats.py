@@ -1,9 +1,8 @@
 """The copy of the CSV in other formats, typed by the list of columns, and filtered by a DuckDB expression.
 
-Every file is written beside its place and moved there in one step.
+Every file takes the place of the old one in one step (`operations.atomic_write`).
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -13,7 +12,8 @@ from typing import Any
 import duckdb
 
 from ledger.columns import COLUMNS
-from ledger.errors import LedgerError
+from operations.atomic_write import atomic_write
+from operations.errors import BadExpression
 from operations.readers import geolocation, spreadsheet
 from operations.readers.geojson import write_geojson
 
@@ -35,12 +35,8 @@ class Format(StrEnum):
     CSVT = "csvt"
 
 
-class BadExpression(LedgerError):
-    """The condition on rows is not an expression that DuckDB understands."""
-
-
 @dataclass(frozen=True, slots=True)
-class Written:
+class WrittenFile:
     """A file that was written.
 
     Attributes:
@@ -54,7 +50,7 @@ class Written:
     left_out: dict[str, int] = field(default_factory=dict)
 
 
-def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> Written:
+def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> WrittenFile:
     """Write a copy of the CSV beside it.
 
     Args:
@@ -65,7 +61,7 @@ def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> W
 
     Raises:
         BadExpression: `where` cannot be used.
-        spreadsheet.TooManyRows: a sheet does not hold them.
+        TooManyRows: a sheet does not hold them.
     """
     if form is Format.CSVT:
         where = ""  # it describes image-data.csv, whatever is chosen of it
@@ -74,15 +70,10 @@ def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> W
     path = csv.with_name(names.get(form, f"{stem}.{form.value}"))
     if path == csv:
         raise ValueError("image-data.csv itself is written by pull")
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    try:
-        with duckdb.connect() as database:
-            database.execute("SET TimeZone = 'UTC'")
-            rows, left_out = _WRITERS[form](_Table(database, csv, columns, where), unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return Written(path, rows, left_out)
+    with atomic_write(path) as unfinished, duckdb.connect() as database:
+        database.execute("SET TimeZone = 'UTC'")
+        rows, left_out = _WRITERS[form](_Table(database, csv, columns, where), unfinished)
+    return WrittenFile(path, rows, left_out)
 
 
 class _Table:
@@ -115,8 +106,8 @@ class _Table:
     def rows(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Read typed columns of the wanted rows, row by row; a column that the CSV does not have is None."""
         chosen = [_plain(name) if name in self.columns else f"NULL AS {_name(name)}" for name in names]
-        found = self.database.execute(self.select(", ".join(chosen)))
-        while some := found.fetchmany(_ROWS_AT_ONCE):
+        result = self.database.execute(self.select(", ".join(chosen)))
+        while some := result.fetchmany(_ROWS_AT_ONCE):
             for row in some:
                 yield dict(zip(names, row, strict=True))
 

@@ -41,7 +41,7 @@ _STRAIGHT_DOWN_DEG = 90.0  # from the horizon
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Geolocation:
     """Where an image was taken.
 
     Attributes:
@@ -71,45 +71,45 @@ def position_of(row: Mapping[str, Any]) -> tuple[float, float, float | None] | N
 
 def write_odm(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
     """Write geo.txt; give the lines, and the rows left out by reason. Names with blanks would fall apart in it."""
-    places, left_out = _places(rows, forbidden=" \t")
+    located, left_out = _geolocations(rows, forbidden=" \t")
     lines = ["EPSG:4326"]
-    for place in places:
-        parts = [place.name, _number(place.longitude), _number(place.latitude)]
-        if place.altitude is not None:
-            parts.append(_number(place.altitude))
-            if place.angles or place.accuracy:
-                parts += map(_number, place.angles or (0.0, 0.0, 0.0))  # as its manual says where they are unknown
-            if place.accuracy:
-                parts += map(_number, place.accuracy)
+    for one in located:
+        parts = [one.name, _number(one.longitude), _number(one.latitude)]
+        if one.altitude is not None:
+            parts.append(_number(one.altitude))
+            if one.angles or one.accuracy:
+                parts += map(_number, one.angles or (0.0, 0.0, 0.0))  # as its manual says where they are unknown
+            if one.accuracy:
+                parts += map(_number, one.accuracy)
         lines.append(" ".join(parts))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return len(places), left_out
+    return len(located), left_out
 
 
 def write_pix4d(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
     """Write Pix4D's file; give the lines, and the rows left out by reason. All lines have the same columns."""
-    found, left_out = _places(rows, forbidden=',"')
-    places = [place for place in found if place.altitude is not None]
-    if len(places) < len(found):
-        left_out[NO_ALTITUDE] = len(found) - len(places)
-    angles = bool(places) and all(place.angles for place in places)
-    accuracy = angles and all(place.accuracy for place in places)
+    positioned, left_out = _geolocations(rows, forbidden=',"')
+    located = [one for one in positioned if one.altitude is not None]
+    if len(located) < len(positioned):
+        left_out[NO_ALTITUDE] = len(positioned) - len(located)
+    angles = bool(located) and all(one.angles for one in located)
+    accuracy = angles and all(one.accuracy for one in located)
     names = ["#imagename", "latitude", "longitude", "altitude"]
     names += ["yaw", "pitch", "roll"] if angles else []
     names += ["horizontal accuracy", "vertical accuracy"] if accuracy else []
     lines = [",".join(names)]
-    for place in places:
-        numbers: tuple[float, ...] = (place.latitude, place.longitude, place.altitude or 0.0)
-        numbers += (place.angles or ()) if angles else ()
-        numbers += (place.accuracy or ()) if accuracy else ()
-        lines.append(",".join([place.name, *map(_number, numbers)]))
+    for one in located:
+        numbers: tuple[float, ...] = (one.latitude, one.longitude, one.altitude or 0.0)
+        numbers += (one.angles or ()) if angles else ()
+        numbers += (one.accuracy or ()) if accuracy else ()
+        lines.append(",".join([one.name, *map(_number, numbers)]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return len(places), left_out
+    return len(located), left_out
 
 
-def _places(rows: Iterator[dict[str, Any]], forbidden: str) -> tuple[list[Place], dict[str, int]]:
+def _geolocations(rows: Iterator[dict[str, Any]], forbidden: str) -> tuple[list[Geolocation], dict[str, int]]:
     """Read the rows that such a file can hold, by name, and count the others."""
-    places: list[Place] = []
+    located: list[Geolocation] = []
     left_out: Counter[str] = Counter()
     for row in rows:
         position = position_of(row)
@@ -119,11 +119,11 @@ def _places(rows: Iterator[dict[str, Any]], forbidden: str) -> tuple[list[Place]
         elif not name or name.startswith("#") or any(letter in name for letter in forbidden):
             left_out[BAD_NAME] += 1
         else:
-            places.append(Place(name, *position, _angles(row), _accuracy(row)))
-    seen = Counter(place.name.lower() for place in places)
-    unique = [place for place in places if seen[place.name.lower()] == 1]
-    left_out[NOT_UNIQUE] += len(places) - len(unique)
-    return sorted(unique, key=lambda place: place.name), {reason: count for reason, count in left_out.items() if count}
+            located.append(Geolocation(name, *position, _angles(row), _accuracy(row)))
+    seen = Counter(one.name.lower() for one in located)
+    unique = [one for one in located if seen[one.name.lower()] == 1]
+    left_out[NOT_UNIQUE] += len(located) - len(unique)
+    return sorted(unique, key=lambda one: one.name), {reason: count for reason, count in left_out.items() if count}
 
 
 def _angles(row: Mapping[str, Any]) -> tuple[float, float, float] | None:

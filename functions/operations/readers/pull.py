@@ -9,33 +9,31 @@ step. A state file that does not fit the copy (a crash between the two, an edit 
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
 from ledger.csvw import describe
-from ledger.errors import Damaged, LedgerError
+from ledger.errors import Damaged
 from ledger.keys import CSV_KEY, DESCRIPTION_KEY, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Entry, Root, decode_page, encode_page
 from ledger.objects import Objects
 from ledger.row import header
-from operations.replay.local import Progress, silent
+from ledger.store import READ_AHEAD
+from operations.atomic_write import atomic_write
+from operations.batches import batched
+from operations.errors import NotPulled
+from operations.progress import Progress, silent
 
 STATE_SUFFIX = ".state.json"
 _FORMAT = 1
-_AHEAD = 16  # shards in memory at a time
-
-
-class NotPulled(LedgerError):
-    """The copy could not be written."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pulled:
+class PullReport:
     """What a pull did.
 
     Attributes:
@@ -61,8 +59,8 @@ class Pulled:
 
 
 @dataclass(frozen=True, slots=True)
-class _Copy:
-    """The copy that is here: its tree, its pages in order, and where its shards lie in the file."""
+class _LocalCopy:
+    """The copy that is on this machine: its tree, its pages in order, and where its shards lie in the file."""
 
     tree: str
     header_bytes: int
@@ -70,16 +68,16 @@ class _Copy:
 
     def offsets(self) -> dict[str, int]:
         """Say where each shard starts."""
-        found: dict[str, int] = {}
+        offsets: dict[str, int] = {}
         offset = self.header_bytes
         for shards in self.pages.values():
             for shard in shards:
-                found[shard.sha256] = offset
+                offsets[shard.sha256] = offset
                 offset += shard.bytes
-        return found
+        return offsets
 
 
-def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progress = silent) -> Pulled:
+def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progress = silent) -> PullReport:
     """Make `folder/image-data.csv` equal to a root's tree.
 
     Args:
@@ -96,7 +94,7 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
     path = folder / CSV_KEY
     old = _load_state(path)
     if old is not None and old.tree == root.tree_hash and path.stat().st_size == old.header_bytes + root.rows.bytes:
-        return _pulled(root, path, changed=False)
+        return _report(root, path, None)
     objects = Objects(ledger.store, cache_bytes=0)
     known = old.pages if old else {}
     missing = [page for page in root.rows.pages if page.sha256 not in known]
@@ -105,66 +103,64 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-        try:
-            with unfinished.open("wb") as file:
-                written = _write(file, path, old, root, pages, objects, progress)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with atomic_write(path) as unfinished, unfinished.open("wb") as file:
+            transfer = _write(file, path, old, root, pages, objects, progress)
+            file.flush()
+            os.fsync(file.fileno())
         _replace(path.with_name(DESCRIPTION_KEY), describe(root.columns))
         _save_state(path, root, pages)
     except OSError as error:
         raise NotPulled(f"{path}: {error.strerror}") from error
-    page_bytes = sum(len(encode_page(pages[page.sha256])) for page in missing)
-    return _pulled(
-        root,
-        path,
-        changed=True,
-        fetched_shards=written.shards,
-        fetched_bytes=written.fetched + page_bytes,
-        reused_bytes=written.reused,
-    )
-
-
-def _pulled(root: Root, path: Path, **more: int | bool) -> Pulled:
-    size = len(header(root.columns)) + root.rows.bytes
-    return Pulled(
-        root.version,
-        root.tree_hash,
-        root.rows.rows,
-        size,
-        root.columns,
-        path,
-        **more,  # type: ignore[arg-type]
-    )
+    transfer.fetched += sum(len(encode_page(pages[page.sha256])) for page in missing)
+    return _report(root, path, transfer)
 
 
 @dataclass(slots=True)
-class _Written:
+class _Transfer:
+    """Where the bytes of a new copy came from.
+
+    Attributes:
+        shards: that came over the network.
+        fetched: bytes that came over the network.
+        reused: bytes taken from the old copy.
+    """
+
     shards: int = 0
     fetched: int = 0
     reused: int = 0
 
 
+def _report(root: Root, path: Path, transfer: _Transfer | None) -> PullReport:
+    """Say what a pull did; without a transfer the copy was current."""
+    size = len(header(root.columns)) + root.rows.bytes
+    report = PullReport(root.version, root.tree_hash, root.rows.rows, size, root.columns, path, changed=False)
+    if transfer is None:
+        return report
+    return replace(
+        report,
+        changed=True,
+        fetched_shards=transfer.shards,
+        fetched_bytes=transfer.fetched,
+        reused_bytes=transfer.reused,
+    )
+
+
 def _write(
     file: BinaryIO,
     path: Path,
-    old: _Copy | None,
+    old: _LocalCopy | None,
     root: Root,
     pages: dict[str, tuple[Entry, ...]],
     objects: Objects,
     progress: Progress,
-) -> _Written:
+) -> _Transfer:
     """Write the new copy: header, then shard after shard, from the old copy or from the bucket."""
-    done = _Written()
+    transfer = _Transfer()
     rows = 0
     file.write(header(root.columns))
     with _OldCopy(path, old) as here:
-        shards = iter([shard for page in root.rows.pages for shard in pages[page.sha256]])
-        while ahead := list(islice(shards, _AHEAD)):
+        shards = [shard for page in root.rows.pages for shard in pages[page.sha256]]
+        for ahead in batched(shards, READ_AHEAD):
             bodies = {shard.sha256: body for shard in ahead if (body := here.read(shard)) is not None}
             fetch = [shard for shard in ahead if shard.sha256 not in bodies]
             fetched = objects.shards(fetch)
@@ -174,17 +170,17 @@ def _write(
                     raise Damaged(f"{shard_key(shard.sha256)} does not have the bytes that its page says")
                 file.write(body)
                 rows += shard.rows
-            done.shards += len(fetch)
-            done.fetched += sum(shard.bytes for shard in fetch)
-            done.reused += sum(map(len, bodies.values()))
+            transfer.shards += len(fetch)
+            transfer.fetched += sum(shard.bytes for shard in fetch)
+            transfer.reused += sum(map(len, bodies.values()))
             progress("writing rows", rows, root.rows.rows)
-    return done
+    return transfer
 
 
 class _OldCopy:
     """Reads shards from the old copy, as far as it still holds them."""
 
-    def __init__(self, path: Path, state: _Copy | None) -> None:
+    def __init__(self, path: Path, state: _LocalCopy | None) -> None:
         self._offsets = state.offsets() if state else {}
         self._file = path.open("rb") if self._offsets else None
 
@@ -205,7 +201,7 @@ class _OldCopy:
             self._file.close()
 
 
-def _load_state(path: Path) -> _Copy | None:
+def _load_state(path: Path) -> _LocalCopy | None:
     """Read what the state file says of the copy; None if there is no copy, or nothing usable is known of it."""
     try:
         content = orjson.loads(path.with_name(path.name + STATE_SUFFIX).read_bytes())
@@ -217,7 +213,7 @@ def _load_state(path: Path) -> _Copy | None:
             if hashlib.sha256(body).hexdigest() != digest:
                 return None
             pages[digest] = decode_page(body)
-        return _Copy(content["tree"], content["header_bytes"], pages)
+        return _LocalCopy(content["tree"], content["header_bytes"], pages)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, Damaged):
         return None
 
@@ -234,9 +230,8 @@ def _save_state(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]]) -> 
 
 
 def _replace(path: Path, body: bytes) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
-    unfinished.write_bytes(body)
-    unfinished.replace(path)
+    with atomic_write(path) as unfinished:
+        unfinished.write_bytes(body)
 
 
 def follow(ledger: Ledger, seconds: float) -> Iterator[Root]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import xlsxwriter
 
-from ledger.errors import LedgerError
+from operations.errors import TooManyRows
 
 # Microsoft, "Excel specifications and limits".
 MOST_ROWS = 1_048_576
@@ -15,10 +15,6 @@ MOST_CHARACTERS = 32_767
 EXACT_DIGITS = 15
 CUT = "texts cut to what a cell holds"
 _FIRST_YEAR = 1900
-
-
-class TooManyRows(LedgerError):
-    """A sheet does not hold so many rows."""
 
 
 def write_xlsx(
@@ -40,21 +36,21 @@ def write_xlsx(
         sheet.freeze_panes(1, 0)
         sheet.autofilter(0, 0, max(count, 1), len(columns) - 1)
         for number, row in enumerate(rows, 1):
-            for place, value in enumerate(row.values()):
-                cut += _write_cell(sheet, number, place, value, time)
+            for column, value in enumerate(row.values()):
+                cut += _write_cell(sheet, number, column, value, time)
     return count, {CUT: cut} if cut else {}
 
 
-def _write_cell(sheet: Any, row: int, place: int, value: Any, time: Any) -> bool:
+def _write_cell(sheet: Any, row: int, column: int, value: Any, time: Any) -> bool:
     """Write a cell; say whether its text was cut."""
     if value is None:
         return False
     if isinstance(value, datetime) and value.year >= _FIRST_YEAR:
-        sheet.write_datetime(row, place, value.replace(tzinfo=None), time)
+        sheet.write_datetime(row, column, value.replace(tzinfo=None), time)
     elif isinstance(value, int | float) and len(str(abs(value)).split(".")[0]) <= EXACT_DIGITS:
-        sheet.write_number(row, place, value)
+        sheet.write_number(row, column, value)
     else:
         text = str(value)
-        sheet.write_string(row, place, text[:MOST_CHARACTERS])
+        sheet.write_string(row, column, text[:MOST_CHARACTERS])
         return len(text) > MOST_CHARACTERS
     return False

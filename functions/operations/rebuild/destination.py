@@ -8,6 +8,7 @@ from ledger.keys import page_key, shard_key
 from ledger.objects import PAGE_TYPE, SHARD_TYPE, Objects
 from ledger.store import Store, Stored
 from operations.rebuild.scratch import Scratch
+from operations.rebuild.scratch_names import object_name
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,14 +51,14 @@ class ScratchObjects:
 
     def get(self, key: str) -> Stored:
         """Read an object. Raises NotFound."""
-        body = self._scratch.read(f"objects/{key}")
+        body = self._scratch.read(object_name(key))
         if body is None:
             raise NotFound(key)
         return Stored(body, "")
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write an object."""
-        self._scratch.write(f"objects/{key}", body)
+        self._scratch.write(object_name(key), body)
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Write an object; one that is there is the same."""

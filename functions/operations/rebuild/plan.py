@@ -8,13 +8,14 @@ from typing import Literal
 import orjson
 
 from ledger.checkpoint import raise_highest
-from ledger.errors import BadEvent
+from ledger.errors import BadEvent, Damaged
 from ledger.event import Event, read_event
 from ledger.journal import list_segments, load_record, read_segments
 from ledger.manifest import Targets
 from ledger.row import item_key
 from ledger.store import Listed, Store
 from operations.rebuild.scratch import Scratch
+from operations.rebuild.scratch_names import PLAN, chunk_name
 
 # Of compressed segments, which are a 14th of their records: seconds of work, so that a crash or a slow child costs
 # little, and for each range some ten shards.
@@ -26,8 +27,8 @@ _SAMPLED_EVERY = 16
 # A batch holds what one stream shard kept, 24 h at most; so whatever is filed this many days later came later.
 _DAYS_FILED_LATE = 2
 
-
-Keep = Literal["bucket", "scratch", "nothing"]
+Storage = Literal["bucket", "scratch", "nothing"]
+"""Where shards and pages go: into the bucket, into scratch, or nowhere, so that only the hash is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Plan:
         columns, targets: of the tree to build.
         until: time of the last events to heed (ISO 8601, UTC, whole seconds); empty for all.
         version: of the live root when the listing of the journal began; -1 if there was none.
-        keep: where shards and pages go: into the `bucket`, into `scratch`, or `nothing` is kept but the hash.
+        keep: where shards and pages go.
         boundaries: keys that cut the ranges; one range more than boundaries.
         chunks: number of chunks.
         segments, bytes: number and compressed size of the segments.
@@ -49,7 +50,7 @@ class Plan:
     targets: Targets
     until: str
     version: int
-    keep: Keep
+    keep: Storage
     boundaries: tuple[bytes, ...]
     chunks: int
     segments: int
@@ -63,8 +64,8 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Told:
-    """What the journal told, as far as it was read.
+class JournalSummary:
+    """What the journal holds, as far as it was read.
 
     Attributes:
         events: records read.
@@ -79,8 +80,19 @@ class Told:
     newest_event: str = ""
     streams: dict[str, str] = field(default_factory=dict)
 
-    def add(self, other: "Told") -> None:
-        """Add what another part of the journal told."""
+    def heed(self, event: Event, until: str) -> bool:
+        """Count an event; say whether it is to be heeded, that is, whether it came by that time."""
+        self.events += 1
+        if until and event.time > until:
+            self.later += 1
+            return False
+        if event.time > self.newest_event:
+            self.newest_event = event.time
+        raise_highest(self.streams, event.stream, event.sequence_number)
+        return True
+
+    def add(self, other: "JournalSummary") -> None:
+        """Add the summary of another part of the journal."""
         self.events += other.events
         self.quarantined += other.quarantined
         self.later += other.later
@@ -97,7 +109,7 @@ def make_plan(
     targets: Targets,
     until: str,
     version: int,
-    keep: Keep,
+    keep: Storage,
     now: float,
 ) -> Plan:
     """List the journal into chunks in scratch and choose the ranges; arguments as `Plan` describes them.
@@ -107,34 +119,26 @@ def make_plan(
     """
     last = (datetime.fromisoformat(until) + timedelta(days=_DAYS_FILED_LATE)).date().isoformat() if until else ""
     sample = _Sample()
-    chunks = count = size = 0
-    chunk: list[str] = []
-    chunk_size = 0
-    for listed in list_segments(store, last=last):
-        chunk.append(listed.key)
-        chunk_size += listed.size
-        sample.add(listed)
-        if chunk_size >= CHUNK_BYTES:
-            scratch.write(f"chunks/{chunks:06d}", "\n".join(chunk).encode())
-            chunks, count, size = chunks + 1, count + len(chunk), size + chunk_size
-            chunk, chunk_size = [], 0
-    if chunk:
-        scratch.write(f"chunks/{chunks:06d}", "\n".join(chunk).encode())
-        chunks, count, size = chunks + 1, count + len(chunk), size + chunk_size
+    chunks = segments = size = 0
+    for chunk in _chunks(list_segments(store, last=last)):
+        for listed in chunk:
+            sample.add(listed)
+        scratch.write(chunk_name(chunks), "\n".join(listed.key for listed in chunk).encode())
+        chunks, segments, size = chunks + 1, segments + len(chunk), size + sum(listed.size for listed in chunk)
     boundaries = _boundaries(sample.keys(store), min(MOST_RANGES, 1 + size // RANGE_BYTES))
-    plan = Plan(columns, targets, until, version, keep, boundaries, chunks, count, size, now)
-    scratch.write("plan.json", encode_plan(plan))
+    plan = Plan(columns, targets, until, version, keep, boundaries, chunks, segments, size, now)
+    scratch.write(PLAN, encode_plan(plan))
     return plan
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """Write a plan."""
+    """Write a plan as JSON."""
     return orjson.dumps(asdict(plan) | {"boundaries": [key.decode() for key in plan.boundaries]})
 
 
 def load_plan(scratch: Scratch) -> Plan | None:
     """Read the plan of a rebuild that was begun in this scratch, if there is one."""
-    body = scratch.read("plan.json")
+    body = scratch.read(PLAN)
     if body is None:
         return None
     content = orjson.loads(body)
@@ -146,16 +150,17 @@ def load_plan(scratch: Scratch) -> Plan | None:
     return Plan(**content)
 
 
-def heeded(event: Event, until: str, told: Told) -> bool:
-    """Count an event; say whether it is to be heeded."""
-    told.events += 1
-    if until and event.time > until:
-        told.later += 1
-        return False
-    if event.time > told.newest_event:
-        told.newest_event = event.time
-    raise_highest(told.streams, event.stream, event.sequence_number)
-    return True
+def listed_segments(scratch: Scratch, plan: Plan) -> Iterator[str]:
+    """Give the keys of the segments that a plan listed, in key order.
+
+    Raises:
+        Damaged: a list is gone.
+    """
+    for number in range(plan.chunks):
+        chunk = scratch.read(chunk_name(number))
+        if chunk is None:
+            raise Damaged("the scratch of the replay is incomplete: start over")
+        yield from chunk.decode().split("\n")
 
 
 def read_events(store: Store, keys: Iterable[str], *, every: int = 1) -> Iterator[Event]:
@@ -168,6 +173,20 @@ def read_events(store: Store, keys: Iterable[str], *, every: int = 1) -> Iterato
     for key, lines in read_segments(store, keys):
         for line in lines[::every]:
             yield read_event(load_record(key, line))
+
+
+def _chunks(segments: Iterable[Listed]) -> Iterator[list[Listed]]:
+    """Gather neighbouring segments until they have the size of a chunk."""
+    chunk: list[Listed] = []
+    size = 0
+    for listed in segments:
+        chunk.append(listed)
+        size += listed.size
+        if size >= CHUNK_BYTES:
+            yield chunk
+            chunk, size = [], 0
+    if chunk:
+        yield chunk
 
 
 class _Sample:
@@ -199,4 +218,5 @@ class _Sample:
 
 
 def _boundaries(keys: list[bytes], ranges: int) -> tuple[bytes, ...]:
+    """Cut sorted keys into so many ranges of about the same size, or fewer, where a key would cut twice."""
     return tuple(dict.fromkeys(keys[len(keys) * number // ranges] for number in range(1, ranges) if keys))

@@ -4,7 +4,6 @@ Objects are written whole or not at all, and a name is only ever written with th
 repeated after a crash does no harm.
 """
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Protocol
 
 from ledger.errors import NotFound
 from ledger.store import Store
+from operations.atomic_write import UNFINISHED_SUFFIX, atomic_write
 
 
 class Scratch(Protocol):
@@ -40,12 +40,11 @@ class FolderScratch:
     folder: Path
 
     def write(self, name: str, body: bytes) -> None:
-        """Write a file beside its place and move it there, which is one step."""
+        """Write a file, whole or not at all."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
-        unfinished.write_bytes(body)
-        unfinished.replace(path)
+        with atomic_write(path) as unfinished:
+            unfinished.write_bytes(body)
 
     def read(self, name: str) -> bytes | None:
         """Read a file."""
@@ -62,8 +61,8 @@ class FolderScratch:
 
     def names(self, prefix: str) -> list[tuple[str, int]]:
         """List the files below a folder."""
-        found = (path for path in (self.folder / prefix).rglob("*") if path.is_file())
-        finished = (path for path in found if path.suffix != ".unfinished")
+        files = (path for path in (self.folder / prefix).rglob("*") if path.is_file())
+        finished = (path for path in files if path.suffix != UNFINISHED_SUFFIX)
         return sorted((path.relative_to(self.folder).as_posix(), path.stat().st_size) for path in finished)
 
     def clear(self) -> None:

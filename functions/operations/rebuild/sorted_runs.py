@@ -1,4 +1,4 @@
-"""Sorting more than memory holds: sorted runs of statement lines in scratch, merged as streams.
+"""Sorting more than memory holds: sorted runs of lines in scratch, merged as streams.
 
 A run is a sequence of parts, each an object of some megabytes. Whoever merges holds one block of every run, and never
 more than `FAN_IN` runs: beyond that, runs are merged into longer ones first.
@@ -7,14 +7,17 @@ more than `FAN_IN` runs: beyond that, runs are merged into longer ones first.
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from operations.batches import batched
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.statements import groups, settle
+from operations.rebuild.scratch_names import merged_run, run_part, runs_folder
+from operations.rebuild.statements import compact, group_by_key
 
 PART_BYTES = 16 << 20
 BLOCK_BYTES = 256 << 10
 FAN_IN = 64
 
 Part = tuple[str, int]
+"""Name and size of a part of a run."""
 
 
 def write_run(scratch: Scratch, name: str, lines: Iterable[bytes]) -> None:
@@ -25,10 +28,10 @@ def write_run(scratch: Scratch, name: str, lines: Iterable[bytes]) -> None:
         part.append(line)
         size += len(line)
         if size >= PART_BYTES:
-            scratch.write(f"{name}/{number:06d}", b"".join(part))
+            scratch.write(run_part(name, number), b"".join(part))
             part, size, number = [], 0, number + 1
     if part:
-        scratch.write(f"{name}/{number:06d}", b"".join(part))
+        scratch.write(run_part(name, number), b"".join(part))
 
 
 def read_run(scratch: Scratch, parts: Sequence[Part]) -> Iterator[bytes]:
@@ -42,9 +45,13 @@ def read_run(scratch: Scratch, parts: Sequence[Part]) -> Iterator[bytes]:
                 yield line + b"\n"
 
 
-def merge_runs(scratch: Scratch, folder: str) -> Iterator[list[bytes]]:
-    """Merge all runs of statement lines below a folder; give the settled statements of each key, in key order."""
-    return _settled(merge_lines(scratch, folder, lambda lines: (one for group in _settled(lines) for one in group)))
+def merge_statements(scratch: Scratch, folder: str) -> Iterator[list[bytes]]:
+    """Merge all runs of statement lines below a folder; give the compacted statements of each key, in key order."""
+
+    def shorten(lines: Iterator[bytes]) -> Iterator[bytes]:
+        return (line for group in _compacted(lines) for line in group)
+
+    return _compacted(merge_lines(scratch, folder, shorten))
 
 
 def merge_lines(
@@ -54,28 +61,28 @@ def merge_lines(
 
     Args:
         scratch: where the runs are.
-        folder: that has them, under `runs/`.
+        folder: that has them.
         shorten: leaves out of sorted lines what need not be kept, where runs are merged into longer ones first.
     """
-    runs = _runs(scratch, f"{folder}/runs")
+    runs = _runs(scratch, folder)
     level = 0
     while len(runs) > FAN_IN:
         longer = []
-        for start in range(0, len(runs), FAN_IN):
-            name = f"{folder}/longer-{level}/{start:06d}"
-            write_run(scratch, name, shorten(_merged(scratch, runs[start : start + FAN_IN])))
+        for number, some in enumerate(batched(runs, FAN_IN)):
+            name = merged_run(folder, level, number)
+            write_run(scratch, name, shorten(_merged(scratch, some)))
             longer.append(scratch.names(name))
         runs, level = longer, level + 1
     return _merged(scratch, runs)
 
 
-def _settled(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    return (settle(group) for group in groups(lines))
+def _compacted(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    return (compact(group) for group in group_by_key(lines))
 
 
 def _runs(scratch: Scratch, folder: str) -> list[list[Part]]:
     runs: dict[str, list[Part]] = {}
-    for name, size in scratch.names(folder):
+    for name, size in scratch.names(runs_folder(folder)):
         runs.setdefault(name.rpartition("/")[0], []).append((name, size))
     return list(runs.values())
 

@@ -1,7 +1,7 @@
-"""What becomes of a key, told by all that was ever journaled of it. Pure, and the same whatever the order of telling.
+"""What becomes of a key, by all that was ever journaled of it. Pure, and the same whatever the order of reading.
 
 A key is one life of an image. The journal makes *statements* about it: puts and removals, each with a revision and the
-time of its event. The live tree heard them one after the other; a rebuild sorts them and decides at once:
+time of its event. The live tree heard them one after the other; a rebuild sorts them and resolves them at once:
 
 - the row is the put of highest revision, and of equal ones (a foreign writer's) the last in the stream;
 - a put is dropped if a removal has its revision or a higher one, unless the put came more than 48 h after the removal,
@@ -47,7 +47,7 @@ class Statement(NamedTuple):
     is_put: bool
 
 
-def changes_told(event: Event, encoder: RowEncoder) -> list[Change]:
+def journaled_changes(event: Event, encoder: RowEncoder) -> list[Change]:
     """Say what one journaled record means: a stream record, or a record of a backfill.
 
     Raises:
@@ -56,26 +56,26 @@ def changes_told(event: Event, encoder: RowEncoder) -> list[Change]:
     if event.record.get("eventName") != BACKFILL:
         return changes_of(event, encoder)
     try:
-        told = event.record["dynamodb"]
-        if (item := told.get("NewImage")) is not None:
-            replaces = (told["Replaces"].encode(),) if "Replaces" in told else ()
+        content = event.record["dynamodb"]
+        if (item := content.get("NewImage")) is not None:
+            replaces = (content["Replaces"].encode(),) if "Replaces" in content else ()
             return [Change(item_key(item), item_revision(item), encoder.line(item), replaces=replaces)]
         if not event.time:
             raise BadEvent("a removal by a backfill has no time")
-        return [Change(told["Lacking"].encode(), int(told["Revision"]), None, event.time.encode())]
+        return [Change(content["Lacking"].encode(), int(content["Revision"]), None, event.time.encode())]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise BadEvent(f"not a record of a backfill: {type(error).__name__}") from error
 
 
-def tell(event: Event, encoder: RowEncoder) -> list[bytes]:
-    """Write what one journaled record says as statement lines; raises as `changes_told` does."""
+def statement_lines(event: Event, encoder: RowEncoder) -> list[bytes]:
+    """Write what one journaled record states, one line a key; raises as `journaled_changes` does."""
     meta = b"%b %b %b\n" % (
         event.time.encode(),
         event.sequence_number.encode() if event.has_number else b"0",
         event.stream.translate(_UNSAFE).encode("utf-8", "replace"),
     )
     lines = []
-    for change in changes_told(event, encoder):
+    for change in journaled_changes(event, encoder):
         if change.line is None:
             lines.append(b"%b\0%b%b" % (change.removal_line[:-1], _REMOVAL, meta))
         else:
@@ -83,11 +83,11 @@ def tell(event: Event, encoder: RowEncoder) -> list[bytes]:
     return lines
 
 
-def groups(told: Iterable[bytes]) -> Iterator[list[bytes]]:
+def group_by_key(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
     """Gather sorted statement lines by key."""
     group: list[bytes] = []
     start = b"\n"
-    for line in told:
+    for line in lines:
         if line.startswith(start):
             group.append(line)
             continue
@@ -98,8 +98,8 @@ def groups(told: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield group
 
 
-def settle(group: Sequence[bytes]) -> list[bytes]:
-    """Leave out the statements of one key that cannot matter any more, whatever else will be told of it.
+def compact(group: Sequence[bytes]) -> list[bytes]:
+    """Leave out the statements of one key that cannot matter any more, whatever else will be stated about it.
 
     A put cannot matter beside a later one whose event was no earlier, nor a removal beside one that is in no way less.
     """
@@ -115,15 +115,15 @@ def settle(group: Sequence[bytes]) -> list[bytes]:
     return sorted(kept)
 
 
-def fate(group: Sequence[bytes]) -> tuple[bytes | None, bytes | None]:
+def resolve(group: Sequence[bytes]) -> tuple[bytes | None, bytes | None]:
     """Decide about one key: its row, if it has one, and the removal to remember, if there was one."""
     if len(group) == 1:
         line, meta = _split(group[0])
         return (line, None) if meta.startswith(_PUT) else (None, line)
     puts, removals = _puts_and_removals(group)
-    forgotten = [(removal.revision, _forgotten_after(removal.time)) for removal, _ in removals]
+    held_back = [(removal.revision, _forgotten_after(removal.time)) for removal, _ in removals]
     for put, _ in puts:
-        if not any(revision >= put.revision and put.time <= until for revision, until in forgotten):
+        if not any(revision >= put.revision and put.time <= until for revision, until in held_back):
             return put.line, removals[0][0].line if removals else None
     return None, removals[0][0].line if removals else None
 
@@ -134,13 +134,13 @@ def _puts_and_removals(group: Sequence[bytes]) -> tuple[list[tuple[Statement, by
     return [pair for pair in read if pair[0].is_put], [pair for pair in read if not pair[0].is_put]
 
 
-def _split(told: bytes) -> tuple[bytes, bytes]:
-    line, _, meta = told.rpartition(b"\0")
+def _split(statement: bytes) -> tuple[bytes, bytes]:
+    line, _, meta = statement.rpartition(b"\0")
     return line + b"\n", meta
 
 
-def _statement(told: bytes) -> Statement:
-    line, meta = _split(told)
+def _statement(statement: bytes) -> Statement:
+    line, meta = _split(statement)
     time, sequence, stream = meta[1:-1].split(b" ", 2)
     return Statement(revision_of(line), time, stream, int(sequence), line, meta.startswith(_PUT))
 

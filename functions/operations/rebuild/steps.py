@@ -1,13 +1,13 @@
 """Build a tree from the journal in bounded memory: the steps of a replay, on one machine or on many.
 
-1. Plan: list the journal into chunks of segments, and cut the keys into ranges by a sample of the journal.
-2. Map, for each chunk: read its events as statements (`lives`), sort, settle, and write sorted runs, one per range.
-3. Reduce, for each range: merge its runs, decide each key's fate, cut the rows into shards by the one rule of
+1. Plan (`plan`): list the journal into chunks of segments, and cut the keys into ranges by a sample of the journal.
+2. Map, for each chunk: read its events as `statements`, sort and compact them, and write sorted runs, one per range.
+3. Reduce, for each range: merge its runs, resolve each key, cut the rows into shards by the one rule of
    `ledger.manifest`, and write them. The first lines of a range belong to the shard that the range before left open.
-4. Assemble: join the open ends, and cut the shards into pages, which gives the root.
+4. Join: join the open ends, and cut the shards into pages, which gives the root.
 
 Every step is repeatable: what it writes depends on the plan alone. Steps of one kind can run at the same time. No step
-touches `manifest.json`; that is for `swap` alone.
+touches `manifest.json`; that is for `operations.live.swap` alone.
 """
 
 from collections.abc import Iterator
@@ -24,38 +24,44 @@ from ledger.slices import oldest_kept
 from ledger.store import Store
 from ledger.tree_writer import TreeWriter
 from operations.rebuild.destination import BucketObjects, Destination, ObjectWriter, ScratchObjects
-from operations.rebuild.plan import Plan, Told, heeded, read_events
+from operations.rebuild.plan import JournalSummary, Plan, read_events
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.sorted_runs import merge_runs, read_run, write_run
-from operations.rebuild.statements import fate, groups, settle, tell
+from operations.rebuild.scratch_names import chunk_name, mapped_name, mapped_run, range_folder, reduced_name
+from operations.rebuild.sorted_runs import merge_statements, read_run, write_run
+from operations.rebuild.statements import compact, group_by_key, resolve, statement_lines
 
 BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
 
 
-def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> Told:
-    """Turn one chunk of segments into sorted runs; a chunk that is done already is not done again.
+def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> JournalSummary:
+    """Turn one chunk of segments into sorted runs, and sum it up; a chunk that is done already is not done again.
 
     Raises:
         Damaged: a segment is not readable.
         Unavailable: the store did not answer.
     """
-    done = scratch.read(f"mapped/{number:06d}.json")
-    if done is not None:
-        return Told(**orjson.loads(done))
-    listed = scratch.read(f"chunks/{number:06d}")
-    assert listed is not None, "the plan names its chunks"
-    told = Told()
+    if (summary := load_summary(scratch, number)) is not None:
+        return summary
+    chunk = scratch.read(chunk_name(number))
+    assert chunk is not None, "the plan names its chunks"
+    summary = JournalSummary()
     spill = _Spill(scratch, plan.boundaries, number)
     encoder = RowEncoder(plan.columns)
-    for event in read_events(store, listed.decode().split("\n")):
-        if heeded(event, plan.until, told):
+    for event in read_events(store, chunk.decode().split("\n")):
+        if summary.heed(event, plan.until):
             try:
-                spill.add(tell(event, encoder))
+                spill.add(statement_lines(event, encoder))
             except BadEvent:
-                told.quarantined += 1
+                summary.quarantined += 1
     spill.flush()
-    scratch.write(f"mapped/{number:06d}.json", orjson.dumps(asdict(told)))
-    return told
+    scratch.write(mapped_name(number), orjson.dumps(asdict(summary)))
+    return summary
+
+
+def load_summary(scratch: Scratch, number: int) -> JournalSummary | None:
+    """Read the summary of a chunk; None if it is not mapped yet."""
+    body = scratch.read(mapped_name(number))
+    return None if body is None else JournalSummary(**orjson.loads(body))
 
 
 class _Spill:
@@ -67,7 +73,7 @@ class _Spill:
         self._chunk = chunk
         self._lines: list[bytes] = []
         self._bytes = 0
-        self._runs = 0
+        self._flushes = 0
 
     def add(self, lines: list[bytes]) -> None:
         """Take statements of any key."""
@@ -81,17 +87,17 @@ class _Spill:
         self._lines.sort()
         run: list[bytes] = []
         number = 0
-        for group in groups(self._lines):
+        for group in group_by_key(self._lines):
             while number < len(self._boundaries) and group[0] >= self._boundaries[number]:
                 self._write(number, run)
                 run, number = [], number + 1
-            run += settle(group)
+            run += compact(group)
         self._write(number, run)
-        self._lines, self._bytes, self._runs = [], 0, self._runs + 1
+        self._lines, self._bytes, self._flushes = [], 0, self._flushes + 1
 
     def _write(self, number: int, run: list[bytes]) -> None:
         if run:
-            write_run(self._scratch, f"ranges/{number:04d}/runs/{self._chunk:06d}-{self._runs:04d}", run)
+            write_run(self._scratch, mapped_run(number, self._chunk, self._flushes), run)
 
 
 def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest_event: str) -> int:
@@ -107,33 +113,31 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
     Raises:
         Unavailable: the store did not answer.
     """
-    folder = f"reduced/{number:04d}"
-    done = scratch.read(f"{folder}/done")
+    done = scratch.read(reduced_name(number, "done"))
     if done is not None:
         return int(done)
     oldest = oldest_kept(newest_event)
     removals: list[bytes] = []
-    destination = Destination(_kept(store, scratch, plan))
-    cut = _Cut(plan.targets, destination, _live_shards(store, plan, number))
-    for group in merge_runs(scratch, f"ranges/{number:04d}"):
-        row, removal = fate(group)
+    destination = Destination(_writer(store, scratch, plan))
+    cutter = _ShardCutter(plan.targets, destination, _live_shards(store, plan, number))
+    for group in merge_statements(scratch, range_folder(number)):
+        row, removal = resolve(group)
         if removal is not None and removed_at(removal) >= oldest:
             removals.append(removal)
         if row is not None:
-            cut.line(row)
-    rows = cut.finish()
+            cutter.add(row)
     destination.flush()
-    write_run(scratch, f"{folder}/removals", removals)
-    write_run(scratch, f"{folder}/head", cut.head)
-    write_run(scratch, f"{folder}/tail", cut.tail)
-    entries = [[entry.first.decode(), entry.rows, entry.bytes, entry.sha256] for entry in cut.shards]
-    scratch.write(f"{folder}/shards", orjson.dumps(entries))
-    scratch.write(f"{folder}/done", b"%d" % rows)
-    return rows
+    write_run(scratch, reduced_name(number, "removals"), removals)
+    write_run(scratch, reduced_name(number, "head"), cutter.head)
+    write_run(scratch, reduced_name(number, "tail"), cutter.tail)
+    entries = [[entry.first.decode(), entry.rows, entry.bytes, entry.sha256] for entry in cutter.shards]
+    scratch.write(reduced_name(number, "shards"), orjson.dumps(entries))
+    scratch.write(reduced_name(number, "done"), b"%d" % cutter.rows)
+    return cutter.rows
 
 
-def _kept(store: Store, scratch: Scratch, plan: Plan) -> ObjectWriter | None:
-    """Say where shards and pages go."""
+def _writer(store: Store, scratch: Scratch, plan: Plan) -> ObjectWriter | None:
+    """Give what writes shards and pages to where they go."""
     if plan.keep == "bucket":
         return BucketObjects(store)
     return ScratchObjects(scratch) if plan.keep == "scratch" else None
@@ -159,36 +163,33 @@ def _live_shards(store: Store, plan: Plan, number: int) -> set[str]:
     return {shard.sha256 for shards in ledger.objects.pages(touched).values() for shard in shards}
 
 
-class _Cut:
+class _ShardCutter:
     """Cuts the rows of one range into shards; the ends, whose shards other ranges share, stay lines.
 
     Attributes:
         head: lines before the first cut.
         shards: what lies between two cuts.
         tail: lines from the last cut on.
+        rows: number of all lines.
     """
 
     def __init__(self, targets: Targets, destination: Destination, live: set[str]) -> None:
         self.head: list[bytes] = []
         self.shards: list[Entry] = []
         self.tail: list[bytes] = []
+        self.rows = 0
         self._targets = targets
         self._destination = destination
         self._live = live
         self._seen_cut = False
-        self._rows = 0
 
-    def line(self, line: bytes) -> None:
+    def add(self, line: bytes) -> None:
         """Take the next row."""
-        self._rows += 1
+        self.rows += 1
         if starts_shard(key_of(line), len(line), self._targets):
             self._close()
             self._seen_cut = True
         (self.tail if self._seen_cut else self.head).append(line)
-
-    def finish(self) -> int:
-        """Give the number of rows."""
-        return self._rows
 
     def _close(self) -> None:
         if self.tail:
@@ -200,26 +201,25 @@ class _Cut:
             self.tail = []
 
 
-def assemble(store: Store, scratch: Scratch, plan: Plan, told: Told) -> Root:
+def join_ranges(store: Store, scratch: Scratch, plan: Plan, journal: JournalSummary) -> Root:
     """Join the reduced ranges to the rebuilt root (version and commit id are for whoever swaps it in).
 
     Raises:
         Unavailable: the store did not answer.
     """
-    destination = Destination(_kept(store, scratch, plan))
+    destination = Destination(_writer(store, scratch, plan))
     rows, removals = TreeWriter(plan.targets, destination), TreeWriter(plan.targets, destination)
     for number in range(plan.ranges):
-        folder = f"reduced/{number:04d}"
-        rows.lines(_run(scratch, f"{folder}/head"))
-        shards = scratch.read(f"{folder}/shards")
+        rows.lines(_run(scratch, reduced_name(number, "head")))
+        shards = scratch.read(reduced_name(number, "shards"))
         assert shards is not None, "every range is reduced"
         for first, count, size, digest in orjson.loads(shards):
             rows.shard(Entry(first.encode(), count, size, digest))
-        rows.lines(_run(scratch, f"{folder}/tail"))
-        removals.lines(_run(scratch, f"{folder}/removals"))
+        rows.lines(_run(scratch, reduced_name(number, "tail")))
+        removals.lines(_run(scratch, reduced_name(number, "removals")))
     rows_tree, removals_tree = rows.close(), removals.close()
     destination.flush()
-    checkpoint = Checkpoint(rows_tree.rows, told.newest_event, told.streams)
+    checkpoint = Checkpoint(rows_tree.rows, journal.newest_event, journal.streams)
     return Root(plan.version, "", plan.columns, plan.targets, rows_tree, removals_tree, checkpoint=checkpoint)
 
 

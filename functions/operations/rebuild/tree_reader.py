@@ -9,15 +9,15 @@ from ledger.columns import TYPES
 from ledger.manifest import Entry, Tree
 from ledger.objects import Objects
 from ledger.row import key_of, unguard
+from ledger.store import read_ahead
+from operations.rebuild.merge_join import full_join
 
 csv.field_size_limit(1 << 24)  # a cell is at most a table item, 400 KB; Python's default is less
-# Shards read ahead: some megabytes in memory, and enough requests at a time.
-READ_AHEAD = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A key that two sides do not tell the same of.
+    """A key that two sides do not have the same of.
 
     Attributes:
         key: `ingested_at,etag`.
@@ -37,18 +37,7 @@ def shards_of(objects: Objects, pages: Iterable[Entry]) -> Iterator[Entry]:
 
 def bodies(objects: Objects, shards: Iterable[Entry]) -> Iterator[tuple[Entry, bytes]]:
     """Read shards one after the other, some of them ahead; raises as `Objects.shards` does."""
-    ahead: list[Entry] = []
-    for shard in shards:
-        ahead.append(shard)
-        if len(ahead) == READ_AHEAD:
-            yield from _read(objects, ahead)
-            ahead = []
-    yield from _read(objects, ahead)
-
-
-def _read(objects: Objects, shards: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
-    read = objects.shards(shards)
-    return ((shard, read[shard.sha256]) for shard in shards)
+    return read_ahead(objects.store, lambda shard: objects.shard(shard.sha256), shards)
 
 
 def lines(objects: Objects, shards: Iterable[Entry]) -> Iterator[bytes]:
@@ -64,7 +53,7 @@ def differences(left: Objects, left_tree: Tree, right: Objects, right_tree: Tree
     """
     mine, theirs = unshared(left_tree.pages, right_tree.pages)
     mine, theirs = unshared([*shards_of(left, mine)], [*shards_of(right, theirs)])
-    return join(lines(left, mine), lines(right, theirs))
+    return compare_lines(lines(left, mine), lines(right, theirs))
 
 
 def unshared(left: Sequence[Entry], right: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
@@ -76,25 +65,11 @@ def unshared(left: Sequence[Entry], right: Sequence[Entry]) -> tuple[list[Entry]
     )
 
 
-def join(left: Iterator[bytes], right: Iterator[bytes]) -> Iterator[Difference]:
+def compare_lines(left: Iterator[bytes], right: Iterator[bytes]) -> Iterator[Difference]:
     """Compare two sequences of lines, each in key order."""
-    one, two = next(left, None), next(right, None)
-    while one is not None or two is not None:
-        if one == two:
-            one, two = next(left, None), next(right, None)
-            continue
-        key_one, key_two = key_of(one) if one else None, key_of(two) if two else None
-        if key_one == key_two:
-            assert key_one is not None
-            yield Difference(key_one, one, two)
-            one, two = next(left, None), next(right, None)
-        elif key_two is None or (key_one is not None and key_one < key_two):
-            assert key_one is not None
-            yield Difference(key_one, one, None)
-            one = next(left, None)
-        else:
-            yield Difference(key_two, None, two)
-            two = next(right, None)
+    for key, one, other in full_join(left, right, key_of, key_of):
+        if one != other:
+            yield Difference(key, one, other)
 
 
 def cells(line: bytes) -> list[str]:
@@ -108,15 +83,15 @@ def named_cells(columns: Sequence[str], line: bytes) -> dict[str, str]:
     return {name: unguard(value) if TYPES.get(name) == "text" else value for name, value in values}
 
 
-def both_sides(columns: Sequence[str], found: Difference, left: str, right: str) -> dict[str, Any]:
+def both_sides(columns: Sequence[str], difference: Difference, left: str, right: str) -> dict[str, Any]:
     """Describe a difference: the key, and on each side the cells that differ, or null where there is no row."""
-    ingested_at, _, etag = found.key.decode("utf-8", "replace").partition(",")
-    one = named_cells(columns, found.left) if found.left else None
-    two = named_cells(columns, found.right) if found.right else None
-    names = [name for name in columns if (one or {}).get(name) != (two or {}).get(name)]
+    ingested_at, _, etag = difference.key.decode("utf-8", "replace").partition(",")
+    one = named_cells(columns, difference.left) if difference.left else None
+    other = named_cells(columns, difference.right) if difference.right else None
+    names = [name for name in columns if (one or {}).get(name) != (other or {}).get(name)]
     return {
         "etag": etag,
         "ingested_at": ingested_at,
         left: one and {name: one.get(name, "") for name in names},
-        right: two and {name: two.get(name, "") for name in names},
+        right: other and {name: other.get(name, "") for name in names},
     }

@@ -2,7 +2,7 @@
 
     Plan     list the journal into chunks, choose key ranges               one call
     Map      for each chunk: events to sorted runs, by range               a Distributed Map over the chunks' objects
-    Gather   add up what the chunks told                                   one call
+    Gather   add up the summaries of the chunks                            one call
     Reduce   for each range: runs to shards                                a Distributed Map over the ranges
     Finish   join the ranges to a tree; compare, pin, or swap it in        one call
 
@@ -22,12 +22,12 @@ from ledger.keys import REPLAYS
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.s3_store import S3Store
-from operations.live import snapshot as snapshots
-from operations.live.swap import live_root, swap
-from operations.rebuild.plan import Plan, Told, load_plan, make_plan
+from operations.live.root import live_root
+from operations.rebuild.plan import JournalSummary, Plan, load_plan, make_plan
 from operations.rebuild.scratch import StoreScratch
-from operations.rebuild.steps import assemble, map_chunk, reduce_range
-from operations.replay.local import listed_segments
+from operations.rebuild.scratch_names import CHUNKS, RANGE_LIST
+from operations.rebuild.steps import join_ranges, load_summary, map_chunk, reduce_range
+from operations.replay.adopt import Purpose, adopt
 
 logger = Logger()
 
@@ -58,14 +58,13 @@ def finish(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def do(ledger: Ledger, event: dict[str, Any]) -> dict[str, Any]:
     """Do what `work` does, on any ledger."""
-    scratch = StoreScratch(ledger.store, event["prefix"]) if "prefix" in event else None
     if event["step"] == "plan":
         return _plan(ledger, event["run"], event.get("wishes") or {})
     if event["step"] == "gather":
-        assert scratch is not None
-        plan, told = _so_far(scratch)
-        scratch.write("ranges.json", orjson.dumps(list(range(plan.ranges))))
-        return {"newest_event": told.newest_event, "events": told.events, "ranges": plan.ranges}
+        scratch = StoreScratch(ledger.store, event["prefix"])
+        plan, journal = _mapped(scratch)
+        scratch.write(RANGE_LIST, orjson.dumps(list(range(plan.ranges))))
+        return {"newest_event": journal.newest_event, "events": journal.events, "ranges": plan.ranges}
     # A batch has Items; where ItemBatcher is not honoured, the one item stands in its place.
     items = event["batch"].get("Items", [event["batch"]])
     return {"done": [_child(ledger, event["step"], item) for item in items]}
@@ -99,42 +98,46 @@ def _plan(ledger: Ledger, run: str, wishes: dict[str, Any]) -> dict[str, Any]:
         keep="bucket" if wishes.get("swap") or wishes.get("snapshot") else "nothing",
         now=ledger.now(),
     )
-    return {"prefix": prefix, "chunk_prefix": f"{prefix}chunks/", "chunks": plan.chunks, "segments": plan.segments}
+    return {"prefix": prefix, "chunk_prefix": f"{prefix}{CHUNKS}/", "chunks": plan.chunks, "segments": plan.segments}
 
 
-def _so_far(scratch: StoreScratch) -> tuple[Plan, Told]:
+def _mapped(scratch: StoreScratch) -> tuple[Plan, JournalSummary]:
+    """Read the plan, and what the journal held; all chunks are mapped by now."""
     plan = load_plan(scratch)
-    assert plan is not None
-    told = Told()
+    assert plan is not None, "the plan is written before anything else"
+    journal = JournalSummary()
     for number in range(plan.chunks):
-        body = scratch.read(f"mapped/{number:06d}.json")
-        assert body is not None, "every chunk is mapped"
-        told.add(Told(**orjson.loads(body)))
-    return plan, told
+        summary = load_summary(scratch, number)
+        assert summary is not None, "every chunk is mapped"
+        journal.add(summary)
+    return plan, journal
 
 
 def end(ledger: Ledger, event: dict[str, Any]) -> dict[str, Any]:
     """Do what `finish` does, on any ledger."""
     wishes = event.get("wishes") or {}
     scratch = StoreScratch(ledger.store, event["prefix"])
-    plan, told = _so_far(scratch)
-    root = assemble(ledger.store, scratch, plan, told)
+    plan, journal = _mapped(scratch)
+    root = join_ranges(ledger.store, scratch, plan, journal)
     live, _ = live_root(ledger)
     result: dict[str, Any] = {
         "tree": root.tree_hash,
         "rows": root.rows.rows,
         "bytes": root.rows.bytes,
         "segments": plan.segments,
-        "events": told.events,
-        "quarantined": told.quarantined,
+        "events": journal.events,
+        "quarantined": journal.quarantined,
         "live_tree": live.tree_hash if live else None,
         "same": live is not None and live.tree_hash == root.tree_hash,
     }
-    if name := wishes.get("snapshot"):
-        snapshots.pin(ledger, name, root)
-        result["snapshot"] = name
-    if wishes.get("swap"):
-        done = swap(ledger, root, lambda: listed_segments(scratch, plan), until=plan.until, report=logger.info)
-        result |= {"version": done.root.version, "tree": done.root.tree_hash, "caught_up": done.caught_up}
-    scratch.clear()
+    purpose = Purpose(snapshot=wishes.get("snapshot") or "", swap=bool(wishes.get("swap")))
+    adoption = adopt(ledger, scratch, plan, root, purpose, logger.info)
+    if purpose.snapshot:
+        result["snapshot"] = purpose.snapshot
+    if swapped := adoption.swapped:
+        result |= {
+            "version": swapped.root.version,
+            "tree": swapped.root.tree_hash,
+            "caught_up": swapped.caught_up,
+        }
     return result

@@ -4,26 +4,20 @@ The progress is in a scratch folder: the plan, and what each finished step left.
 same wishes goes on with it; a step that was interrupted is done again from its beginning.
 """
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from ledger.columns import NAMES
-from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
-from ledger.store import Store
-from operations.live.swap import live_root
-from operations.rebuild.plan import Keep, Plan, Told, load_plan, make_plan
+from operations.live.root import live_root
+from operations.progress import OpenStore, Progress, silent
+from operations.rebuild.plan import JournalSummary, Plan, Storage, load_plan, make_plan
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.steps import assemble, map_chunk, reduce_range
-
-T = TypeVar("T")
-Progress = Callable[[str, int, int], None]
-OpenStore = Callable[[], Store]
+from operations.rebuild.scratch_names import MAPPED
+from operations.rebuild.steps import join_ranges, map_chunk, reduce_range
+from operations.replay.adopt import Adoption, Purpose, adopt
+from operations.replay.workers import Workers
 
 # Shards that no root names are collected after a day, so a rebuild is not gone on with after half a day.
 RESUMABLE_SECONDS = 12 * 3600.0
@@ -36,34 +30,30 @@ class Wishes:
     Attributes:
         columns, targets: of the new tree; None for those of the live one.
         until: time of the last events to heed (ISO 8601, UTC, whole seconds); empty for all.
-        keep: where shards and pages go (see `Plan`).
+        keep: where shards and pages go.
     """
 
     columns: tuple[str, ...] | None = None
     targets: Targets | None = None
     until: str = ""
-    keep: Keep = "bucket"
+    keep: Storage = "bucket"
 
 
-@dataclass(slots=True)
-class Replayed:
-    """What a replay gave.
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """A tree that was rebuilt.
 
     Attributes:
-        root: the rebuilt tree; its version is the live root's when the journal was listed.
-        plan: how it was cut.
-        told: what the journal told.
+        root: the tree; its version is the live root's when the journal was listed.
+        plan: how the work was cut.
+        journal: what the journal held.
         resumed: steps that an earlier run had done.
     """
 
     root: Root
     plan: Plan
-    told: Told = field(default_factory=Told)
-    resumed: int = 0
-
-
-def silent(step: str, done: int, total: int) -> None:
-    """Show no progress."""
+    journal: JournalSummary
+    resumed: int
 
 
 def replay(
@@ -74,7 +64,7 @@ def replay(
     open_store: OpenStore | None = None,
     processes: int = 1,
     progress: Progress = silent,
-) -> Replayed:
+) -> Rebuild:
     """Rebuild the tree from the journal, beside the live one.
 
     Args:
@@ -90,24 +80,45 @@ def replay(
         Unavailable: the store did not answer; the same call goes on where it stopped.
     """
     plan = _plan(ledger, scratch, wishes, progress)
-    with _Workers(ledger.store, scratch, plan, open_store, processes) as workers:
-        resumed = len(scratch.names("mapped"))
-        told = Told()
+    with Workers(ledger.store, scratch, plan, open_store, processes) as workers:
+        resumed = len(scratch.names(MAPPED))
+        journal = JournalSummary()
         for part in workers.all("reading events", map_chunk, [(number,) for number in range(plan.chunks)], progress):
-            told.add(part)
-        tasks = [(number, told.newest_event) for number in range(plan.ranges)]
+            journal.add(part)
+        tasks = [(number, journal.newest_event) for number in range(plan.ranges)]
         for _ in workers.all("building shards", reduce_range, tasks, progress):
             pass
-    return Replayed(assemble(ledger.store, scratch, plan, told), plan, told, resumed)
+    return Rebuild(join_ranges(ledger.store, scratch, plan, journal), plan, journal, resumed)
 
 
-def listed_segments(scratch: Scratch, plan: Plan) -> Iterator[str]:
-    """Give the keys of the segments that a rebuild read, in key order."""
-    for number in range(plan.chunks):
-        chunk = scratch.read(f"chunks/{number:06d}")
-        if chunk is None:
-            raise Damaged("the scratch of the replay is incomplete: start over")
-        yield from chunk.decode().split("\n")
+def replay_for(
+    ledger: Ledger,
+    scratch: Scratch,
+    wishes: Wishes,
+    purpose: Purpose,
+    *,
+    open_store: OpenStore | None = None,
+    processes: int = 1,
+    progress: Progress = silent,
+    report: Callable[[str], None] = lambda line: None,
+) -> tuple[Rebuild, Adoption]:
+    """Rebuild the tree from the journal, do with it what it is for, and clear the scratch.
+
+    Args:
+        ledger: whose journal.
+        scratch: as for `replay`.
+        wishes: what to rebuild.
+        purpose: what to do with it.
+        open_store: as for `replay`.
+        processes: as for `replay`.
+        progress: as for `replay`.
+        report: is told, in a line, what goes on.
+
+    Raises:
+        LedgerError: as `replay` and `adopt` do; the same call goes on where it stopped.
+    """
+    rebuild = replay(ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress)
+    return rebuild, adopt(ledger, scratch, rebuild.plan, rebuild.root, purpose, report)
 
 
 def _plan(ledger: Ledger, scratch: Scratch, wishes: Wishes, progress: Progress) -> Plan:
@@ -134,59 +145,3 @@ def _plan(ledger: Ledger, scratch: Scratch, wishes: Wishes, progress: Progress) 
     )
     progress("listing the journal", 1, 1)
     return plan
-
-
-class _Workers:
-    """Runs steps here or in other processes."""
-
-    def __init__(
-        self, store: Store, scratch: Scratch, plan: Plan, open_store: OpenStore | None, processes: int
-    ) -> None:
-        self._here = (store, scratch, plan)
-        self._pool: ProcessPoolExecutor | None = None
-        if processes > 1:
-            if open_store is None:
-                raise ValueError("more than one process needs to know how to open the store")
-            # A forked child would share the parent's connections.
-            self._pool = ProcessPoolExecutor(
-                processes, multiprocessing.get_context("spawn"), _start_worker, (open_store, scratch, plan)
-            )
-
-    def __enter__(self) -> "_Workers":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-
-    def all(
-        self, step: str, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], progress: Progress
-    ) -> Iterator[T]:
-        """Run a step for all its tasks and give their results as they come."""
-        progress(step, 0, len(tasks))
-        if self._pool is None:
-            results: Iterator[T] = (function(*self._here, *task) for task in tasks)
-        else:
-            futures: list[Future[T]] = [self._pool.submit(_work, function, task) for task in tasks]
-            results = (future.result() for future in as_completed(futures))
-        for done, result in enumerate(results, 1):
-            progress(step, done, len(tasks))
-            yield result
-
-
-_worker: tuple[Store, Scratch, Plan] | None = None
-
-
-def _start_worker(open_store: OpenStore, scratch: Scratch, plan: Plan) -> None:
-    global _worker
-    _worker = (open_store(), scratch, plan)
-
-
-def _work(function: Callable[..., T], task: tuple[Any, ...]) -> T:
-    assert _worker is not None
-    return function(*_worker, *task)
-
-
-def cores() -> int:
-    """Count the processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -6,18 +6,14 @@ from typing import Any
 
 import orjson
 
-from ledger.errors import LedgerError
-from operations.replay.local import Progress
+from operations.errors import ExecutionFailed
+from operations.progress import Progress
 
 _LOOK_SECONDS = 5.0
 
 
-class ExecutionFailed(LedgerError):
-    """The state machine could not finish; nothing was swapped unless its last step says so."""
-
-
 def replay_distributed(
-    functions: Any,
+    step_functions: Any,
     state_machine: str,
     wishes: dict[str, Any],
     progress: Progress,
@@ -27,7 +23,7 @@ def replay_distributed(
     """Start the state machine, show how far its maps are, and give its result.
 
     Args:
-        functions: client of Step Functions.
+        step_functions: client of Step Functions.
         state_machine: its ARN.
         wishes: input of the execution.
         progress: is told the children done, per map.
@@ -37,18 +33,20 @@ def replay_distributed(
     Raises:
         ExecutionFailed: with what Step Functions says about it.
     """
-    arn = functions.start_execution(stateMachineArn=state_machine, input=orjson.dumps(wishes).decode())["executionArn"]
+    started = step_functions.start_execution(stateMachineArn=state_machine, input=orjson.dumps(wishes).decode())
+    arn = started["executionArn"]
     note(f"execution {arn}")
     while True:
-        found = functions.describe_execution(executionArn=arn)
-        for run in functions.list_map_runs(executionArn=arn)["mapRuns"]:
-            counts = functions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+        execution = step_functions.describe_execution(executionArn=arn)
+        for run in step_functions.list_map_runs(executionArn=arn)["mapRuns"]:
+            counts = step_functions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
             label = run["mapRunArn"].rpartition("/")[2].partition(":")[0].lower()
             progress(f"{label} on AWS", counts["succeeded"], max(1, counts["total"]))
-        if found["status"] == "SUCCEEDED":
-            result: dict[str, Any] = orjson.loads(found["output"])
+        if execution["status"] == "SUCCEEDED":
+            result: dict[str, Any] = orjson.loads(execution["output"])
             return result
-        if found["status"] != "RUNNING":
-            cause = " ".join(str(found.get("cause", "")).split())
-            raise ExecutionFailed(f"the execution ended as {found['status']}: {found.get('error', '')} {cause}".strip())
+        if execution["status"] != "RUNNING":
+            cause = " ".join(str(execution.get("cause", "")).split())
+            error = execution.get("error", "")
+            raise ExecutionFailed(f"the execution ended as {execution['status']}: {error} {cause}".strip())
         sleep(_LOOK_SECONDS)

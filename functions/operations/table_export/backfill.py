@@ -1,8 +1,8 @@
 """Bring the tree in line with the table by an export: for a table that was there before the exporter, and after a gap.
 
-What the export says is journaled in segments of its own kind (`lives.BACKFILL`) and merged by the same commits as
-events are, so live tree, replay and export go on to agree. Only differences are journaled: what the tree has already
-came from events that are journaled.
+What the export says is journaled in segments of its own kind (`BACKFILL` of `operations.rebuild.statements`) and merged
+by the same commits as events are, so live tree, replay and export go on to agree. Only differences are journaled: what
+the tree has already came from events that are journaled.
 
 Rules that make it safe, with T the time of the export and V the root that was read before the export was started:
 
@@ -28,27 +28,30 @@ Nobody should put items back by hand while a backfill runs: rules 4 and 7 rest o
 A backfill that was interrupted can be run again: what was merged is no difference any more.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from ledger.change import Change
 from ledger.commit import commit_batch
-from ledger.errors import LedgerError
-from ledger.event import Event, read_event, time_text
-from ledger.journal import Segment, pack
+from ledger.event import time_text
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
-from ledger.row import INGESTED_AT_WIDTH, RowEncoder, key_of, revision_of
+from ledger.publish import publish
+from ledger.row import INGESTED_AT_WIDTH, key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 from ledger.store import Store
-from operations.live.swap import NotSwapped, put_root
+from operations.errors import NotSwapped, TooOld
+from operations.live.backoff import back_off
+from operations.live.root import put_root
+from operations.progress import Progress, silent
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.statements import BACKFILL, changes_told
-from operations.replay.local import Progress, silent
+from operations.rebuild.statements import BACKFILL
+from operations.table_export.export_batch import ExportBatch, Proposal
 from operations.table_export.files import Export
-from operations.table_export.sorted_items import Exported, beside_all_rows, beside_their_rows, sort_export
+from operations.table_export.sorted_items import ExportLine, join_all_rows, look_up_rows, sort_export
+from operations.table_export.take import ExportRequest, exported_table
 
 BATCH_ITEMS = 2000
 BATCH_BYTES = 8 << 20
@@ -59,12 +62,8 @@ _MARGIN = timedelta(minutes=5)
 _CLOSING_TRIES = 60
 
 
-class TooOld(LedgerError):
-    """The export is so old that removals since then may be forgotten; it cannot be merged safely."""
-
-
 @dataclass(slots=True)
-class Backfilled:
+class BackfillReport:
     """What a backfill did.
 
     Attributes:
@@ -89,11 +88,36 @@ class Backfilled:
     gaps_closed: int = 0
 
 
-class Proposal(NamedTuple):
-    """A difference: the record to journal, and the change that it means for the columns of V."""
+def backfill_table(
+    ledger: Ledger,
+    request: ExportRequest,
+    open_scratch: Callable[[], Scratch],
+    *,
+    keep_rows: bool = False,
+    dry_run: bool = False,
+    progress: Progress = silent,
+    note: Callable[[str], None] = lambda line: None,
+) -> tuple[Export, BackfillReport]:
+    """Export a table, merge the export by the rules above, and publish.
 
-    record: dict[str, Any]
-    change: Change
+    Args:
+        ledger: whose tree.
+        request: which export.
+        open_scratch: opens scratch for sorting; not before the export is there, which may take long.
+        keep_rows: remove no row, whatever the export lacks.
+        dry_run: only count what would be done.
+        progress: is told how far it is.
+        note: is told what goes on.
+
+    Raises:
+        LedgerError: as `exported_table` and `backfill` do.
+    """
+    with exported_table(ledger, request, progress, note, keep_pin=dry_run) as table:
+        before = None if keep_rows else table.before
+        report = backfill(ledger, table.store, table.export, before, open_scratch(), dry_run=dry_run, progress=progress)
+        if not dry_run:
+            publish(ledger)
+    return table.export, report
 
 
 def backfill(
@@ -105,7 +129,7 @@ def backfill(
     *,
     dry_run: bool = False,
     progress: Progress = silent,
-) -> Backfilled:
+) -> BackfillReport:
     """Merge a finished export into the tree by the rules above.
 
     Args:
@@ -126,25 +150,24 @@ def backfill(
     live, _ = ledger.load_root()
     _check_age(export, live)
     root = before or live
-    done = Backfilled()
     scratch.clear()
-    found = sort_export(export_store, scratch, export, root.columns, progress)
-    done.items, done.unusable, done.reasons = found.items, found.unusable, found.reasons
+    counts = sort_export(export_store, scratch, export, root.columns, progress)
+    report = BackfillReport(counts.items, counts.unusable, counts.reasons)
     total = export.items + (root.rows.rows if export.kind == "full" else 0)
-    for number, batch in enumerate(_batches(_proposals(ledger, export, root, before is not None, scratch, done))):
+    for number, batch in enumerate(_batches(_proposals(ledger, export, root, before is not None, scratch, report))):
         if not dry_run:
-            report = commit_batch(ledger, _ExportBatch(export, number, root.columns, batch))
-            done.segments += 1
-            done.commits += report.commits
-            if report.unfinished:
+            commit = commit_batch(ledger, ExportBatch(export, number, root.columns, batch))
+            report.segments += 1
+            report.commits += commit.commits
+            if commit.unfinished:
                 raise NotSwapped("exporters were faster every time; what was merged stays, run it again")
-            _check_age(export, report.root)
-        progress("merging", min(total, done.put + done.removed), total)
+            _check_age(export, commit.root)
+        progress("merging", min(total, report.put + report.removed), total)
     progress("merging", total, total)
     scratch.clear()
     if before is not None and not dry_run:
-        done.gaps_closed = _close_gaps(ledger, export)
-    return done
+        report.gaps_closed = _close_gaps(ledger, export)
+    return report
 
 
 def surely_exported(export: Export) -> bytes:
@@ -160,38 +183,38 @@ def _check_age(export: Export, root: Root) -> None:
 
 
 def _proposals(
-    ledger: Ledger, export: Export, root: Root, may_remove: bool, scratch: Scratch, done: Backfilled
+    ledger: Ledger, export: Export, root: Root, may_remove: bool, scratch: Scratch, report: BackfillReport
 ) -> Iterator[Proposal]:
     """Compare the export with V and propose changes, in key order."""
     if export.kind == "incremental":
-        for one, row in beside_their_rows(ledger.objects, root, scratch):
-            if one.item is not None:
-                yield from _put(one, row, done)
+        for line, row in look_up_rows(ledger.objects, root, scratch):
+            if line.item is not None:
+                yield from _put(line, row, report)
             elif row is not None and may_remove:
-                done.removed += 1
-                yield _removal(row, one.time)
+                report.removed += 1
+                yield _removal(row, line.time)
         return
     limit = surely_exported(export)
-    for told, row in beside_all_rows(ledger.objects, root, scratch):
-        if told is not None:
-            yield from _put(told, row, done)
+    for exported, row in join_all_rows(ledger.objects, root, scratch):
+        if exported is not None:
+            yield from _put(exported, row, report)
         elif row is not None and may_remove and row[:INGESTED_AT_WIDTH] < limit:
-            done.removed += 1
+            report.removed += 1
             yield _removal(row, export.time)
         else:
-            done.kept += 1
+            report.kept += 1
 
 
-def _put(one: Exported, row: bytes | None, done: Backfilled) -> Iterator[Proposal]:
-    revision = revision_of(one.row)
-    if row is not None and (row == one.row or revision_of(row) > revision):
+def _put(line: ExportLine, row: bytes | None, report: BackfillReport) -> Iterator[Proposal]:
+    revision = revision_of(line.row)
+    if row is not None and (row == line.row or revision_of(row) > revision):
         return
-    done.put += 1
+    report.put += 1
     replaces = (row,) if row is not None and revision_of(row) == revision else ()
-    record: dict[str, Any] = {"NewImage": one.item}
+    record: dict[str, Any] = {"NewImage": line.item}
     if replaces:
         record["Replaces"] = replaces[0].decode()
-    yield Proposal(_record(one.time, record), Change(key_of(one.row), revision, one.row, replaces=replaces))
+    yield Proposal(_record(line.time, record), Change(line.key, revision, line.row, replaces=replaces))
 
 
 def _removal(row: bytes, time: str) -> Proposal:
@@ -218,33 +241,6 @@ def _batches(proposals: Iterator[Proposal]) -> Iterator[list[Proposal]]:
         yield batch
 
 
-class _ExportBatch:
-    """A batch of differences, as a commit takes it (`ledger.batch.Batch`)."""
-
-    def __init__(self, export: Export, number: int, columns: tuple[str, ...], proposals: list[Proposal]) -> None:
-        digest, body = pack([proposal.record for proposal in proposals])
-        folder = f"date={export.time[:10]}/hour={export.time[11:13]}"
-        self.segment = Segment(f"{folder}/backfill-{export.name}-{number:06d}-{digest}", body)
-        self.newest_event = export.time
-        self.streams: dict[str, str] = {}
-        self.gaps: tuple[Gap, ...] = ()
-        self.bad: list[tuple[Event, str]] = []
-        self._columns = columns
-        self._proposals = proposals
-
-    def changes(self, columns: tuple[str, ...]) -> list[Change]:
-        """Say what the differences mean for these columns."""
-        if columns == self._columns:
-            return [proposal.change for proposal in self._proposals]
-        encoder = RowEncoder(columns)
-        return [change for proposal in self._proposals for change in changes_told(read_event(proposal.record), encoder)]
-
-    def events_of(self, todo: Sequence[Change]) -> list[Event]:
-        """Name the records of these changes."""
-        keys = {change.key for change in todo}
-        return [read_event(proposal.record) for proposal in self._proposals if proposal.change.key in keys]
-
-
 def _close_gaps(ledger: Ledger, export: Export) -> int:
     """Take the gaps that the export repaired out of the checkpoint; give their number."""
     for tries in range(_CLOSING_TRIES):
@@ -256,7 +252,7 @@ def _close_gaps(ledger: Ledger, export: Export) -> int:
         checkpoint = replace(live.checkpoint, gaps=open_gaps)
         if put_root(ledger, live.successor(ledger.new_id(), checkpoint=checkpoint), etag):
             return closed
-        ledger.sleep(min(2.0, 0.05 * 2 ** min(tries, 6)) * ledger.chance())
+        back_off(ledger, tries)
     raise NotSwapped("all was merged, but exporters were faster than the note that the gap is closed: run it again")
 
 

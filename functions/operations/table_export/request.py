@@ -9,17 +9,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ledger.errors import LedgerError
 from ledger.keys import TABLE_EXPORTS
-from operations.replay.local import Progress
+from operations.errors import ExportFailed
+from operations.progress import Progress
 
 # The progress of an export is not told; the bar shows that time passes and how much is usual.
 _USUAL_SECONDS = 600
 _LOOK_SECONDS = 10.0
-
-
-class ExportFailed(LedgerError):
-    """DynamoDB could not finish the export."""
 
 
 def start_export(dynamodb: Any, table: str, bucket: str, window: tuple[datetime, datetime] | None = None) -> str:
@@ -49,12 +45,12 @@ def wait_for_export(dynamodb: Any, arn: str, progress: Progress, sleep: Callable
     """
     waited = 0.0
     while True:
-        found = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
-        if found["ExportStatus"] == "COMPLETED":
+        export = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+        if export["ExportStatus"] == "COMPLETED":
             progress("exporting the table", 1, 1)
-            return str(found["ExportManifest"])
-        if found["ExportStatus"] == "FAILED":
-            raise ExportFailed(f"the export failed: {found.get('FailureCode')}, {found.get('FailureMessage')}")
+            return str(export["ExportManifest"])
+        if export["ExportStatus"] == "FAILED":
+            raise ExportFailed(f"the export failed: {export.get('FailureCode')}, {export.get('FailureMessage')}")
         progress("exporting the table", int(waited), max(_USUAL_SECONDS, int(waited * 1.1)))
         sleep(_LOOK_SECONDS)
         waited += _LOOK_SECONDS

@@ -1,6 +1,7 @@
 """A table export from start to end: with the root that was read before it, which says what may be removed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +10,8 @@ from ledger.keys import ROOT_COPIES
 from ledger.ledger import Ledger
 from ledger.manifest import Root, decode_root
 from ledger.store import Store
-from operations.live import snapshot as snapshots
-from operations.replay.local import Progress
+from operations.live.snapshot import load, pin, remove, snapshots
+from operations.progress import Progress
 from operations.table_export.files import Export, read_export
 from operations.table_export.request import start_export, wait_for_export
 
@@ -19,70 +20,81 @@ _BEFORE = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ExportRequest:
+    """Which export is wanted.
+
+    Attributes:
+        dynamodb: client.
+        bucket: the export bucket.
+        open_bucket: opens the bucket that an export was written to, by its name.
+        table: to export; not asked for with `arn`.
+        arn: of an export that was started before; then nothing is started.
+        window: export only what changed in this time.
+    """
+
+    dynamodb: Any
+    bucket: str
+    open_bucket: Callable[[str], Store]
+    table: str = ""
+    arn: str = ""
+    window: tuple[datetime, datetime] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableExport:
     """A finished export.
 
     Attributes:
         export: what it holds.
         store: the bucket that it was written to.
         before: a root that is older than it; None if none is known.
-        pin: snapshot that keeps that root while the export is used; empty if there is none.
     """
 
     export: Export
     store: Store
     before: Root | None
-    pin: str
 
 
-def take_export(
+@contextmanager
+def exported_table(
     ledger: Ledger,
-    dynamodb: Any,
-    bucket: str,
-    table: str,
-    open_bucket: Callable[[str], Store],
+    request: ExportRequest,
     progress: Progress,
+    note: Callable[[str], None],
     *,
-    arn: str = "",
-    window: tuple[datetime, datetime] | None = None,
-    note: Callable[[str], None] = lambda line: None,
-) -> Taken:
+    keep_pin: bool = False,
+) -> Iterator[TableExport]:
     """Export a table and wait for it, or go on with an export that was started before.
+
+    The root that was read before is pinned while the export is used, and for as long as whoever uses it fails or is
+    interrupted, so that it can be used again.
 
     Args:
         ledger: whose table it is.
-        dynamodb: client.
-        bucket: the export bucket.
-        table: to export.
-        open_bucket: opens the bucket that an export was written to.
+        request: what to export.
         progress: is told how far it is.
-        arn: of an export that was started before; then nothing is started.
-        window: export only what changed in this time.
         note: is told the ARN, by which the export can be gone on with.
+        keep_pin: leave the root pinned at the end, too.
 
     Raises:
         ExportFailed: DynamoDB could not finish it.
         Damaged, Unavailable: its files could not be read.
     """
     live, _ = ledger.load_root()
+    arn = request.arn
     if not arn:
-        arn = start_export(dynamodb, table, bucket, window)
-        snapshots.pin(ledger, _pin(arn), live)
+        arn = start_export(request.dynamodb, request.table, request.bucket, request.window)
+        pin(ledger, _pin_name(arn), live)
         note(f"export {arn}; if this is interrupted, go on with --export {arn}")
-    summary_key = wait_for_export(dynamodb, arn, progress, ledger.sleep)
-    written_to = dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("S3Bucket", bucket)
-    store = ledger.store if written_to == bucket else open_bucket(written_to)
+    summary_key = wait_for_export(request.dynamodb, arn, progress, ledger.sleep)
+    bucket = request.dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("S3Bucket", request.bucket)
+    store = ledger.store if bucket == request.bucket else request.open_bucket(bucket)
     export = read_export(store, summary_key)
-    pin = _pin(arn)
-    if any(one.name == pin for one in snapshots.snapshots(ledger)):
-        return Taken(export, store, snapshots.load(ledger, pin), pin)
-    return Taken(export, store, root_before(ledger, datetime.fromisoformat(export.time)), "")
-
-
-def give_back(ledger: Ledger, taken: Taken) -> None:
-    """Unpin the root once the export was used."""
-    if taken.pin:
-        snapshots.remove(ledger, taken.pin)
+    pinned = any(snapshot.name == _pin_name(arn) for snapshot in snapshots(ledger))
+    before = load(ledger, _pin_name(arn)) if pinned else root_before(ledger, datetime.fromisoformat(export.time))
+    yield TableExport(export, store, before)
+    if pinned and not keep_pin:
+        remove(ledger, _pin_name(arn))
 
 
 def root_before(ledger: Ledger, time: datetime) -> Root | None:
@@ -95,5 +107,5 @@ def root_before(ledger: Ledger, time: datetime) -> Root | None:
     return decode_root(stored.body)
 
 
-def _pin(arn: str) -> str:
+def _pin_name(arn: str) -> str:
     return f"before-export-{arn.rpartition('/')[2]}"

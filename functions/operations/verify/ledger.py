@@ -1,15 +1,8 @@
-"""Prove that the ledger is what it says: its objects, its CSV, and its journal give one content.
-
-(a) `check_tree`: every object that the root names exists and has the bytes that its name promises, its lines are in
-    order, its counts are right, and it is cut where the rows alone say.
-(b) `check_csv`: `image-data.csv` is header and rows of the root that it names.
-(c) `compare_with_journal`: the live tree is what the journal gives.
-(d) `compare.compare_with_export`: the live tree is what the table holds.
-"""
+"""Prove that the ledger is what it says: checks (a) to (c) of `operations.verify`."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 
 from ledger.errors import Damaged, NotFound, Refused
@@ -18,49 +11,18 @@ from ledger.ledger import Ledger
 from ledger.manifest import Entry, Root, starts_page, starts_shard
 from ledger.objects import Objects
 from ledger.row import header, key_of
-from ledger.store import Stored
-from operations.live.swap import Swapped, catch_up
+from ledger.store import READ_AHEAD, Stored
+from operations.live.catch_up import RebuiltTree, catch_up
+from operations.progress import OpenStore, Progress, silent
 from operations.rebuild.destination import ScratchObjects
+from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.tree_reader import READ_AHEAD, Difference, bodies, differences, join, lines, shards_of
-from operations.replay.local import OpenStore, Progress, Wishes, listed_segments, replay, silent
+from operations.rebuild.tree_reader import Difference, bodies, compare_lines, differences, lines, shards_of
+from operations.replay.local import Wishes, replay
+from operations.verify.findings import LISTED, ROUND_SECONDS, ROUNDS, WATCHED, Findings
 
 _CSV_BLOCK = 4 << 20
 _CSV_TRIES = 5  # a publisher may replace the CSV while it is read
-# Differences that are only events on their way go away within some seconds; a stuck exporter's do not.
-ROUNDS = 4
-ROUND_SECONDS = 3.0
-LISTED = 100  # differences that are told one by one; the rest is counted
-WATCHED = 100_000  # differences that are looked at again; more are not on their way
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a check found.
-
-    Attributes:
-        checked: what was looked at, in numbers.
-        problems: objects that are not as they should be, one line each.
-        differences: the first of the keys that two sides do not agree on.
-        count: of all such keys.
-        sides: names of the two sides.
-    """
-
-    sides: tuple[str, str] = ("left", "right")
-    checked: dict[str, int | str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-    differences: list[Difference] = field(default_factory=list)
-    count: int = 0
-
-    @property
-    def good(self) -> bool:
-        """Say whether nothing was found."""
-        return not self.problems and not self.count
-
-    def differ(self, found: Iterator[Difference]) -> None:
-        """Take differences, the first of them to be listed."""
-        self.differences = list(islice(found, LISTED))
-        self.count = len(self.differences) + sum(1 for _ in found)
 
 
 def check_tree(ledger: Ledger, root: Root, progress: Progress = silent) -> Findings:
@@ -69,40 +31,40 @@ def check_tree(ledger: Ledger, root: Root, progress: Progress = silent) -> Findi
     Raises:
         Unavailable: the store did not answer.
     """
-    found = Findings(checked={"pages": 0, "shards": 0, "rows": 0, "bytes": 0})
+    findings = Findings(checked={"pages": 0, "shards": 0, "rows": 0, "bytes": 0})
     total = sum(page.bytes for tree in (root.rows, root.removals) for page in tree.pages)
     objects = Objects(ledger.store, cache_bytes=0)
     for tree in (root.rows, root.removals):
         before = b""
         for number, page in enumerate(tree.pages):
-            before = _check_page(objects, root, page, number == 0, before, found)
-            progress("checking shards", int(found.checked["bytes"]), total)
-    return found
+            before = _check_page(objects, root, page, number == 0, before, findings)
+            progress("checking shards", int(findings.checked["bytes"]), total)
+    return findings
 
 
-def _check_page(objects: Objects, root: Root, page: Entry, first: bool, before: bytes, found: Findings) -> bytes:
+def _check_page(objects: Objects, root: Root, page: Entry, first: bool, before: bytes, findings: Findings) -> bytes:
     """Check a page and its shards; give the last key in it."""
-    found.checked["pages"] = int(found.checked["pages"]) + 1
+    findings.tally(pages=1)
     name = page_key(page.sha256)
     try:
         shards = objects.pages([page])[page.sha256]
     except Damaged as error:
-        found.problems.append(str(error))
+        findings.problems.append(str(error))
         return before
     sums = (sum(shard.rows for shard in shards), sum(shard.bytes for shard in shards))
     if not shards or (sums, shards[0].first) != ((page.rows, page.bytes), page.first):
-        found.problems.append(f"{name} does not have the rows, bytes or first key that the root says")
+        findings.problems.append(f"{name} does not have the rows, bytes or first key that the root says")
     for index, shard in enumerate(shards):
         if starts_page(shard.first, root.targets) != (index == 0) and not (first and index == 0):
-            found.problems.append(f"{name} is not cut where its shards say, at shard {index}")
+            findings.problems.append(f"{name} is not cut where its shards say, at shard {index}")
     for start in range(0, len(shards), READ_AHEAD):
         part = shards[start : start + READ_AHEAD]
-        for index, (shard, body) in enumerate(_bodies(objects, part, found), start):
-            before = _check_shard(root, shard, body, first and index == 0, before, found)
+        for index, (shard, body) in enumerate(_bodies(objects, part, findings), start):
+            before = _check_shard(root, shard, body, first and index == 0, before, findings)
     return before
 
 
-def _bodies(objects: Objects, shards: Sequence[Entry], found: Findings) -> Iterator[tuple[Entry, bytes]]:
+def _bodies(objects: Objects, shards: Sequence[Entry], findings: Findings) -> Iterator[tuple[Entry, bytes]]:
     """Read shards; one that is damaged is told and left out."""
 
     def read(shard: Entry) -> bytes | str:
@@ -113,30 +75,30 @@ def _bodies(objects: Objects, shards: Sequence[Entry], found: Findings) -> Itera
 
     for shard, body in zip(shards, objects.store.map(read, shards), strict=True):
         if isinstance(body, str):
-            found.problems.append(body)
+            findings.problems.append(body)
         else:
             yield shard, body
 
 
-def _check_shard(root: Root, shard: Entry, body: bytes, first: bool, before: bytes, found: Findings) -> bytes:
+def _check_shard(root: Root, shard: Entry, body: bytes, first: bool, before: bytes, findings: Findings) -> bytes:
+    """Check a shard against its page, and line by line; give its last key."""
     name = shard_key(shard.sha256)
     content = body.splitlines(keepends=True)
-    for number, value in (("shards", 1), ("rows", len(content)), ("bytes", len(body))):
-        found.checked[number] = int(found.checked[number]) + value
+    findings.tally(shards=1, rows=len(content), bytes=len(body))
     if (len(content), len(body)) != (shard.rows, shard.bytes) or not body.endswith(b"\n"):
-        found.problems.append(f"{name} does not have the rows or bytes that its page says")
+        findings.problems.append(f"{name} does not have the rows or bytes that its page says")
     for index, line in enumerate(content):
         try:
             key = key_of(line)
         except ValueError:
-            found.problems.append(f"{name} has a line without a key, line {index + 1}")
+            findings.problems.append(f"{name} has a line without a key, line {index + 1}")
             continue
         if key <= before:
-            found.problems.append(f"{name} is not in order at line {index + 1}")
+            findings.problems.append(f"{name} is not in order at line {index + 1}")
         if index == 0 and key != shard.first:
-            found.problems.append(f"{name} does not start with the key that its page says")
+            findings.problems.append(f"{name} does not start with the key that its page says")
         if starts_shard(key, len(line), root.targets) != (index == 0) and not (first and index == 0):
-            found.problems.append(f"{name} is not cut where its rows say, at line {index + 1}")
+            findings.problems.append(f"{name} is not cut where its rows say, at line {index + 1}")
         before = key
     return before
 
@@ -151,32 +113,31 @@ def check_csv(ledger: Ledger, progress: Progress = silent) -> Findings:
         Unavailable, Damaged: the store did not answer, or the tree itself is not whole.
     """
     for _ in range(_CSV_TRIES):
-        found = Findings(("tree", "csv"))
+        findings = Findings(("tree", "csv"))
         try:
             stored = ledger.store.head(CSV_KEY)
-            root = _shown(ledger, stored)
+            root = _published_root(ledger, stored)
             if root is None:
-                found.problems.append(f"{CSV_KEY} does not name a root that is still kept; a publish makes it anew")
-                return found
-            found.checked = {"version": root.version, "bytes": stored.size, "rows": root.rows.rows}
+                findings.problems.append(f"{CSV_KEY} does not name a root that is still kept; a publish makes it anew")
+                return findings
+            findings.checked = {"version": root.version, "bytes": stored.size, "rows": root.rows.rows}
             if not _same_bytes(ledger, root, stored, progress):
-                found.differ(
-                    join(
-                        lines(ledger.objects, shards_of(ledger.objects, root.rows.pages)),
-                        _csv_lines(ledger, stored, found),
+                rows = lines(ledger.objects, shards_of(ledger.objects, root.rows.pages))
+                findings.add(compare_lines(rows, _csv_lines(ledger, stored, findings)))
+                if findings.good:
+                    findings.problems.append(
+                        f"{CSV_KEY} differs from the tree, but not in its rows: in header or order"
                     )
-                )
-                if found.good:
-                    found.problems.append(f"{CSV_KEY} differs from the tree, but not in its rows: in header or order")
         except NotFound:
-            found.problems.append(f"there is no {CSV_KEY}")
+            findings.problems.append(f"there is no {CSV_KEY}")
         except Refused:
             continue  # another version was published meanwhile
-        return found
+        return findings
     raise Refused(f"{CSV_KEY} was replaced {_CSV_TRIES} times while it was read: try again")
 
 
-def _shown(ledger: Ledger, stored: Stored) -> Root | None:
+def _published_root(ledger: Ledger, stored: Stored) -> Root | None:
+    """Find the root that the CSV names; None if it is not kept any longer."""
     live, _ = ledger.load_root()
     if stored.metadata.get("tree") == live.tree_hash:
         return live
@@ -209,7 +170,7 @@ def _same_bytes(ledger: Ledger, root: Root, stored: Stored, progress: Progress) 
     return not by_checksum or whole.hexdigest() == stored.etag
 
 
-def _csv_lines(ledger: Ledger, stored: Stored, found: Findings) -> Iterator[bytes]:
+def _csv_lines(ledger: Ledger, stored: Stored, findings: Findings) -> Iterator[bytes]:
     """Read the rows of the CSV, block by block; a line that is no row is told and left out."""
     rest, number = b"", 0
     for first in range(0, stored.size, _CSV_BLOCK):
@@ -225,8 +186,8 @@ def _csv_lines(ledger: Ledger, stored: Stored, found: Findings) -> Iterator[byte
             try:
                 key_of(line + b"\n")
             except ValueError:
-                if len(found.problems) < LISTED:
-                    found.problems.append(f"{CSV_KEY} has a line that is no row, line {number}")
+                if len(findings.problems) < LISTED:
+                    findings.problems.append(f"{CSV_KEY} has a line that is no row, line {number}")
                 continue
             yield line + b"\n"
 
@@ -259,31 +220,30 @@ def compare_with_journal(
     """
     live, _ = ledger.load_root()
     wishes = Wishes(columns=live.columns, targets=live.targets, keep="scratch")
-    replayed = replay(ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress)
-    beside = Ledger(ledger.store)
-    beside.objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
-    rebuilt, done = replayed.root, Swapped(replayed.root, replayed.root.version)
-    found = Findings(("tree", "journal"))
+    rebuild = replay(ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress)
+    objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
+    tree = RebuiltTree(rebuild.root, objects, partial(listed_segments, scratch, rebuild.plan))
     staying: dict[bytes, Difference] | None = None
     for number in range(ROUNDS):
         if number:
             ledger.sleep(ROUND_SECONDS)
         live, _ = ledger.load_root()
-        rebuilt = catch_up(beside, rebuilt, live, lambda: listed_segments(scratch, replayed.plan), "", done, report)
-        found_now = differences(ledger.objects, live.rows, beside.objects, rebuilt.rows)
-        now = {one.key: one for one in islice(found_now, WATCHED)}
+        catch_up(ledger, tree, live, report)
+        present = differences(ledger.objects, live.rows, tree.objects, tree.root.rows)
+        now = {difference.key: difference for difference in islice(present, WATCHED)}
         staying = now if staying is None else {key: one for key, one in staying.items() if now.get(key) == one}
         if not staying:
             break
         report(f"{len(staying):,} differences, looking again whether they are only on their way")
-    found.checked = {
+    findings = Findings(("tree", "journal"))
+    findings.checked = {
         "version": live.version,
-        "segments": replayed.plan.segments + done.caught_up,
-        "events": replayed.told.events,
-        "quarantined": replayed.told.quarantined,
+        "segments": rebuild.plan.segments + tree.caught_up,
+        "events": rebuild.journal.events,
+        "quarantined": rebuild.journal.quarantined,
         "tree": live.tree_hash,
-        "journal": rebuilt.tree_hash,
+        "journal": tree.root.tree_hash,
     }
-    found.differ(iter((staying or {}).values()))
+    findings.add(iter((staying or {}).values()))
     scratch.clear()
-    return found
+    return findings

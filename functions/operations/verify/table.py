@@ -1,4 +1,4 @@
-"""Check that the live tree is what the table holds, by a full export of it (check (d) of `verify`)."""
+"""Check that the live tree is what the table holds, by a full export of it: check (d) of `operations.verify`."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,14 +10,41 @@ from ledger.manifest import Root
 from ledger.row import INGESTED_AT_WIDTH
 from ledger.store import Store
 from ledger.tree_writer import TreeWriter
+from operations.progress import Progress, silent
 from operations.rebuild.destination import Destination
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.tree_reader import Difference, join, lines, shards_of
-from operations.replay.local import Progress, silent
+from operations.rebuild.tree_reader import Difference, compare_lines, lines, shards_of
 from operations.table_export.backfill import surely_exported
 from operations.table_export.files import Export
-from operations.table_export.sorted_items import export_lines, sort_export
-from operations.verify.ledger import ROUND_SECONDS, ROUNDS, WATCHED, Findings
+from operations.table_export.sorted_items import export_rows, sort_export
+from operations.table_export.take import ExportRequest, exported_table
+from operations.verify.findings import ROUND_SECONDS, ROUNDS, WATCHED, Findings
+
+
+def compare_with_table(
+    ledger: Ledger,
+    request: ExportRequest,
+    open_scratch: Callable[[], Scratch],
+    *,
+    progress: Progress = silent,
+    report: Callable[[str], None] = lambda line: None,
+) -> Findings:
+    """Export the table, and compare the live tree with the export.
+
+    Args:
+        ledger: whose tree.
+        request: which export, a full one.
+        open_scratch: opens scratch for sorting; not before the export is there, which may take long.
+        progress: is told how far it is.
+        report: is told, in a line, what goes on.
+
+    Raises:
+        LedgerError: as `exported_table` and `compare_with_export` do.
+    """
+    with exported_table(ledger, request, progress, report) as table:
+        return compare_with_export(
+            ledger, table.store, table.export, table.before, open_scratch(), progress=progress, report=report
+        )
 
 
 def compare_with_export(
@@ -34,7 +61,7 @@ def compare_with_export(
 
     A key is told as different only if the tree said the same of it before the export began, after it, and some seconds
     later: what changed meanwhile cannot be judged. What a full export may lack for being too young is not told either
-    (rule 5 of `backfill`).
+    (rule 5 of `operations.table_export.backfill`).
 
     Args:
         ledger: whose tree.
@@ -55,8 +82,8 @@ def compare_with_export(
     live, _ = ledger.load_root()
     start = before or live
     scratch.clear()
-    items = sort_export(export_store, scratch, export, start.columns, progress)
-    found = Findings(("tree", "table"), problems=[f"an item cannot be a row: {reason}" for reason in items.reasons])
+    counts = sort_export(export_store, scratch, export, start.columns, progress)
+    findings = Findings(("tree", "table"), problems=[f"an item cannot be a row: {why}" for why in counts.reasons])
     staying = _differences(ledger, start, export, scratch)
     for number in range(ROUNDS):
         if number:
@@ -69,30 +96,30 @@ def compare_with_export(
         staying = {key: one for key, one in staying.items() if now.get(key) == one}
         if not staying:
             break
-    found.checked = {
+    findings.checked = {
         "version": live.version,
-        "items": items.items,
-        "unusable": items.unusable,
+        "items": counts.items,
+        "unusable": counts.unusable,
         "exported_at": export.time,
         "tree": live.tree_hash,
         "table": exported_tree_hash(start, scratch),
     }
-    found.differ(iter(staying.values()))
+    findings.add(iter(staying.values()))
     scratch.clear()
-    return found
+    return findings
 
 
 def _differences(ledger: Ledger, root: Root, export: Export, scratch: Scratch) -> dict[bytes, Difference]:
     """Compare a root with the sorted export; too many differences are cut off."""
     limit = surely_exported(export)
     rows = lines(ledger.objects, shards_of(ledger.objects, root.rows.pages))
-    found = join(rows, export_lines(scratch))
-    sure = (one for one in found if one.right is not None or one.key[:INGESTED_AT_WIDTH] < limit)
+    every = compare_lines(rows, export_rows(scratch))
+    sure = (one for one in every if one.right is not None or one.key[:INGESTED_AT_WIDTH] < limit)
     return {one.key: one for one in islice(sure, WATCHED)}
 
 
 def exported_tree_hash(root: Root, scratch: Scratch) -> str:
     """Give the tree hash that the items of a sorted export have, with the columns and targets of a root."""
     writer = TreeWriter(root.targets, Destination(None))
-    writer.lines(export_lines(scratch))
+    writer.lines(export_rows(scratch))
     return replace(root, rows=writer.close()).tree_hash

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.doubles.memory_store import MemoryStore
-from operations.cli import deployment, options
+from operations.cli import deployment, work_folder
 from operations.cli.main import app
 from tests.support.command_line import Ran
 
@@ -23,8 +23,8 @@ def skyledger(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     def run(*arguments: str) -> Ran:
         result = CliRunner().invoke(app, [str(one) for one in arguments])
-        while options._held:  # a process of its own would have ended
-            options._held.pop().close()
+        while work_folder._held:  # a process of its own would have ended
+            work_folder._held.pop().close()
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)

@@ -5,7 +5,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations.history import history
+from operations.history import read_history
 from tests.support.factories import event, insert, item
 
 
@@ -28,7 +28,7 @@ def lived(ledger: Ledger) -> Ledger:
 @pytest.mark.parametrize("name", [f"{1:032x}", "site/1.jpg", "photos/new/name 1.jpg"])
 def test_an_image_is_found_by_etag_key_or_object(name: str, lived: Ledger) -> None:
     """Every event once, in stream order, whatever name the image is asked for by."""
-    found = history(lived, name)
+    found = read_history(lived, name)
     whole = [
         ("2026-11-25T08:00:01Z", "INSERT", "1"),
         ("2026-11-25T08:00:05Z", "MODIFY", "2"),
@@ -42,7 +42,7 @@ def test_an_image_is_found_by_etag_key_or_object(name: str, lived: Ledger) -> No
 
 def test_changes_are_told_with_both_values(lived: Ledger) -> None:
     """A modification says what it changed, and not that the revision did."""
-    steps = history(lived, f"{1:032x}").steps
+    steps = read_history(lived, f"{1:032x}").steps
     assert steps[0].changed == {}
     assert steps[1].changed == {"title": (None, "bridge")}
     assert steps[2].changed == {"key": ("site/1.jpg", "new/name 1.jpg"), "title": ("bridge", None)}
@@ -51,7 +51,7 @@ def test_changes_are_told_with_both_values(lived: Ledger) -> None:
 
 def test_the_row_of_now_is_shown(lived: Ledger, store: MemoryStore) -> None:
     """An image that lives has its row, read from the tree."""
-    found = history(lived, "photos/site/2.jpg")
+    found = read_history(lived, "photos/site/2.jpg")
     assert [(row["etag"], row["key"]) for row in found.rows] == [(f"{2:032x}", "site/2.jpg")]
     assert all(step.segment.startswith("journal/date=2026-11-25/hour=08/") for step in found.steps)
 
@@ -60,12 +60,12 @@ def test_names_that_json_escapes_are_found_too(ledger: Ledger) -> None:
     """Quotes, backslashes and letters beyond ASCII in a key."""
     for number, key in enumerate(['a"b.jpg', "a\\b.jpg", "Brücke/測量.jpg"]):
         commit(ledger, [insert(number, key={"S": key})])
-        assert len(history(ledger, key).steps) == 1
+        assert len(read_history(ledger, key).steps) == 1
 
 
 def test_since_leaves_out_earlier_days(ledger: Ledger) -> None:
     """The day is that under which the journal files the batch."""
     commit(ledger, [event("INSERT", item(1), sequence=1, seconds=0)])
     commit(ledger, [event("MODIFY", item(1, 2), item(1), sequence=2, seconds=86400)])
-    assert [step.revision for step in history(ledger, f"{1:032x}", since="2026-11-26").steps] == ["2"]
-    assert history(ledger, "unknown").steps == []
+    assert [step.revision for step in read_history(ledger, f"{1:032x}", since="2026-11-26").steps] == ["2"]
+    assert read_history(ledger, "unknown").steps == []

@@ -9,7 +9,7 @@ from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import encode_root
 from ledger.publish import publish
-from operations.status import status, with_services
+from operations.status import read_status, with_services
 from tests.support.factories import START, event, insert, item, make_ledger
 
 NOW = START + timedelta(seconds=90)
@@ -20,7 +20,7 @@ def test_a_healthy_ledger_needs_nothing(ledger: Ledger, store: MemoryStore) -> N
     commit(ledger, [event("INSERT", item(1), seconds=30)])
     publish(ledger)
     root, _ = ledger.load_root()
-    found = status(ledger, NOW)
+    found = read_status(ledger, NOW)
     assert (found.version, found.rows, found.bytes, found.tree) == (1, 1, root.rows.bytes, root.tree_hash)
     assert (found.newest_event, found.event_age_seconds) == ("2026-11-25T08:00:30Z", 60)
     assert (found.published, found.published_version, found.todo) == (True, 1, [])
@@ -29,7 +29,7 @@ def test_a_healthy_ledger_needs_nothing(ledger: Ledger, store: MemoryStore) -> N
 def test_an_empty_ledger_has_no_age(ledger: Ledger) -> None:
     """Before the first event there is nothing to be late."""
     publish(ledger)
-    found = status(ledger, NOW)
+    found = read_status(ledger, NOW)
     assert (found.rows, found.newest_event, found.event_age_seconds, found.published) == (0, "", None, True)
 
 
@@ -42,7 +42,7 @@ def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, s
     store.put_new("pending/x", b"{}", "text/plain")
     root, etag = ledger.load_root()
     store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
-    found = with_services(status(make_ledger(store), NOW), 7, "Disabled")
+    found = with_services(read_status(make_ledger(store), NOW), 7, "Disabled")
     assert (found.failed_batches, found.quarantined, found.waiting_segments, found.dead_letters) == (1, 1, 1, 7)
     assert (found.published, found.published_version, found.columns_current) == (False, 1, False)
     text = "\n".join(found.todo)
@@ -56,7 +56,7 @@ def test_a_gap_names_its_times_and_the_backfill(ledger: Ledger) -> None:
     commit(ledger, [event("INSERT", item(1), seconds=0)])
     commit(ledger, [event("INSERT", item(2), seconds=7200, stream=other)])
     publish(ledger)
-    found = status(ledger, NOW)
+    found = read_status(ledger, NOW)
     assert [gap.kind for gap in found.gaps] == ["new-stream"]
     assert "between 2026-11-25T08:00:00Z and 2026-11-25T10:00:00Z" in found.todo[0]
     assert "skyledger backfill" in found.todo[0]

@@ -8,8 +8,8 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations.live.snapshot import BadName, load, pin, remove, restore, snapshots
-from operations.live.swap import NotSwapped
+from operations.errors import BadName, NotSwapped
+from operations.live.snapshot import load, pin, remove, restore, snapshots
 from tests.support.factories import insert, item, make_ledger, model_csv, modify
 from tests.support.reader import read_csv, read_root, read_rows
 

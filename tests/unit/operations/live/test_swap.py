@@ -24,10 +24,12 @@ from ledger.pending import Waiting, encode
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.store import Stored
+from operations.errors import NotSwapped
 from operations.live.late_events import commit_late
-from operations.live.swap import NotSwapped, Swapped, swap
+from operations.live.swap import SwapReport, swap
+from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
-from operations.replay.local import Replayed, Wishes, listed_segments, replay
+from operations.replay.local import Rebuild, Wishes, replay
 from tests.support.factories import START, event, events_of, insert, item, make_ledger, model_csv, remove, segment_with
 from tests.support.histories import History, batches, deliver, history
 from tests.support.reader import read_csv, read_root, read_rows
@@ -35,13 +37,13 @@ from tests.support.reader import read_csv, read_root, read_rows
 COLUMNS = (*NAMES[:9], "description", "title")
 
 
-def _rebuild(ledger: Ledger, folder: Path, **wishes: Any) -> tuple[Replayed, Any]:
+def _rebuild(ledger: Ledger, folder: Path, **wishes: Any) -> tuple[Rebuild, Any]:
     scratch = FolderScratch(folder / "scratch")
     replayed = replay(ledger, scratch, Wishes(**wishes))
     return replayed, lambda: listed_segments(scratch, replayed.plan)
 
 
-def _swap(ledger: Ledger, rebuilt: tuple[Replayed, Any], **arguments: Any) -> Swapped:
+def _swap(ledger: Ledger, rebuilt: tuple[Rebuild, Any], **arguments: Any) -> SwapReport:
     return swap(ledger, rebuilt[0].root, rebuilt[1], **arguments)
 
 
@@ -129,7 +131,7 @@ def test_what_is_committed_between_read_and_swap_is_caught_up_with(tmp_path: Pat
     assert done.root.checkpoint.changes == decode_root(store.get(f"roots/{_copy(store, done)}").body).checkpoint.changes
 
 
-def _copy(store: MemoryStore, done: Swapped) -> str:
+def _copy(store: MemoryStore, done: SwapReport) -> str:
     return f"{done.root.name}.json"
 
 

@@ -15,8 +15,9 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
+from operations.errors import BadExpression, TooManyRows
 from operations.readers import spreadsheet
-from operations.readers.formats import BadExpression, Format, write
+from operations.readers.formats import Format, write
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
 
@@ -179,7 +180,7 @@ def test_a_workbook_cuts_what_a_cell_cannot_hold_and_counts_it(tmp_path: Path, m
     copy.write_bytes(model_csv([item(1, exif={"S": '{"a":"' + "x" * 40_000 + '"}'})]))
     assert write(Format.XLSX, copy, NAMES).left_out == {"texts cut to what a cell holds": 1}
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
-    with pytest.raises(spreadsheet.TooManyRows, match="--where"):
+    with pytest.raises(TooManyRows, match="--where"):
         write(Format.XLSX, copy, NAMES)
 
 

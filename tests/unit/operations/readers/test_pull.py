@@ -11,7 +11,8 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Targets, encode_root
-from operations.readers.pull import NotPulled, follow, pull
+from operations.errors import NotPulled
+from operations.readers.pull import follow, pull
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert, item, make_ledger, model_csv, modify
 from tests.support.histories import deliver, history

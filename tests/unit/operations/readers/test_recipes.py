@@ -17,8 +17,7 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from operations.cli import deployment as places
-from operations.cli.main import pull as copying
+from operations.cli import deployment, pull
 from operations.readers.pull import follow
 from tests.support.command_line import Ran
 from tests.support.factories import START, event, item, make_ledger, model_csv
@@ -77,7 +76,7 @@ def test_every_line_of_read_it_runs(
 ) -> None:
     """Commands exit with 0, Python blocks run, and every one of them reads all rows with the right types."""
     commit(ledger, [event("INSERT", one) for one in ITEMS])
-    monkeypatch.setattr(copying, "follow", lambda *given: islice(follow(*given), 1))
+    monkeypatch.setattr(pull, "follow", lambda *given: islice(follow(*given), 1))
     read: list[Any] = []
     for language, code in blocks(FOR_USERS, "Read it"):
         if language == "console":
@@ -149,7 +148,7 @@ def test_a_stranger_can_restore_to_yesterday_14_00_from_the_readme_alone(
             switched.append(Enabled)
             return {"State": "Enabling"}
 
-    monkeypatch.setattr(places.boto3, "client", lambda service, **_: Services())
+    monkeypatch.setattr(deployment.boto3, "client", lambda service, **_: Services())
     monkeypatch.setenv("SKYLEDGER_STACK", "skyledger")
     for language, code in blocks(FOR_OPERATORS, "Restore to a point in time"):
         assert language == "console"

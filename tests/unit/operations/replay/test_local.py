@@ -15,8 +15,9 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
 from operations.rebuild import plan, sorted_runs, steps
+from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch, StoreScratch
-from operations.replay.local import Replayed, Wishes, listed_segments, replay
+from operations.replay.local import Rebuild, Wishes, replay
 from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root, read_rows, read_tree
@@ -33,7 +34,7 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorted_runs, "FAN_IN", 3)
 
 
-def _replay(ledger: Ledger, folder: Path, **wishes: Any) -> Replayed:
+def _replay(ledger: Ledger, folder: Path, **wishes: Any) -> Rebuild:
     return replay(ledger, FolderScratch(folder / "scratch"), Wishes(**wishes))
 
 
@@ -110,7 +111,7 @@ def test_quarantined_events_are_left_out_and_counted(store: MemoryStore, tmp_pat
     commit(ledger, [insert(1), bad, odd, {"eventName": "REMOVE", "dynamodb": {}}])
     replayed = _replay(ledger, tmp_path)
     assert _csv(store, replayed.root) == read_rows(store)
-    assert replayed.told.quarantined == 2
+    assert replayed.journal.quarantined == 2
     assert replayed.root.rows.rows == 2
 
 

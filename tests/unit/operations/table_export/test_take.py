@@ -9,9 +9,10 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations.cli import deployment as places
+from operations.cli import deployment
+from operations.errors import ExportFailed
 from operations.live.snapshot import snapshots
-from operations.table_export.request import ExportFailed, wait_for_export
+from operations.table_export.request import wait_for_export
 from operations.table_export.take import root_before
 from tests.support.command_line import Ran
 from tests.support.export_files import write_full_export, write_incremental_export
@@ -68,7 +69,7 @@ class Table:
 def table(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Table:
     """A table with images 2 and 3."""
     made = Table(store, [item(2), item(3)])
-    monkeypatch.setattr(places.boto3, "client", lambda service, **_: made)
+    monkeypatch.setattr(deployment.boto3, "client", lambda service, **_: made)
     monkeypatch.setattr(Ledger.__init__, "__defaults__", _without_waiting())
     return made
 

@@ -1,4 +1,4 @@
-"""What `verify` finds, and that it finds nothing where nothing is wrong."""
+"""What the checks of tree, CSV and journal find, and that it finds nothing where nothing is wrong."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,11 +11,11 @@ from ledger.commit import commit
 from ledger.journal import write_segment
 from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import Targets, decode_page, encode_page, encode_root, sha256
+from ledger.manifest import decode_page, encode_page, encode_root, sha256
 from ledger.publish import publish
 from operations.rebuild.scratch import FolderScratch
-from operations.rebuild.tree_reader import both_sides, cells, differences
-from operations.verify.ledger import Findings, check_csv, check_tree, compare_with_journal
+from operations.rebuild.tree_reader import both_sides
+from operations.verify.ledger import check_csv, check_tree, compare_with_journal
 from tests.support.factories import event, insert, item, make_ledger, segment_with
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root
@@ -175,25 +175,3 @@ def test_events_on_their_way_are_no_difference(filled: Ledger, store: MemoryStor
     found = compare_with_journal(operator, FolderScratch(tmp_path / "scratch"), report=notes.append)
     assert found.good
     assert notes[0].startswith("1 differences")
-
-
-def test_differences_read_only_what_two_trees_do_not_share() -> None:
-    """Of two trees that differ in one row, the shards around it are read and no others."""
-    one, two = MemoryStore(), MemoryStore()
-    events = [insert(number) for number in range(500)]
-    left, right = make_ledger(one, targets=Targets(1000, 4)), make_ledger(two, targets=Targets(1000, 4))
-    commit(left, events)
-    commit(right, [*events, event("MODIFY", item(250, 2, title={"S": "new"}), item(250), sequence=10**6)])
-    reads: list[str] = []
-    real = one.get
-    one.get = lambda key, **more: reads.append(key) or real(key, **more)  # type: ignore[method-assign,func-returns-value]
-    fresh = make_ledger(one)
-    found = list(differences(fresh.objects, read_root(one).rows, right.objects, read_root(two).rows))
-    assert [one.key[-3:] for one in found] == [b"0fa"]
-    assert len([key for key in reads if key.startswith("shards/")]) <= 3
-    assert isinstance(Findings(), Findings)
-
-
-def test_cells_are_split_as_csv_says() -> None:
-    """Quotes, commas and empty cells at the end."""
-    assert cells(b'a,"b, ""c""",,"{""x"":1}",\n') == ["a", 'b, "c"', "", '{"x":1}', ""]

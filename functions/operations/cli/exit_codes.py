@@ -1,0 +1,115 @@
+"""How a command ends: the exit code of every error, and what an operator does about it."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import NamedTuple, ParamSpec
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ledger.errors import (
+    BadEvent,
+    Damaged,
+    ManifestLost,
+    NewerFormat,
+    NotFound,
+    OutOfTime,
+    Refused,
+    Unavailable,
+    Unknown,
+)
+from operations.cli.output import Output
+from operations.errors import (
+    BadExpression,
+    BadName,
+    Busy,
+    ExecutionFailed,
+    ExportFailed,
+    NoPlace,
+    NotPulled,
+    NotSwapped,
+    TooManyRows,
+    TooOld,
+)
+
+P = ParamSpec("P")
+
+DIFFERENT = 1
+WRONG_USE = 2
+NEEDS_AN_OPERATOR = 3
+NO_ANSWER = 4
+TRY_AGAIN = 5
+INTERRUPTED = 130
+EXIT_CODES = """Exit codes: 0 done; 1 the check found differences; 2 wrong use; 3 the ledger is damaged or from a newer
+version; 4 AWS did not answer or refused; 5 not done this time, nothing was changed, try again; 130 interrupted."""
+
+
+class Ending(NamedTuple):
+    """How a command ends by an error.
+
+    Attributes:
+        code: exit code.
+        advice: what to do, beside what the error says itself; empty if nothing.
+    """
+
+    code: int
+    advice: str = ""
+
+
+# Every error of ledger and operations stands here by itself: one that nobody thought of ends with its traceback, and
+# not as if the operator had made a mistake.
+ENDINGS: Mapping[type[Exception], Ending] = {
+    BadName: Ending(WRONG_USE),
+    NoPlace: Ending(WRONG_USE),
+    NotPulled: Ending(WRONG_USE),
+    BadExpression: Ending(WRONG_USE),
+    TooManyRows: Ending(WRONG_USE),
+    TooOld: Ending(WRONG_USE),
+    ManifestLost: Ending(NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
+    Damaged: Ending(
+        NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"
+    ),
+    NewerFormat: Ending(NEEDS_AN_OPERATOR, "install the newer skyledger"),
+    BadEvent: Ending(NEEDS_AN_OPERATOR),
+    Unavailable: Ending(NO_ANSWER),
+    NotFound: Ending(NO_ANSWER),
+    ExportFailed: Ending(NO_ANSWER),
+    ClientError: Ending(NO_ANSWER),
+    BotoCoreError: Ending(NO_ANSWER),
+    NotSwapped: Ending(TRY_AGAIN),
+    OutOfTime: Ending(TRY_AGAIN),
+    ExecutionFailed: Ending(TRY_AGAIN),
+    Busy: Ending(TRY_AGAIN),
+    Refused: Ending(TRY_AGAIN),
+    Unknown: Ending(TRY_AGAIN),
+}
+
+
+def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
+    """Let a command that fails tell its error in one clear line, and end with the error's exit code.
+
+    Args:
+        command: takes `as_json` by name, as every command does.
+    """
+
+    @wraps(command)
+    def run(*args: P.args, **options: P.kwargs) -> None:
+        output = Output(bool(options["as_json"]))
+        try:
+            command(*args, **options)
+        except KeyboardInterrupt:
+            output.note("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            ending = _ending(error)
+            if ending is None:
+                raise
+            output.error(error, ending.advice)
+            raise typer.Exit(ending.code) from None
+
+    return run
+
+
+def _ending(error: Exception) -> Ending | None:
+    """Find how a command ends by an error; the SDK's own errors have many kinds, which end alike."""
+    return next((ENDINGS[kind] for kind in type(error).__mro__ if kind in ENDINGS), None)

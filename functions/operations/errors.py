@@ -1,0 +1,46 @@
+"""Every error of the operations, beside those of the ledger; each sentence says which state it means.
+
+Their names are part of what `skyledger --json` prints. `operations.cli.exit_codes` says how a command ends by each.
+"""
+
+from ledger.errors import LedgerError
+
+
+class NotSwapped(LedgerError):
+    """Exporters were faster every time; what is live stays, and it can be tried again."""
+
+
+class BadName(LedgerError):
+    """A snapshot cannot have this name, has it already, or none has it."""
+
+
+class ExecutionFailed(LedgerError):
+    """The state machine could not finish; nothing was swapped unless its last step says so."""
+
+
+class ExportFailed(LedgerError):
+    """DynamoDB could not finish the export."""
+
+
+class TooOld(LedgerError):
+    """The export is so old that removals since then may be forgotten; it cannot be merged safely."""
+
+
+class NotPulled(LedgerError):
+    """The copy could not be written."""
+
+
+class BadExpression(LedgerError):
+    """The condition on rows is not an expression that DuckDB understands."""
+
+
+class TooManyRows(LedgerError):
+    """A sheet does not hold so many rows."""
+
+
+class NoPlace(LedgerError):
+    """It was not said which bucket, or the stack does not have what is asked of it."""
+
+
+class Busy(LedgerError):
+    """Another process works in the same scratch folder."""

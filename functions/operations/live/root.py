@@ -1,0 +1,46 @@
+"""The live root, read and replaced by whoever is no exporter: a swap, a restoration, a backfill, the collection."""
+
+from ledger.csvw import DESCRIPTION_TYPE, describe
+from ledger.errors import ManifestLost, NotFound, Refused, Unknown
+from ledger.keys import DESCRIPTION_KEY, ROOT_COPIES, ROOT_KEY, version_of_copy
+from ledger.ledger import Ledger
+from ledger.manifest import Root, encode_root
+from ledger.objects import PAGE_TYPE
+
+
+def live_root(ledger: Ledger) -> tuple[Root | None, str | None]:
+    """Read the root and its ETag; None if there is none although there are shards."""
+    try:
+        return ledger.load_root()
+    except ManifestLost:
+        return None, None
+
+
+def put_root(ledger: Ledger, candidate: Root, etag: str | None) -> bool:
+    """Write a root's copy, then swap the root; say whether it stands now."""
+    body = encode_root(candidate)
+    ledger.objects.write({}, {}, {candidate.copy_key: body})
+    try:
+        new_etag = ledger.store.put_if_match(ROOT_KEY, body, etag, PAGE_TYPE, {})
+    except (Refused, NotFound, Unknown):
+        return live_root(ledger)[0] == candidate
+    ledger.remember_root(candidate, new_etag)
+    return True
+
+
+def next_version(ledger: Ledger) -> int:
+    """Give a version above that of every root that ever was."""
+    versions = (version_of_copy(listed.key) for listed in ledger.store.list(ROOT_COPIES))
+    return 1 + max((version for version in versions if version is not None), default=0)
+
+
+def write_description(ledger: Ledger, root: Root) -> None:
+    """Make the description beside the CSV fit its columns."""
+    body = describe(root.columns)
+    try:
+        stored = ledger.store.get(DESCRIPTION_KEY)
+        assert stored is not None
+        if stored.body != body:
+            ledger.store.put_if_match(DESCRIPTION_KEY, body, stored.etag, DESCRIPTION_TYPE, {})
+    except NotFound:
+        ledger.store.put_new(DESCRIPTION_KEY, body, DESCRIPTION_TYPE)

@@ -1,0 +1,59 @@
+"""The services that commands speak to, beside S3, in AWS's place."""
+
+import json
+from typing import Any
+
+OUTPUTS = {
+    "ExportBucketName": "exports",
+    "ImageDeadLettersUrl": "dead",
+    "ImageQueueUrl": "queue",
+    "StreamMappingId": "mapping",
+    "ReplayStateMachineArn": "machine",
+}
+
+
+class Services:
+    """The calls that the commands make of CloudFormation, SQS, Lambda and Step Functions; no others."""
+
+    def __init__(self) -> None:
+        self.messages = [{"MessageId": "1", "Body": "event", "ReceiptHandle": "r"}]
+        self.sent: list[Any] = []
+        self.switched: list[dict[str, Any]] = []
+        self.started: list[dict[str, Any]] = []
+        self.statuses = ["RUNNING", "SUCCEEDED"]
+
+    def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
+        return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in OUTPUTS.items()]}]}
+
+    def get_queue_attributes(self, **_: Any) -> Any:
+        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages))}}
+
+    def receive_message(self, **_: Any) -> Any:
+        found, self.messages = self.messages, []
+        return {"Messages": found}
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803
+        assert QueueUrl == "queue"
+        self.sent += Entries
+        return {"Successful": [{"Id": one["Id"]} for one in Entries]}
+
+    def delete_message_batch(self, **_: Any) -> Any:
+        return {"Successful": []}
+
+    def update_event_source_mapping(self, **arguments: Any) -> Any:
+        self.switched.append(arguments)
+        return {"State": "Enabling" if arguments["Enabled"] else "Disabling"}
+
+    def start_execution(self, **arguments: Any) -> Any:
+        self.started.append(arguments)
+        return {"executionArn": "execution"}
+
+    def describe_execution(self, **_: Any) -> Any:
+        status = self.statuses.pop(0)
+        return {"status": status, "output": json.dumps({"tree": "abc", "same": True}), "error": "X", "cause": "why"}
+
+    def list_map_runs(self, **_: Any) -> Any:
+        return {"mapRuns": [{"mapRunArn": "arn:mapRun:machine/Reduce:1"}]}
+
+    def describe_map_run(self, **_: Any) -> Any:
+        return {"itemCounts": {"succeeded": 3, "total": 7}}

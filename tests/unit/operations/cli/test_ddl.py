@@ -1,0 +1,24 @@
+"""`skyledger ddl` prints statements."""
+
+from collections.abc import Callable
+
+from ledger.commit import commit
+from ledger.ledger import Ledger
+from operations.readers.ddl import Engine, statements
+from tests.support.command_line import Ran
+from tests.support.factories import event, item
+from tests.support.reader import read_root
+
+Run = Callable[..., Ran]
+
+
+def test_the_command_prints_statements_for_the_columns_of_the_bucket(skyledger: Run, ledger: Ledger) -> None:
+    """Ready to be pasted."""
+    commit(ledger, [event("INSERT", item(1))])
+    printed = skyledger("ddl", "redshift").out
+    assert "COPY images FROM 's3://exports/image-data.csv'" in printed
+    assert skyledger("ddl", "athena", "--json").json["statements"] == statements(
+        Engine.ATHENA,
+        read_root(ledger.store).columns,
+        "exports",  # type: ignore[arg-type]
+    )

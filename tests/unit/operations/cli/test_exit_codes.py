@@ -1,0 +1,145 @@
+"""An error is told in one clear line, and every error has its exit code."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import typer
+from botocore.exceptions import ClientError
+
+import ledger
+import operations
+from infra.doubles.memory_store import MemoryStore
+from ledger.errors import LedgerError, Unavailable
+from ledger.ledger import Ledger
+from operations.cli.exit_codes import ENDINGS, with_exit_code
+from tests.support.command_line import Ran
+
+Run = Callable[..., Ran]
+ONE = ("--processes", "1")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (("restore", "none"), 2, "there is no snapshot none"),
+        (("restore",), 2, "say a snapshot, --to TIME, or --undo"),
+        (("restore", "--to", "yesterday"), 2, "write it as 2026-11-24T14:00:00Z"),
+        (("snapshot", "a/b"), 2, "is no name"),
+        (("restore", "--undo"), 2, "there is nothing to undo"),
+        (("replay", "--dry-run", "--swap"), 2, "--dry-run writes nothing"),
+    ],
+)
+def test_wrong_use_exits_with_two(
+    arguments: tuple[str, ...], code: int, line: str, skyledger: Run, filled: Ledger
+) -> None:
+    """And says in one line what is wrong."""
+    ran = skyledger(*arguments)
+    assert ran.code == code
+    assert line in ran.err
+
+
+def test_a_ledger_that_needs_an_operator_exits_with_three(skyledger: Run, filled: Ledger, store: MemoryStore) -> None:
+    """The line names the repair, and the repair works."""
+    store.delete(["manifest.json"])
+    ran = skyledger("status")
+    assert ran.code == 3
+    assert ran.err.count("\n") == 1
+    assert "manifest.json is missing" in ran.err
+    assert "skyledger replay --swap" in ran.err
+    assert skyledger("status", "--json").json["error"] == "ManifestLost"
+    assert skyledger("replay", "--swap", *ONE).code == 0
+    assert skyledger("status", "--json").json["rows"] == 2
+
+
+def test_a_store_that_does_not_answer_exits_with_four(
+    skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Credentials, network, S3 itself: one line, no traceback."""
+
+    def get(key: str, **more: Any) -> None:
+        raise Unavailable(f"{key}: AccessDenied")
+
+    monkeypatch.setattr(store, "get", get)
+    ran = skyledger("status")
+    assert (ran.code, ran.err.strip()) == (4, "skyledger: manifest.json: AccessDenied")
+
+
+def test_an_interrupted_command_exits_with_130(
+    skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C is no error to be explained."""
+
+    def head(key: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "head", head)
+    ran = skyledger("status")
+    assert (ran.code, ran.err.strip()) == (130, "interrupted")
+
+
+def _kinds(kind: type[Exception]) -> Iterator[type[Exception]]:
+    """Give all errors that are of this kind, and of their kinds."""
+    for one in kind.__subclasses__():
+        yield one
+        yield from _kinds(one)
+
+
+def _errors() -> list[type[Exception]]:
+    """Give every error of ledger and operations, wherever it is defined."""
+    for package in (ledger, operations):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    return [kind for kind in _kinds(LedgerError) if kind.__module__.startswith(("ledger.", "operations."))]
+
+
+def test_every_error_stands_in_one_file_and_has_an_exit_code_of_its_own() -> None:
+    """One that nobody mapped must not read as the operator's mistake."""
+    errors = _errors()
+    assert len(errors) > 15
+    assert {kind.__module__ for kind in errors} == {"ledger.errors", "operations.errors"}
+    assert [kind for kind in errors if kind not in ENDINGS] == []
+    assert LedgerError not in ENDINGS
+
+
+def test_exit_codes_are_those_of_the_help() -> None:
+    """Scripts rest on them."""
+    codes: dict[int, set[str]] = {}
+    for kind, ending in ENDINGS.items():
+        codes.setdefault(ending.code, set()).add(kind.__name__)
+    assert codes == {
+        2: {"BadName", "NoPlace", "NotPulled", "BadExpression", "TooManyRows", "TooOld"},
+        3: {"ManifestLost", "Damaged", "NewerFormat", "BadEvent"},
+        4: {"Unavailable", "NotFound", "ExportFailed", "ClientError", "BotoCoreError"},
+        5: {"NotSwapped", "OutOfTime", "ExecutionFailed", "Busy", "Refused", "Unknown"},
+    }
+
+
+@pytest.mark.parametrize("kind", [*ENDINGS, type("NoSuchKey", (ClientError,), {})])
+def test_an_error_ends_with_its_code_in_one_line(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
+    """The SDK makes kinds of its own at run time: they end as the one that they are of."""
+    error = kind({"Error": {"Code": "X", "Message": "why\n"}}, "Get") if issubclass(kind, ClientError) else kind()
+
+    def command(*, as_json: bool) -> None:
+        raise error
+
+    with pytest.raises(typer.Exit) as ended:
+        with_exit_code(command)(as_json=False)
+    assert ended.value.exit_code == ENDINGS[kind if kind in ENDINGS else ClientError].code
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n"), err.startswith("skyledger: ")) == ("", 1, True)
+
+
+def test_an_error_that_nobody_mapped_keeps_its_traceback() -> None:
+    """Neither wrong use nor AWS: a mistake of ours."""
+
+    class NewError(LedgerError):
+        """Nobody thought of it."""
+
+    def command(*, as_json: bool) -> None:
+        raise NewError
+
+    with pytest.raises(NewError):
+        with_exit_code(command)(as_json=True)

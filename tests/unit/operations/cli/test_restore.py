@@ -1,0 +1,23 @@
+"""`skyledger restore` goes back, and can be undone."""
+
+from collections.abc import Callable
+
+from infra.doubles.memory_store import MemoryStore
+from ledger.ledger import Ledger
+from tests.support.command_line import Ran
+from tests.support.factories import item, model_csv
+from tests.support.reader import read_csv
+
+Run = Callable[..., Ran]
+ONE = ("--processes", "1")
+
+
+def test_restore_to_a_time_and_back(skyledger: Run, filled: Ledger, store: MemoryStore) -> None:
+    """Times without an offset are UTC; what was replaced is pinned under the name that is told."""
+    told = skyledger("restore", "--to", "2026-11-25T08:00:30", "--json", *ONE).json
+    assert told["rows"] == 3
+    assert read_csv(store) == model_csv([item(1), item(2), item(3)])
+    assert told["undo"] == f"before-restore-{told['version'] - 1}"
+    again = skyledger("restore", "--undo")
+    assert f"version {told['version'] + 1}: 2 rows" in again.out
+    assert read_csv(store) == model_csv([item(1), item(2)])
