@@ -14,7 +14,7 @@ from ledger.ledger import Ledger
 from ledger.limits import UPLOAD_BYTES
 from ledger.manifest import Root
 from ledger.row import header
-from ledger.store import PATIENCE_SECONDS, Stored
+from ledger.store import PATIENCE_SECONDS, ByteRange, Stored
 
 CSV_TYPE = "text/csv; charset=utf-8"
 # A CSV that has stood for so long is replaced twice a minute at most: then seconds matter less than requests.
@@ -149,7 +149,8 @@ def _write_parts(
 
     def copy(number: int, part: Copy) -> str:
         assert etag is not None
-        return ledger.store.copy_part(CSV_KEY, upload, number, CSV_KEY, etag, part.first, part.last, seconds=seconds)
+        source = ByteRange(CSV_KEY, etag, part.first, part.last)
+        return ledger.store.copy_part(CSV_KEY, upload, number, source, seconds=seconds)
 
     calls: list[Callable[[], bytes | str]] = [partial(_bytes, ledger, piece, etag) for piece in needed]
     calls += [partial(copy, *item) for item in copies.items()]

@@ -31,7 +31,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
-from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, Listed, Stored
+from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, ByteRange, Listed, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -157,30 +157,21 @@ class S3Store:
         return _etag(answer, key)
 
     def copy_part(
-        self,
-        key: str,
-        upload: str,
-        number: int,
-        source: str,
-        etag: str,
-        first: int,
-        last: int,
-        *,
-        seconds: float = PATIENCE_SECONDS,
+        self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
     ) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
+        """Copy a range, whose object must have its ETag, as a part, within so many seconds."""
         end = time.monotonic() + seconds
         for tries in range(_COPY_TRIES):
             try:
                 answer = self._read(
                     self._patient_client(end - time.monotonic()).upload_part_copy,
-                    source,
+                    source.key,
                     Key=key,
                     UploadId=upload,
                     PartNumber=number,
-                    CopySource={"Bucket": self.bucket, "Key": source},
-                    CopySourceIfMatch=f'"{etag}"',
-                    CopySourceRange=f"bytes={first}-{last}",
+                    CopySource={"Bucket": self.bucket, "Key": source.key},
+                    CopySourceIfMatch=f'"{source.etag}"',
+                    CopySourceRange=f"bytes={source.first}-{source.last}",
                 )
                 return _etag(answer.get("CopyPartResult", {}), key)
             except Unavailable as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -39,6 +39,20 @@ class Listed:
     size: int
     modified: datetime
     etag: str = ""
+
+
+class ByteRange(NamedTuple):
+    """Bytes first..last (inclusive) of the object that has this key and ETag."""
+
+    key: str
+    etag: str
+    first: int
+    last: int
+
+    @property
+    def size(self) -> int:
+        """Count the bytes."""
+        return self.last - self.first + 1
 
 
 class Store(Protocol):
@@ -83,18 +97,9 @@ class Store(Protocol):
         """Upload a part (5 MiB to 5 GiB, the last any size) and give its ETag. Raises NotFound, Unavailable."""
 
     def copy_part(
-        self,
-        key: str,
-        upload: str,
-        number: int,
-        source: str,
-        etag: str,
-        first: int,
-        last: int,
-        *,
-        seconds: float = PATIENCE_SECONDS,
+        self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
     ) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds.
+        """Copy a range, whose object must have its ETag, as a part, within so many seconds.
 
         Raises Refused, NotFound, Unavailable.
         """

@@ -68,7 +68,7 @@ class CountingStore:
                     self.seconds += spent
                     self.written += sum(len(one) for one in arguments if isinstance(one, bytes))
                     if verb == "copy_part":
-                        self.copied += arguments[6] - arguments[5] + 1
+                        self.copied += arguments[3].size
             with self._lock:
                 self.read += len(answer) if isinstance(answer, bytes) else len(getattr(answer, "body", b""))
             return answer

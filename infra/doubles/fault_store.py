@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
-from ledger.store import PATIENCE_SECONDS, Listed, Store, Stored
+from ledger.store import PATIENCE_SECONDS, ByteRange, Listed, Store, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -219,22 +219,11 @@ class FaultStore:
         return self._call("upload_part", key, lambda: self._store.upload_part(key, upload, number, body))[0]
 
     def copy_part(
-        self,
-        key: str,
-        upload: str,
-        number: int,
-        source: str,
-        etag: str,
-        first: int,
-        last: int,
-        *,
-        seconds: float = PATIENCE_SECONDS,
+        self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
     ) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
+        """Copy a range, whose object must have its ETag, as a part, within so many seconds."""
         copy = self._store.copy_part
-        return self._call(
-            "copy_part", key, lambda: copy(key, upload, number, source, etag, first, last, seconds=seconds)
-        )[0]
+        return self._call("copy_part", key, lambda: copy(key, upload, number, source, seconds=seconds))[0]
 
     def finish_upload(
         self,

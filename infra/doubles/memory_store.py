@@ -7,7 +7,7 @@ from threading import RLock
 from typing import TypeVar
 
 from ledger.errors import NotFound, Refused, Unavailable
-from ledger.store import PATIENCE_SECONDS, Listed, Stored
+from ledger.store import PATIENCE_SECONDS, ByteRange, Listed, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -139,21 +139,14 @@ class MemoryStore:
             return hashlib.md5(body).hexdigest()
 
     def copy_part(
-        self,
-        key: str,
-        upload: str,
-        number: int,
-        source: str,
-        etag: str,
-        first: int,
-        last: int,
-        *,
-        seconds: float = PATIENCE_SECONDS,
+        self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
     ) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
-        if self._stored(source).size <= SMALLEST_PART:
-            raise Unavailable(f"{source}: InvalidRequest, too small for a range copy")
-        return self.upload_part(key, upload, number, self.get_range(source, first, last, etag=etag))
+        """Copy a range, whose object must have its ETag, as a part, within so many seconds."""
+        if self._stored(source.key).size <= SMALLEST_PART:
+            raise Unavailable(f"{source.key}: InvalidRequest, too small for a range copy")
+        return self.upload_part(
+            key, upload, number, self.get_range(source.key, source.first, source.last, etag=source.etag)
+        )
 
     def finish_upload(
         self,

@@ -7,7 +7,7 @@ from typing import TypeVar
 from infra.doubles.scheduler import Scheduler
 from ledger.errors import Unavailable
 from ledger.keys import CSV_KEY, ROOT_KEY
-from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, Listed, Store, Stored
+from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, ByteRange, Listed, Store, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -162,24 +162,15 @@ class SimulatedStore:
         return self._store.upload_part(key, upload, number, body)
 
     def copy_part(
-        self,
-        key: str,
-        upload: str,
-        number: int,
-        source: str,
-        etag: str,
-        first: int,
-        last: int,
-        *,
-        seconds: float = PATIENCE_SECONDS,
+        self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
     ) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
-        needed = self._network.put + (last - first + 1) / self._network.copy_rate
+        """Copy a range, whose object must have its ETag, as a part, within so many seconds."""
+        needed = self._network.put + source.size / self._network.copy_rate
         self._spend(min(needed, seconds))
-        self._heard("copy_part", key, last - first + 1)
+        self._heard("copy_part", key, source.size)
         if needed > seconds:
-            raise Unavailable(f"{source}: ReadTimeoutError")
-        return self._store.copy_part(key, upload, number, source, etag, first, last)
+            raise Unavailable(f"{source.key}: ReadTimeoutError")
+        return self._store.copy_part(key, upload, number, source)
 
     def finish_upload(
         self,

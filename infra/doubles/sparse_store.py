@@ -14,7 +14,7 @@ from typing import IO, Protocol, TypeVar
 
 from infra.doubles.memory_store import LARGEST_PART, MOST_PARTS, SMALLEST_PART, check_condition, check_parts
 from ledger.errors import NotFound, Refused, Unavailable
-from ledger.store import PATIENCE_SECONDS, Listed, Stored
+from ledger.store import PATIENCE_SECONDS, ByteRange, Listed, Stored
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -222,24 +222,15 @@ class SparseStore:
         return self._part(key, upload, number, self._keep(body))
 
     def copy_part(
-        self,
-        key: str,
-        upload: str,
-        number: int,
-        source: str,
-        etag: str,
-        first: int,
-        last: int,
-        *,
-        seconds: float = PATIENCE_SECONDS,
+        self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
     ) -> str:
-        """Copy bytes first..last of `source`, which must have this ETag, as a part, within so many seconds."""
-        found = self._find(source)
-        if found.etag != etag:
-            raise Refused(f"{source}: PreconditionFailed")
-        if found.content.size <= SMALLEST_PART or last >= found.content.size:
-            raise Unavailable(f"{source}: InvalidRequest")
-        return self._part(key, upload, number, Range(found.content, first, last))
+        """Copy a range, whose object must have its ETag, as a part, within so many seconds."""
+        found = self._find(source.key)
+        if found.etag != source.etag:
+            raise Refused(f"{source.key}: PreconditionFailed")
+        if found.content.size <= SMALLEST_PART or source.last >= found.content.size:
+            raise Unavailable(f"{source.key}: InvalidRequest")
+        return self._part(key, upload, number, Range(found.content, source.first, source.last))
 
     def finish_upload(
         self,

@@ -17,7 +17,7 @@ import pytest
 from ledger import s3_store as s3
 from ledger.errors import NotFound, Refused, Unavailable, Unknown
 from ledger.s3_store import S3Store
-from ledger.store import Store
+from ledger.store import ByteRange, Store
 
 READ_SECONDS = 0.3
 PATIENCE_SECONDS = 6 * READ_SECONDS  # of a client for copies and completions
@@ -247,7 +247,7 @@ def test_conditions_and_metadata_go_out_as_headers(bucket: S3Store, stub: StubS3
     complete(bucket)
     delete(bucket)
     bucket.put_new("shards/x.csv", b"x", "text/csv")
-    bucket.copy_part("image-data.csv", "u-1", 3, "image-data.csv", ETAG, 5, 9)
+    bucket.copy_part("image-data.csv", "u-1", 3, ByteRange("image-data.csv", ETAG, 5, 9))
     headers = [request.headers for request in stub.requests]
     assert [one.get("if-match") for one in headers[:4]] == [f'"{ETAG}"', None, f'"{ETAG}"', f'"{ETAG}"']
     assert [one.get("if-none-match") for one in headers[:5]] == [None, "*", None, None, "*"]
@@ -344,7 +344,7 @@ READS: list[tuple[Callable[[Store], Any], bytes]] = [
     (lambda store: store.put_new("shards/x.csv", b"x", "text/csv"), b""),
     (lambda store: store.start_upload("image-data.csv", "text/csv", {}), STARTED),
     (lambda store: store.upload_part("image-data.csv", "u-1", 1, b"x"), b""),
-    (lambda store: store.copy_part("image-data.csv", "u-1", 1, "image-data.csv", ETAG, 0, 9), COPIED),
+    (lambda store: store.copy_part("image-data.csv", "u-1", 1, ByteRange("image-data.csv", ETAG, 0, 9)), COPIED),
     (lambda store: store.abort_upload("image-data.csv", "u-1"), b""),
 ]
 NAMES = ["get", "get_range", "head", "list", "delete", "put_new", "start", "upload_part", "copy_part", "abort"]
@@ -455,12 +455,12 @@ def test_a_copy_says_why_it_was_not_made(
     """UploadPartCopy, too, may say 200 and have failed."""
     stub.script = [answers]
     with pytest.raises(meaning):
-        bucket.copy_part("image-data.csv", "u-1", 1, "image-data.csv", ETAG, 0, 9)
+        bucket.copy_part("image-data.csv", "u-1", 1, ByteRange("image-data.csv", ETAG, 0, 9))
 
 
 SLOW: list[tuple[Callable[[Store, float], Any], bytes]] = [
     (
-        lambda store, seconds: store.copy_part("c.csv", "u-1", 1, "c.csv", ETAG, 0, 9, seconds=seconds),
+        lambda store, seconds: store.copy_part("c.csv", "u-1", 1, ByteRange("c.csv", ETAG, 0, 9), seconds=seconds),
         COPIED,
     ),
     (lambda store, seconds: store.finish_upload("c.csv", "u-1", ["a"], ETAG, seconds=seconds), COMPLETED),

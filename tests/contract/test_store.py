@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from ledger.errors import LedgerError, NotFound, Refused, Unavailable
-from ledger.store import Store
+from ledger.store import ByteRange, Store
 from tests.support.reader import read_body
 from tests.support.store_kinds import Kind
 
@@ -268,9 +268,9 @@ def test_an_object_is_made_anew_from_its_own_ranges(bucket: Store) -> None:
     etag = put(bucket, KEY, old)
     started = bucket.start_upload(KEY, TEXT, {"version": "2"})
     tags = [
-        bucket.copy_part(KEY, started, 1, KEY, etag, 0, PART - 1),
+        bucket.copy_part(KEY, started, 1, ByteRange(KEY, etag, 0, PART - 1)),
         bucket.upload_part(KEY, started, 2, b"new" + b"b" * PART),
-        bucket.copy_part(KEY, started, 3, KEY, etag, PART + 3, len(old) - 1),
+        bucket.copy_part(KEY, started, 3, ByteRange(KEY, etag, PART + 3, len(old) - 1)),
     ]
     assert read_body(bucket, KEY) == old
     new = bucket.finish_upload(KEY, started, tags, etag)
@@ -315,20 +315,20 @@ def test_a_copy_is_pinned_to_the_etag_of_its_source(bucket: Store) -> None:
     started = bucket.start_upload(KEY, TEXT, {})
     bucket.put_if_match(KEY, b"b" * (PART + 1), etag, TEXT, {})
     with pytest.raises(Refused):
-        bucket.copy_part(KEY, started, 1, KEY, etag, 0, PART - 1)
+        bucket.copy_part(KEY, started, 1, ByteRange(KEY, etag, 0, PART - 1))
 
 
 def test_a_copy_past_the_end_is_no_part(bucket: Store) -> None:
     etag = put(bucket, KEY, b"a" * (PART + 1))
     started = bucket.start_upload(KEY, TEXT, {})
     with pytest.raises(Unavailable):
-        bucket.copy_part(KEY, started, 1, KEY, etag, 0, PART + 1)
+        bucket.copy_part(KEY, started, 1, ByteRange(KEY, etag, 0, PART + 1))
 
 
 def test_a_copy_of_what_is_not_there_is_not_found(bucket: Store) -> None:
     started = bucket.start_upload(KEY, TEXT, {})
     with pytest.raises(NOT_DONE):
-        bucket.copy_part(KEY, started, 1, "gone", "0" * 32, 0, PART - 1)
+        bucket.copy_part(KEY, started, 1, ByteRange("gone", "0" * 32, 0, PART - 1))
 
 
 def test_a_completion_keeps_its_condition(bucket: Store) -> None:

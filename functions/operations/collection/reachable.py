@@ -106,5 +106,4 @@ class Reachable:
 
     def _read(self, key: str) -> bytes:
         stored = self._ledger.store.get(key)
-        assert stored is not None
         return stored.body

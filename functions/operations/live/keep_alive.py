@@ -84,7 +84,6 @@ def _write_again(ledger: Ledger, key: str) -> None:
         stored = ledger.store.get(key)
     except NotFound as error:
         raise _gone(key) from error
-    assert stored is not None
     ledger.objects.put(key, stored.body, SHARD_TYPE if key.startswith(SHARDS) else PAGE_TYPE)
 
 

@@ -181,7 +181,6 @@ def _read(ledger: Ledger, key: str) -> bytes | None:
         stored = ledger.store.get(key)
     except NotFound:
         return None  # another redrive was faster
-    assert stored is not None
     return stored.body
 
 

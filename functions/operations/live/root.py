@@ -39,7 +39,6 @@ def write_description(ledger: Ledger, root: Root) -> None:
     body = describe(root.columns)
     try:
         stored = ledger.store.get(DESCRIPTION_KEY)
-        assert stored is not None
         if stored.body != body:
             ledger.store.put_if_match(DESCRIPTION_KEY, body, stored.etag, DESCRIPTION_TYPE, {})
     except NotFound:

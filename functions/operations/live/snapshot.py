@@ -72,7 +72,6 @@ def load(ledger: Ledger, name: str) -> Root:
         stored = ledger.store.get(_key(name))
     except NotFound as error:
         raise BadName(f"there is no snapshot {name}") from error
-    assert stored is not None
     return decode_root(stored.body)
 
 

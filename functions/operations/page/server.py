@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from ledger.errors import LedgerError, NotFound
 from ledger.keys import CSV_KEY, DESCRIPTION_KEY, PAGE_CONFIG_KEY, PAGE_INDEX_KEY, PAGES, ROOT_KEY, SHARDS
-from ledger.store import Store, Stored
+from ledger.store import Store
 from operations.page.files import TYPES, page_files
 
 # What the page reads of the export bucket; no other key is served.
@@ -69,10 +69,10 @@ class _Answers:
             link = "photo/{bucket}/{key}" if self._photos else ""
             return json.dumps({"photos": link}).encode(), TYPES[".json"], {"Cache-Control": "no-cache"}
         if path in _SINGLE:
-            stored = _get(self._store, path)
+            stored = self._store.get(path)
             return stored.body, _kind(path), {"ETag": f'"{stored.etag}"', "Cache-Control": "no-cache"}
         if path.startswith(_FOLDERS):  # named by content: never another
-            return _get(self._store, path).body, _kind(path), {"Cache-Control": "max-age=31536000, immutable"}
+            return self._store.get(path).body, _kind(path), {"Cache-Control": "max-age=31536000, immutable"}
         if path.startswith(_PHOTO) and self._photos:
             bucket, _, key = path.removeprefix(_PHOTO).partition("/")
             body, kind = self._photos(bucket, key)
@@ -111,12 +111,6 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the base class names it so)
         """Stay silent: the terminal belongs to the command."""
-
-
-def _get(store: Store, key: str) -> Stored:
-    stored = store.get(key)
-    assert stored is not None
-    return stored
 
 
 def _kind(path: str) -> str:

@@ -87,7 +87,6 @@ class StoreScratch:
             stored = self.store.get(self.prefix + name)
         except NotFound:
             return None
-        assert stored is not None
         return stored.body
 
     def read_range(self, name: str, first: int, last: int) -> bytes:

@@ -117,7 +117,6 @@ def _body(store: Store, key: str) -> bytes:
         stored = store.get(key)
     except NotFound as error:
         raise Damaged(f"{key} of the export is gone") from error
-    assert stored is not None
     return stored.body
 
 

@@ -103,7 +103,6 @@ def root_before(ledger: Ledger, time: datetime) -> Root | None:
     if not copies:
         return None
     stored = ledger.store.get(max(copies, key=lambda listed: listed.modified).key)
-    assert stored is not None
     return decode_root(stored.body)
 
 
