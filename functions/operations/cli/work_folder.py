@@ -8,11 +8,11 @@ from operations.cli.deployment import Deployment
 from operations.errors import Busy
 from operations.rebuild.scratch import FolderScratch
 
-_held: list[IO[str]] = []  # a lock ends with its file, that is, with this process, however it ends
+_held: dict[Path, IO[str]] = {}  # a lock ends with its file, that is, with this process, however it ends
 
 
 def hold_work_folder(deployment: Deployment, work: Path | None, command: str) -> FolderScratch:
-    """Give the scratch of a command, held against other commands until this process ends.
+    """Give the scratch of a command, held against other commands until this process ends; it may ask for it again.
 
     Args:
         deployment: whose bucket it is for.
@@ -23,6 +23,8 @@ def hold_work_folder(deployment: Deployment, work: Path | None, command: str) ->
         Busy: another process works in it.
     """
     folder = (work or deployment.cache(command)).absolute()
+    if folder in _held:
+        return FolderScratch(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     lock = folder.with_name(f"{folder.name}.lock").open("w")
     try:
@@ -30,5 +32,5 @@ def hold_work_folder(deployment: Deployment, work: Path | None, command: str) ->
     except OSError as error:
         lock.close()
         raise Busy(f"another skyledger works in {folder}: wait for it, or give --work another folder") from error
-    _held.append(lock)
+    _held[folder] = lock
     return FolderScratch(folder)

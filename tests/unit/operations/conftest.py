@@ -24,7 +24,7 @@ def skyledger(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     def run(*arguments: str) -> Ran:
         result = CliRunner().invoke(app, [str(one) for one in arguments])
         while work_folder._held:  # a process of its own would have ended
-            work_folder._held.pop().close()
+            work_folder._held.popitem()[1].close()
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Ran(result.exit_code, result.stdout, result.stderr)
