@@ -21,21 +21,21 @@ from operations.cli import (
 )
 from operations.cli.exit_codes import EXIT_CODES, with_exit_code
 
-# In the order in which the help lists them.
+# In the order in which the help lists them: for readers, to look and to prove, to rebuild, to repair.
 COMMANDS: dict[str, Callable[..., None]] = {
-    "backfill": backfill.command,
-    "collect": collect.command,
-    "redrive": redrive.command,
-    "stream": stream.command,
     "pull": pull.command,
     "ddl": ddl.command,
-    "replay": replay.command,
-    "snapshot": snapshot.command,
-    "restore": restore.command,
     "status": status.command,
     "history": history.command,
     "view": view.command,
     "verify": verify.command,
+    "replay": replay.command,
+    "snapshot": snapshot.command,
+    "restore": restore.command,
+    "backfill": backfill.command,
+    "collect": collect.command,
+    "redrive": redrive.command,
+    "stream": stream.command,
 }
 
 app = typer.Typer(
