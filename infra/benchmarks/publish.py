@@ -51,7 +51,7 @@ from ledger.s3_store import S3Store
 BUCKET = "export"
 CHUNK = 16 << 20
 REQUESTS = {
-    "GET": ("get", "get_range"),
+    "GET": ("get", "get_if_changed", "get_range"),
     "HEAD": ("head",),
     "LIST": ("list",),
     "PUT": ("put_new", "put_if_match"),

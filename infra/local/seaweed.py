@@ -100,7 +100,7 @@ class SeaweedFS(Stoppable):
             "master.port.grpc": master_grpc,
             "master.peers": "none",
             "master.telemetry": "false",
-            "master.volumeSizeLimitMB": 256,
+            "master.volumeSizeLimitMB": 64,
             "volume.port": volume,
             "volume.port.grpc": volume_grpc,
             "volume.max": 0,  # as many volumes as the disk holds
@@ -120,8 +120,11 @@ class SeaweedFS(Stoppable):
         }
         weed = Path(sysconfig.get_path("scripts")) / "weed"
         command = [str(weed), "-logtostderr", "server", *(f"-{name}={value}" for name, value in options.items())]
-        # The collector runs early: the server shares a small machine with what it serves.
-        self._server = Server(command, log=self.folder / "seaweedfs.log", environment={"GOGC": "50"})
+        environment = {
+            "GOGC": "50",  # the collector runs early: the server shares a small machine with what it serves
+            "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",  # a new bucket takes one volume, not seven: a disk holds so many
+        }
+        self._server = Server(command, log=self.folder / "seaweedfs.log", environment=environment)
         self._server.wait_until(self._answers, seconds=START_SECONDS)
 
     def _write_identity(self) -> Path:
