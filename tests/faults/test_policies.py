@@ -11,7 +11,9 @@ from tests.faults.world import World
 IMAGES_TABLE, OBJECTS_TABLE = ARNS["Images.Arn"], ARNS["Objects.Arn"]
 STREAM = ARNS["Images.StreamArn"]
 # Processes of the scenarios by the function that they play; the operator has rights of its own.
-PLAYERS = {"collector": "Collector"} | dict.fromkeys(("exporter", "schedule", "A", "B", "C", "L", "zombie"), "CsvExporter")
+PLAYERS = {"collector": "Collector"} | dict.fromkeys(
+    ("exporter", "schedule", "A", "B", "C", "L", "zombie"), "CsvExporter"
+)
 
 TABLE_READS = ("dynamodb:GetItem", "dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:PartiQLSelect")
 TABLE_WRITES = ("dynamodb:PutItem", "dynamodb:UpdateItem", "dynamodb:DeleteItem", "dynamodb:BatchWriteItem")
