@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -56,6 +57,9 @@ _RESULTS = {
     Result.NO_IMAGE: "ImagesRefused",
 }
 
+# A thread for each message of a batch. asyncio's own pool has four more than the machine has processors: the last
+# messages would begin when the first are done, with what those have left of the time.
+_threads = ThreadPoolExecutor(max_workers=10)  # QueueBatchSize at its most
 logger = Logger()
 metrics = Metrics()
 # Whether one message failed or all, the answer names those that did: an invocation that failed as a whole would say no
@@ -95,7 +99,9 @@ def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
 
     async def one(record: SQSRecord) -> None:
         # Metrics and failures are gathered here, in one thread; the work itself waits for S3 and DynamoDB in others.
-        reports, failures = await asyncio.to_thread(take_message, intake(), record.body, time_left)
+        reports, failures = await asyncio.get_running_loop().run_in_executor(
+            _threads, take_message, intake(), record.body, time_left
+        )
         for report in reports:
             _log_report(report, record.message_id)
         if failures:

@@ -24,7 +24,8 @@ from image_processor.intake import Intake
 from image_processor.notification import parse
 from infra.benchmarks._report import arguments_of, console, percentile
 from infra.benchmarks.contention import COMPUTE
-from infra.benchmarks.scan import READ_UNIT, item_bytes
+from infra.benchmarks.scan import READ_UNIT
+from infra.doubles.capacity import item_bytes, write_units
 from infra.doubles.counting_store import READS
 from infra.doubles.exporters import Exporters, Traffic
 from infra.doubles.memory_bucket import MemoryBucket
@@ -86,7 +87,7 @@ def processed(count: int = PHOTOS) -> PerImage:
     def before(name: str, arguments: dict[str, Any]) -> None:
         nonlocal units
         if name == "transact_write_items":
-            units += sum(map(_write_units, arguments["TransactItems"]))
+            units += sum(map(write_units, arguments["TransactItems"]))
 
     tables.before = before
     intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
@@ -95,12 +96,6 @@ def processed(count: int = PHOTOS) -> PerImage:
             intake.take(event, lambda: 60.0)
     sizes = [item_bytes(item) for item in tables.images.values()]
     return PerImage(bucket.gets / count, units / count, sum(sizes) / count)
-
-
-def _write_units(item: Mapping[str, Any]) -> int:
-    """Give the units of one write of a transaction: twice those of its item, one for each KB."""
-    ((_, write),) = item.items()
-    return 2 * math.ceil(item_bytes(write.get("Item") or write["Key"]) / 1024)
 
 
 def exported(rate: float, window: float, write_units: float, rows: int) -> PerEvent:

@@ -18,6 +18,7 @@ from image_processor.intake import READ_RESERVE_S
 from tests.support.bucket_world import PHOTOS, Lines, World, refused
 from tests.support.lambda_context import LambdaContext
 from tests.support.paths import EVENTS
+from tests.support.template import TEMPLATE
 
 NOTHING = dict.fromkeys(("ImagesAdded", "ImagesRemoved"), 0)
 """What an invocation counts in which no row came or went."""
@@ -87,16 +88,18 @@ def test_a_batch_that_fails_as_a_whole_names_every_message(world: World) -> None
 
 
 def test_images_of_a_batch_are_read_side_by_side(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reading waits for S3 most of the time: three images meet in the middle of their reading."""
-    meeting = threading.Barrier(3, timeout=10)
+    """All of them, on however small a machine: they wait for S3 and DynamoDB, and each needs the whole time."""
+    batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
+    meeting = threading.Barrier(batch, timeout=10)
 
     def slow(source: Any) -> Any:
         meeting.wait()
         return extract(source)
 
     monkeypatch.setattr(intake_module, "extract", slow)
-    assert world.deliver(*(world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3]))) == []
-    assert len(world.images) == 3
+    photos = [PHOTOS[number % len(PHOTOS)] for number in range(batch)]
+    assert world.deliver(*(world.put(f"{number}.jpg", photo) for number, photo in enumerate(photos))) == []
+    assert len(world.objects) == batch
 
 
 def test_no_read_begins_in_the_last_seconds(world: World, lines: Lines) -> None:

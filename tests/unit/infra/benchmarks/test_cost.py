@@ -2,7 +2,7 @@
 
 import pytest
 
-from infra.benchmarks import cost, scan
+from infra.benchmarks import cost
 
 PRICES = dict.fromkeys(cost.PRICES, 0.0)
 
@@ -31,11 +31,6 @@ def test_an_incremental_export_is_billed_for_ten_megabytes_at_least():
     prices = PRICES | {"incremental_export_gb": 1.0}
     assert cost.incremental_usd(1 / 60, 3000, prices) == pytest.approx(0.01 / 15)
     assert cost.incremental_usd(100, 3000, prices) == pytest.approx(3000 / 1e9)
-
-
-def test_an_item_has_the_size_that_dynamodb_bills():
-    """Names and texts in UTF-8; of a number half its digits and two bytes."""
-    assert scan.item_bytes({"etag": {"S": "abc"}, "title": {"S": "é"}, "size": {"N": "12345"}}) == 7 + 7 + 9
 
 
 def test_a_rate_may_name_the_seconds_of_a_batch():
