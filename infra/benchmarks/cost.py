@@ -39,8 +39,8 @@ from ledger.keys import ROOT_KEY
 from ledger.manifest import decode_root
 
 DATE = "2026-11-26"
-# USD, list prices of us-east-1 without free tier, discounts or taxes, from memory of the pages that are named: AWS's
-# pages could not be read from here. Prices change: --prices takes yours.
+# USD, list prices of us-east-1 without free tier, discounts or taxes, from memory of the pages that are named. Prices
+# change: --prices takes yours.
 PRICES = {
     "s3_put": 0.005 / 1e3,  # PUT, COPY, POST, LIST; aws.amazon.com/s3/pricing
     "s3_get": 0.0004 / 1e3,  # GET, HEAD
