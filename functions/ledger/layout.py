@@ -9,6 +9,7 @@ from the unchanged range behind it: at most 5 MiB per changed region, and where 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import sqrt
 from typing import NamedTuple
 
 from ledger.manifest import Entry, Root
@@ -20,9 +21,13 @@ MOST_PARTS = 10_000
 # size is silent for 8 s. Only where there would be more than MOST_PARTS, beyond 5 TB, are copies larger.
 LARGEST_COPY = 512 << 20
 # Copies run side by side inside S3: many are fast, and each is billed as a PUT. A publish has about as many as it has
-# changes that share their price, within these bounds; of a ledger that is idle as few as LARGEST_COPY allows.
+# changes that share their price, within these bounds.
 COPIES = 64
 FEW_COPIES = 16
+# Of a ledger that is idle, a publish has so many that requests and waiting cost least together: a PUT ($0.005 per
+# 1,000) costs as much as a function of 512 MB costs in the time in which S3 copies so much ($0.0000133 a GB-second, and
+# 70 to 100 MB a second). n copies of one n-th each then cost n of these and size/n of those.
+IDLE_COPY = 64 << 20
 # New bytes are uploaded in parts of this size, which bounds what is in memory at once.
 UPLOAD_PART = 8 << 20
 # Pages that are looked into at once: decoded, each takes about half a megabyte.
@@ -190,7 +195,8 @@ def parts(found: Iterable[Piece], total: int, changes: int = COPIES, *, is_idle:
     """
     found = list(found)
     smallest, largest = SMALLEST_PART, LARGEST_COPY
-    copies = min(COPIES, max(1 if is_idle else FEW_COPIES, changes))
+    few = max(1, round(sqrt(total / IDLE_COPY))) if is_idle else FEW_COPIES
+    copies = min(COPIES, max(few, changes))
     while len(made := _parts(found, -(-total // copies), smallest, largest)) > MOST_PARTS:
         smallest *= 2  # changed regions that lie close together then join, and uploads are larger
         largest = min(2 * largest, LARGEST_PART)

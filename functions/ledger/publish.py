@@ -9,7 +9,8 @@
    ETag, and of the bytes that changed (`layout`); it is completed under the same If-Match. Readers see a whole old or
    a whole new file. If there is no usable present CSV, all bytes come from the shards.
 5. Refused: somebody else published meanwhile, go to 1. Unknown: likewise; if it was ours, 2 ends it.
-6. Look at the root once more: an ETag follows content, so If-Match alone cannot tell that A-B-A is not A.
+6. Look at the root once more: an ETag follows content, so If-Match alone cannot tell that A-B-A is not A. It is the
+   same: done. Another: go to 1.
 
 Pace: a large CSV may take longer to publish than the next commit to come, and under contention so may a small one. So
 that copies do not pile up, a publisher then first claims the present CSV, P: `publishing/<root that P names>`,
@@ -138,7 +139,9 @@ class _Publisher:
                 if not is_free:
                     look = (root, present)
                     continue
-            self._write(root, present)
+            if self._write(root, present) and ledger.load_root()[0] == root:
+                self.published.tries += 1
+                return self.published
         raise OutOfTime(f"image-data.csv is behind version {self.published.version}")
 
     def release(self) -> None:
@@ -208,23 +211,27 @@ class _Publisher:
         now, held = ledger.objects.now(), set(map(pending_key, (*root.merged, *root.segments)))
         return any(one.key not in held and one.modified > now - ALIVE for one in list_waiting(ledger.store, now))
 
-    def _write(self, root: Root, present: Stored | None) -> None:
-        """Write the CSV once; a refusal or lost answer is no error, since the next look tells."""
+    def _write(self, root: Root, present: Stored | None) -> bool:
+        """Write the CSV once, and say whether that is known; a refusal or lost answer is no error: the next look tells.
+
+        Whoever replaces what was written looks at the root later, too: so the root alone says whether that is all.
+        """
         ledger = self._ledger
-        started = ledger.monotonic()
+        started, written = ledger.monotonic(), False
         try:
             if size_of(root) <= PUT_BELOW:
                 put(ledger, root, present, self.published)
             else:
                 assemble(ledger, root, present, self.published, self._patience)
                 self._took = ledger.monotonic() - started
-            self.published.written = True
+            self.published.written = written = True
         except (Refused, Unknown, NotFound):
             ledger.sleep(0.05 * 2 ** min(self.published.tries, 4) * ledger.chance())
         except Unavailable:
             if self._has_time():
                 raise
         self.release()
+        return written
 
 
 def _seen(ledger: Ledger, report: Report | None) -> tuple[Root, Stored | None] | None:

@@ -7,8 +7,9 @@ code reads synthetic photos and writes tables in memory: its requests and the wr
 CsvExporter's own code runs in the simulation of `./infra/bench contention`, on a ledger of --rows rows, with as many
 stream shards as the table's partitions then are (each takes 1,000 write units a second); its requests and the seconds
 of its invocations are counted there. What is assumed stands below the page. --prices names a JSON file with other
-prices than PRICES, by the same names. The last line is one JSON object: for each rate usd_RATE (for a million images)
-and predecessor_ratio_RATE (at a table of 10^6 rows).
+prices than PRICES, by the same names. The last line is one JSON object: for each rate per_million_RATE (USD for a
+million images) and predecessor_ratio_RATE (at a table of 10^6 rows), per_million_1_min_1e5 (at 1/min, a ledger of
+100,000 rows), and monthly_fixed (alarms, metrics, dashboard).
 """
 
 import json
@@ -22,18 +23,24 @@ from typing import Any
 from image_processor.catalog.catalog import Catalog
 from image_processor.intake import Intake
 from image_processor.notification import parse
+from infra.benchmarks import _monthly
+from infra.benchmarks._monthly import Rate
 from infra.benchmarks._report import arguments_of, console, percentile
 from infra.benchmarks.contention import COMPUTE
-from infra.benchmarks.scan import READ_UNIT, item_bytes
+from infra.benchmarks.scan import READ_UNIT
+from infra.doubles.capacity import item_bytes, write_units
 from infra.doubles.counting_store import READS
-from infra.doubles.exporters import Exporters, Traffic
+from infra.doubles.exporters import PREPARE, Exporters, Traffic
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.simulated_store import Network
 from infra.survey.photos import survey
+from ledger.keys import ROOT_KEY
+from ledger.manifest import decode_root
 
-DATE = "2026-11-25"
-# USD, list prices of us-east-1 without free tier, discounts or taxes. Prices change: --prices takes yours.
+DATE = "2026-11-26"
+# USD, list prices of us-east-1 without free tier, discounts or taxes, from memory of the pages that are named. Prices
+# change: --prices takes yours.
 PRICES = {
     "s3_put": 0.005 / 1e3,  # PUT, COPY, POST, LIST; aws.amazon.com/s3/pricing
     "s3_get": 0.0004 / 1e3,  # GET, HEAD
@@ -43,8 +50,17 @@ PRICES = {
     "lambda_request": 0.20 / 1e6,  # aws.amazon.com/lambda/pricing
     "lambda_gb_second": 0.0000133334,  # arm64
     "sqs_request": 0.40 / 1e6,  # aws.amazon.com/sqs/pricing
+    "table_gb": 0.25,  # a month; aws.amazon.com/dynamodb/pricing/on-demand
+    "recovery_gb": 0.20,  # point-in-time recovery
+    "s3_gb": 0.023,  # S3 Standard, the first 50 TB
+    "logs_gb": 0.50,  # taken in; aws.amazon.com/cloudwatch/pricing
+    "kept_logs_gb": 0.03,
+    "alarm_metric": 0.10,  # a month; an alarm costs as much for each metric that its expression reads
+    "metric": 0.30,  # "prorated by the hour and metered only when you send metrics"
+    "dashboard": 3.00,
 }
-FUNCTION_GB = 1.0  # both functions' default
+PROCESSOR_GB, EXPORTER_GB = 1.0, 0.5  # the functions' defaults
+VCPU_GB = 1769 / 1024  # gives one whole processor; less gives a part of one
 PROCESSOR_SECONDS = 0.1  # of an invocation, whose images are read in parallel
 PROCESSOR_BATCH = 10  # S3 events of an invocation, if so many come within a second
 PARTITION_UNITS = 1_000  # write units a second of one partition, and so of one stream shard
@@ -55,6 +71,7 @@ LONGEST = 900.0  # seconds that Lambda lets a function run
 EXPORT_MINUTES = 15  # the shortest window of an incremental export, and
 EXPORT_BYTES = 10e6  # the least that it is billed for
 PHOTOS = 50
+SMALLER = 100_000  # rows of the ledger that is priced at the first rate, too
 MILLION = 1e6
 
 
@@ -69,13 +86,24 @@ class PerImage:
 
 @dataclass(frozen=True, slots=True)
 class PerEvent:
-    """What CsvExporter takes for a stream record, and how old it is in the CSV (99th percentile, seconds)."""
+    """What CsvExporter takes for a stream record.
+
+    Attributes:
+        puts, gets, invocations, seconds: the parts of them that fall to it.
+        age: how old it is when the CSV shows it, 99th percentile in seconds.
+        row_bytes: of its row in the CSV.
+        journal_bytes: of its record in the journal, packed.
+        written_bytes: of shards, pages and roots, most of which the next commit replaces.
+    """
 
     puts: float
     gets: float
     invocations: float
     seconds: float
     age: float
+    row_bytes: float = 0.0
+    journal_bytes: float = 0.0
+    written_bytes: float = 0.0
 
 
 def processed(count: int = PHOTOS) -> PerImage:
@@ -86,7 +114,7 @@ def processed(count: int = PHOTOS) -> PerImage:
     def before(name: str, arguments: dict[str, Any]) -> None:
         nonlocal units
         if name == "transact_write_items":
-            units += sum(map(_write_units, arguments["TransactItems"]))
+            units += sum(map(write_units, arguments["TransactItems"]))
 
     tables.before = before
     intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
@@ -97,18 +125,14 @@ def processed(count: int = PHOTOS) -> PerImage:
     return PerImage(bucket.gets / count, units / count, sum(sizes) / count)
 
 
-def _write_units(item: Mapping[str, Any]) -> int:
-    """Give the units of one write of a transaction: twice those of its item, one for each KB."""
-    ((_, write),) = item.items()
-    return 2 * math.ceil(item_bytes(write.get("Item") or write["Key"]) / 1024)
-
-
 def exported(rate: float, window: float, write_units: float, rows: int) -> PerEvent:
     """Count what CsvExporter asks for at a rate (images per second), with batches of so many seconds."""
     shards = max(1, math.ceil(rate * write_units / PARTITION_UNITS))
-    seconds = max(15.0, 10 / rate, 10 * window)
-    traffic = Traffic(shards, rate / shards, window=window, seconds=seconds, rows=rows)
-    outcome = Exporters(traffic, Network(compute=COMPUTE)).run(30.0)
+    seconds = max(15.0, 100 / rate, 10 * window)
+    slow = max(1.0, VCPU_GB / EXPORTER_GB)
+    traffic = Traffic(shards, rate / shards, window=window, seconds=seconds, rows=rows, prepare=PREPARE * slow)
+    exporters = Exporters(traffic, Network(compute={folder: each * slow for folder, each in COMPUTE.items()}))
+    outcome = exporters.run(30.0)
     events = sum(len(batch.arrived) for batch in outcome.batches)
     done = [batch for batch in outcome.batches if batch.done is not None and batch.seen is not None]
     ages = [batch.seen - arrived for batch in done for arrived in batch.arrived if batch.seen is not None]
@@ -117,12 +141,16 @@ def exported(rate: float, window: float, write_units: float, rows: int) -> PerEv
         verb = call.partition(" ")[0]
         if not verb.startswith(("delete", "abort")):  # these are free
             calls["gets" if verb in READS else "puts"] += count
+    root = decode_root(exporters.store.get(ROOT_KEY).body)
     return PerEvent(
         calls["puts"] / events,
         calls["gets"] / events,
         len(outcome.batches) / events,
         sum(batch.done - batch.begun for batch in done if batch.done is not None) / events,
         percentile(ages, 99),
+        root.rows.bytes / root.rows.rows,
+        outcome.moved["put_new journal"] / events,
+        sum(outcome.moved[f"put_new {folder}"] for folder in ("shards", "manifest", "roots")) / events,
     )
 
 
@@ -133,14 +161,14 @@ def processor_usd(rate: float, image: PerImage, prices: Mapping[str, float]) -> 
         image.gets * prices["s3_get"]
         + image.write_units * prices["write_unit"]
         + (1 + 2 / batch) * prices["sqs_request"]  # sent one by one, received and deleted in batches
-        + _lambda_usd(1 / batch, PROCESSOR_SECONDS / batch, prices)
+        + lambda_usd(1 / batch, PROCESSOR_SECONDS / batch, PROCESSOR_GB, prices)
     )
 
 
 def exporter_usd(event: PerEvent, prices: Mapping[str, float]) -> float:
     """Price CsvExporter's part of one image."""
     requests = event.puts * prices["s3_put"] + event.gets * prices["s3_get"]
-    return requests + _lambda_usd(event.invocations, event.seconds, prices)
+    return requests + lambda_usd(event.invocations, event.seconds, EXPORTER_GB, prices)
 
 
 def predecessor_usd(rate: float, rows: int, item: float, prices: Mapping[str, float]) -> float | None:
@@ -150,7 +178,7 @@ def predecessor_usd(rate: float, rows: int, item: float, prices: Mapping[str, fl
         return None
     batch = min(SCAN_BATCH, max(1.0, rate * max(1.0, seconds)))  # what comes during one scan waits for the next
     units = rows * item / READ_UNIT / 2
-    return (units * prices["read_unit"] + prices["s3_put"] + _lambda_usd(1, seconds, prices)) / batch
+    return (units * prices["read_unit"] + prices["s3_put"] + lambda_usd(1, seconds, PROCESSOR_GB, prices)) / batch
 
 
 def incremental_usd(rate: float, item: float, prices: Mapping[str, float]) -> float:
@@ -159,8 +187,9 @@ def incremental_usd(rate: float, item: float, prices: Mapping[str, float]) -> fl
     return max(EXPORT_BYTES, images_each * item) / 1e9 * prices["incremental_export_gb"] / images_each
 
 
-def _lambda_usd(requests: float, seconds: float, prices: Mapping[str, float]) -> float:
-    return requests * prices["lambda_request"] + seconds * FUNCTION_GB * prices["lambda_gb_second"]
+def lambda_usd(requests: float, seconds: float, memory: float, prices: Mapping[str, float]) -> float:
+    """Price invocations of a function of so many GB."""
+    return requests * prices["lambda_request"] + seconds * memory * prices["lambda_gb_second"]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -180,9 +209,34 @@ def main(argv: Sequence[str]) -> int:
             rate, window = rate_of(name)
             label = name.partition(":")[0] + (f", window {window:g} s" if window != 1 else "")
             found.append((label, rate, exported(rate, window, image.write_units, arguments.rows)))
+    rate, window = rate_of("1/min")
+    with console.status(f"1/min, {SMALLER:,} rows ..."):
+        smaller = processor_usd(rate, image, prices)
+        smaller += exporter_usd(exported(rate, window, image.write_units, SMALLER), prices)
+    bucket = MemoryBucket()
+    intake = Intake(bucket, Catalog(MemoryTables(), "images-table", "objects-table"))
+    printed = _monthly.measured(intake, _monthly.bodies(bucket.put))
     print("\n".join(page(found, image, prices, arguments.rows, arguments.date)))
-    print(json.dumps(dict(_figures(found, image, prices))))
+    print(f"\nAt 1/min on a ledger of {SMALLER:,} rows: {_usd(smaller)}.\n")
+    rates = [_monthly_rate(label, rate, event, image, prices) for label, rate, event in found]
+    print("\n".join(_monthly.page(rates, printed, prices)))
+    fixed = sum(usd for _, usd in _monthly.fixed(printed, prices))
+    figures = dict(_figures(found, image, prices)) | {"per_million_1_min_1e5": round(smaller * MILLION, 2)}
+    print(json.dumps(figures | {"monthly_fixed": round(fixed, 2)}))
     return 0
+
+
+def _monthly_rate(label: str, rate: float, event: PerEvent, image: PerImage, prices: Mapping[str, float]) -> Rate:
+    return Rate(
+        label,
+        rate * _monthly.SECONDS,
+        processor_usd(rate, image, prices) + exporter_usd(event, prices),
+        (min(PROCESSOR_BATCH, max(1.0, rate)), 1 / event.invocations),
+        image.item_bytes,
+        event.row_bytes,
+        event.journal_bytes,
+        event.written_bytes,
+    )
 
 
 def rate_of(name: str) -> tuple[float, float]:
@@ -218,12 +272,13 @@ def page(
         + " an image."
     )
     yield (
-        f"Assumed: functions of {FUNCTION_GB:g} GB on arm64, {PROCESSOR_SECONDS * 1e3:.0f} ms an invocation of "
+        f"Assumed: functions of {PROCESSOR_GB:g} and {EXPORTER_GB:g} GB on arm64, the latter with so much less of a "
+        f"processor, {PROCESSOR_SECONDS * 1e3:.0f} ms an invocation of "
         f"ImageProcessor, up to {PROCESSOR_BATCH} events in it; S3's latencies as in `./infra/bench contention`; the "
         f"predecessor scans {SCAN_BYTES / 1e6:.0f} MB a second, up to {SCAN_BATCH:,} records at once, and Lambda ends "
         f"it after {LONGEST:.0f} s; DynamoDB's export runs every {EXPORT_MINUTES} minutes (at least "
         f"{EXPORT_BYTES / 1e6:.0f} MB are billed), so that it is as old, and makes no CSV. Both are priced with our "
-        f"ImageProcessor. Storage, logs, metrics and alarms come on top."
+        f"ImageProcessor. Storage, logs, metrics and alarms are below."
     )
 
 
@@ -236,9 +291,9 @@ def _figures(
     found: Sequence[tuple[str, float, PerEvent]], image: PerImage, prices: Mapping[str, float]
 ) -> Iterator[tuple[str, float]]:
     for name, rate, event in found:
-        label = re.sub(r"\W+", "_", name.replace("/", "_per_"))
+        label = re.sub(r"\W+", "_", name)
         ours = processor_usd(rate, image, prices) + exporter_usd(event, prices)
-        yield f"usd_{label}", round(ours * MILLION, 2)
+        yield f"per_million_{label}", round(ours * MILLION, 2)
         scanned = predecessor_usd(rate, 10**6, image.item_bytes, prices)
         if scanned is not None:
             yield f"predecessor_ratio_{label}", round((processor_usd(rate, image, prices) + scanned) / ours, 1)

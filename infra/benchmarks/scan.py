@@ -40,6 +40,7 @@ from rich.progress import track
 
 from infra.benchmarks._export import export_batch
 from infra.benchmarks._report import arguments_of, console, make_table, show
+from infra.doubles.capacity import item_bytes
 from infra.doubles.counting_store import CountingStore
 from infra.local.emulator import Emulator, make_environment
 from infra.local.seaweed import SeaweedFS
@@ -225,14 +226,6 @@ class Survey:
             raise AssertionError("the predecessor missed rows")
         theirs = (predecessor.requests, predecessor.moved, predecessor.waited, predecessor.read_units)
         return Cost(seconds, cpu, *theirs), ours
-
-
-def item_bytes(item: dict[str, dict[str, str]]) -> int:
-    """Give the size of an item as DynamoDB counts it: names and values (a number is half its digits, and two)."""
-    return sum(
-        len(name.encode()) + (len(value["S"].encode()) if "S" in value else (len(value["N"]) + 1) // 2 + 2)
-        for name, value in item.items()
-    )
 
 
 def _timed(do: Callable[[], None]) -> tuple[float, float]:

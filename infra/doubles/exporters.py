@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ from ledger.manifest import decode_root
 from ledger.publish import publish
 
 BEGIN = datetime(2026, 11, 25, tzinfo=UTC)  # what stores and ledgers take for the time at which the clock is 0
+PREPARE = 50e-6  # seconds of computing for an event before the merge, on one processor
 SMALL = 10_000  # rows of a table whose CSV may be put whole, for which all shards are read
 
 
@@ -48,7 +50,7 @@ class Traffic:
     window: float = 1.0
     batch: int = 1000
     seconds: float = 20.0
-    prepare: float = 50e-6
+    prepare: float = PREPARE
     invocation: float = 300.0
     rows: int = 1_000_000
     ramp: float = 5.0
@@ -85,7 +87,8 @@ class Outcome:
         swaps, refused: of the root.
         published: times at which the CSV was replaced, with the version.
         failures: invocations that did not acknowledge their batch.
-        written: bytes of shards and pages written; `named` of them by a root that won.
+        calls: requests by verb and first part of the key.
+        moved: their bytes.
     """
 
     batches: list[Batch] = field(default_factory=list)
@@ -93,8 +96,8 @@ class Outcome:
     refused: int = 0
     published: list[tuple[float, int]] = field(default_factory=list)
     failures: int = 0
-    calls: dict[str, int] = field(default_factory=dict)
-    rows_merged: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    moved: Counter[str] = field(default_factory=Counter)
 
 
 class Exporters:
@@ -213,7 +216,8 @@ class Exporters:
 
     def _heard(self, verb: str, key: str, size: int) -> None:
         kind = f"{verb} {key.partition('/')[0]}"
-        self.outcome.calls[kind] = self.outcome.calls.get(kind, 0) + 1
+        self.outcome.calls[kind] += 1
+        self.outcome.moved[kind] += size
 
 
 def _insert(exporter: int, number: int, arrived: float) -> dict[str, Any]:

@@ -112,8 +112,8 @@ class SimulatedStore:
     def head(self, key: str) -> Stored:
         """Read all but the bytes."""
         self._spend(self._network.get / 2)
+        self._heard("head", key, 0)  # also of what is not there: S3 bills the question
         stored = self._store.head(key)
-        self._heard("head", key, 0)
         self._spend(self._network.get / 2)
         return stored
 

@@ -65,7 +65,8 @@ def test_the_cost_page_tells_what_was_counted(capfd, tmp_path):
     doubled = tmp_path / "prices.json"
     doubled.write_text(json.dumps({name: 2 * price for name, price in cost.PRICES.items()}))
     _, twice = run(cost, ["--rates", "10/s", "--rows", "2000", "--prices", str(doubled)], capfd)
-    assert twice["usd_10_per_s"] == pytest.approx(2 * last["usd_10_per_s"], rel=0.01)
+    assert twice["per_million_10_s"] == pytest.approx(2 * last["per_million_10_s"], rel=0.01)
+    assert twice["monthly_fixed"] == pytest.approx(2 * last["monthly_fixed"])
 
 
 def test_the_scanning_predecessor_costs_more_the_larger_the_table_is(capfd):

@@ -72,6 +72,10 @@ class Metrics:
             self.add(at, "AWS/Lambda", name, value, FunctionName=function)
         return printed.getvalue()
 
+    def knows(self, series: Series, end: float) -> bool:
+        """Say whether a metric had any value before `end`."""
+        return any(at < end for at, _ in self.values.get(series, []))
+
     def statistic(self, series: Series, statistic: str, start: float, end: float) -> float | None:
         """Give a statistic of the values from `start` up to `end`; None if there are none."""
         values = [value for at, value in self.values.get(series, []) if start <= at < end]
@@ -120,6 +124,7 @@ class Alarm:
         values = {
             name: metrics.statistic(series, statistic, end - period, end)
             for name, series, statistic, period in self._metrics()
+            if metrics.knows(series, end) or not name
         }
         if "" in values:
             return values[""]
@@ -142,7 +147,14 @@ def _series(metric: Mapping[str, Any]) -> Series:
 
 
 def evaluate(expression: str, values: Mapping[str, float | None]) -> float | None:
-    """Evaluate metric math at one point: arithmetic, comparisons, AND, OR, IF and FILL with a number."""
+    """Evaluate metric math at one point: arithmetic, comparisons, AND, OR, IF and FILL with a number.
+
+    Args:
+        expression: what to evaluate.
+        values: of the metrics, None where one has no value at this point. A metric that never had a value is left out:
+            AWS does not say that FILL fills a series that does not exist ("Using math expressions"), so here it stays
+            missing, and whatever is made of it.
+    """
     tree = ast.parse(expression.replace(" AND ", " and ").replace(" OR ", " or "), mode="eval")
     return _evaluate(tree.body, values)
 
@@ -151,12 +163,14 @@ def _evaluate(node: ast.expr, values: Mapping[str, float | None]) -> float | Non
     if isinstance(node, ast.Constant):
         return float(node.value)  # type: ignore[arg-type]
     if isinstance(node, ast.Name):
-        return values[node.id]
+        return values.get(node.id)
     if isinstance(node, ast.Call):
         assert isinstance(node.func, ast.Name)
         arguments = [_evaluate(one, values) for one in node.args]
         if node.func.id == "FILL":
-            return arguments[1] if arguments[0] is None else arguments[0]
+            (filled, _) = node.args
+            exists = not isinstance(filled, ast.Name) or filled.id in values
+            return arguments[1] if arguments[0] is None and exists else arguments[0]
         assert node.func.id == "IF"
         return None if arguments[0] is None else arguments[1 if arguments[0] else 2]
     if isinstance(node, ast.BoolOp):

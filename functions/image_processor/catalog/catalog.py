@@ -5,7 +5,8 @@ The decision what to write is pure and stands in `decision.py`; here are the req
     answer                                        then
     carried out                                   give the effect
     a condition failed                            the refusal carries the items as they are: decide again from them
-    TransactionConflict, throttling               wait, send the same transaction again
+    TransactionConflict                           wait, send the same transaction again
+    throttling                                    the same with longer waits, for as long as the invocation lasts
     no answer, 5xx after the SDK's own tries      it may have landed: read, decide again; our own sequencer in the
                                                   record means that it had
     anything else (size, permission, no table)    CatalogRefused
@@ -37,27 +38,30 @@ from image_processor.errors import (
 )
 
 ATTEMPTS = 12
-"""Transactions sent for one fact: enough for some hundred functions that all copy the same image at once; the queue
-delivers the message again after that."""
+"""Transactions sent for one fact, throttled ones left out: enough for some hundred functions that all copy the same
+image at once; the queue delivers the message again after that."""
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
 """Upper bounds of the random wait between attempts, doubling; a transaction takes about 10 ms."""
+
+LONGEST_THROTTLED_WAIT_S = 8.0
+"""The same where a table takes no more for now. A new table takes the rows of some 660 photos a second, thousands of
+threads may wait for it, and what each sends too early takes room from the others (`infra/doubles/processors.py`
+simulates it). Being throttled says nothing against a message: it has the whole invocation, and hardly ever uses up one
+of its receives."""
 
 RESERVE_S = 8.0
 """Seconds at the end of the invocation in which no attempt begins: the SDK may need them for one request."""
 
 _SURE_OF_DAMAGE = 3
 
-_BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
-_BUSY_CODES = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "ThrottlingException",
-        "TransactionConflictException",
-        "TransactionInProgressException",
-    }
-)
+# Reasons of a cancelled transaction (API Reference, TransactWriteItems), which the SDK does not send again by itself:
+# ThrottlingError comes from a table on demand that still grows.
+_THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
+_BUSY = frozenset({"TransactionConflict"}) | _THROTTLED
+# Codes of a whole answer; the SDK has then tried three times.
+_THROTTLED_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
+_BUSY_CODES = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,10 @@ class _ConditionFailed(Exception):
 
 class _Busy(Exception):
     """Nothing was written; the same request may succeed a moment later."""
+
+
+class _Throttled(_Busy):
+    """The table, or the account, takes no more for now."""
 
 
 class _Unanswered(Exception):
@@ -143,11 +151,11 @@ class Catalog:
         items = first_guess(fact)
         guessed = bool(items)
         lost: Decision | None = None  # one that may have been carried out without our knowing
-        races = sent = damages = 0
+        attempts = races = sent = damages = 0
+        longest = LONGEST_WAIT_S
         trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
-        for _ in range(ATTEMPTS):
-            if not self._may_try(races, time_left):
-                break
+        while attempts < ATTEMPTS and self._may_try(races, longest, time_left):
+            attempts, longest = attempts + 1, LONGEST_WAIT_S
             try:
                 decision = self._decide(fact, items)
                 if decision.outcome is Outcome.DUPLICATE and lost:
@@ -172,6 +180,8 @@ class Catalog:
                     raise
                 items, trouble = Items(), damage
             except _Busy as busy:
+                if isinstance(busy, _Throttled):
+                    attempts, longest = attempts - 1, LONGEST_THROTTLED_WAIT_S
                 trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {busy}")
                 trouble.__cause__ = busy.__cause__
             except _Unanswered as unanswered:
@@ -181,13 +191,13 @@ class Catalog:
             races += 1
         raise trouble
 
-    def _may_try(self, races: int, time_left: Callable[[], float]) -> bool:
-        """Wait as long as the races lost so far suggest, if the time left allows that and one more attempt."""
-        wait = self._chance() * min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** (races - 1)) if races else 0.0
-        if time_left() < RESERVE_S + wait:
+    def _may_try(self, races: int, longest: float, time_left: Callable[[], float]) -> bool:
+        """Wait as long as the races lost so far suggest, if the time left allows one more attempt."""
+        left = time_left() - RESERVE_S
+        if left < 0:
             return False
-        if wait:
-            self._sleep(wait)
+        if races:
+            self._sleep(min(left, self._chance() * min(longest, FIRST_WAIT_S * 2 ** (races - 1))))
         return True
 
     def _decide(self, fact: Fact, items: Items) -> Decision:
@@ -241,6 +251,8 @@ def _send(request: Callable[..., Any], *, refs: list[Ref] | None = None, **argum
         code = error.response.get("Error", {}).get("Code", "")
         if code == "TransactionCanceledException":
             _raise_cancelled(error, refs or [])
+        if code in _THROTTLED_CODES:
+            raise _Throttled(code) from error
         if code in _BUSY_CODES:
             raise _Busy(code) from error
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
@@ -267,4 +279,5 @@ def _raise_cancelled(error: ClientError, refs: list[Ref]) -> None:
         }
         resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
         raise _ConditionFailed(Items(items), resent=resent) from error
-    raise _Busy(", ".join(sorted(set(codes) & _BUSY)) or "TransactionCanceledException") from error
+    kind = _Throttled if _THROTTLED & set(codes) else _Busy
+    raise kind(", ".join(sorted(set(codes) & _BUSY)) or "TransactionCanceledException") from error

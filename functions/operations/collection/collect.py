@@ -52,8 +52,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 from ledger.errors import LedgerError, NotFound, Refused, Unknown
 from ledger.keys import COLLECTING_KEY, LEADING, PAGES, PENDING, PUBLISHING, ROOT_COPIES, SHARDS
@@ -79,7 +78,6 @@ RESERVE_SECONDS = 20.0
 _BATCH = 500
 
 logger = Logger()
-metrics = Metrics()
 
 
 @dataclass(slots=True)
@@ -201,7 +199,6 @@ def _count(report: CollectionReport, listed: Listed, outcome: str) -> None:
         report.bytes += listed.size
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Collect on schedule.
@@ -211,7 +208,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """
     ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]))
     report = collect(ledger, lambda: context.get_remaining_time_in_millis() / 1000)
-    metrics.add_metric("ObjectsCollected", MetricUnit.Count, sum(report.deleted.values()))
-    metrics.add_metric("BytesCollected", MetricUnit.Bytes, report.bytes)
     logger.info("collected", **asdict(report))
     return asdict(report)

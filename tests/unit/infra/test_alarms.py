@@ -12,9 +12,11 @@ from moto import mock_aws
 from csv_exporter import handler as exporter
 from image_processor import handler as processor
 from infra.doubles.memory_store import MemoryStore
+from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.keys import ROOT_KEY
 from ledger.manifest import encode_root
+from ledger.publish import publish
 from tests.support.alarm_model import Alarm, Metrics, evaluate
 from tests.support.bucket_world import PHOTOS, World, sqs_message
 from tests.support.factories import START, event, item, make_ledger
@@ -98,6 +100,11 @@ class System:
         self.metrics.invoke(
             self.now, "CsvExporter", lambda: exporter.handler({"Records": batch}, LambdaContext()), **how
         )
+
+    def sweep(self) -> None:
+        """Let CsvExporter be called by its schedule."""
+        call = {"source": exporter.SCHEDULE}
+        self.metrics.invoke(self.now, "CsvExporter", lambda: exporter.handler(call, LambdaContext()))
 
     def healthy(self, minutes: int) -> None:
         """Photos come, one a minute, and nothing is wrong."""
@@ -262,6 +269,36 @@ def test_a_failing_exporter_is_not_publishing_either(system: System) -> None:
     assert tested.run(system.metrics, start, system.now) == "OK"
 
 
+def test_a_mapping_that_was_never_on_is_noticed_from_the_first_photo_on(system: System) -> None:
+    """No batch was ever exported, no image removed: what the alarm reckons with was sent as zero all the same."""
+    tested = alarm("CsvNotPublished")
+    publish(exporter.ledger())  # the empty CSV, made at deployment
+
+    def a_minute() -> None:
+        system.photo()
+        if (system.now - BEGIN) % 300 == 0:
+            system.sweep()
+
+    system.during(20, a_minute)
+    assert tested.run(system.metrics, BEGIN, system.now) == "ALARM"
+
+
+def test_a_quiet_night_is_no_alarm_while_the_schedule_runs(system: System) -> None:
+    """Its zeros say that nothing was published, which nobody asked for."""
+    publish(exporter.ledger())
+    system.during(60, system.sweep)
+    assert alarm("CsvNotPublished").run(system.metrics, BEGIN, system.now) == "OK"
+
+
+def test_what_the_schedule_publishes_counts(system: System) -> None:
+    """A CSV so large that only the schedule has the time for it is no CSV that nobody publishes."""
+    commit(exporter.ledger(), [event("INSERT", item(0))])
+    system.sweep()
+    system.sweep()
+    published = ("Skyledger", "BatchesPublished", frozenset({("service", service("CsvExporter"))}))
+    assert [value for _, value in system.metrics.values[published]] == [0, 1, 0]
+
+
 def test_alarms_look_at_metrics_that_exist(system: System) -> None:
     """Name, namespace and dimensions are those of what the functions print, or of what AWS documents."""
     system.healthy(1)
@@ -281,8 +318,24 @@ def test_alarms_look_at_metrics_that_exist(system: System) -> None:
             assert name in AWS_METRICS[namespace, dimension]
             assert value in DIMENSION_OF[dimension]
     ours = {series for series in looked_at if series[0] == "Skyledger"}
-    removed = ("Skyledger", "ImagesRemoved", frozenset({("service", service("ImageProcessor"))}))
-    assert ours - emitted <= {removed}, "what the functions print is another series"
+    assert ours <= emitted, "what the functions print is another series"
+
+
+def test_every_metric_that_is_paid_for_is_looked_at() -> None:
+    """By an alarm, or by the dashboard: whatever else is to be known stands in the log."""
+    shown = {series for name in ALARMS for series, _, _ in alarm(name).series} | set(dashboard_series())
+    for module, function in ((processor, "ImageProcessor"), (exporter, "CsvExporter")):
+        dimensions = frozenset({("service", service(function))})
+        assert set(module.METRICS) == {name for _, name, found in shown if found == dimensions}
+
+
+def test_what_is_nearly_always_zero_is_sent_only_when_it_is_not(system: System) -> None:
+    """A metric is billed for the hours in which it got a value; these have one in hours of trouble alone."""
+    system.healthy(1)
+    service_of = frozenset({("service", service("CsvExporter"))})
+    sent = {name for _, name, dimensions in system.metrics.values if dimensions == service_of}
+    rare = {"EventsQuarantined", "EventsUnfinished", "StaleChanges", "PutsAfterRemoval", "ForeignWrites"}
+    assert set(exporter.METRICS) - sent == rare | {"Conflicts", "SegmentsCombined", "RowsRemoved"}
 
 
 def dashboard() -> dict[str, Any]:
@@ -347,6 +400,8 @@ def test_two_stacks_of_one_account_have_metrics_of_their_own() -> None:
         ("age / 1000", {"age": 2000.0}, 2),
         ("age / 1000", {"age": None}, None),
         ("FILL(a, 0) + FILL(b, 0)", {"a": None, "b": 3.0}, 3),
+        ("FILL(never, 0) + FILL(b, 0)", {"b": 3.0}, None),
+        ("IF((FILL(never, 0) > 0) OR (b > 0), 1, 0)", {"b": 3.0}, None),
         ("IF((a > 0) AND (b == 0), 1, 0)", {"a": 1.0, "b": 0.0}, 1),
         ("IF((a > 0) OR (b == 1), 1, 0)", {"a": 0.0, "b": 0.0}, 0),
     ],

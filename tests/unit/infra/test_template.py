@@ -261,6 +261,17 @@ def test_tables_are_on_demand_recoverable_and_have_a_primary_key_only(template: 
     }
 
 
+def test_tables_start_warmer_only_where_somebody_asks_for_it(template: dict[str, Any]) -> None:
+    """CloudFormation takes write units without read units; AWS's own start is 4,000 of them."""
+    assert template["Parameters"]["TableWarmWriteUnits"]["Default"] == 0
+    assert template["Conditions"]["TablesWarmed"] == {"Fn::Not": [{"Fn::Equals": [{"Ref": "TableWarmWriteUnits"}, 0]}]}
+    warm = {"WriteUnitsPerSecond": {"Ref": "TableWarmWriteUnits"}}
+    for table in ("Images", "Objects"):
+        assert properties(template, table)["WarmThroughput"] == {
+            "Fn::If": ["TablesWarmed", warm, {"Ref": "AWS::NoValue"}]
+        }
+
+
 def test_one_name_for_both_buckets_is_refused(template: Mapping[str, Any]) -> None:
     """In one bucket every export would be taken for an upload. Two made-up names differ by themselves."""
     rule = template["Rules"]["BucketsApart"]

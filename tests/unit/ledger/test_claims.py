@@ -13,7 +13,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger import layout
 from ledger.commit import commit
 from ledger.errors import Unavailable
-from ledger.keys import CSV_KEY, pending_key
+from ledger.keys import CSV_KEY, ROOT_KEY, pending_key
 from ledger.ledger import Ledger
 from ledger.limits import INVOCATION_SECONDS
 from ledger.publish import HAND_OVER_SECONDS, publish
@@ -173,13 +173,16 @@ def test_whoever_publishes_again_lets_the_newer_commits_author_go_first(
     assert watched.verbs().count("finish_upload") == 2
 
 
-@pytest.mark.parametrize("verb", ["copy_part", "finish_upload", "head"])
+@pytest.mark.parametrize(
+    ("verb", "key", "after"),
+    [("copy_part", CSV_KEY, 0), ("finish_upload", CSV_KEY, 0), ("get", ROOT_KEY, 1)],
+)
 def test_a_publish_that_fails_gives_its_claim_back(
-    verb: str, exporter: Ledger, watched: WatchedStore, store: MemoryStore
+    verb: str, key: str, after: int, exporter: Ledger, watched: WatchedStore, store: MemoryStore
 ) -> None:
     """Others need not wait until the batch comes again."""
     report = commit(exporter, [insert(2000)])
-    watched.on(verb, CSV_KEY, refuse(Unavailable("SlowDown")), after=int(verb == "head"))
+    watched.on(verb, key, refuse(Unavailable("SlowDown")), after=after)
     with pytest.raises(Unavailable):
         publish(exporter, report=report)
     assert claims(store) == []

@@ -15,13 +15,14 @@ from ledger.manifest import Entry, Root, Tree
 
 # S3's limits in small: 5 MiB, 5 GiB, 10,000 parts, and our own sizes of uploads and copies.
 SMALLEST, LARGEST, MOST, UPLOAD, COPIES = 50, 4000, 40, 80, 8
-LARGEST_COPY, FEW_COPIES = 400, 4
+LARGEST_COPY, FEW_COPIES, IDLE_COPY = 400, 4, 60
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _small_limits() -> Iterator[None]:
     limits = {"SMALLEST_PART": SMALLEST, "LARGEST_PART": LARGEST, "MOST_PARTS": MOST}
-    own = {"UPLOAD_PART": UPLOAD, "COPIES": COPIES, "LARGEST_COPY": LARGEST_COPY, "FEW_COPIES": FEW_COPIES}
+    own = {"UPLOAD_PART": UPLOAD, "COPIES": COPIES, "FEW_COPIES": FEW_COPIES}
+    own |= {"LARGEST_COPY": LARGEST_COPY, "IDLE_COPY": IDLE_COPY}
     with mock.patch.multiple(layout, **own, **limits):
         yield
 
@@ -200,11 +201,25 @@ def test_a_long_range_is_copied_in_equal_parts() -> None:
         assert len(huge) <= 2 * COPIES + 1
 
 
-def test_an_idle_ledger_is_published_by_as_few_copies_as_s3_can_do_in_seconds() -> None:
-    """Each is billed, and nobody waits for the next one."""
-    assert [type(part) for part in parts([Copy(0, LARGEST_COPY - 1)], LARGEST_COPY, 1, is_idle=True)] == [Copy]
+@pytest.mark.parametrize(("idle_copies", "copies"), [(1, 1), (2, 1), (4, 2), (10, 3), (25, 5)])
+def test_an_idle_ledger_is_published_by_so_many_copies_that_requests_and_waiting_cost_least(
+    idle_copies: int, copies: int
+) -> None:
+    """The root of the size: with one more the request costs more than it saves, with one less the wait does."""
+    size = idle_copies * IDLE_COPY
+    assert len(parts([Copy(0, size - 1)], size, 1, is_idle=True)) == copies
+
+    def cost(number: int) -> float:
+        return number + idle_copies / number
+
+    assert cost(copies) <= min(cost(copies + 1), cost(max(1, copies - 1)))
+
+
+def test_no_copy_of_an_idle_ledger_is_silent_for_long() -> None:
+    """However large it is; and changes share the price."""
     size = 5 * LARGEST_COPY
-    assert len(parts([Copy(0, size - 1)], size, 1, is_idle=True)) == 5
+    made = parts([Copy(0, size - 1)], size, 1, is_idle=True)
+    assert max(part.size for part in made) <= LARGEST_COPY
     assert len(parts([Copy(0, size - 1)], size, 7, is_idle=True)) == 7, "seven changes share the price"
     few = parts([Copy(0, LARGEST_COPY - 1)], LARGEST_COPY, 1)
     assert len(few) == FEW_COPIES, "where the next publish is near, age matters"

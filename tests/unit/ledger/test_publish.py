@@ -14,7 +14,7 @@ from ledger import layout
 from ledger.assemble import IDLE
 from ledger.commit import commit
 from ledger.errors import Damaged, OutOfTime, Refused, Unavailable, Unknown
-from ledger.keys import CSV_KEY
+from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import encode_root
 from ledger.publish import Published, publish
@@ -221,6 +221,15 @@ def test_somebody_who_overwrites_the_csv_in_the_middle_does_not_get_into_it(
     assert read_csv(store) == everything(70)
     assert done.tries == 2
     assert not store.uploads
+
+
+def test_who_has_written_the_csv_looks_at_the_root_alone(large: Ledger, watched: WatchedStore) -> None:
+    """Whoever replaces it looks later, too: one question less, which each image pays where few come."""
+    report = commit(large, [modify(70, 2)])
+    watched.calls.clear()
+    publish(large, report=report)
+    done = watched.calls[watched.verbs().index("finish_upload") :]
+    assert [call for call in done if call[1] in (CSV_KEY, ROOT_KEY)] == [("finish_upload", CSV_KEY), ("get", ROOT_KEY)]
 
 
 def test_a_slower_publisher_of_an_older_version_is_refused_and_leaves(

@@ -10,7 +10,7 @@ from botocore.exceptions import ConnectionClosedError, ParamValidationError, Rea
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from image_processor.catalog.catalog import ATTEMPTS, RESERVE_S, Catalog, Effect
+from image_processor.catalog.catalog import ATTEMPTS, LONGEST_THROTTLED_WAIT_S, RESERVE_S, Catalog, Effect
 from image_processor.catalog.facts import Fact, Outcome
 from image_processor.errors import CatalogContended, CatalogRefused, CatalogUnavailable, OutOfTime
 from infra.doubles.memory_tables import KEYS, MemoryTables, refusal
@@ -114,12 +114,45 @@ def _raise(error: Exception | None) -> None:
 
 def test_a_table_that_stays_busy_fails_the_message(tables: MemoryTables) -> None:
     """The attempts are bounded, and so is each wait."""
-    tables.before = lambda *_: _raise(refusal("ThrottlingException", 400))
+    tables.before = lambda *_: _raise(refusal("TransactionConflictException", 400))
     waits = Waits()
-    with pytest.raises(CatalogUnavailable, match=r"ThrottlingException"):
+    with pytest.raises(CatalogUnavailable, match=r"TransactionConflictException"):
         apply(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1))
     assert len(tables.calls) == ATTEMPTS
     assert max(waits) == 2.0
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal("TransactionCanceledException", 400, [{"Code": "None"}, {"Code": "ThrottlingError"}]),
+        refusal("TransactionCanceledException", 400, [{"Code": "ThrottlingError"}, {"Code": "TransactionConflict"}]),
+        refusal("TransactionCanceledException", 400, [{"Code": "ProvisionedThroughputExceeded"}, {"Code": "None"}]),
+        refusal("ThrottlingException", 400),
+        refusal("ProvisionedThroughputExceededException", 400),
+        refusal("RequestLimitExceeded", 400),
+    ],
+)
+def test_a_throttled_message_has_the_whole_invocation(error: Exception, tables: MemoryTables) -> None:
+    """No attempt counts: the waits grow longer than those of a race, and the last one is cut to the time left."""
+    tables.before = lambda *_: _raise(error)
+    waits = Waits()
+    with pytest.raises(CatalogUnavailable, match="busy"):
+        catalog_of(tables, waits=waits).apply(
+            present("a.jpg", "E1", 1), lambda: PLENTY - sum(waits) - 0.01 * len(waits)
+        )
+    assert max(waits) == LONGEST_THROTTLED_WAIT_S
+    assert PLENTY - sum(waits) == pytest.approx(RESERVE_S, abs=0.2)
+
+
+def test_who_was_throttled_for_long_has_all_attempts_of_a_race_left(tables: MemoryTables) -> None:
+    """And their short waits."""
+    throttled = [refusal("ThrottlingException", 400)] * ATTEMPTS
+    troubles = iter([*throttled, *[refusal("TransactionConflictException", 400)] * (ATTEMPTS - 1)])
+    tables.before = lambda name, _: _raise(next(troubles, None))
+    waits = Waits()
+    assert apply(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1)) == [Outcome.ADDED]
+    assert max(waits[ATTEMPTS:]) == 2.0
 
 
 def test_a_race_lost_for_ever_fails_the_message(tables: MemoryTables) -> None:
@@ -141,10 +174,11 @@ def test_the_time_left_is_respected(tables: MemoryTables) -> None:
     """No attempt begins, and no wait ends, in the seconds that the report needs."""
     tables.before = lambda *_: _raise(refusal("ThrottlingException", 400))
     waits = Waits()
-    left = iter([RESERVE_S + 7, RESERVE_S + 2, RESERVE_S + 0.05])
+    left = iter([RESERVE_S + 7, RESERVE_S + 2, RESERVE_S + 0.06, RESERVE_S - 0.01])
     with pytest.raises(CatalogUnavailable):
         catalog_of(tables, waits=waits).apply(present("a.jpg", "E1", 1), lambda: next(left))
-    assert len(tables.calls) == 2
+    assert waits == pytest.approx([0.05, 0.06])
+    assert len(tables.calls) == 3
     with pytest.raises(OutOfTime):
         catalog_of(tables).apply(present("a.jpg", "E1", 1), lambda: RESERVE_S - 0.1)
 

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from infra.benchmarks import scan
-from infra.benchmarks.scan import Cost, Predecessor, TimedStore, item_bytes
+from infra.benchmarks.scan import Cost, Predecessor, TimedStore
+from infra.doubles.capacity import item_bytes
 from infra.doubles.memory_store import MemoryStore
 from infra.survey import items
 from ledger.columns import NAMES
