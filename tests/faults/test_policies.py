@@ -44,8 +44,6 @@ def _forbidden(function: str) -> list[tuple[str, str]]:
         ("sqs:PurgeQueue", ARNS["ImageQueue.Arn"]),
         ("s3:DeleteObject", f"{IMAGES}/site/1.jpg"),
         ("s3:PutObject", f"{IMAGES}/site/1.jpg"),
-        ("s3:DeleteObject", f"{EXPORT}/image-data.csv"),
-        ("s3:DeleteObject", f"{EXPORT}/manifest.json"),
         ("s3:DeleteObject", f"{EXPORT}/journal/date=2026-11-25/hour=08/1.jsonl.gz"),
         ("s3:DeleteObject", f"{EXPORT}/quarantine/date=2026-11-25/1.json"),
         ("s3:DeleteObject", f"{EXPORT}/snapshots/monday.json"),
@@ -61,6 +59,11 @@ def _forbidden(function: str) -> list[tuple[str, str]]:
     no_deletion = [
         ("s3:DeleteObject", f"{EXPORT}/{key}") for key in ("shards/x.csv", "manifest/x.json", "roots/1-x.json")
     ]
+    # Bootstrap alone may delete them: a first deployment that is rolled back leaves its bucket empty. By its code it
+    # does so only while no commit was ever made, and under If-Match.
+    no_root = [("s3:DeleteObject", f"{EXPORT}/{key}") for key in ("image-data.csv", "manifest.json", "index.html")]
+    if function != "BootstrapFunction":
+        everywhere += no_root
     own = {
         "ImageProcessor": [
             ("s3:GetObject", f"{EXPORT}/image-data.csv"),
@@ -75,6 +78,8 @@ def _forbidden(function: str) -> list[tuple[str, str]]:
             *no_deletion,
             ("s3:PutObject", f"{EXPORT}/shards/x.csv"),
             ("s3:PutObject", f"{EXPORT}/journal/x"),
+            ("s3:PutObject", f"{EXPORT}/roots/1-x.json"),
+            ("s3:DeleteObject", f"{EXPORT}/collecting.json"),
             ("dynamodb:GetRecords", STREAM),
         ],
         "Collector": [
