@@ -77,8 +77,8 @@ def bootstrap(ledger: Ledger) -> int:
     """
     root, _ = ledger.load_root()
     ledger.store.put_new(DESCRIPTION_KEY, describe(root.columns), DESCRIPTION_TYPE)
-    if not root.rows.rows and ledger.present_csv() is None:
-        with suppress(Refused):  # an exporter was first
+    if not root.rows.rows:
+        with suppress(Refused):  # there is one
             put(ledger, root, None, Moved())
     return root.version
 

@@ -247,6 +247,16 @@ def test_a_create_that_broke_off_is_cleared_away_too(
     assert store.objects == {}
 
 
+def test_what_is_gone_when_it_is_to_be_deleted_stops_nothing(
+    cloudformation: CloudFormation, export: Export, store: MemoryStore
+) -> None:
+    """An operator empties the bucket at the same time."""
+    bootstrap(make_ledger(store))
+    export.on("delete_if_match", CSV_KEY, first(lambda: store.delete([CSV_KEY])))
+    handler(cloudformation.request("Delete", PhysicalResourceId="skyledger"), export.context)
+    assert store.objects == {}
+
+
 def test_a_create_that_still_runs_is_outlived(
     cloudformation: CloudFormation, export: Export, store: MemoryStore
 ) -> None:
