@@ -10,6 +10,8 @@ from infra.local.seaweed import SeaweedFS
 from ledger.ledger import Ledger
 from tests.support.factories import make_ledger
 
+pytest_plugins = ("tests.support.calls.recorder",)
+
 # `--hypothesis-profile=thorough` is the long run on demand.
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=10_000)

@@ -130,7 +130,13 @@ def _publish(to: Ledger, time_left: TimeLeft, report: Report) -> Published | Non
 
 
 def _sweep(to: Ledger, time_left: TimeLeft) -> dict[str, Any]:
-    """Publish what no invocation will: it ran out of time, or it died and was a duplicate of one that was done."""
+    """Publish what no invocation will: it ran out of time, or it died and was a duplicate of one that was done.
+
+    A ledger without a root has nothing to publish, and gets none from here: a deployment that is just being rolled
+    back would not get rid of its bucket any more.
+    """
+    if to.find_root() is None:
+        return {"batchItemFailures": []}
     published = publish(to, time_left)
     if published.written:
         _measure("BatchesPublished", 1)

@@ -67,11 +67,15 @@ class Ledger:
             Damaged, NewerFormat: the root is not readable by this code.
             Unavailable, Unknown: the store did not answer.
         """
+        return self.find_root() or self._first_root()
+
+    def find_root(self) -> tuple[Root, str] | None:
+        """Read the root and its ETag; None if the ledger has none yet. Raises as `load_root`."""
         known = self._root
         try:
             stored = self.store.get_if_changed(ROOT_KEY, known[0]) if known else self.store.get(ROOT_KEY)
         except NotFound:
-            return self._first_root()
+            return self._root_beside_data()
         if stored is None:
             assert known is not None
             return known[1], known[0]
@@ -131,10 +135,14 @@ class Ledger:
             raise Damaged(f"{root_copy_key(name)} is the root {root.name}")
         return root
 
-    def _first_root(self) -> tuple[Root, str]:
+    def _root_beside_data(self) -> tuple[Root, str] | None:
+        """Read a root that is missing once more if the bucket holds what only a ledger with a root can hold."""
         for prefix in (SHARDS, ROOT_COPIES):
             if found := next(self.store.list(prefix), None):
                 return self._root_beside(found.key)
+        return None
+
+    def _first_root(self) -> tuple[Root, str]:
         root = Root(commit_id=self.new_id(), targets=self.targets)
         try:
             etag = self.store.put_if_match(ROOT_KEY, encode_root(root), None, PAGE_TYPE, {})

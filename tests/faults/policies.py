@@ -95,11 +95,12 @@ def role_of(function: str) -> Role:
 
 
 def _patterns(found: Any) -> list[re.Pattern[str]]:
-    texts = [_resolve(one) for one in (found if isinstance(found, list) else [found])]
+    texts = [resolved(one) for one in (found if isinstance(found, list) else [found])]
     return [re.compile(re.escape(text).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL) for text in texts]
 
 
-def _resolve(value: Any) -> str:
+def resolved(value: Any) -> str:
+    """Give the text of a value of the template, with its intrinsic functions carried out."""
     if isinstance(value, str):
         return value
     ((function, argument),) = value.items()

@@ -217,6 +217,19 @@ def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, wat
     assert read_root(store) == behind.root
 
 
+def test_the_schedule_makes_no_first_root(store: MemoryStore, watched: WatchedStore) -> None:
+    """A deployment that is being rolled back must find its bucket as it left it: empty."""
+    assert exporter.handler({"source": "aws.events"}, Context()) == {"batchItemFailures": []}
+    assert store.objects == {}
+
+
+def test_the_schedule_tells_of_a_lost_root(store: MemoryStore, watched: WatchedStore) -> None:
+    """A bucket with shards and no root is not a ledger that has none yet."""
+    store.put_new("shards/x.csv", b"x", "text/csv")
+    with pytest.raises(ManifestLost):
+        exporter.handler({"source": "aws.events"}, Context())
+
+
 def test_a_publish_that_runs_out_of_time_does_not_fail_the_batch_that_is_committed(
     store: MemoryStore, watched: WatchedStore, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ledger.limits import INVOCATION_SECONDS
+from operations.bootstrap import TRY_SECONDS
 from operations.page.files import page_hash
 from tests.support.paths import ROOT
 from tests.support.template import TEMPLATE
@@ -169,6 +170,24 @@ def test_a_deployment_uploads_another_page(template: Mapping[str, Any]) -> None:
     writes = [resources for actions, resources in statements(template, "BootstrapRole") if "s3:PutObject" in actions]
     assert {"Fn::Sub": "${ExportBucket.Arn}/index.html"} in writes[0]
     assert {"Fn::Sub": "${ExportBucket.Arn}/page/*"} in writes[0]
+
+
+def test_who_writes_to_the_export_bucket_comes_after_bootstrap(template: Mapping[str, Any]) -> None:
+    """And so is deleted before it, with stream and schedules: nobody fills the bucket of a rollback again."""
+    functions = template["Resources"]
+    assert {name for name in FUNCTIONS if "Events" in functions[name]["Properties"]} == {
+        "ImageProcessor",
+        "CsvExporter",
+        "Collector",
+    }
+    assert functions["CsvExporter"]["DependsOn"] == functions["Collector"]["DependsOn"] == "Bootstrap"
+
+
+def test_cloudformation_waits_until_bootstrap_has_answered(template: Mapping[str, Any]) -> None:
+    """ServiceTimeout begins before the function does, which leaves time for a try and the answer."""
+    timeout = properties(template, "BootstrapFunction")["Timeout"]
+    assert properties(template, "Bootstrap")["ServiceTimeout"] >= timeout + 60
+    assert timeout >= 2 * TRY_SECONDS, "IAM gets as long as a try"
 
 
 def test_no_lifecycle_rule_deletes_data(template: Mapping[str, Any]) -> None:

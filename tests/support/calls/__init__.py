@@ -1,0 +1,1 @@
+"""Which function asks AWS for what in the tests, held against the roles of the template."""

@@ -1,0 +1,127 @@
+"""Which function of the template is running: the entry points are wrapped, and the stack tells who called.
+
+A frame of a wrapper names the function that plays from there on. Between it and a request there must be nothing but
+the product's code, libraries and doubles: a rival that a test lets act in the middle is no part of the function. An
+entry point that the product itself calls changes nothing: an operator's command that commits stays the operator's, and
+Collector's commit Collector's. `commit` and `publish`, called by a test, play CsvExporter: that is what it runs.
+"""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
+from functools import partial, wraps
+from importlib import import_module
+from threading import local
+from typing import Any
+
+from tests.support.paths import ROOT
+
+ENTRIES = {
+    "ImageProcessor": ("image_processor.handler:handler", "image_processor.handler:take_message"),
+    "CsvExporter": (
+        "csv_exporter.handler:handler",
+        "csv_exporter.handler:export",
+        "ledger.commit:commit",
+        "ledger.commit:commit_batch",
+        "ledger.publish:publish",
+    ),
+    "BootstrapFunction": (
+        "operations.bootstrap:handler",
+        "operations.bootstrap:bootstrap",
+        "operations.bootstrap:empty_bucket",
+    ),
+    "Collector": ("operations.collection.collect:handler", "operations.collection.collect:collect"),
+    "ReplayWorker": ("operations.replay.lambda_steps:work", "operations.replay.lambda_steps:do"),
+    "ReplayFinisher": ("operations.replay.lambda_steps:finish", "operations.replay.lambda_steps:end"),
+}
+_PRODUCT = f"{ROOT}/functions/"
+_DOUBLES = tuple(
+    f"{ROOT}/{path}"
+    for path in (
+        "infra/doubles/",
+        "tests/support/calls/",
+        "tests/support/store_calls.py",
+        "tests/faults/checked_store.py",
+        "tests/support/bucket_world.py",
+    )
+)
+_OURS = (f"{ROOT}/tests/", f"{ROOT}/infra/")
+
+_in_pool: ContextVar[str | None] = ContextVar("in_pool", default=None)  # who plays in a thread of a pool
+thread = local()
+"""`thread.asking`: a double is at it, so that what it asks of another one behind it is no request of its own."""
+_is_test: dict[str, bool] = {}
+
+
+def playing() -> str | None:
+    """Name the function of the template whose code is calling, if any."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        if code is _PLAY:
+            return str(frame.f_locals["function"])
+        name = code.co_filename
+        test = _is_test.get(name)
+        if test is None:
+            test = _is_test[name] = name.startswith(_OURS) and not name.startswith((*_DOUBLES, f"{ROOT}/.venv/"))
+        if test:
+            return None
+        frame = frame.f_back  # type: ignore[assignment]
+    return _in_pool.get()
+
+
+def play(function: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    """Call an entry point: in the stack below this frame `function` plays."""
+    asking, thread.asking = getattr(thread, "asking", False), False
+    try:
+        return call(*arguments, **named)
+    finally:
+        thread.asking = asking
+
+
+_PLAY = play.__code__
+
+
+def _entry(function: str, call: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(call)
+    def enter(*arguments: Any, **named: Any) -> Any:
+        if sys._getframe(1).f_code.co_filename.startswith(_PRODUCT):
+            return call(*arguments, **named)
+        return play(function, call, *arguments, **named)
+
+    return enter
+
+
+def wrap_entries() -> None:
+    """Wrap every entry point, wherever it has been imported to; call it before the tests are imported."""
+    for function, names in ENTRIES.items():
+        for module_name, name in (entry.split(":") for entry in names):
+            original = getattr(import_module(module_name), name)
+            _replace(original, _entry(function, original))
+    intake = import_module("image_processor.intake").Intake
+    intake.take = _entry("ImageProcessor", intake.take)
+    submit = ThreadPoolExecutor.submit
+
+    def submit_as(self: ThreadPoolExecutor, call: Callable[..., Any], /, *arguments: Any, **named: Any) -> Any:
+        who = playing()
+        return submit(self, partial(_run_as, who, call) if who else call, *arguments, **named)
+
+    ThreadPoolExecutor.submit = submit_as  # type: ignore[method-assign]
+
+
+def _run_as(who: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    before = _in_pool.set(who)
+    try:
+        return call(*arguments, **named)
+    finally:
+        _in_pool.reset(before)
+
+
+def _replace(original: Any, wrapped: Any) -> None:
+    for module in [*sys.modules.values()]:
+        if not getattr(module, "__file__", None) or not str(module.__file__).startswith((_PRODUCT, *_OURS)):
+            continue
+        for name, value in [*vars(module).items()]:
+            if value is original:
+                setattr(module, name, wrapped)

@@ -1,0 +1,204 @@
+"""Pytest plugin: record what each function asks of AWS in all tests, and hold it against the template's roles.
+
+1. A call of a double of the store, of the tables or of the bucket, or a request of boto3, is noted while a function of
+   the template plays (`players`): function, action, resource (`requests`).
+2. One that the function's role does not allow fails the test, unless it is marked `denied_on_purpose`.
+3. At the end of a whole run every permission of every role has been used, or has a reason (`roles`), and no reason is
+   stale. A run of selected tests cannot tell.
+
+Each process of a run (xdist's workers, the emulator's functions) leaves a file in one folder, which the process that
+began the run adds up.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.client import BaseClient
+
+from infra.doubles.counting_store import CountingStore
+from infra.doubles.fault_store import FaultStore
+from infra.doubles.memory_bucket import MemoryBucket
+from infra.doubles.memory_store import MemoryStore
+from infra.doubles.memory_tables import MemoryTables
+from infra.doubles.simulated_store import SimulatedStore
+from infra.doubles.sparse_store import SparseStore
+from infra.local.emulator import Emulator
+from tests.faults.policies import ASKED, role_of
+from tests.support.calls.players import playing, thread, wrap_entries
+from tests.support.calls.requests import UnknownRequest, of_operation, of_verb, shape
+from tests.support.calls.roles import permissions, reasons, verdict
+from tests.support.store_calls import WatchedStore
+
+FOLDER = "SKYLEDGER_CALLS"
+MARK = "denied_on_purpose"
+LAMBDA_SITE = Path(__file__).parent / "lambda_site"
+VERBS = {*ASKED, "get_if_changed", "list"}
+ETAG_AT = {"put_if_match": 2, "finish_upload": 3}  # where a verb has the ETag that it may do without
+OPERATIONS = {"get_object": "GetObject", "get_item": "GetItem", "transact_write_items": "TransactWriteItems"}
+
+Call = tuple[str, str, str]  # function, action, resource
+Note = Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]
+
+calls: Counter[Call] = Counter()
+denied: list[str] = []  # what was asked for in the present test without being allowed
+_asked: dict[Any, tuple[Call, ...]] = {}  # by what a verb was called with: what that asks for, worked out once
+_allowed: dict[Call, bool] = {}
+
+
+def _count(call: Call) -> None:
+    calls[call] += 1
+    if call not in _allowed:
+        _allowed[call] = role_of(call[0]).may(call[1], call[2])
+    if not _allowed[call]:
+        denied.append("{} may not {} on {}".format(*call))
+
+
+def count_operation(function: str, operation: str, parameters: Mapping[str, Any]) -> None:
+    """Count a request of boto3."""
+    try:
+        for pair in of_operation(function, operation, parameters):
+            _count((function, *pair))
+    except UnknownRequest:
+        denied.append(f"{function} sends {operation}, of which tests/support/calls/requests.py knows nothing")
+
+
+def _noting_verb(verb: str) -> Note:
+    at = ETAG_AT.get(verb)
+
+    def note(function: str, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        keys = arguments[0] if arguments else next(named[name] for name in ("key", "keys", "prefix") if name in named)
+        new = at is not None and (arguments[at] if len(arguments) > at else named["etag"]) is None
+        for key in [keys] if isinstance(keys, str) else keys:
+            told = (function, verb, shape(key), new)
+            if told not in _asked:
+                _asked[told] = tuple((function, *pair) for pair in of_verb(verb, told[2], if_match=not new))
+            for call in _asked[told]:
+                _count(call)
+
+    return note
+
+
+def _noting_operation(operation: str) -> Note:
+    return lambda function, _, parameters: count_operation(function, operation, parameters)
+
+
+def _recorded(method: Callable[..., Any], note: Note, own: int = 1) -> Callable[..., Any]:
+    """Wrap a method (`own` is 1: for `self`), or a function (0), so that what a playing function calls is noted."""
+
+    @wraps(method)
+    def call(*arguments: Any, **named: Any) -> Any:
+        function = None if getattr(thread, "asking", False) else playing()
+        if function is None:
+            return method(*arguments, **named)
+        note(function, arguments[own:], named)
+        thread.asking = True
+        try:
+            return method(*arguments, **named)
+        finally:
+            thread.asking = False
+
+    return call
+
+
+def _wrap_doubles() -> None:
+    for store in (MemoryStore, FaultStore, SimulatedStore, SparseStore):
+        for verb in VERBS & vars(store).keys():
+            setattr(store, verb, _recorded(vars(store)[verb], _noting_verb(verb)))
+    for watching in (WatchedStore, CountingStore):
+        _wrap_attributes(watching)
+    for double in (MemoryBucket, MemoryTables):
+        for name in OPERATIONS.keys() & vars(double).keys():
+            setattr(double, name, _recorded(vars(double)[name], _noting_operation(OPERATIONS[name])))
+    BaseClient._make_api_call = _recorded(  # type: ignore[attr-defined]
+        BaseClient._make_api_call, lambda function, sent, _: count_operation(function, *sent)
+    )
+
+
+def _wrap_attributes(store: type) -> None:
+    give = store.__getattr__  # type: ignore[attr-defined]
+
+    def wrapped(self: Any, name: str) -> Any:
+        found = give(self, name)
+        return _recorded(found, _noting_verb(name), own=0) if name in VERBS else found
+
+    store.__getattr__ = wrapped  # type: ignore[attr-defined]
+
+
+def _record_emulator() -> None:
+    """Let the emulator's functions leave their requests in the same folder."""
+    settings = Emulator._settings
+
+    def recorded(self: Emulator, *arguments: Any) -> dict[str, str | None]:
+        return settings(self, *arguments) | {"PYTHONPATH": str(LAMBDA_SITE), FOLDER: os.environ[FOLDER]}
+
+    Emulator._settings = recorded  # type: ignore[method-assign]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to record: here, before any test module is imported."""
+    config.addinivalue_line("markers", f"{MARK}: the test lets a function ask for what its role does not allow")
+    if not hasattr(config, "workerinput"):
+        os.environ[FOLDER] = tempfile.mkdtemp(prefix="skyledger-calls-")
+    wrap_entries()
+    _wrap_doubles()
+    _record_emulator()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Fail a test in which a function asked for what it may not, whatever else came of it."""
+    yield
+    found, denied[:] = [*denied], []
+    if found and not item.get_closest_marker(MARK):
+        pytest.fail("\n".join(dict.fromkeys(found)), pytrace=False)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Leave what was recorded to the process that began the run; there, add everything up and give the verdict."""
+    folder = Path(os.environ[FOLDER])
+    if hasattr(session.config, "workerinput"):
+        (folder / f"{os.getpid()}.json").write_text(json.dumps([[*call, number] for call, number in calls.items()]))
+        return
+    denied.clear()
+    for path in folder.glob("*.json"):
+        calls.update({(*call,): number for *call, number in json.loads(path.read_text())})
+    for path in folder.glob("*.jsonl"):
+        for line in path.read_text().splitlines():
+            name, operation, parameters = json.loads(line)
+            count_operation(name.split("-")[1], operation, parameters)
+    shutil.rmtree(folder)
+    faults = [*dict.fromkeys(denied)]
+    if exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
+        faults += verdict(calls, permissions(), reasons())
+    session.config.stash[_FAULTS] = faults
+    if faults and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+_FAULTS = pytest.StashKey[list[str]]()
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was recorded, and what is wrong with it."""
+    pairs = {call[:2] for call in calls}
+    write = terminalreporter.write_line
+    write(f"{len(pairs)} pairs of function and action in {calls.total()} calls; {len(permissions())} permissions")
+    for fault in config.stash.get(_FAULTS, []):
+        write(fault, red=True)
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Say whether all tests ran; only the deployment with SAM may run beside them (.ci/run)."""
+    chosen = ("keyword", "markexpr", "deselect", "lf", "stepwise", "collectonly")
+    return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not any(
+        getattr(config.option, name, None) for name in chosen
+    )

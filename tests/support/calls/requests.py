@@ -1,0 +1,100 @@
+"""What a request asks of IAM: actions, and resources of the made-up stack of `tests.faults.policies`.
+
+Sources: "Policy actions for Amazon S3", "Conditional writes", "Conditional deletes" (S3 User Guide: If-Match asks for
+s3:GetObject beside the write, If-None-Match does not); API reference, GetObject (a version asks for
+s3:GetObjectVersion instead); "Using IAM with DynamoDB transactions" (DynamoDB Developer Guide: each item of a
+transaction asks for the action of its own).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from tests.faults.policies import ARNS, ASKED, DELETE, EXPORT, GET, IMAGES, PUT
+
+Asked = tuple[str, str]
+
+_VERSION = "s3:GetObjectVersion"
+_ITEM_ACTIONS = {
+    "Put": "PutItem",
+    "Update": "UpdateItem",
+    "Delete": "DeleteItem",
+    "ConditionCheck": "ConditionCheckItem",
+}
+_WRITES = {
+    "PutObject": PUT,
+    "DeleteObject": DELETE,
+    "CreateMultipartUpload": PUT,
+    "UploadPart": PUT,
+    "CompleteMultipartUpload": PUT,
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
+}
+
+
+class UnknownRequest(Exception):
+    """A function sends a request of which it is not known what it asks for: this module must learn it."""
+
+
+def shape(key: str) -> str:
+    """Give a key that stands for all keys that the roles do not tell apart: they name whole keys, or a first folder."""
+    folder, slash, rest = key.partition("/")
+    if folder == "aws":
+        return "aws/lambda/x" if rest.startswith("lambda/") else "aws/x"
+    return f"{folder}/x" if slash else key
+
+
+def of_verb(verb: str, key: str, *, if_match: bool) -> Iterator[Asked]:
+    """Say what a verb of the ledger's store asks for.
+
+    Args:
+        verb: of `ledger.store.Store`.
+        key: of the object.
+        if_match: the request is conditional on an ETag.
+    """
+    if verb == "list":
+        yield "s3:ListBucket", EXPORT
+        return
+    actions = ASKED["get" if verb == "get_if_changed" else verb]
+    for action in actions:
+        if if_match or action != GET or len(actions) == 1 or verb == "copy_part":
+            yield action, f"{EXPORT}/{key}"
+
+
+def of_operation(function: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Asked]:
+    """Say what a request of boto3 asks for.
+
+    Buckets and tables have other names in each test: whose they are follows from the function, and from the table's.
+
+    Raises:
+        UnknownRequest: nobody has said so yet.
+    """
+    bucket = IMAGES if function == "ImageProcessor" else EXPORT
+    if operation in ("GetObject", "HeadObject"):
+        yield (_VERSION if parameters.get("VersionId") else GET), _object(bucket, parameters["Key"])
+    elif operation in _WRITES:
+        yield _WRITES[operation], _object(bucket, parameters["Key"])
+        if parameters.get("IfMatch"):
+            yield GET, _object(bucket, parameters["Key"])
+    elif operation == "UploadPartCopy":
+        yield PUT, _object(bucket, parameters["Key"])
+        yield GET, _object(bucket, parameters["CopySource"]["Key"])
+    elif operation == "DeleteObjects":
+        for one in parameters["Delete"]["Objects"]:
+            yield DELETE, _object(bucket, one["Key"])
+    elif operation == "ListObjectsV2":
+        yield "s3:ListBucket", bucket
+    elif operation == "GetItem":
+        yield "dynamodb:GetItem", _table(parameters["TableName"])
+    elif operation == "TransactWriteItems":
+        for item in parameters["TransactItems"]:
+            ((kind, write),) = item.items()
+            yield f"dynamodb:{_ITEM_ACTIONS[kind]}", _table(write["TableName"])
+    else:
+        raise UnknownRequest(operation)
+
+
+def _object(bucket: str, key: str) -> str:
+    return f"{bucket}/{shape(key)}"
+
+
+def _table(name: str) -> str:
+    return ARNS["Objects.Arn" if "objects" in name.lower() else "Images.Arn"]
