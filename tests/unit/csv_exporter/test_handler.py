@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
@@ -17,27 +16,13 @@ from ledger.commit import commit
 from ledger.errors import ManifestLost, OutOfTime, Refused, Unavailable
 from ledger.publish import MAX_TRIES
 from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, refuse
 
 committing = import_module("ledger.commit")  # the module: the package gives the function
 
 BUCKET = "export-bucket"
-
-
-@dataclass
-class Context:
-    """Lambda's context object: what the handler and Powertools read of it."""
-
-    seconds: float = 60.0
-    function_name: str = "CsvExporter"
-    memory_limit_in_mb: int = 1024
-    invoked_function_arn: str = "arn:aws:lambda:eu-west-1:111122223333:function:CsvExporter"
-    aws_request_id: str = "request-1"
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Give what is left of the invocation, in milliseconds."""
-        return int(self.seconds * 1000)
 
 
 @pytest.fixture
@@ -72,7 +57,7 @@ def emf(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def invoke(*events: Any, seconds: float = 60.0) -> Any:
-    return exporter.handler({"Records": list(events)}, Context(seconds))
+    return exporter.handler({"Records": list(events)}, LambdaContext(int(seconds * 1000)))
 
 
 def test_a_batch_is_in_the_csv_when_the_function_answers(watched: WatchedStore, store: MemoryStore) -> None:
@@ -85,7 +70,7 @@ def test_the_log_line_says_what_became_of_the_batch(watched: WatchedStore, logge
     invoke(insert(1), insert(2))
     (line,) = log_lines(logged)
     assert line["message"] == "batch committed"
-    assert line["function_request_id"] == "request-1"
+    assert line["function_request_id"] == LambdaContext.aws_request_id
     assert (line["version"], line["commits"], line["published"]) == (1, 1, 1)
     assert line["segment"].startswith("date=2026-11-25/hour=08/2-3-")
     assert line["uploaded"] == len(model_csv([item(1), item(2)]))
@@ -201,7 +186,7 @@ def test_a_poison_record_is_neither_reported_nor_in_the_way(watched: WatchedStor
 def test_an_empty_batch_is_a_success_without_a_store_call(
     payload: dict[str, Any], watched: WatchedStore, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exporter.handler(payload, Context()) == {"batchItemFailures": []}
+    assert exporter.handler(payload, LambdaContext()) == {"batchItemFailures": []}
     assert watched.calls == []
     assert emf(capsys)["Events"] == [0]
 
@@ -210,7 +195,7 @@ def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, wat
     """Whoever promised to publish may have died without being delivered again; no further event need come."""
     behind = commit(make_ledger(store), [insert(1)])
     assert "image-data.csv" not in store.objects
-    assert exporter.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, Context()) == {
+    assert exporter.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, LambdaContext()) == {
         "batchItemFailures": []
     }
     assert read_csv(store) == model_csv([item(1)])
@@ -219,7 +204,7 @@ def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, wat
 
 def test_the_schedule_makes_no_first_root(store: MemoryStore, watched: WatchedStore) -> None:
     """A deployment that is being rolled back must find its bucket as it left it: empty."""
-    assert exporter.handler({"source": "aws.events"}, Context()) == {"batchItemFailures": []}
+    assert exporter.handler({"source": "aws.events"}, LambdaContext()) == {"batchItemFailures": []}
     assert store.objects == {}
 
 
@@ -227,7 +212,7 @@ def test_the_schedule_tells_of_a_lost_root(store: MemoryStore, watched: WatchedS
     """A bucket with shards and no root is not a ledger that has none yet."""
     store.put_new("shards/x.csv", b"x", "text/csv")
     with pytest.raises(ManifestLost):
-        exporter.handler({"source": "aws.events"}, Context())
+        exporter.handler({"source": "aws.events"}, LambdaContext())
 
 
 def test_a_publish_that_runs_out_of_time_does_not_fail_the_batch_that_is_committed(
@@ -242,7 +227,7 @@ def test_a_publish_that_runs_out_of_time_does_not_fail_the_batch_that_is_committ
     warning, line = log_lines(logged)
     assert (warning["level"], warning["message"]) == ("WARNING", "publishing is left to the schedule")
     assert (line["message"], line.get("published")) == ("batch committed", None)
-    assert exporter.handler({"source": "aws.events"}, Context()) == {"batchItemFailures": []}
+    assert exporter.handler({"source": "aws.events"}, LambdaContext()) == {"batchItemFailures": []}
     assert read_csv(store) == model_csv([item(1)])
 
 
@@ -251,7 +236,7 @@ def test_a_schedule_that_runs_out_of_time_says_so(watched: WatchedStore) -> None
     commit(make_ledger(watched.store), [insert(1)])
     watched.on("put_if_match", "image-data.csv", refuse(Refused("PreconditionFailed")), times=99)
     with pytest.raises(OutOfTime):
-        exporter.handler({"source": "aws.events"}, Context())
+        exporter.handler({"source": "aws.events"}, LambdaContext())
 
 
 @pytest.mark.parametrize("error", [Unavailable("SlowDown"), ManifestLost("manifest.json is missing")])
