@@ -77,9 +77,6 @@ _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("ReplayWorkerRole", _TRIED_AGAIN): (f"s3:DeleteObject {EXPORT}/replay/*",),
     ("ReplayFinisherRole", _TRIED_AGAIN): (f"s3:GetObject {EXPORT}/snapshots/*",),
-    ("ReplayFinisherRole", "catching up may list the journal once more, and map what is new"): (
-        f"s3:PutObject {EXPORT}/replay/*",
-    ),
     ("ReplayFinisherRole", _LARGE_CSV): (
         f"s3:AbortMultipartUpload {EXPORT}/image-data.csv",
         f"s3:GetObject {EXPORT}/publishing/*",
