@@ -57,6 +57,9 @@ _BY_LAMBDA = "Lambda reads the source of events with the function's role"
 _LISTS_NOTHING = "without it S3 answers 403 for an object that is not there, where the code needs 404"
 _STEP_FUNCTIONS = "Step Functions calls with this role; tests run the state machine without it"
 
+_TRIED_AGAIN = "a step that is tried again finds what it had left before: no test ends it there"
+_LARGE_CSV = "only a CSV above 8 MiB, or one that others publish as well, has a claim, or an upload to be abandoned"
+
 _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ImageProcessorRole", _BY_LAMBDA): tuple(
         f"sqs:{action} {ARNS['ImageQueue.Arn']}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
@@ -68,6 +71,13 @@ _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ),
     ("CsvExporterRole", "Lambda puts a batch that it gave up on aside with the function's role"): (
         f"s3:PutObject {EXPORT}/aws/lambda/*",
+    ),
+    ("ReplayWorkerRole", _TRIED_AGAIN): (f"s3:DeleteObject {EXPORT}/replay/*",),
+    ("ReplayFinisherRole", _TRIED_AGAIN): (f"s3:GetObject {EXPORT}/snapshots/*",),
+    ("ReplayFinisherRole", _LARGE_CSV): (
+        f"s3:AbortMultipartUpload {EXPORT}/image-data.csv",
+        f"s3:GetObject {EXPORT}/publishing/*",
+        f"s3:DeleteObject {EXPORT}/publishing/*",
     ),
     ("ReplayRole", _STEP_FUNCTIONS): (
         f"lambda:InvokeFunction arn:{ACCOUNT}:ReplayWorker",
