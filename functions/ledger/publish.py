@@ -175,8 +175,8 @@ class _Publisher:
         """Claim the present CSV, and look again in the same moment.
 
         Returns:
-            Whether to write it (no: somebody else claims it, and `done.left` is set, or it is another by now), and the
-            look.
+            Whether to write it, and the look. Not if somebody else claims it (the publish is handed over then), or if
+            the CSV is another by now.
         """
         key = _claim_key(present)
         claimed, look = self._ledger.together(lambda: self._put_claim(key), self._look)
