@@ -177,22 +177,25 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
             count_operation(name.split("-")[1], operation, parameters)
     shutil.rmtree(folder)
     faults = [*dict.fromkeys(denied)]
-    if exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
+    if judged := exitstatus == pytest.ExitCode.OK and _is_whole(session.config):
         faults += verdict(calls, permissions(), reasons())
-    session.config.stash[_FAULTS] = faults
+    session.config.stash[_JUDGED], session.config.stash[_FAULTS] = judged, faults
     if faults and exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 _FAULTS = pytest.StashKey[list[str]]()
+_JUDGED = pytest.StashKey[bool]()  # whether the roles were held against the calls of a whole run
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Say what was recorded, and what is wrong with it."""
     pairs = {call[:2] for call in calls}
     write = terminalreporter.write_line
-    write(f"{len(pairs)} pairs of function and action in {calls.total()} calls; {len(permissions())} permissions")
-    for fault in config.stash.get(_FAULTS, []):
+    number, faults = len(permissions()), config.stash.get(_FAULTS, [])
+    sound = ", each used or with a reason" if config.stash.get(_JUDGED, False) and not faults else ""
+    write(f"{len(pairs)} pairs of function and action in {calls.total()} calls; {number} permissions{sound}")
+    for fault in faults:
         write(fault, red=True)
 
 
