@@ -84,9 +84,7 @@ def redrive_batches(ledger: Ledger, progress: Progress = silent) -> RedriveRepor
         progress("redriving batches", number * _BATCHES_AT_ONCE, len(listed))
         merged = [batch for batch in batches if _merge_batch(ledger, batch, report)]
         if merged:
-            _publish(ledger)
-            _delete(ledger, merged)
-            report.merged += len(merged)
+            _settle(ledger, merged, report)
     progress("redriving batches", len(listed), max(1, len(listed)))
     return report
 
@@ -148,9 +146,7 @@ def _merge_quarantined(ledger: Ledger, part: Sequence[tuple[Listed, list[Event]]
     if events and not _merge(ledger, events, report):
         report.left.update((one.key, _LOST) for one, _ in part)
         return
-    _publish(ledger)
-    _delete(ledger, [one for one, _ in part])
-    report.merged += len(part)
+    _settle(ledger, [one for one, _ in part], report)
     report.events += len(part)
 
 
@@ -159,6 +155,13 @@ def _merge(ledger: Ledger, events: Sequence[Event], report: RedriveReport) -> bo
     commit = commit_late(ledger, events)
     report.quarantined += commit.quarantined
     return not commit.unfinished
+
+
+def _settle(ledger: Ledger, merged: Sequence[Listed], report: RedriveReport) -> None:
+    """Publish what was merged; only then delete the objects that held it."""
+    _publish(ledger)
+    _delete(ledger, merged)
+    report.merged += len(merged)
 
 
 def _publish(ledger: Ledger) -> None:
