@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from tests.support.factories import START, Item, event, ingested_at, item
@@ -101,8 +100,3 @@ def deliver(ledger: Ledger, made: History, seed: int = 1, size: int = 50) -> Non
     """Commit a history as exporters would."""
     for batch in batches(seed, made.events, size):
         commit(ledger, batch)
-
-
-def journal_of(store: MemoryStore) -> dict[str, bytes]:
-    """Take only the journal out of a store."""
-    return {key: stored.body for key, (stored, _) in store.objects.items() if key.startswith("journal/")}

@@ -15,7 +15,7 @@ from image_processor.reading.ranged import Source
 from image_processor.tags.numbers import plain
 from image_processor.tags.text import clean
 
-AttributeValue = dict[str, str]
+WireValue = dict[str, str]
 """A DynamoDB value in wire form: `{"S": ...}` or `{"N": ...}`."""
 
 
@@ -29,7 +29,7 @@ class Record:
     """
 
     content_type: str
-    attributes: dict[str, AttributeValue]
+    attributes: dict[str, WireValue]
 
 
 def extract(source: Source) -> Record | None:
@@ -52,7 +52,7 @@ def extract(source: Source) -> Record | None:
     return Record(container.content_type, _attributes(metadata, cells, documents))
 
 
-def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any]) -> dict[str, AttributeValue]:
+def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any]) -> dict[str, WireValue]:
     """Return the wire values in their order, cut to what an item can hold."""
     texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
     numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
