@@ -6,7 +6,7 @@ from typing import Any
 
 from image_processor.columns.extract import extract
 from image_processor.reading.ranged import BytesSource
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     ASCII,
     EXIF_IFD,
     GPS_IFD,

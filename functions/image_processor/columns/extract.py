@@ -9,7 +9,7 @@ import orjson
 from image_processor.columns import item_size
 from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.cells import Cell, cells_of
-from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS, Metadata
+from image_processor.columns.metadata import MAX_WARNINGS, Metadata
 from image_processor.formats.walk import walk
 from image_processor.reading.ranged import Source
 from image_processor.tags.numbers import plain
@@ -46,9 +46,7 @@ def extract(source: Source) -> Record | None:
         return None
     metadata = Metadata.of(container)
     cells = cells_of(metadata)
-    documents: dict[str, Any] = {"exif": metadata.exif.document(), "xmp": metadata.xmp.properties}
-    if any(block.file.limit_reached for block in container.exif):
-        metadata.warn("exif: values beyond the read limit left out")
+    documents: dict[str, Any] = {"exif": metadata.exif.document, "xmp": metadata.xmp.properties}
     return Record(container.content_type, _attributes(metadata, cells, documents))
 
 
@@ -60,20 +58,22 @@ def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str,
     json = {name: _words(metadata, value) for name, value in cells.items() if isinstance(value, list)}
     documents = {name: document for name, document in documents.items() if document}
     other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())
-    for warning in item_size.fit(texts, documents, other_bytes + MAX_WARNINGS * MAX_WARNING):
+    room = item_size.room(metadata.container.budget)
+    for warning in item_size.fit(texts, documents, other_bytes, room):
         metadata.warn(warning)
     json |= {name: _json(document) for name, document in documents.items()}
-    if metadata.warnings:
-        json["warnings"] = _json(metadata.warnings)
+    # What the image wanted more of comes first: everything else in the row is to be read with that in mind.
+    if warnings := [*metadata.container.budget.warnings(), *metadata.warnings][:MAX_WARNINGS]:
+        json["warnings"] = _json(warnings)
     attributes = {name: {"S": value} for name, value in (texts | json).items() if value}
     attributes |= {name: {"N": value} for name, value in numbers.items()}
     return {name: attributes[name] for name in ATTRIBUTES if name in attributes}
 
 
 def _words(metadata: Metadata, words: list[str]) -> str:
-    kept = item_size.fit_words(words)
+    kept = item_size.fit_words(words, item_size.room(metadata.container.budget))
     if len(kept) < len(words):
-        metadata.warn(f"keywords: cut to fit the table: {len(words)} words")
+        metadata.warn(f"keywords: cut to fit the item: {len(words)} words")
     return _json(kept)
 
 

@@ -7,22 +7,36 @@ from typing import Any
 
 import orjson
 
-MAX_BYTES = 380_000
-"""Bytes of the attributes that come from the image; the rest is for bucket, key (1,024 bytes) and the catalog's own."""
+from image_processor.budget import READ, Budget
 
-KEEP_DOCUMENT = 20_000
-"""Bytes that a document keeps in any case."""
+MAX_BYTES = 365_000
+"""Bytes of the attributes that come from the image; the rest is for the warnings (15,000), for bucket, key (1,024
+bytes) and the catalog's own."""
 
-KEEP_TEXT = 8_000
-"""Bytes that a text column keeps in any case: two dozen of them fit beside the documents."""
+FREE_BYTES = 16_000
+"""Bytes of attributes that any image may have, however small its file is."""
 
-KEEP_WORDS = 100_000
-"""Bytes that a list of keywords keeps: a packet of 64 KB twice over."""
+FACTOR = 8
+"""Bytes of attributes for each byte that was read: text grows by its encoding and as JSON, compressed text by more."""
+
+KEEP_DOCUMENT = 0.05
+"""Part of the room that a document keeps in any case."""
+
+KEEP_TEXT = 0.02
+"""Part of the room that a text column keeps in any case: two dozen of them fit beside the documents."""
+
+KEEP_WORDS = 0.25
+"""Part of the room that a list of keywords keeps: in the largest item a packet of 64 KB."""
 
 _SMALL = 200  # bytes of a value that is not worth cutting
 
 
-def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int) -> list[str]:
+def room(budget: Budget) -> int:
+    """Return how many bytes of attributes an image may have: a small file must not fill table, CSV and journal."""
+    return min(MAX_BYTES, FREE_BYTES + FACTOR * budget.spent(READ))
+
+
+def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int, room: int) -> list[str]:
     """Cut what makes an item too large, in place.
 
     First the largest values inside the documents go, each replaced by an object that tells its length; then whole
@@ -32,38 +46,40 @@ def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int) -> l
         texts: text columns.
         documents: JSON columns that are objects.
         other_bytes: bytes of everything else.
+        room: bytes that there may be in all.
 
     Returns:
         Warnings that say what was cut.
     """
     sizes = {name: len(name) + _json_bytes(document) for name, document in documents.items()}
     lengths = {name: len(name) + len(value.encode()) for name, value in texts.items()}
-    excess = sum(sizes.values()) + sum(lengths.values()) + other_bytes - MAX_BYTES
+    excess = sum(sizes.values()) + sum(lengths.values()) + other_bytes - room
+    keep_document, keep_text = int(room * KEEP_DOCUMENT), int(room * KEEP_TEXT)
     warnings = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):
-        if excess > 0 and sizes[name] > KEEP_DOCUMENT:
-            documents[name] = _shorter(documents[name], excess)
+        if excess > 0 and sizes[name] > keep_document:
+            documents[name] = _shorter(documents[name], excess, keep_document)
             excess -= sizes[name] - len(name) - _json_bytes(documents[name])
-            warnings.append(f"{name}: cut to fit the table: {sizes[name]} bytes")
+            warnings.append(f"{name}: cut to fit an item of {room} bytes: {sizes[name]} bytes")
     for name in sorted(lengths, key=lambda name: -lengths[name]):
-        if excess > 0 and lengths[name] > KEEP_TEXT:
-            texts[name] = texts[name].encode()[:KEEP_TEXT].decode(errors="ignore")
-            excess -= lengths[name] - KEEP_TEXT
-            warnings.append(f"{name}: cut to fit the table: {lengths[name]} bytes")
+        if excess > 0 and lengths[name] > keep_text:
+            texts[name] = texts[name].encode()[:keep_text].decode(errors="ignore")
+            excess -= lengths[name] - keep_text
+            warnings.append(f"{name}: cut to fit an item of {room} bytes: {lengths[name]} bytes")
     return warnings
 
 
-def fit_words(words: list[str]) -> list[str]:
-    """Return the first words whose JSON array has at most `KEEP_WORDS` bytes."""
+def fit_words(words: list[str], room: int) -> list[str]:
+    """Return the first words whose JSON array has at most its part of the room."""
     size = 2
     for number, word in enumerate(words):
         size += _json_bytes(word) + 1
-        if size > KEEP_WORDS:
+        if size > room * KEEP_WORDS:
             return words[:number]
     return words
 
 
-def _shorter(document: Any, excess: int) -> Any:
+def _shorter(document: Any, excess: int, keep: int) -> Any:
     """Return a document that has lost `excess` bytes, or is down to what it keeps in any case."""
     before = _json_bytes(document)
     leaves: list[tuple[int, Any, Any]] = []
@@ -81,7 +97,7 @@ def _shorter(document: Any, excess: int) -> Any:
             break
         node[key] = {"cut": {"bytes": size}}
         left -= size - _json_bytes(node[key])
-    return document if _json_bytes(document) <= max(KEEP_DOCUMENT, before - excess) else {"cut": {"bytes": before}}
+    return document if _json_bytes(document) <= max(keep, before - excess) else {"cut": {"bytes": before}}
 
 
 def _json_bytes(value: Any) -> int:

@@ -42,13 +42,14 @@ class Metadata:
     @classmethod
     def of(cls, container: Container) -> "Metadata":
         """Read the blocks of a container."""
-        metadata = cls(
-            container,
-            exif.read(container.exif),
-            xmp.read([block.data for block in container.xmp]),
-            # In a JPEG the record of the Photoshop segment is the one that programs maintain (MWG guidelines).
-            iptc.read([block.data for block in sorted(container.iptc, key=lambda block: block.where != "APP13")]),
-        )
+        budget = container.budget
+        # The order in which they are paid for: XMP is last, since some phones store pictures in it.
+        tags = exif.read(container.exif, budget)
+        # In a JPEG the record of the Photoshop segment is the one that programs maintain (MWG guidelines).
+        records = sorted(container.iptc, key=lambda block: block.where != "APP13")
+        datasets = iptc.read([block.data for block in records], budget)
+        properties = xmp.read([block.data for block in container.xmp], budget)
+        metadata = cls(container, tags, properties, datasets)
         for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
             for warning in part.warnings:
                 metadata.warn(warning)
@@ -56,8 +57,10 @@ class Metadata:
 
     def warn(self, warning: str) -> None:
         """Note what was unusable; the same text counts once, and only the first are kept."""
+        if len(self.warnings) >= MAX_WARNINGS:
+            return
         warning = text.clean(warning).encode()[:MAX_WARNING].decode(errors="ignore")
-        if warning in self.warnings or len(self.warnings) >= MAX_WARNINGS:
+        if warning in self.warnings:
             return
         last = len(self.warnings) == MAX_WARNINGS - 1
         self.warnings.append("more warnings were left out" if last else warning)

@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass, field
 
+from image_processor.budget import BLOCKS, Budget
 from image_processor.reading.file import File, MemoryFile
+from image_processor.reading.tiff import Ifd
 
 MAX_WARNINGS = 20
 """Warnings one file may cause: a damaged file repeats itself, and a row has room for the first few only."""
 
 MAX_PACKET = 10 * 1024 * 1024
 """Bytes of one XMP packet: editors pad packets, even by megabytes; no real document comes near."""
-
-MAX_TOTAL = 16 * 1024 * 1024
-"""Bytes of all blocks of one file, decompressed: what the parsers behind this may have to work on."""
 
 MAX_BLOCKS = 50
 """XMP packets, Exif blocks, comments and texts of one file, each: more are no photo's."""
@@ -32,11 +31,13 @@ class Block:
         file: the bytes; those of a TIFF file, whose tags may stand anywhere, are read as they are used.
         offset: where the block starts in the object, in bytes (of the first part, if it was joined from several).
         where: the place in the words of its format, e.g. `APP1`, `eXIf`, `item 3`.
+        ifds: the directories of a TIFF structure, once it was looked into.
     """
 
     file: File
     offset: int
     where: str
+    ifds: list[Ifd] = field(default_factory=list, compare=False)
 
     @property
     def data(self) -> bytes:
@@ -67,6 +68,7 @@ class Container:
 
     Attributes:
         content_type: media type by content, in ExifTool's spelling.
+        budget: what the image may still cost.
         width: pixels of the main image as stored, before any rotation; None if the file does not say.
         height: the same.
         exif: TIFF structures without any `Exif` prefix; the first is the main image's.
@@ -75,10 +77,10 @@ class Container:
         comments: comments without a declared encoding (JPEG COM, GIF comment extension).
         texts: PNG text chunks that are not metadata blocks of another kind.
         warnings: what could not be read and why.
-        room: bytes that may still be added before `MAX_TOTAL` is reached.
     """
 
     content_type: str
+    budget: Budget = field(default_factory=Budget, compare=False)
     width: int | None = None
     height: int | None = None
     exif: list[Block] = field(default_factory=list)
@@ -87,7 +89,6 @@ class Container:
     comments: list[Block] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    room: int = MAX_TOTAL
 
     def add_exif(self, data: bytes, offset: int, where: str) -> None:
         """Add a TIFF structure, without the `Exif` prefix if it has one."""
@@ -118,16 +119,19 @@ class Container:
         if self._has_room(len(self.texts), len(text.text), "texts"):
             self.texts.append(text)
 
+    def has_room(self, size: int) -> bool:
+        """Tell whether a block of `size` bytes can still be added: to be asked where many can stand at one place."""
+        return self.budget.left(BLOCKS) >= size or self.budget.take(BLOCKS, size)
+
     def _add(self, blocks: list[Block], data: bytes, offset: int, where: str, kind: str) -> None:
         if self._has_room(len(blocks), len(data), kind):
             blocks.append(Block(MemoryFile(data), offset, where))
 
     def _has_room(self, count: int, size: int, kind: str) -> bool:
-        if count >= MAX_BLOCKS or size > self.room:
-            self.warn(f"{kind} beyond {MAX_BLOCKS}, or beyond {MAX_TOTAL} bytes in all, not kept")
+        if count >= MAX_BLOCKS:
+            self.warn(f"{kind} beyond {MAX_BLOCKS} not kept")
             return False
-        self.room -= size
-        return True
+        return self.budget.take(BLOCKS, size)
 
     def warn(self, text: str) -> None:
         """Note what could not be read; the same text counts once, and only the first few are kept."""

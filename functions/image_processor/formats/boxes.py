@@ -3,7 +3,9 @@
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from image_processor.budget import STEPS, Budget
 from image_processor.formats.blocks import EXIF_PREFIX
 from image_processor.reading import tiff
 from image_processor.reading.file import MemoryFile
@@ -11,9 +13,6 @@ from image_processor.reading.ranged import Source
 
 MAX_BOXES = 1000
 """Boxes of a file that are looked at; a far one may cost a read."""
-
-MAX_INNER_BOXES = 20_000
-"""Boxes inside a content that was read: one for each item of a mosaic."""
 
 XMP_UUID = uuid.UUID("be7acfcb-97a9-42e8-9c71-999491e3afac").bytes
 """User type of a `uuid` box with an XMP packet (XMP specification part 3, 1.2.7)."""
@@ -43,18 +42,16 @@ class Box:
 
 def boxes(source: Source, offset: int, end: int) -> Iterator[Box]:
     """Yield the boxes from `offset` to `end`; a size that makes no sense ends the walk."""
-    return _walk(source.read, offset, end, MAX_BOXES)
+    return islice(_walk(source.read, offset, end, source.budget), MAX_BOXES)
 
 
-def boxes_in(data: bytes, offset: int, end: int) -> Iterator[Box]:
+def boxes_in(data: bytes, offset: int, end: int, budget: Budget) -> Iterator[Box]:
     """Yield the boxes from `offset` to `end` of a content that was read before."""
-    return _walk(MemoryFile(data).read_at, offset, end, MAX_INNER_BOXES)
+    return _walk(MemoryFile(data).read_at, offset, end, budget)
 
 
-def _walk(read_at: Callable[[int, int], bytes], offset: int, end: int, limit: int) -> Iterator[Box]:
-    for _ in range(limit):
-        if offset + 8 > end:
-            return
+def _walk(read_at: Callable[[int, int], bytes], offset: int, end: int, budget: Budget) -> Iterator[Box]:
+    while offset + 8 <= end and budget.take(STEPS):
         box = _box(read_at(offset, min(16, end - offset)), offset, end)
         if box is None:
             return

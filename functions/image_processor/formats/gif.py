@@ -74,11 +74,11 @@ def _extension(window: "_Window", offset: int, container: Container) -> int:
 
 def _joined(blocks: bytes) -> bytes:
     """Return the content of a run of sub-blocks, each led by its length."""
-    parts, offset = [], 0
+    joined, offset = bytearray(), 0
     while offset < len(blocks) and blocks[offset]:
-        parts.append(blocks[offset + 1 : offset + 1 + blocks[offset]])
+        joined += blocks[offset + 1 : offset + 1 + blocks[offset]]
         offset += 1 + blocks[offset]
-    return b"".join(parts)
+    return bytes(joined)
 
 
 class _Window:

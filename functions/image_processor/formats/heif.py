@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from image_processor.budget import STEPS, Budget
 from image_processor.formats.blocks import MAX_PACKET, Container
 from image_processor.formats.boxes import XMP_UUID, Box, boxes, boxes_in, exif_start
 from image_processor.reading.ranged import Source
 
 MAX_META = 1024 * 1024
 """Bytes of the `meta` box: 48 tiles of a phone's photo take 4 KB, the largest mosaics some 100 KB."""
-
-MAX_ITEMS = 20_000
-"""Items, and pieces of items, that are looked at: a gigapixel mosaic of 512-pixel tiles has some 4,000."""
 
 MAX_METADATA_ITEMS = 50
 """Exif and XMP items of one file, each of which may cost a GET; a phone's photo has two to five."""
@@ -51,7 +49,6 @@ class _Meta:
     items: dict[int, _Item] = field(default_factory=dict)
     primary: int | None = None
     idat: tuple[int, int] = (0, 0)  # start in the file and length
-    pieces: int = 0
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)  # of properties, by index from 1
     properties: dict[int, list[int]] = field(default_factory=dict)  # by item
 
@@ -85,11 +82,11 @@ def _top_level(source: Source, box: Box, container: Container) -> bool:
         container.warn("heif: the metadata box is longer than the file or the limit")
     data = source.read(box.start, min(box.length, MAX_META))
     meta = _Meta()
-    for inner in boxes_in(data, 4, len(data)):
+    for inner in boxes_in(data, 4, len(data), container.budget):
         reader = _READERS.get(inner.kind)
         if reader:
             try:
-                reader(_Bytes(data, inner.start, inner.end), meta, box.start)
+                reader(_Bytes(data, inner.start, inner.end, container.budget), meta, box.start)
             except IndexError:
                 container.warn(f"heif: {inner.kind.decode()} ends early or has no end")
     _take(source, meta, container)
@@ -99,8 +96,8 @@ def _top_level(source: Source, box: Box, container: Container) -> bool:
 class _Bytes:
     """Big-endian numbers of any width, one after the other, and inner boxes; IndexError at the end."""
 
-    def __init__(self, data: bytes, offset: int, end: int) -> None:
-        self.data, self.offset, self.end = data, offset, end
+    def __init__(self, data: bytes, offset: int, end: int, budget: Budget) -> None:
+        self.data, self.offset, self.end, self.budget = data, offset, end, budget
 
     def number(self, width: int) -> int:
         if self.offset + width > self.end:
@@ -109,9 +106,9 @@ class _Bytes:
         return int.from_bytes(self.data[self.offset - width : self.offset], "big")
 
     def count(self, width: int) -> range:
-        """Read how many entries follow; more than a file may have are as bad as none."""
+        """Read how many entries follow; more than the budget pays for are as bad as none."""
         number = self.number(width)
-        if number > MAX_ITEMS:
+        if not self.budget.take(STEPS, number):
             raise IndexError(number)
         return range(number)
 
@@ -119,8 +116,8 @@ class _Bytes:
         return self.data[self.offset : self.end]
 
     def boxes(self) -> "Iterator[tuple[bytes, _Bytes]]":
-        for box in boxes_in(self.data, self.offset, self.end):
-            yield box.kind, _Bytes(self.data, box.start, box.end)
+        for box in boxes_in(self.data, self.offset, self.end, self.budget):
+            yield box.kind, _Bytes(self.data, box.start, box.end, self.budget)
 
 
 def _primary_item(box: _Bytes, meta: _Meta, _base: int) -> None:
@@ -153,11 +150,7 @@ def _item_locations(box: _Bytes, meta: _Meta, _base: int) -> None:
         item.method = box.number(2) & 15 if version else _IN_FILE
         box.number(2)  # data reference
         base = box.number(base_size)
-        extents = box.count(2)
-        meta.pieces += len(extents)
-        if meta.pieces > MAX_ITEMS:
-            raise IndexError(meta.pieces)
-        for _ in extents:
+        for _ in box.count(2):
             if version:
                 box.number(index_size)
             offset = base + box.number(offset_size)
@@ -238,6 +231,8 @@ def _content(source: Source, meta: _Meta, item: _Item, number: int, container: C
         container.warn(f"heif: item {number} stands where it cannot be read")
         return b"", 0
     base, room = meta.idat if item.method == _IN_IDAT else (0, source.size)
+    if not container.has_room(min(MAX_PACKET, sum(length for _, length in item.extents))):
+        return b"", 0
     parts, left = [], MAX_PACKET
     for offset, length in item.extents:
         length = length or room - offset  # 0: all there is

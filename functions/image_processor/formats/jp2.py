@@ -31,7 +31,12 @@ def walk(source: Source, head: bytes, container: Container) -> None:
             container.warn(f"jp2: box {box.kind.decode()} is cut")
         if box.kind == b"jp2h":
             header = next(
-                (inner for inner in boxes_in(data, 0, len(data)) if inner.kind == b"ihdr" and inner.length >= 8), None
+                (
+                    inner
+                    for inner in boxes_in(data, 0, len(data), container.budget)
+                    if inner.kind == b"ihdr" and inner.length >= 8
+                ),
+                None,
             )
             if header:
                 container.height, container.width = struct.unpack_from(">II", data, header.start)

@@ -15,6 +15,9 @@ from image_processor.reading.ranged import Source
 MAX_SEGMENTS = 2000
 """Segments before the scan: a radiometric file has about 20, Extended XMP of 100 MB would have 1,600."""
 
+MAX_EXTENSIONS = 8
+"""Extended XMP documents of one file: one belongs to the image, others are left over from edits."""
+
 MAX_GARBAGE = 4096
 """Bytes that are searched for the next marker where none stands."""
 
@@ -168,6 +171,9 @@ def _extension(source: Source, state: _Walk, start: int, length: int) -> None:
         container.warn("xmp: extended XMP without a header")
         return
     full_length, offset = struct.unpack(">II", header[32:])
+    if header[:32] not in state.extensions and len(state.extensions) >= MAX_EXTENSIONS:
+        container.warn(f"xmp: more than {MAX_EXTENSIONS} extended XMP documents")
+        return
     extension = state.extensions.setdefault(header[:32], _Extension(start + 40, full_length))
     if state.extension_bytes + length - 40 > MAX_PACKET:
         container.warn(f"xmp: extended XMP beyond {MAX_PACKET} bytes not read")
@@ -180,10 +186,11 @@ def _finish(state: _Walk) -> None:
     """Join what stood in several segments, and look into the Exif and Photoshop blocks."""
     container = state.container
     tiff_file.look_into_exif(container)
-    packets = [block.data for block in container.xmp]
+    # UTF-16 packets name it too.
+    packets = [block.data.replace(b"\0", b"") for block in container.xmp] if state.extensions else []
     for guid, extension in state.extensions.items():
         joined = _join(extension, container)
-        if not any(guid in packet.replace(b"\0", b"") for packet in packets):  # UTF-16 packets name it too
+        if not any(guid in packet for packet in packets):
             # XMP part 3, 1.1.3.1: an extension that the main packet does not name is left over from an edit.
             container.warn("xmp: extended XMP that no packet names")
         elif joined:

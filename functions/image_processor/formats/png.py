@@ -7,6 +7,7 @@ goes on from the end of the file: chunks form a chain up to `IEND`, so the last 
 import struct
 from collections.abc import Callable
 
+from image_processor.budget import BLOCKS, Budget
 from image_processor.formats import photoshop
 from image_processor.formats.blocks import MAX_PACKET, XMP_PREFIX, Container, Text
 from image_processor.reading.inflate import inflate
@@ -113,41 +114,48 @@ def _metadata(kind: bytes, data: bytes, length: int, offset: int, container: Con
         container.add_exif(data, offset, name)
         return
     keyword, separator, rest = data.partition(b"\0")
-    limit = min(MAX_PACKET, container.room)
-    content = _CONTENT[kind](rest, limit) if separator else None
-    if content is None:
-        container.room -= limit
+    is_block = keyword == _XMP_KEYWORD or keyword.startswith(_RAW_PROFILE)
+    if separator and not is_block and b":" in keyword:
+        return  # ImageMagick's copies of other properties: `exif:Make`, `date:create`
+    limit = min(MAX_PACKET, container.budget.left(BLOCKS)) if is_block else MAX_TEXT
+    content, is_all = _CONTENT[kind](rest, limit, container.budget) if separator else (b"", False)
+    if not is_all and (is_block or not content):
         # Cut, broken, of an unknown compression, or one that inflates without end.
         container.warn(f"png: {name} {keyword[:79].decode('latin-1')!r} not readable")
     elif keyword == _XMP_KEYWORD:
         container.add_xmp(content, offset, name)
-    elif keyword.startswith(_RAW_PROFILE):
+    elif is_block:
         _raw_profile(keyword[len(_RAW_PROFILE) :], content, offset, name, container)
-    elif b":" not in keyword:  # ImageMagick's copies of other properties (`exif:Make`, `date:create`) have one
+    else:
+        if not is_all:
+            container.warn(f"png: {name} {keyword[:79].decode('latin-1')!r} is cut")
         # tEXt and zTXt are Latin-1, iTXt is UTF-8 (PNG specification, 11.3.3).
-        text = content[:MAX_TEXT].decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
+        text = content.decode("utf-8" if kind == b"iTXt" else "latin-1", "replace")
         container.add_text(Text(keyword[:79].decode("latin-1"), text, offset, name))
 
 
-def _plain(rest: bytes, _limit: int) -> bytes | None:
-    return rest
+_Content = tuple[bytes, bool]
 
 
-def _compressed(rest: bytes, limit: int) -> bytes | None:
-    return inflate(rest[1:], limit) if rest[:1] == b"\0" else None
+def _plain(rest: bytes, limit: int, _budget: Budget) -> _Content:
+    return rest[:limit], len(rest) <= limit
 
 
-def _international(rest: bytes, limit: int) -> bytes | None:
+def _compressed(rest: bytes, limit: int, budget: Budget) -> _Content:
+    return inflate(rest[1:], limit, budget) if rest[:1] == b"\0" else (b"", False)
+
+
+def _international(rest: bytes, limit: int, budget: Budget) -> _Content:
     """Return the text of an iTXt chunk: it follows compression flag and method, language and translated keyword."""
     fields = rest[2:].split(b"\0", 2)
     if len(fields) < 3:
-        return None
+        return b"", False
     if rest[:1] == b"\0":
-        return fields[2]
-    return inflate(fields[2], limit) if rest[1:2] == b"\0" else None
+        return _plain(fields[2], limit, budget)
+    return inflate(fields[2], limit, budget) if rest[1:2] == b"\0" else (b"", False)
 
 
-_CONTENT: dict[bytes, Callable[[bytes, int], bytes | None]] = {
+_CONTENT: dict[bytes, Callable[[bytes, int, Budget], _Content]] = {
     b"tEXt": _plain,
     b"zTXt": _compressed,
     b"iTXt": _international,

@@ -1,10 +1,12 @@
 """TIFF files, and the packets that TIFF tags carry, in whatever container the TIFF structure stands."""
 
+from contextlib import suppress
+
 from image_processor.errors import ReadLimitReached
 from image_processor.formats import photoshop
 from image_processor.formats.blocks import MAX_PACKET, Block, Container
 from image_processor.reading import tiff
-from image_processor.reading.file import File, file_of
+from image_processor.reading.file import file_of
 from image_processor.reading.ranged import Source
 
 _REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
@@ -13,39 +15,32 @@ _REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
 def look_into_exif(container: Container) -> None:
     """Add what is embedded in the Exif blocks of a container that is no TIFF file, and bring the packets into order."""
     for block in container.exif:
-        _embedded(_ifds(block.file, container), block.offset, container)
+        _look_into(block, container)
+        _embedded(block, container)
     container.xmp.sort(key=lambda block: block.offset)
 
 
-def _ifds(file: File, container: Container) -> list[tiff.Ifd]:
-    """Return the directories, as many as the limits allow."""
-    ifds: list[tiff.Ifd] = []
+def _look_into(block: Block, container: Container) -> None:
+    """Read the directories of a block, as many as the limits allow."""
     warnings: list[str] = []
-    try:
-        ifds.extend(tiff.walk_ifds(file, warnings))  # keeps those that came before an error
-    except ReadLimitReached as error:
-        warnings.append(f"tiff: read limit reached: {error}")
+    with suppress(ReadLimitReached):  # what came before it is kept
+        block.ifds.extend(tiff.walk_ifds(block.file, warnings, container.budget))
     for warning in warnings:
         container.warn(warning)
-    return ifds
 
 
-def _embedded(ifds: list[tiff.Ifd], base: int, container: Container) -> None:
+def _embedded(block: Block, container: Container) -> None:
     """Add the XMP packets and IPTC records that stand in tags of the main image's directories.
 
-    Args:
-        ifds: directories of a TIFF structure; only the first of the chain (not the thumbnail, not the next page) and
-            those below it are looked into.
-        base: offset of the structure in the object, in bytes.
-        container: takes the blocks.
+    Only the first directory of the chain (not the thumbnail, not the next page) and those below it are looked into.
     """
-    for ifd in ifds:
+    for ifd in block.ifds:
         if ifd.name in ("IFD0", "ExifIFD") or ifd.name.startswith("SubIFD"):
-            _add_blocks(ifd, base, container)
+            _add_blocks(ifd, block.offset, container)
 
 
 def _add_blocks(ifd: tiff.Ifd, base: int, container: Container) -> None:
-    if (raw := ifd.tags.get(tiff.XMP)) and raw.length:
+    if (raw := ifd.tags.get(tiff.XMP)) and raw.length and container.has_room(min(raw.length, MAX_PACKET)):
         if raw.length > MAX_PACKET:
             container.warn(f"xmp: only {MAX_PACKET} of {raw.length} bytes of tag {tiff.XMP} read")
         container.add_xmp(raw.data(MAX_PACKET), base + raw.offset, f"{ifd.name} tag {tiff.XMP}")
@@ -69,12 +64,12 @@ def _iptc_bytes(raw: tiff.RawTag) -> bytes:
 
 def walk(source: Source, head: bytes, container: Container) -> None:
     """Take a TIFF file apart: the file itself is the Exif block."""
-    file = file_of(source)
-    container.exif.append(Block(file, 0, "TIFF"))
+    block = Block(file_of(source), 0, "TIFF")
+    container.exif.append(block)
     container.content_type = tiff.CONTENT_TYPES[tiff.magic(head) or 42]
-    ifds = _ifds(file, container)
-    _describe(ifds, head, container)
-    _embedded(ifds, 0, container)
+    _look_into(block, container)
+    _describe(block.ifds, head, container)
+    _embedded(block, container)
 
 
 def _is_main(ifd: tiff.Ifd) -> bool:

@@ -4,6 +4,7 @@ The object's name and its declared Content-Type are never looked at.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from image_processor.errors import ReadLimitReached
 from image_processor.formats import bmp, gif, heif, jp2, jpeg, jxl, png, psd, tiff_file, webp
@@ -30,11 +31,9 @@ def walk(source: Source) -> Container | None:
     head = source.read(0, _HEAD)
     for matches, content_type, walker in _KINDS:
         if matches(head):
-            container = Container(content_type)
-            try:
+            container = Container(content_type, source.budget)
+            with suppress(ReadLimitReached):  # the budget says which limit it was
                 walker(source, head, container)
-            except ReadLimitReached as error:
-                container.warn(f"read limit reached: {error}")
             return container
     return None
 

@@ -5,14 +5,9 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
+from image_processor.budget import LIBRARY_BYTES, LIBRARY_READS, warning
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.ranged import FIRST_READ, Source
-
-MAX_FILE_READS = 100_000
-"""Reads by a library through one `SourceFile`: well under a second; the richest maker notes need a tenth of it."""
-
-MAX_FILE_BYTES = 64 * 1024 * 1024
-"""Bytes read by a library through one `SourceFile`, cached ones included."""
 
 
 class File(Protocol):
@@ -21,11 +16,6 @@ class File(Protocol):
     @property
     def size(self) -> int:
         """Bytes of the file."""
-        ...
-
-    @property
-    def limit_reached(self) -> bool:
-        """Whether a read has failed because the file had cost all it may."""
         ...
 
     def read_at(self, offset: int, length: int) -> bytes:
@@ -57,11 +47,6 @@ class MemoryFile:
         """Bytes of the file."""
         return len(self.data)
 
-    @property
-    def limit_reached(self) -> bool:
-        """Whether a read has failed: never."""
-        return False
-
     def read_at(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset`, fewer only at the end."""
         return self.data[offset : offset + length]
@@ -79,24 +64,16 @@ class SourceFile:
 
     Attributes:
         size: bytes of the file.
-        limit_reached: whether a read has failed because the file had cost all it may.
     """
 
     def __init__(self, source: Source) -> None:
         self.size = source.size
-        self.limit_reached = False
         self._source = source
         self._position = 0
-        self._reads_left = MAX_FILE_READS
-        self._bytes_left = MAX_FILE_BYTES
 
     def read_at(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset`, fewer only at the end."""
-        try:
-            return self._source.read(offset, length)
-        except ReadLimitReached:
-            self.limit_reached = True
-            raise
+        return self._source.read(offset, length)
 
     def open(self) -> BinaryIO:
         """Give the file with `seek` and `read`: itself, as it is bounded over all its uses."""
@@ -122,11 +99,9 @@ class SourceFile:
         """
         left = max(0, self.size - self._position)
         size = left if size is None or size < 0 else min(size, left)
-        self._reads_left -= 1
-        self._bytes_left -= size
-        if self._reads_left < 0 or self._bytes_left < 0:
-            self.limit_reached = True
-            raise ReadLimitReached(f"more than {MAX_FILE_READS} reads or {MAX_FILE_BYTES} bytes")
+        for cost, amount in ((LIBRARY_READS, 1), (LIBRARY_BYTES, size)):
+            if not self._source.budget.take(cost, amount):
+                raise ReadLimitReached(warning(cost))
         data = self.read_at(self._position, size)
         self._position += len(data)
         return data

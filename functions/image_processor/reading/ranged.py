@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from image_processor.budget import READ, REQUESTS, Budget, warning
 from image_processor.errors import (
     ObjectChanged,
     ObjectDenied,
@@ -35,18 +36,18 @@ FAR_READ = 8 * BLOCK
 READ_AHEAD = (32 * BLOCK, 128 * BLOCK)
 """Bytes of the first and of every further GET of a walk that goes on where the last GET ended (256 KiB, 1 MiB)."""
 
-MAX_REQUESTS = 64
-"""GETs one image may cost: about 2 s of S3 latency; a real file needs fewer than ten."""
-
-MAX_BYTES = 24 * 1024 * 1024
-"""Bytes one image may cost, all of them kept until it is done: leaves room in the smallest sensible Lambda memory."""
-
 S3_ERRORS = (BotoCoreError, ClientError, OSError)
 """What a request to S3 may raise; `object_error` says what it means."""
 
 
 class Source(Protocol):
-    """Random access to the bytes of one object."""
+    """Random access to the bytes of one object.
+
+    Attributes:
+        budget: what the image in it may still cost.
+    """
+
+    budget: Budget
 
     @property
     def size(self) -> int:
@@ -66,11 +67,13 @@ class CachedSource:
     """The block cache: what has been fetched is never fetched again, and nothing is fetched without need.
 
     Attributes:
+        budget: what the image may still cost; fetches are paid from it.
         requests: fetches so far (GETs, for S3).
         bytes_read: bytes fetched so far.
     """
 
     def __init__(self, size: int | None) -> None:
+        self.budget = Budget()
         self.requests = 0
         self.bytes_read = 0
         self._size = size
@@ -135,8 +138,9 @@ class CachedSource:
             length = min(length, self._size - offset)
         if length <= 0:
             return
-        if self.requests >= MAX_REQUESTS or self.bytes_read + length > MAX_BYTES:
-            raise ReadLimitReached(f"{self.requests} requests and {self.bytes_read} bytes are spent on this image")
+        for cost, amount in ((READ, length), (REQUESTS, 1)):
+            if not self.budget.take(cost, amount):
+                raise ReadLimitReached(warning(cost))
         self.requests += 1
         data = self._fetch(offset, length)
         self.bytes_read += len(data)

@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from image_processor.budget import TAGS, Budget
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.file import File
 
@@ -74,7 +75,7 @@ class RawTag:
     def data(self, limit: int = MAX_VALUE) -> bytes:
         """Return the bytes of the value, at most `limit`; none if the file has cost all it may.
 
-        `File.limit_reached` then says so: values are read late, where nobody expects a limit.
+        The budget then says so: values are read late, where nobody expects a limit.
         """
         try:
             return self._read(self.offset, min(self.length, limit))
@@ -128,7 +129,7 @@ def magic(head: bytes) -> int | None:
     return number if number in CONTENT_TYPES else None
 
 
-def walk_ifds(file: File, warnings: list[str]) -> Iterator[Ifd]:
+def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
     """Yield the directories one by one: each of the chain, followed by those that it points to.
 
     No directory is visited twice, so loops and self pointers end; all limits end in a warning.
@@ -136,8 +137,9 @@ def walk_ifds(file: File, warnings: list[str]) -> Iterator[Ifd]:
     Args:
         file: a TIFF structure from its byte-order mark on.
         warnings: takes what was wrong with the structure.
+        budget: of the image; pays for the entries.
     """
-    structure = _Structure.of(file)
+    structure = _Structure.of(file, budget)
     if structure is None:
         warnings.append("tiff: no header")
         return
@@ -186,9 +188,10 @@ class _Structure:
     order: str
     big: bool
     first: int
+    budget: Budget
 
     @classmethod
-    def of(cls, file: File) -> "_Structure | None":
+    def of(cls, file: File, budget: Budget) -> "_Structure | None":
         read, size = file.read_at, file.size
         head = read(0, 16)
         number = magic(head)
@@ -196,10 +199,10 @@ class _Structure:
             return None
         order = "<" if head[:2] == b"II" else ">"
         if number != _BIG:
-            return cls(read, size, order, False, struct.unpack_from(order + "I", head, 4)[0])
+            return cls(read, size, order, False, struct.unpack_from(order + "I", head, 4)[0], budget)
         if len(head) < 16 or struct.unpack_from(order + "HH", head, 4) != (8, 0):
             return None
-        return cls(read, size, order, True, struct.unpack_from(order + "Q", head, 8)[0])
+        return cls(read, size, order, True, struct.unpack_from(order + "Q", head, 8)[0], budget)
 
     def directory(self, name: str, offset: int, warnings: list[str]) -> tuple[Ifd | None, int]:
         """Read one directory; return it and the offset of the next one in its chain (0: none)."""
@@ -213,6 +216,9 @@ class _Structure:
         count = min(claimed, MAX_ENTRIES, (self.size - start) // entry_size)
         if count < claimed:
             warnings.append(f"tiff: {name} says {claimed} entries, {count} read")
+        if not self.budget.take(TAGS, count):
+            count = self.budget.left(TAGS)
+            self.budget.take(TAGS, count)
         table = self.read(start, count * entry_size + pointer_size)
         tags: dict[int, RawTag] = {}
         value_field = start + entry_size - pointer_size

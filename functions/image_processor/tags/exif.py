@@ -7,21 +7,19 @@ value beyond the block for zeros, drops arrays of 1,000 elements and more (long 
 neither BigTIFF nor Exif 3.0's UTF-8 type, and stops at the first value that it cannot unpack.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from image_processor.budget import NUMBERS, TEXT, Budget
 from image_processor.errors import ReadLimitReached
 from image_processor.formats.blocks import Block
 from image_processor.reading import tiff
-from image_processor.reading.file import File
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
 from image_processor.tags.exif_names import name_of
 from image_processor.tags.maker_notes import maker_note
 from image_processor.tags.numbers import Raw, for_json, shortest_float32
-
-MAX_TAGS = 3000
-"""Tags of one image: the richest real file (a raw with several pictures) has about 300."""
 
 MAX_TEXT = 64 * 1024
 """Bytes of one text: all that a JPEG segment can hold."""
@@ -47,7 +45,7 @@ _KINDS |= {9: "SLONG", 10: "SRATIONAL", 11: "FLOAT", 12: "DOUBLE", 13: "IFD", 16
 _KINDS |= {129: "UTF-8"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tag:
     """One tag with its name and the place it stands in.
 
@@ -55,27 +53,46 @@ class Tag:
         directory: `IFD0`, `ExifIFD`, `GPS`, ...
         name: name in the standard.
         raw: number, type, count and access to the value.
+        budget: of the image; what it does not pay for is empty.
     """
 
     directory: str
     name: str
     raw: RawTag
+    budget: Budget = field(repr=False)
+    _text: tuple[str, bool] | None = field(default=None, repr=False)
+    _is_left_out: bool = field(default=False, repr=False)
 
     def text(self) -> tuple[str, bool]:
         """Return the value as text (numbers in decimal) and whether its encoding was guessed."""
-        if (self.directory, self.raw.tag) in _CODED_TAGS and self.raw.type in (1, 7):
-            return text.decode_comment(self.raw.data(MAX_TEXT), self.raw.order)
-        if self.raw.tag in _UTF16_TAGS and self.directory != "GPS":
-            return text.decode_utf16(self.raw.data(MAX_TEXT)), False
-        if self.raw.type in _TEXT_TYPES or (self.raw.type in _BYTE_TYPES and self.raw.count > 1):
-            return text.decode(self.raw.data(MAX_TEXT))
+        if self._text is None:
+            self._text = self._decoded()
+        return self._text
+
+    def _decoded(self) -> tuple[str, bool]:
+        raw = self.raw
+        if (self.directory, raw.tag) in _CODED_TAGS and raw.type in (1, 7):
+            return text.decode_comment(self._characters(), raw.order)
+        if raw.tag in _UTF16_TAGS and self.directory != "GPS":
+            return text.decode_utf16(self._characters()), False
+        if raw.type in _TEXT_TYPES or (raw.type in _BYTE_TYPES and raw.count > 1):
+            return text.decode(self._characters())
         return " ".join(_in_decimal(value) for value in self.numbers()), False
+
+    def _characters(self) -> bytes:
+        """Return the bytes of a text if the budget pays for them: a thousand tags may point at the same ones."""
+        if not self.budget.take(TEXT, min(self.raw.length, MAX_TEXT)):
+            self._is_left_out = True
+            return b""
+        return self.raw.data(MAX_TEXT)
 
     def numbers(self) -> tuple[Raw, ...]:
         """Return the elements as numbers, (numerator, denominator) pairs, or the one text."""
         if self.raw.type in _TEXT_TYPES:
-            content = text.decode(self.raw.data(MAX_TEXT))[0]
+            content = self.text()[0]
             return (content,) if content else ()
+        if not self.budget.take(NUMBERS, min(self.raw.count, MAX_ITEMS)):
+            return ()
         if self.raw.type == 7:
             return tuple(self.raw.data(MAX_ITEMS))
         values = self.raw.values(MAX_ITEMS)
@@ -87,23 +104,27 @@ class Tag:
         """Return the value for the JSON document; what is binary or long as its type and size only."""
         raw = self.raw
         if raw.type in _TEXT_TYPES or raw.tag in _UTF16_TAGS or (self.directory, raw.tag) in _CODED_TAGS:
-            return text.clean(self.text()[0])
+            content = text.clean(self.text()[0])
+            return self._blob() if self._is_left_out else content
         if raw.type == 7 or (raw.type == 1 and raw.count > MAX_ITEMS):
             return self._json_of_bytes()
         if raw.count > MAX_ITEMS:
             return {"type": _KINDS[raw.type], "count": raw.count}
         values = [for_json(value) for value in self.numbers()]
-        return values[0] if len(values) == 1 else values
+        return values[0] if len(values) == 1 else values or self._blob()
+
+    def _blob(self) -> dict[str, Any]:
+        return {"type": _KINDS[self.raw.type], "bytes": self.raw.length}
 
     def _json_of_bytes(self) -> Any:
         if self.raw.tag == _MAKER_NOTE or self.raw.count > 1000:
-            return {"type": _KINDS[self.raw.type], "bytes": self.raw.length}
-        data = self.raw.data()
+            return self._blob()
+        data = self._characters()
         printable = data.rstrip(b"\0")
         if len(printable) > 2 and printable.isascii() and printable.decode().isprintable():
             return printable.decode()
-        if len(data) > MAX_BINARY:
-            return {"type": _KINDS[self.raw.type], "bytes": self.raw.length}
+        if len(data) > MAX_BINARY or not data:
+            return self._blob()
         return data[0] if len(data) == 1 else list(data)
 
 
@@ -114,11 +135,13 @@ class Exif:
     Attributes:
         directories: tags by directory, then name; of several blocks the first that has a tag counts.
         maker_note: decoded maker note by name, values ready for JSON.
+        document: all tags for the `exif` column: an object by directory of objects by tag name.
         warnings: tags that could not be read, and why.
     """
 
     directories: dict[str, dict[str, Tag]] = field(default_factory=dict)
     maker_note: dict[str, Any] = field(default_factory=dict)
+    document: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     def find(self, name: str) -> list[Tag]:
@@ -127,39 +150,26 @@ class Exif:
         tags = (self.directories.get(directory, {}).get(name) for directory in places)
         return [tag for tag in tags if tag is not None]
 
-    def document(self) -> dict[str, dict[str, Any]]:
-        """Return all tags for the `exif` column: an object by directory of objects by tag name."""
-        document = {
-            directory: {tag.name: tag.json() for tag in tags.values() if tag.raw.tag not in _POINTERS}
-            for directory, tags in self.directories.items()
-        }
-        if self.maker_note:
-            document["MakerNotes"] = self.maker_note
-        return {directory: tags for directory, tags in document.items() if tags}
 
-
-def read(blocks: list[Block]) -> Exif:
+def read(blocks: list[Block], budget: Budget) -> Exif:
     """Read the TIFF blocks of an image; an earlier one wins where two have the same tag."""
     exif = Exif()
-    for block in blocks:
-        try:
-            _read_block(exif, block.file)
-        except ReadLimitReached as error:
-            exif.warnings.append(f"exif: read limit reached: {error}")
-            break
+    with suppress(ReadLimitReached):  # the budget says which limit it was
+        for block in blocks:
+            _read_block(exif, block, budget)
+    exif.document = _document(exif)
     return exif
 
 
-def _read_block(exif: Exif, file: File) -> None:
-    ignored: list[str] = []  # the container has warned of the structure already
+def _read_block(exif: Exif, block: Block, budget: Budget) -> None:
     damaged = 0
-    for ifd in tiff.walk_ifds(file, ignored):
-        damaged += _add_directory(exif, ifd, MAX_DAMAGED - damaged)
+    for ifd in block.ifds:
+        damaged += _add_directory(exif, ifd, budget, MAX_DAMAGED - damaged)
         if ifd.name == "ExifIFD" and not exif.maker_note and _MAKER_NOTE in ifd.tags:
-            exif.maker_note = maker_note(file, ifd.tags[_MAKER_NOTE], exif.find)
+            exif.maker_note = maker_note(block.file, ifd.tags[_MAKER_NOTE], exif.find, budget)
 
 
-def _add_directory(exif: Exif, ifd: Ifd, warnings_left: int) -> int:
+def _add_directory(exif: Exif, ifd: Ifd, budget: Budget, warnings_left: int) -> int:
     """Add the sound tags of a directory; return how many were not."""
     tags = exif.directories.setdefault(ifd.name, {})
     damaged = 0
@@ -170,12 +180,19 @@ def _add_directory(exif: Exif, ifd: Ifd, warnings_left: int) -> int:
             if damaged <= warnings_left:
                 reason = "the value is not inside the file" if raw.type in SIZES else f"unknown type {raw.type}"
                 exif.warnings.append(f"exif: {ifd.name} {name}: {reason}")
-        elif sum(map(len, exif.directories.values())) >= MAX_TAGS:
-            exif.warnings.append(f"exif: more than {MAX_TAGS} tags")
-            break
         elif raw.length:
-            tags.setdefault(name, Tag(ifd.name, name, raw))
+            tags.setdefault(name, Tag(ifd.name, name, raw, budget))
     return damaged
+
+
+def _document(exif: Exif) -> dict[str, dict[str, Any]]:
+    document = {
+        directory: {tag.name: tag.json() for tag in tags.values() if tag.raw.tag not in _POINTERS}
+        for directory, tags in exif.directories.items()
+    }
+    if exif.maker_note:
+        document["MakerNotes"] = exif.maker_note
+    return {directory: tags for directory, tags in document.items() if tags}
 
 
 def _in_decimal(value: Raw) -> str:

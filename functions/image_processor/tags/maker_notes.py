@@ -15,6 +15,7 @@ from exifread.core.ifd_tag import IfdTag
 from exifread.tags.exif import EXIF_TAGS
 from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
 
+from image_processor.budget import NUMBERS, Budget
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.file import File
 from image_processor.reading.tiff import RawTag
@@ -26,9 +27,6 @@ MAX_ENTRIES = 300
 
 MAX_COUNT = 800
 """Elements of one tag: exifread reads them one by one, and longer ones are tables that it does not know."""
-
-MAX_ELEMENTS = 6000
-"""Elements of one maker note: about 10 ms."""
 
 MAX_LIST = 16
 """Elements of an array that are kept."""
@@ -42,18 +40,19 @@ class _Text(Protocol):
     def text(self) -> tuple[str, bool]: ...
 
 
-def maker_note(file: File, note: RawTag, find: Callable[[str], Sequence[_Text]]) -> dict[str, Any]:
+def maker_note(file: File, note: RawTag, find: Callable[[str], Sequence[_Text]], budget: Budget) -> dict[str, Any]:
     """Return a maker note by tag name, values ready for JSON; empty if its maker's format is not known.
 
     Args:
         file: the TIFF structure that holds the note, since its offsets may point anywhere in it.
         note: the MakerNote tag.
         find: gives the tags Make and Model, which decide the format.
+        budget: of the image; pays for the numbers.
     """
     make, model = find("Make"), find("Model")
     if not make or not note.whole or note.length < 12:
         return {}
-    reader = _Reader(file, note.order)
+    reader = _Reader(file, note.order, budget)
     reader.tags = {
         "Image Make": _tag(make[0].text()[0], [], 0, 0),
         "Image Model": _tag(model[0].text()[0] if model else "", [], 0, 0),
@@ -78,10 +77,10 @@ def maker_note(file: File, note: RawTag, find: Callable[[str], Sequence[_Text]])
 class _Reader(ExifHeader):
     """exifread's decoder, with bounds."""
 
-    def __init__(self, file: File, order: str) -> None:
+    def __init__(self, file: File, order: str, budget: Budget) -> None:
         super().__init__(file.open(), "I" if order == "<" else "M", 0, 0, strict=False, detailed=True)
         self._size = file.size
-        self._elements_left = MAX_ELEMENTS
+        self._budget = budget
         self._seen: set[int] = set()
 
     def dump_ifd(
@@ -115,9 +114,9 @@ class _Reader(ExifHeader):
         if kind == 0 or kind not in FieldType.__members__.values():
             return False
         size = FIELD_DEFINITIONS[FieldType(kind)][0] * count
-        if kind != FieldType.ASCII:
-            self._elements_left -= count
-        if not 0 < count <= MAX_COUNT or self._elements_left < 0:
+        if not 0 < count <= MAX_COUNT:
+            return False
+        if kind != FieldType.ASCII and not self._budget.take(NUMBERS, count):
             return False
         if size <= 4:
             return True

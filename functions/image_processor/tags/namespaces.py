@@ -112,15 +112,21 @@ _BY_URI = (
 )
 _BY_PREFIX = {prefix: f"http://{uri}/" for uri, prefix in _BY_URI.items()} | {"rdf": RDF, "xml": XML, "x": XMP_META}
 
-_MAKER_PATTERNS = (
-    (re.compile(r"autel[\w.-]*/"), "drone-autel"),
-    (re.compile(r"(?:^|[./])flir[\w.]*/"), "FLIR"),
-    (re.compile(r"sensefly\.com/platform"), "Platform"),
-    (re.compile(r"sentera[\w.-]*/"), "Sentera"),
+_MAKER_MARKS = (
+    ("autel", "drone-autel"),
+    ("/flir", "FLIR"),
+    (".flir", "FLIR"),
+    ("sensefly.com/platform", "Platform"),
+    ("sentera", "Sentera"),
 )
-"""Makers who have moved their namespace about: recognised by host."""
+"""Makers who have moved their namespace about: recognised by what host and path contain."""
 
-_VERSION = re.compile(r"(/v?\d+(\.\d+)*)+$")
+MAX_URI = 300
+"""Characters of a URI that are looked at: makers' have 40."""
+
+_SEPARATOR = re.compile(r"[^\w.-]++")
+_SCHEME = re.compile(r"[a-z]++://(?:www\.)?")
+_VERSION = re.compile(r"v?+\d++(?:\.\d++)*+")
 
 
 def uri_of(prefix: str) -> str:
@@ -128,18 +134,31 @@ def uri_of(prefix: str) -> str:
     return _BY_PREFIX.get(prefix, f"urn:undeclared:{prefix}")
 
 
-@lru_cache(maxsize=4096)
 def prefix_of(uri: str) -> str:
-    """Return the prefix of a namespace: the well-known one, or one derived from the URI."""
-    key = re.sub(r"^[a-z]+://(?:www\.)?", "", uri.strip().lower()).rstrip("/#")
-    bare = _VERSION.sub("", key)
+    """Return the prefix of a namespace: the well-known one, or one derived from the URI, of which the start counts."""
+    return _prefix_of(uri[:MAX_URI])
+
+
+@lru_cache(maxsize=1024)
+def _prefix_of(uri: str) -> str:
+    uri = uri.strip().lower()
+    key = uri[scheme.end() :] if (scheme := _SCHEME.match(uri)) else uri
+    key = key.rstrip("/#")
+    bare = _without_version(key)
     known = _BY_URI.get(key) or _BY_URI.get(bare)
     if known is None:
-        known = next((prefix for pattern, prefix in _MAKER_PATTERNS if pattern.search(key + "/")), None)
+        known = next((prefix for mark, prefix in _MAKER_MARKS if mark in f"/{key}"), None)
     return known or _derived(bare)
 
 
+def _without_version(key: str) -> str:
+    """Return a path without the parts at its end that are versions, such as `/1.0` or `/v2`."""
+    parts = key.split("/")
+    while len(parts) > 1 and _VERSION.fullmatch(parts[-1]):
+        parts.pop()
+    return "/".join(parts)
+
+
 def _derived(key: str) -> str:
-    key = re.sub(r"^urn:undeclared:", "", key)
-    key = re.sub(r"^ns\.", "", key)
-    return re.sub(r"[^\w.-]+", "-", key).strip("-.")[:80] or "unknown"
+    key = key.removeprefix("urn:undeclared:").removeprefix("ns.")
+    return _SEPARATOR.sub("-", key).strip("-.")[:80] or "unknown"

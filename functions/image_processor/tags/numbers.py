@@ -26,9 +26,14 @@ Raw = int | float | Rational | str
 
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _STEP = Decimal(1).scaleb(-PLACES)
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?"
-_TEXT = re.compile(rf"\s*({_NUMBER})\s*(?:/\s*({_NUMBER}))?\s*(?:m|mm|s|deg|°|m/s|EV|%)?\s*", re.ASCII)
-_NON_FINITE = re.compile(r"\s*[+-]?(?:nan|inf|infinity|undef|1\.#\w+)\s*", re.IGNORECASE)
+MAX_TEXT = 100
+"""Characters of a number with its unit, written as text."""
+
+# Possessive throughout: nothing that was matched is tried again in another way, however a stranger wrote it.
+_NUMBER = r"[+-]?+(?:\d++\.?+\d*+|\.\d++)(?:[eE][+-]?+\d{1,4}+)?+"
+_TEXT = re.compile(rf"\s*+({_NUMBER})\s*+(?:/\s*+({_NUMBER})\s*+)?+(?:mm|m/s|m|s|deg|°|EV|%)?+\s*+", re.ASCII)
+_BLANKS = " \t\n\r\f\v"
+_NON_FINITE = re.compile(r"\s*+[+-]?+(?:nan|infinity|inf|undef|1\.#\w++)\s*+", re.IGNORECASE)
 
 
 def number(raw: Raw) -> Decimal:
@@ -55,9 +60,10 @@ def exact(raw: Raw) -> Fraction:
         return _finite(raw)
     if isinstance(raw, int):
         return Fraction(raw)
-    match = _TEXT.fullmatch(raw)
+    raw = raw.strip(_BLANKS)
+    match = _TEXT.fullmatch(raw) if len(raw) <= MAX_TEXT else None
     if match is None:
-        raise Unusable("not finite" if _NON_FINITE.fullmatch(raw) else "not a number")
+        raise Unusable("not finite" if _NON_FINITE.fullmatch(raw[: MAX_TEXT + 1]) else "not a number")
     numerator, denominator = match.groups()
     value = _written(numerator)
     return value if denominator is None else _quotient(value, _written(denominator))
@@ -135,14 +141,12 @@ def _finite(value: float) -> Fraction:
 
 
 def _written(digits: str) -> Fraction:
-    """Return a number written in decimal; the exponent is bounded first, since it would be expanded."""
+    """Return a number written in at most `MAX_TEXT` characters; its exponent is bounded first, since it is expanded."""
     value = Decimal(digits)
     if value and not -400 < value.adjusted() < 400:
         if value.adjusted() > 0:
             raise Unusable("too large")
         return Fraction(0)
-    if len(digits) > 400:
-        raise Unusable("too many digits")
     return Fraction(value)
 
 

@@ -4,13 +4,18 @@ Exif calls its texts ASCII and says nothing about other characters. The rule: va
 else as Windows-1252 (which contains Latin-1), and then the row says so, because it is a guess.
 """
 
+import codecs
+import re
 from typing import Final
 
 BLANKS: Final = "".join(char for char in map(chr, range(0x3001)) if char.isspace()) + "\0\ufeff"
 """What means nothing at the ends of a text: white space of any script, NUL, the byte-order mark."""
 
 _EAST_ASIAN = ("gb2312", "shift_jis", "big5", "euc_kr")
-_LATIN = {byte: byte for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}  # undefined in Windows-1252, controls in Latin-1
+_WINDOWS_1252 = "".join(bytes((byte,)).decode("cp1252", "ignore") or chr(byte) for byte in range(256))
+_CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f]")
+_PAIRS = re.compile(rb"[\x21-\x7e]*+")
+_SAMPLE = 2000  # bytes by which an encoding is guessed
 
 
 def decode(data: bytes) -> tuple[str, bool]:
@@ -24,9 +29,7 @@ def decode(data: bytes) -> tuple[str, bool]:
 
 def windows_1252(data: bytes) -> str:
     """Return bytes as Windows-1252; its five undefined bytes become the Latin-1 controls, so that none is lost."""
-    if any(byte in data for byte in _LATIN):
-        return "".join(chr(byte) if byte in _LATIN else bytes((byte,)).decode("cp1252") for byte in data)
-    return data.decode("cp1252")
+    return codecs.charmap_decode(data, "strict", _WINDOWS_1252)[0]
 
 
 def decode_utf16(data: bytes, order: str = "<") -> str:
@@ -87,7 +90,7 @@ def _decode_jis(body: bytes) -> tuple[str, bool]:
         return body.decode("iso2022_jp", "replace").strip(BLANKS), False
     if max(body, default=0) < 0x80:
         pairs = body[: len(body) & ~1]
-        if all(0x21 <= byte <= 0x7E for byte in pairs):
+        if _PAIRS.fullmatch(pairs):
             try:
                 return (b"\x1b$B" + pairs + b"\x1b(B").decode("iso2022_jp").strip(BLANKS), False
             except UnicodeDecodeError:
@@ -114,9 +117,10 @@ def _is_utf8_by_mistake(data: bytes) -> bool:
         text = used.decode("utf-8")
     except UnicodeDecodeError:
         return False
-    if any(char < " " and char not in "\t\r\n" for char in text):
+    if _CONTROL.search(text):
         return False
-    pairs = used[: len(used) & ~1].decode("utf-16-le", "replace")
+    sample = used[:_SAMPLE]
+    pairs = sample[: len(sample) & ~1].decode("utf-16-le", "replace")
     return not any(_can_encode(pairs, encoding) for encoding in _EAST_ASIAN)
 
 

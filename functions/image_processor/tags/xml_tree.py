@@ -1,7 +1,10 @@
-"""XML from strangers, as a small tree: parsed by defusedxml, bounded in depth and number of nodes.
+"""XML from strangers, as a small tree: parsed by defusedxml, bounded in depth and by the image's budget.
 
 No DTD, no entity and nothing external is accepted; what follows the document element is never looked at, so that the
 padding of a packet, or bytes that a shorter rewrite left behind, cost nothing.
+
+What cannot be bounded from inside of the parser is looked for before: it repeats a namespace's URI in each name, and
+gathers a whole tag before it says anything.
 """
 
 import codecs
@@ -13,28 +16,32 @@ from xml.etree.ElementTree import ParseError
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
+from image_processor.budget import LIMITS, NAMES, NODES, PIECES, TEXT, VALUE, Budget
 from image_processor.errors import XmlRefused
-from image_processor.tags.namespaces import uri_of
+from image_processor.tags.namespaces import MAX_URI, uri_of
 
 MAX_DEPTH = 60
 """Nested elements: the deepest real documents (nested history of layered pictures) have about 20."""
 
-MAX_NODES = 60_000
-"""Elements and attributes of all documents of one image: a third of a second; a packet of 900 keywords has 2,000."""
-
-MAX_TEXT = 2 * 1024 * 1024
-"""Characters between the tags of all documents of one image: a table item holds 400 KB, some phones store pictures."""
-
 MAX_TAG = 1024 * 1024
 """Characters of one tag with its attributes, which the parser has to hold at once, or of a run of comments."""
 
-_STEP = 64 * 1024  # characters that the parser is fed at a time
+MAX_UNDECLARED = 100
+"""Prefixes that a packet may have forgotten to declare; cameras have forgotten one or two."""
+
+_STEP = 64 * 1024  # bytes that the parser is fed at a time
+_SCANNED = 256 * 1024  # bytes that are searched for prefixes that were not declared
 _PADDING = 1000  # blanks in a row that are no part of a value
 
 _UNBOUND_PREFIX = 27  # expat: XML_ERROR_UNBOUND_PREFIX
-_PREFIX = re.compile(r"[<\s/]([A-Za-z_][\w.-]*):[A-Za-z_]")
-_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
-_CLOSING = re.compile(r"</[\w.-]*:?(?:xmpmeta|xapmeta|RDF)\s*>|<\?xpacket\s+end")
+_PREFIX = re.compile(rb"[<\s/]([A-Za-z_][\w.-]{0,99}+):[A-Za-z_]")
+_DECLARED = re.compile(rb"xmlns:([\w.-]{1,100}+)")
+_LONG_URI = re.compile(
+    rb"""(?<![^\s])(xmlns(?::[^\s=<>"']{1,999}+)?\s*+=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')"""
+    % (MAX_URI, MAX_URI)
+)
+_CLOSING = re.compile(r"</(?:[\w.-]++:)?+(?:xmpmeta|xapmeta|RDF)\s*+>|<\?xpacket\s++end")
+_DOCTYPE = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+<!DOCTYPE", re.DOTALL)
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -43,23 +50,6 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-
-
-@dataclass(slots=True)
-class Budget:
-    """What the documents of one image may still cost.
-
-    Attributes:
-        nodes: elements and attributes; what is beyond is left out.
-        text: characters between tags; what is beyond is left out.
-        is_cut: whether text was left out.
-        is_spent: whether elements were left out.
-    """
-
-    nodes: int = MAX_NODES
-    text: int = MAX_TEXT
-    is_cut: bool = False
-    is_spent: bool = False
 
 
 @dataclass(slots=True)
@@ -77,7 +67,7 @@ def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]
 
     Args:
         data: the document.
-        budget: shared by the documents of one image; reduced by what this one costs.
+        budget: of the image; what is beyond it is left out.
 
     Returns:
         The document element, and the prefixes that the document used but did not declare (they stand for what they
@@ -86,23 +76,58 @@ def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]
     Raises:
         XmlRefused: not well-formed, not in a Unicode encoding, a DTD, or too deep.
     """
-    text, budget = _decode(data), budget or Budget()
+    budget = budget or Budget()
+    data = _bounded(_utf8(data), budget)
     try:
-        return _parse(text, {}, budget), []
+        return _parse(data, {}, budget), []
     except ParseError as error:
         if error.code != _UNBOUND_PREFIX:
-            raise XmlRefused("not well-formed") from error
-    text = _DECLARATION.sub("", text, count=1)
-    prefixes = sorted(set(_PREFIX.findall(text)) - {"xml", "xmlns"})
-    declared = set(re.findall(r"xmlns:([\w.-]+)", text))
+            raise XmlRefused("not well-formed" if _is_utf8(data) else "invalid UTF-8") from error
+    prefixes = _prefixes(data)
+    declared = {name.decode() for name in _DECLARED.findall(data, 0, _SCANNED)}
     try:
-        root = _parse(text, {prefix: uri_of(prefix) for prefix in prefixes}, budget)
+        root = _parse(_without_declaration(data), {prefix: uri_of(prefix) for prefix in prefixes}, budget)
     except ParseError as error:
         raise XmlRefused("not well-formed") from error
     return root.children[0], [prefix for prefix in prefixes if prefix not in declared]
 
 
-def _parse(text: str, namespaces: dict[str, str], budget: Budget) -> Element:
+def _bounded(data: bytes, budget: Budget) -> bytes:
+    """Return a document without what the parser itself would pay dearly for.
+
+    Raises:
+        XmlRefused: a DTD (its entities would be expanded before anybody is asked), or namespaces beyond the budget.
+    """
+    if _DOCTYPE.match(data, 0, 2 * MAX_TAG):
+        raise XmlRefused("a DTD or an entity")
+    if not budget.take(NODES, data.count(b"xmlns")):
+        raise XmlRefused("too many namespaces")
+    return _LONG_URI.sub(_shortened, data)
+
+
+def _shortened(declaration: re.Match[bytes]) -> bytes:
+    start = declaration[2] or declaration[3]
+    return declaration[1] + b'"' + start.decode(errors="ignore").replace("&", "").replace('"', "").encode() + b'"'
+
+
+def _prefixes(data: bytes) -> list[str]:
+    """Return the prefixes that a document uses at its start.
+
+    Raises:
+        XmlRefused: more than any camera can have forgotten to declare.
+    """
+    prefixes = {match.decode() for match in _PREFIX.findall(data, 0, _SCANNED)} - {"xml", "xmlns"}
+    if len(prefixes) > MAX_UNDECLARED:
+        raise XmlRefused(f"more than {MAX_UNDECLARED} prefixes, some of them not declared")
+    return sorted(prefixes)
+
+
+def _without_declaration(data: bytes) -> bytes:
+    """Return a document that can stand inside of an element."""
+    return data[data.find(b"?>") + 2 :] if data.startswith(b"<?xml") and data[5:6].isspace() else data
+
+
+def _parse(data: bytes, namespaces: dict[str, str], budget: Budget) -> Element:
     """Parse one element, inside a wrapper that declares `namespaces` if there are any.
 
     Raises:
@@ -110,49 +135,63 @@ def _parse(text: str, namespaces: dict[str, str], budget: Budget) -> Element:
         XmlRefused: a bound is reached, or a DTD.
     """
     builder = _Builder(budget, top=1 if namespaces else 0)
-    parser = DefusedXMLParser(target=builder, forbid_dtd=True)
+    parser = DefusedXMLParser(target=builder, encoding="utf-8", forbid_dtd=True)
     try:
         if namespaces:
             declarations = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
-            parser.feed(f"<wrapper{declarations}>")
-        _feed(parser, text, builder)
+            parser.feed(f"<wrapper{declarations}>".encode())
+        _feed(parser, data, builder, budget)
         parser.close()
     except _Complete:
         pass
     except DefusedXmlException as error:
         raise XmlRefused("a DTD or an entity") from error
     if builder.root is None or (namespaces and not builder.root.children):
-        raise XmlRefused(f"beyond {MAX_NODES} elements and attributes" if budget.is_spent else "not well-formed")
+        raise XmlRefused("nothing of it within the limits" if budget.exhausted else "not well-formed")
+    builder.finish()
     return builder.root
 
 
-def _feed(parser: Any, text: str, builder: "_Builder") -> None:
+def _feed(parser: Any, data: bytes, builder: "_Builder", budget: Budget) -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
-    silent = 0  # characters since the parser last called the builder
-    for start in range(0, len(text), _STEP):
+    silent = attributes = 0  # bytes, and about as many attributes, since the parser last called the builder
+    for start in range(0, len(data), _STEP):
+        attributes += data.count(b"=", start, start + _STEP)
+        if silent and attributes > budget.left(NODES):
+            budget.take(NODES, attributes)
+            raise _Complete
         calls = builder.calls
-        parser.feed(text[start : start + _STEP])
-        silent = silent + _STEP if builder.calls == calls else 0
+        parser.feed(data[start : start + _STEP])
+        if builder.calls == calls:
+            silent += _STEP
+        else:
+            silent = attributes = 0
         if silent > MAX_TAG:
-            raise XmlRefused(f"a tag or comment of more than {MAX_TAG} characters")
+            raise XmlRefused(f"a tag or comment of more than {MAX_TAG} bytes")
 
 
-def _decode(data: bytes) -> str:
-    """Return the text from its first `<` on, without NULs at its ends.
+def _utf8(data: bytes) -> bytes:
+    """Return the document in UTF-8, from its first `<` on.
 
     Bytes that are not text are tolerated behind the document only.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _guess(data)
+    if encoding != "utf-8":
+        data = _recoded(data, encoding)
+    start = data.find(b"<")
+    if start < 0:
+        raise XmlRefused("empty")
+    return data[start:]
+
+
+def _recoded(data: bytes, encoding: str) -> bytes:
     try:
-        text = data.decode(encoding)
+        return data.decode(encoding).encode()
     except UnicodeDecodeError as error:
         text = data[: error.start].decode(encoding)
         if not _CLOSING.search(text):
             raise XmlRefused(f"invalid {encoding[:6].upper()}") from error
-    start = text.find("<")
-    if start < 0:
-        raise XmlRefused("empty")
-    return text[start:]
+        return text.encode()
 
 
 def _guess(data: bytes) -> str:
@@ -167,8 +206,19 @@ def _guess(data: bytes) -> str:
     return "utf-8"
 
 
+def _is_utf8(data: bytes) -> bool:
+    """Tell whether bytes are UTF-8, step by step: as one text they may take four times their memory."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        for start in range(0, len(data), _STEP):
+            decoder.decode(data[start : start + _STEP], final=start + _STEP >= len(data))
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 class _Complete(Exception):
-    """The document element has ended: nothing behind it counts."""
+    """The document element has ended, or the budget: nothing behind it counts."""
 
 
 class _Builder:
@@ -179,46 +229,53 @@ class _Builder:
         self.calls = 0  # of the parser
         self._budget = budget
         self._top = top  # open elements left when the document element ends
-        self._open: list[Element] = []
-        self._texts: list[str] = []  # pieces of the text that is being read
+        self._open: list[tuple[Element, list[str]]] = []  # each with the pieces of its text
+        self._room = LIMITS[VALUE]  # for the text of the innermost open element
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
-        self._end_text()
-        self._budget.nodes -= 1 + len(attributes)
-        if self._budget.nodes < 0:
+        self.calls += 1
+        budget = self._budget
+        names = len(name) + sum(map(len, attributes))
+        if not (budget.take(NODES, 1 + len(attributes)) and budget.take(NAMES, names)):
             # What came before is good: editors have left lists of 100,000 ancestors behind the photo's own properties.
-            self._budget.is_spent = True
             raise _Complete
         if len(self._open) >= MAX_DEPTH:
             raise XmlRefused(f"nested more than {MAX_DEPTH} deep")
+        if attributes and not budget.take(TEXT, sum(map(len, attributes.values()))):
+            attributes = {key: value for key, value in attributes.items() if budget.take(TEXT, len(value))}
         element = Element(name, attributes)
         if self._open:
-            self._open[-1].children.append(element)
+            self._open[-1][0].children.append(element)
         else:
             self.root = element
-        self._open.append(element)
+        self._open.append((element, []))
+        self._room = LIMITS[VALUE]
 
     def end(self, _name: str) -> None:
-        self._end_text()
-        self._open.pop()
+        self.calls += 1
+        element, pieces = self._open.pop()
+        element.text = "".join(pieces)
+        self._room = LIMITS[VALUE]
         if len(self._open) == self._top:
             raise _Complete
 
     def data(self, text: str) -> None:
         self.calls += 1
-        if len(text) >= _PADDING and text.isspace():
+        if not self._budget.take(PIECES):
+            raise _Complete
+        if not self._open or (len(text) >= _PADDING and text.isspace()):
             return
-        if len(text) > self._budget.text:
-            self._budget.is_cut = True
-        elif self._open:
-            self._budget.text -= len(text)
-            self._texts.append(text)
+        if len(text) > self._room:
+            self._budget.want_more(VALUE)
+            text = text[: self._room]
+        if text and self._budget.take(TEXT, len(text)):
+            self._room -= len(text)
+            self._open[-1][1].append(text)
 
-    def _end_text(self) -> None:
-        self.calls += 1
-        if self._texts:
-            self._open[-1].text += "".join(self._texts)
-            self._texts.clear()
+    def finish(self) -> None:
+        """Give the elements that were still open when the parse ended their text."""
+        for element, pieces in self._open:
+            element.text = "".join(pieces)
 
     def close(self) -> None:
         """Do nothing at the end of the input: that the document element never ended expat reports itself."""

@@ -12,14 +12,18 @@ wins, which is a warning. Its JSON form:
 
 from dataclasses import dataclass, field
 
+from image_processor.budget import Budget
 from image_processor.errors import XmlRefused
 from image_processor.tags.namespaces import RDF, XML, XMP_META, prefix_of
-from image_processor.tags.xml_tree import MAX_NODES, MAX_TEXT, Budget, Element, parse
+from image_processor.tags.xml_tree import Element, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
 
 MAX_PACKETS = 50
 """Packets of one image; editors leave two or three."""
+
+MAX_WARNINGS = 50
+"""Conflicts between packets that are named: a row has room for no more."""
 
 _RDF = f"{{{RDF}}}"
 _LANG = f"{{{XML}}}lang"
@@ -71,9 +75,9 @@ def text_of(value: Value | None) -> str | None:
     return value if value and value.strip() else None
 
 
-def read(packets: list[bytes]) -> Document:
+def read(packets: list[bytes], budget: Budget) -> Document:
     """Read the packets of an image in file order; one that cannot be read costs itself only."""
-    document, budget = Document(), Budget()
+    document = Document()
     if len(packets) > MAX_PACKETS:
         document.warnings.append(f"xmp: {len(packets)} packets, {MAX_PACKETS} read")
     for packet in packets[:MAX_PACKETS]:
@@ -87,10 +91,6 @@ def read(packets: list[bytes]) -> Document:
             document.warnings.append(f"xmp: prefixes not declared: {', '.join(undeclared)[:200]}")
         for name, value in _properties(root):
             _add(document, name, value)
-    if budget.is_spent:
-        document.warnings.append(f"xmp: more than {MAX_NODES} elements and attributes; the rest is left out")
-    if budget.is_cut:
-        document.warnings.append(f"xmp: text beyond {MAX_TEXT} characters left out")
     return document
 
 
@@ -99,7 +99,7 @@ def _add(document: Document, name: str, value: Value) -> None:
     if known != value and name not in _OF_THE_PACKET:
         if known in ("", [], {}):
             document.properties[name] = value
-        elif value not in ("", [], {}):
+        elif value not in ("", [], {}) and len(document.warnings) < MAX_WARNINGS:
             document.warnings.append(f"xmp: {name[:100]} is there twice; the first is kept")
 
 

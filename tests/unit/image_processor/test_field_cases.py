@@ -7,7 +7,7 @@ import struct
 
 import pytest
 
-from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff, xmp_segment
+from infra.doubles.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff, xmp_segment
 from tests.support.image_rows import (
     ALTITUDE,
     ALTITUDE_REF,

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from image_processor import BytesSource, FileSource, Record, extract
-from image_processor.reading.ranged import MAX_BYTES, MAX_REQUESTS
-from ledger.columns import NAMES, TYPES
-from tests.support.image_files import (
+from image_processor.budget import LIMITS, READ, REQUESTS
+from infra.doubles.image_files import (
     ASCII,
     DOUBLE,
     EXIF_IFD,
@@ -34,6 +33,7 @@ from tests.support.image_files import (
     tiff,
     xmp_segment,
 )
+from ledger.columns import NAMES, TYPES
 from tests.support.paths import PHOTOS
 
 CUT = (
@@ -58,8 +58,8 @@ def checked(data: bytes) -> Record | None:
     started = time.process_time()  # other processes' work is not ours
     record = extract(source)
     assert time.process_time() - started < 1
-    assert source.requests <= MAX_REQUESTS
-    assert source.bytes_read <= MAX_BYTES
+    assert source.requests <= LIMITS[REQUESTS]
+    assert source.bytes_read <= LIMITS[READ]
     if record is not None:
         check_attributes(record)
     return record
@@ -291,7 +291,7 @@ def test_values_scattered_beyond_the_limit_cost_themselves_only():
     record = checked(tiff({256: Raw(LONG, 1, 4000), **scattered}) + b"x" * 41_000_000)
     assert value(record, "width_px") == "4000"
     assert value(record, "model") == "x" * 20
-    assert "exif: values beyond the read limit left out" in json.loads(value(record, "warnings"))
+    assert json.loads(value(record, "warnings"))[0] == "limit: 64 GETs: what is beyond was left out"
 
 
 def test_hours_beyond_what_a_clock_can_hold_cost_the_time_only():

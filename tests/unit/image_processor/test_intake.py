@@ -11,10 +11,10 @@ from botocore.exceptions import ReadTimeoutError
 
 from image_processor.intake import UNREADABLE
 from image_processor.notification import parse
+from infra.doubles.image_files import heif, png, tiff
 from infra.doubles.memory_tables import KEYS
 from infra.survey.photos import survey
 from tests.support.bucket_world import PADDING, PHOTOS, Lines, World, refused
-from tests.support.image_files import heif, png, tiff
 
 # ---- photos in, rows out --------------------------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from tests.support.image_files import ASCII, ascii_value, bytes_value, jpeg, xmp_segment
+from infra.doubles.image_files import ASCII, ascii_value, bytes_value, jpeg, xmp_segment
 from tests.support.image_rows import cells, packet, photo
 
 AIRCRAFT = ("altitude", "flight", "gimbal", "camera", "rtk", "drone_", "gps_", "serial", "projection")

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
-from tests.support.containers import container_of
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     MAKE,
     Item,
     ascii_value,
@@ -21,6 +20,7 @@ from tests.support.image_files import (
     packet,
     tiff,
 )
+from tests.support.containers import container_of
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")

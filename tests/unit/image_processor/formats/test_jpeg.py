@@ -4,13 +4,13 @@ import struct
 
 import pytest
 
+from image_processor.budget import Budget
 from image_processor.formats import jpeg as jpeg_module
 from image_processor.formats.walk import walk
 from image_processor.reading.file import MemoryFile
 from image_processor.reading.ranged import FIRST_READ, BytesSource
 from image_processor.reading.tiff import walk_ifds
-from tests.support.containers import container_of
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     ASCII,
     DOUBLE,
     EXIF_IFD,
@@ -31,6 +31,7 @@ from tests.support.image_files import (
     tiff,
     xmp_segment,
 )
+from tests.support.containers import container_of
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 GUID = b"0123456789ABCDEF0123456789ABCDEF"
@@ -254,7 +255,7 @@ def test_a_file_that_is_cut_anywhere_gives_what_was_before_the_cut():
 )
 def test_entries_that_lie_are_told_apart_and_the_others_stay(tags):
     """M20, M24: a count or an offset beyond the file, an unknown type."""
-    (ifd,) = walk_ifds(MemoryFile(tiff(tags)), [])
+    (ifd,) = walk_ifds(MemoryFile(tiff(tags)), [], Budget())
     assert ifd.tags[MAKE].whole
     assert ifd.tags[MAKE].data() == b"DJI\0"
     lies = [raw for tag, raw in ifd.tags.items() if tag != MAKE]

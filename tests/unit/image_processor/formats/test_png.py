@@ -5,12 +5,12 @@ import zlib
 
 import pytest
 
+from image_processor.budget import INFLATED, LIMITS
 from image_processor.formats import blocks
 from image_processor.formats.blocks import MAX_PACKET
 from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
-from tests.support.containers import container_of
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     MAKE,
     ascii_value,
     chunk,
@@ -22,6 +22,7 @@ from tests.support.image_files import (
     resource,
     tiff,
 )
+from tests.support.containers import container_of
 
 DJI = tiff({MAKE: ascii_value("DJI")})
 IMAGE = chunk(b"IDAT", b"x" * 50)
@@ -101,7 +102,6 @@ def test_texts_are_kept_with_their_keywords_in_their_encodings():
 @pytest.mark.parametrize(
     "data",
     [
-        chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"x" * 500)[:-8]),
         chunk(b"zTXt", b"Comment\0\1" + zlib.compress(b"x")),
         chunk(b"zTXt", b"Comment\0\0not deflated"),
         chunk(b"iTXt", XMP_KEYWORD + b"\0\1\7\0\0" + zlib.compress(packet())),
@@ -118,6 +118,15 @@ def test_a_text_that_cannot_be_read_costs_itself_only(data):
     assert container.xmp == container.texts == []
 
 
+def test_a_text_that_is_cut_gives_what_there_is():
+    """A few words are better than none, and the row says that there were more."""
+    words = b"".join(b"%d " % number for number in range(1000))
+    container = container_of(png(chunk(b"zTXt", b"Comment\0\0" + zlib.compress(words)[:-300])))
+    assert words.decode().startswith(container.texts[0].text)
+    assert container.texts[0].text
+    assert container.warnings == ["png: zTXt 'Comment' is cut"]
+
+
 def test_a_text_that_inflates_without_end_is_stopped():
     """A few KB of zlib data can become gigabytes; no more than a packet's limit is ever inflated."""
     bomb = zlib.compress(bytes(MAX_PACKET + 1))
@@ -127,13 +136,14 @@ def test_a_text_that_inflates_without_end_is_stopped():
     assert container.warnings == ["png: iTXt 'XML:com.adobe.xmp' not readable"]
 
 
-def test_many_texts_that_inflate_without_end_cost_no_more_than_a_few(monkeypatch):
-    """The bytes that may be inflated are counted for the whole file and not for each chunk."""
-    inflated = []
-    monkeypatch.setattr("image_processor.formats.png.inflate", lambda data, limit: inflated.append(limit))
-    bomb = chunk(b"zTXt", b"Comment\0\0bomb")
-    container_of(png(*[bomb] * 1000))
-    assert sum(inflated) <= blocks.MAX_TOTAL
+@pytest.mark.parametrize("end", [None, -4])
+def test_many_texts_that_inflate_without_end_cost_no_more_than_a_few(end):
+    """The bytes that may be inflated are counted for the whole file, those of a stream that breaks too."""
+    bomb = itxt(XMP_KEYWORD, b"")[:8] + XMP_KEYWORD + b"\0\1\0\0\0" + zlib.compress(bytes(5_000_000))[:end] + bytes(4)
+    bomb = (len(bomb) - 12).to_bytes(4, "big") + bomb[4:]
+    container = container_of(png(*[bomb] * 100))
+    assert container.budget.exhausted == [INFLATED]
+    assert sum(len(block.data) for block in container.xmp) <= LIMITS[INFLATED]
 
 
 def test_8_mb_of_padding_stay_with_the_packet():

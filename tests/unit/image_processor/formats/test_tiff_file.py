@@ -4,13 +4,13 @@ import struct
 
 import pytest
 
+from image_processor.budget import LIMITS, REQUESTS, Budget
 from image_processor.formats.walk import walk
-from image_processor.reading import ranged as source_module
 from image_processor.reading import tiff as tiff_module
 from image_processor.reading.file import MemoryFile, SourceFile
 from image_processor.reading.ranged import BytesSource, FileSource
 from image_processor.reading.tiff import walk_ifds
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     ASCII,
     EXIF_IFD,
     IPTC,
@@ -116,7 +116,7 @@ def test_a_2_gb_file_with_its_directory_at_the_end_costs_less_than_1_mb(tmp_path
     assert [block.data for block in container.xmp] == [packet()]
     file = container.exif[0].file
     assert isinstance(file, SourceFile)
-    ifds = list(walk_ifds(file, []))
+    ifds = list(walk_ifds(file, [], Budget()))
     assert ifds[0].tags[MAKE].data() == b"Parrot Sequoia\0"
     assert source.bytes_read < 1_000_000
     assert source.requests == 2
@@ -157,7 +157,7 @@ def test_a_scan_of_many_pages_costs_its_first_few():
 
 def test_directories_beyond_the_sources_limit_cost_only_themselves(monkeypatch):
     """What was read before the limit stays, and the row says so."""
-    monkeypatch.setattr(source_module, "MAX_REQUESTS", 3)
+    monkeypatch.setitem(LIMITS, REQUESTS, 3)
     container = walk(scan(pages=6))
     assert container.width == 4000
-    assert container.warnings[0].startswith("tiff: read limit reached")
+    assert container.budget.exhausted == [REQUESTS]

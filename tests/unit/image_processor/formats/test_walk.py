@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from image_processor.budget import LIMITS, REQUESTS
 from image_processor.errors import ObjectGone
 from image_processor.formats.walk import walk
-from image_processor.reading import ranged as source_module
 from image_processor.reading.ranged import FIRST_READ, BytesSource, FileSource
-from tests.support.containers import container_of
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     MAKE,
     ascii_value,
     heif,
@@ -26,6 +25,7 @@ from tests.support.image_files import (
     vp8x,
     webp,
 )
+from tests.support.containers import container_of
 from tests.support.paths import PHOTOS
 
 DJI = tiff({MAKE: ascii_value("DJI")})
@@ -65,12 +65,12 @@ def test_an_image_cut_after_its_signature_is_an_image(data):
 
 def test_a_reached_limit_of_the_source_is_a_warning_and_keeps_what_was_read(monkeypatch):
     """A bound is never an exception."""
-    monkeypatch.setattr(source_module, "MAX_REQUESTS", 1)
+    monkeypatch.setitem(LIMITS, REQUESTS, 1)
     container = container_of(
         webp(vp8x(), riff_chunk(b"EXIF", DJI), riff_chunk(b"VP8 ", bytes(5_000_000)), riff_chunk(b"XMP ", b"x"))
     )
     assert container.exif[0].data == DJI
-    assert container.warnings[0].startswith("read limit reached")
+    assert container.budget.warnings() == ["limit: 1 GETs: what is beyond was left out"]
 
 
 def test_errors_of_the_source_pass_through():

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from image_processor import BytesSource, extract
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     EXIF_IFD,
     GPS_IFD,
     MAKE,

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from image_processor.budget import LIBRARY_BYTES, LIBRARY_READS, LIMITS
 from image_processor.errors import ReadLimitReached
-from image_processor.reading import file as file_module
 from image_processor.reading.file import SourceFile
 from image_processor.reading.ranged import BytesSource
 
@@ -31,7 +31,7 @@ def test_a_file_on_a_source_behaves_like_any_other(steps):
 
 def test_a_file_ends_a_library_that_reads_in_circles(monkeypatch):
     """A hostile file can lead a parser around without a single further GET."""
-    monkeypatch.setattr(file_module, "MAX_FILE_READS", 10)
+    monkeypatch.setitem(LIMITS, LIBRARY_READS, 10)
     ours = SourceFile(BytesSource(bytes(100)))
     for _ in range(10):
         ours.seek(0)
@@ -42,7 +42,7 @@ def test_a_file_ends_a_library_that_reads_in_circles(monkeypatch):
 
 def test_a_file_ends_a_library_that_reads_the_same_bytes_for_ever(monkeypatch):
     """Cached bytes cost no GET but they cost time."""
-    monkeypatch.setattr(file_module, "MAX_FILE_BYTES", 1_000)
+    monkeypatch.setitem(LIMITS, LIBRARY_BYTES, 1_000)
     ours = SourceFile(BytesSource(bytes(600)))
     assert len(ours.read()) == 600
     ours.seek(0)

@@ -11,6 +11,7 @@ from botocore.stub import Stubber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from image_processor.budget import LIMITS, READ, REQUESTS
 from image_processor.errors import (
     ObjectChanged,
     ObjectDenied,
@@ -19,7 +20,6 @@ from image_processor.errors import (
     ObjectUnreadable,
     ReadLimitReached,
 )
-from image_processor.reading import ranged as source_module
 from image_processor.reading.ranged import FAR_READ, FIRST_READ, READ_AHEAD, BytesSource, FileSource, S3Source
 
 MODIFIED = datetime(2026, 11, 25, 3, 9, tzinfo=UTC)
@@ -254,7 +254,7 @@ def test_reads_outside_of_the_file_are_empty():
 
 def test_one_image_may_cost_only_so_many_requests(monkeypatch):
     """A file whose parts lie scattered by intent must not keep the function busy."""
-    monkeypatch.setattr(source_module, "MAX_REQUESTS", 5)
+    monkeypatch.setitem(LIMITS, REQUESTS, 5)
     source = BytesSource(bytes(100_000_000))
     for position in range(0, 4_000_000, 1_000_000):
         source.read(position, 1)
@@ -267,7 +267,7 @@ def test_one_image_may_cost_only_so_many_requests(monkeypatch):
 
 def test_one_image_may_cost_only_so_many_bytes():
     """The limit is checked before the GET and not after it; what was read stays readable."""
-    source = BytesSource(bytes(source_module.MAX_BYTES + 1_000_000))
+    source = BytesSource(bytes(LIMITS[READ] + 1_000_000))
     source.read(0, 64)
     with pytest.raises(ReadLimitReached):
         source.read(0, source.size)

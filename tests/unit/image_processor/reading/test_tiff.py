@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from image_processor.budget import Budget
 from image_processor.reading import tiff as tiff_module
 from image_processor.reading.file import MemoryFile, SourceFile
 from image_processor.reading.ranged import BytesSource
 from image_processor.reading.tiff import Ifd, walk_ifds
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     EXIF_IFD,
     GPS_IFD,
     LONG,
@@ -26,7 +27,7 @@ from tests.support.image_files import (
 
 
 def read_ifds(structure: bytes, warnings: list[str] | None = None) -> list[Ifd]:
-    return list(walk_ifds(MemoryFile(structure), [] if warnings is None else warnings))
+    return list(walk_ifds(MemoryFile(structure), [] if warnings is None else warnings, Budget()))
 
 
 @pytest.mark.parametrize("big", [False, True])
@@ -131,7 +132,7 @@ def test_any_bytes_behind_a_header_end_quickly_and_without_an_exception(junk, bi
     """Values read from a hostile structure stay inside of it."""
     structure = tiff({}, order=order, big=big)[: 16 if big else 8] + junk
     for file in (MemoryFile(structure), SourceFile(BytesSource(structure))):
-        for ifd in walk_ifds(file, []):
+        for ifd in walk_ifds(file, [], Budget()):
             for raw in ifd.tags.values():
                 assert len(raw.data()) <= len(structure)
                 assert raw.whole or raw.integer() is None

@@ -4,10 +4,9 @@ import struct
 
 import pytest
 
-from image_processor.formats.blocks import Block
-from image_processor.reading.file import MemoryFile
+from image_processor.budget import LIMITS, TAGS
 from image_processor.tags import exif
-from tests.support.image_files import (
+from infra.doubles.image_files import (
     ASCII,
     DOUBLE,
     EXIF_IFD,
@@ -23,12 +22,9 @@ from tests.support.image_files import (
     bytes_value,
     tiff,
 )
+from tests.support.containers import read_exif
 
 BYTE, FLOAT, UTF8 = 1, 11, 129
-
-
-def read(*structures: bytes) -> exif.Exif:
-    return exif.read([Block(MemoryFile(structure), 0, "APP1") for structure in structures])
 
 
 def rational(*pairs: tuple[int, int], kind: int = RATIONAL) -> tuple[int, int, bytes]:
@@ -63,13 +59,13 @@ def rational(*pairs: tuple[int, int], kind: int = RATIONAL) -> tuple[int, int, b
 )
 def test_a_tag_has_one_json_form(tag, value, expected):
     """Numbers as numbers, texts whole, blobs as type and length only, quotients without value as they are written."""
-    (document,) = read(tiff({tag: value})).document().values()
+    (document,) = read_exif(tiff({tag: value})).document.values()
     assert list(document.values()) == [expected]
 
 
 def test_tags_stand_under_their_directory_and_standard_name():
     """Names of Exif 3.0, DNG and TIFF; an unknown number is told as such; pointers are no tags."""
-    found = read(
+    found = read_exif(
         tiff(
             {
                 MAKE: ascii_value("DJI"),
@@ -82,7 +78,7 @@ def test_tags_stand_under_their_directory_and_standard_name():
             {0x0103: (SHORT, 1, b"\6\0")},
         )
     )
-    assert found.document() == {
+    assert found.document == {
         "IFD0": {"Make": "DJI", "CameraSerialNumber": "7", "Tag 0xFE00": 1},
         "SubIFD": {"ImageWidth": 1},
         "SubIFD1": {"ImageWidth": 2},
@@ -104,32 +100,33 @@ def test_tags_stand_under_their_directory_and_standard_name():
 )
 def test_a_value_that_the_block_does_not_have_costs_that_tag_only(bad, reason):
     """M20, M24: bad offsets and counts are told, the neighbours are kept."""
-    found = read(tiff({MAKE: ascii_value("DJI"), 0x0131: bad, EXIF_IFD: {0x9003: ascii_value("2024:01:01 00:00:00")}}))
-    assert found.document() == {"IFD0": {"Make": "DJI"}, "ExifIFD": {"DateTimeOriginal": "2024:01:01 00:00:00"}}
+    found = read_exif(
+        tiff({MAKE: ascii_value("DJI"), 0x0131: bad, EXIF_IFD: {0x9003: ascii_value("2024:01:01 00:00:00")}})
+    )
+    assert found.document == {"IFD0": {"Make": "DJI"}, "ExifIFD": {"DateTimeOriginal": "2024:01:01 00:00:00"}}
     assert found.warnings == [f"exif: IFD0 Software: {reason}"]
 
 
 def test_a_crowd_of_damaged_tags_is_named_a_few_times_only():
     """A shifted directory makes garbage of every entry."""
-    found = read(tiff({0x8000 + number: Raw(99, 1, 8) for number in range(100)}))
+    found = read_exif(tiff({0x8000 + number: Raw(99, 1, 8) for number in range(100)}))
     assert len(found.warnings) == exif.MAX_DAMAGED
 
 
 def test_an_endless_number_of_tags_is_bounded():
     """Directories that overlap could repeat their tags for ever."""
     crowd = dict.fromkeys(range(0x1000, 0x1000 + 1500), (SHORT, 1, b"\1\0"))
-    found = read(tiff(crowd, crowd, crowd))
-    assert sum(map(len, found.directories.values())) == exif.MAX_TAGS
-    assert found.warnings == [f"exif: more than {exif.MAX_TAGS} tags"]
+    found = read_exif(tiff(crowd, crowd, crowd))
+    assert sum(map(len, found.directories.values())) == LIMITS[TAGS]
 
 
 def test_of_two_blocks_the_first_counts_and_the_second_adds():
     """The first is the main image's."""
-    found = read(
+    found = read_exif(
         tiff({MAKE: ascii_value("DJI")}),
         tiff({MAKE: ascii_value("OTHER"), 0x0131: ascii_value("1.0")}, order=">"),
     )
-    assert found.document() == {"IFD0": {"Make": "DJI", "Software": "1.0"}}
+    assert found.document == {"IFD0": {"Make": "DJI", "Software": "1.0"}}
 
 
 def test_big_tiff_and_big_endian_say_the_same_as_little_endian():
@@ -137,5 +134,7 @@ def test_big_tiff_and_big_endian_say_the_same_as_little_endian():
     short = {"<": b"\6\0", ">": b"\0\6"}
     for order in "<>":
         for big in (False, True):
-            found = read(tiff({MAKE: ascii_value("DJI"), ORIENTATION: (SHORT, 1, short[order])}, order=order, big=big))
-            assert found.document() == {"IFD0": {"Make": "DJI", "Orientation": 6}}
+            found = read_exif(
+                tiff({MAKE: ascii_value("DJI"), ORIENTATION: (SHORT, 1, short[order])}, order=order, big=big)
+            )
+            assert found.document == {"IFD0": {"Make": "DJI", "Orientation": 6}}

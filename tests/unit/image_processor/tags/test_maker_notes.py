@@ -6,10 +6,8 @@ import time
 import pytest
 from exifread import __version__
 
-from image_processor.formats.blocks import Block
-from image_processor.reading.file import MemoryFile
-from image_processor.tags import exif
-from tests.support.image_files import ASCII, EXIF_IFD, MAKE, SHORT, Raw, ascii_value, bytes_value, tiff
+from infra.doubles.image_files import ASCII, EXIF_IFD, MAKE, SHORT, Raw, ascii_value, bytes_value, tiff
+from tests.support.containers import read_exif
 
 FLOAT = 11
 NOTE = 0x927C
@@ -25,7 +23,7 @@ def dji_note(values: dict[int, float] | None = None) -> bytes:
 
 def note_of(make: str, note: bytes, order: str = "<") -> dict:
     structure = tiff({MAKE: ascii_value(make), EXIF_IFD: {NOTE: bytes_value(note)}}, order=order)
-    return exif.read([Block(MemoryFile(structure), 0, "APP1")]).maker_note
+    return read_exif(structure).maker_note
 
 
 def test_exifread_is_the_version_whose_decoder_is_bounded_here():
@@ -69,9 +67,9 @@ def test_garbage_in_a_note_ends_quickly_and_costs_nothing_else(make, note):
     """M20: counts that lie, loops and foreign formats; a note is a guess, and a wrong one is dropped."""
     started = time.process_time()
     structure = tiff({MAKE: ascii_value(make), EXIF_IFD: {NOTE: bytes_value(note)}, 0x0131: ascii_value("1.0")})
-    found = exif.read([Block(MemoryFile(structure), 0, "APP1")])
+    found = read_exif(structure)
     assert time.process_time() - started < 0.3
-    assert found.document()["IFD0"] == {"Make": make, "Software": "1.0"}
+    assert found.document["IFD0"] == {"Make": make, "Software": "1.0"}
     for value in found.maker_note.values():
         assert isinstance(value, str | int | float | list)
 
@@ -79,9 +77,9 @@ def test_garbage_in_a_note_ends_quickly_and_costs_nothing_else(make, note):
 def test_a_note_with_a_count_beyond_the_file_is_a_warning_and_not_read():
     """M20: MakerNote of 1,006,641,184 bytes at offset 8 under Canon, which exifread alone never finishes."""
     structure = tiff({MAKE: ascii_value("Canon"), EXIF_IFD: {NOTE: Raw(7, 1_006_641_184, 8), 0x9004: ascii_value("x")}})
-    found = exif.read([Block(MemoryFile(structure), 0, "APP1")])
+    found = read_exif(structure)
     assert found.maker_note == {}
-    assert found.document() == {"IFD0": {"Make": "Canon"}, "ExifIFD": {"DateTimeDigitized": "x"}}
+    assert found.document == {"IFD0": {"Make": "Canon"}, "ExifIFD": {"DateTimeDigitized": "x"}}
     assert found.warnings == ["exif: ExifIFD MakerNote: the value is not inside the file"]
 
 

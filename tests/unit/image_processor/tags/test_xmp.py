@@ -4,10 +4,11 @@ import time
 
 import pytest
 
+from image_processor.budget import LIMITS, NODES, Budget
 from image_processor.errors import XmlRefused
 from image_processor.tags import xml_tree, xmp
 from image_processor.tags.namespaces import prefix_of, uri_of
-from image_processor.tags.xml_tree import MAX_DEPTH, MAX_NODES
+from image_processor.tags.xml_tree import MAX_DEPTH
 
 NAMESPACES = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -31,7 +32,7 @@ def packet(body: str = "", attributes: str = "", declared: str = DECLARED) -> by
 
 
 def read(*packets: bytes) -> xmp.Document:
-    return xmp.read(list(packets))
+    return xmp.read(list(packets), Budget())
 
 
 def properties(*packets: bytes) -> dict:
@@ -218,18 +219,20 @@ def test_a_packet_that_is_broken_or_hostile_costs_itself_only(data, reason):
 @pytest.mark.parametrize(
     "endless",
     [
-        "<dc:a/>" * MAX_NODES,
-        "<dc:a><rdf:Bag>" + "<rdf:li>id</rdf:li>" * MAX_NODES + "</rdf:Bag></dc:a>",
-        "<dc:a " + " ".join(f"dc:a{number}=''" for number in range(MAX_NODES)) + "/>",
+        "<dc:a/>" * LIMITS[NODES],
+        "<dc:a><rdf:Bag>" + "<rdf:li>id</rdf:li>" * LIMITS[NODES] + "</rdf:Bag></dc:a>",
+        "<dc:a " + " ".join(f"dc:a{number}=''" for number in range(LIMITS[NODES])) + "/>",
     ],
 )
 def test_an_endless_packet_gives_what_came_before_its_bound(endless):
     """Editors have left lists of 100,000 ancestors behind the photo's own properties."""
     started = time.process_time()
-    document = read(packet(f"<xmp:Rating>5</xmp:Rating>{endless}"), packet(attributes='xmp:Label="late"'))
+    budget = Budget()
+    packets = [packet(f"<xmp:Rating>5</xmp:Rating>{endless}"), packet(attributes='xmp:Label="late"')]
+    document = xmp.read(packets, budget)
     assert time.process_time() - started < 1
     assert document.text("xmp:Rating") == "5"
-    assert any("elements and attributes; the rest is left out" in warning for warning in document.warnings)
+    assert budget.exhausted == [NODES]
 
 
 def test_prefixes_that_were_not_declared_stand_for_what_they_usually_do():

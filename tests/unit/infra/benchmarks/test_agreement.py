@@ -6,8 +6,8 @@ import pytest
 
 from infra.benchmarks import agreement
 from infra.benchmarks._gold import GOLD, Gold, exif_tags, xmp_tags
+from infra.doubles.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff
 from ledger.columns import NAMES
-from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff
 from tests.support.paths import PHOTOS
 
 

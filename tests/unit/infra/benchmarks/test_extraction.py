@@ -7,7 +7,7 @@ import pytest
 
 from image_processor.reading.ranged import FAR_READ, FIRST_READ
 from infra.benchmarks import extraction
-from tests.support.image_files import MAKE, ascii_value, exif_segment, jpeg, png, segment, tiff
+from infra.doubles.image_files import MAKE, ascii_value, exif_segment, jpeg, png, segment, tiff
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,384 @@
+"""Photos made to cost as much as they can: each a recipe that grows with a number, from a few bytes up to the limits.
+
+What they have in common is that they are cheap to send. `RECIPES` has them all, each with the number from which on it
+is as bad as it can be made; a benchmark and the tests read them, whole and mutated.
+"""
+
+import struct
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from infra.doubles.image_files import (
+    ASCII,
+    EXIF_IFD,
+    IPTC,
+    LONG,
+    MAKE,
+    SHORT,
+    SUB_IFDS,
+    UNDEFINED,
+    XMP,
+    Item,
+    Raw,
+    ascii_value,
+    box,
+    chunk,
+    exif_segment,
+    extended_segment,
+    full_box,
+    heif,
+    iptc_record,
+    itxt,
+    jpeg,
+    packet,
+    png,
+    raw_profile,
+    resource,
+    riff_chunk,
+    segment,
+    tiff,
+    vp8x,
+    webp,
+    xmp_segment,
+)
+
+RATIONAL, FLOAT, SRATIONAL = 5, 11, 10
+F_NUMBER, DATE_TIME_ORIGINAL, USER_COMMENT, MAKER_NOTE, XP_TITLE, IMAGE_DESCRIPTION = (
+    0x829D,
+    0x9003,
+    0x9286,
+    0x927C,
+    0x9C9B,
+    270,
+)
+KEYWORD = b"XML:com.adobe.xmp"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A photo of any size.
+
+    Attributes:
+        name: what is bad about it.
+        make: gives the file, of a size that grows with the number.
+        most: the number at which the file is at a limit of size or count, or costs no more if it grows.
+    """
+
+    name: str
+    make: Callable[[int], bytes]
+    most: int
+
+    @property
+    def worst(self) -> bytes:
+        """The file at its worst."""
+        return self.make(self.most)
+
+
+def _in_png(*packets: bytes) -> bytes:
+    return png(*[itxt(KEYWORD, data, compress=True) for data in packets])
+
+
+def _xmp(value: str) -> bytes:
+    return _in_png(packet(f'drone-dji:RelativeAltitude="{value}"'))
+
+
+def _exif(tag: int, data: bytes) -> bytes:
+    return jpeg(exif_segment(tiff({MAKE: ascii_value("DJI"), EXIF_IFD: {tag: (ASCII, len(data), data)}})))
+
+
+def _shared(kind: int, count: int, content: bytes, number: int, order: str = "<") -> bytes:
+    """A TIFF of `number` tags whose values are the same bytes."""
+    tags = {1000 + at: Raw(kind, count, 8 + 2 + 12 * number + 4) for at in range(number)}
+    return tiff(tags, order=order) + content
+
+
+def _namespaced(uri: str, names: int) -> bytes:
+    body = "".join(f"<q:a{number}/>" for number in range(names))
+    return _in_png(packet(f'xmlns:q="{uri}"', body))
+
+
+def _deep_ifds(number: int) -> bytes:
+    """Directories that lie on top of each other: 32 below the first, each of as many entries as there is room for."""
+    size = 12 * number
+    below = b"".join(struct.pack("<I", 400 + 2 * at) for at in range(32))
+    head = b"II" + struct.pack("<HIH", 42, 8, 1) + struct.pack("<HHII", SUB_IFDS, LONG, 32, 30) + bytes(4)
+    filler = struct.pack("<H", number) * (size // 2 + 64)
+    return head.ljust(30, b"\0") + below.ljust(370, b"\0") + filler
+
+
+def _ipma(number: int) -> bytes:
+    """A HEIF of a meta box full of associations."""
+    entry = struct.pack(">HB", 1, 255) + b"\x81" * 255
+    ipma = full_box(b"ipma", struct.pack(">I", number) + entry * number)
+    meta = full_box(b"meta", full_box(b"pitm", struct.pack(">H", 1)) + box(b"iprp", ipma))
+    return box(b"ftyp", b"heic" + bytes(4) + b"mif1heic") + meta
+
+
+def _boxes(number: int) -> bytes:
+    ipco = box(b"ipco", box(b"free", b"") * number)
+    meta = full_box(b"meta", box(b"iprp", ipco) * 4)
+    return box(b"ftyp", b"heic" + bytes(4) + b"mif1heic") + meta
+
+
+def _same_extents(number: int) -> bytes:
+    """Metadata items whose pieces are all the same bytes of the file."""
+    infos = b"".join(
+        full_box(b"infe", struct.pack(">HH", item, 0) + b"mime\0application/rdf+xml\0", version=2)
+        for item in range(2, 42)
+    )
+    iinf = full_box(b"iinf", struct.pack(">H", 40) + infos)
+    extents = struct.pack(">II", 0, 1_000_000) * number
+    entries = b"".join(struct.pack(">HHHH", item, 0, 0, number) + extents for item in range(2, 42))
+    iloc = full_box(b"iloc", struct.pack(">HH", 0x4400, 40) + entries, version=1)
+    return box(b"ftyp", b"heic" + bytes(4) + b"mif1heic") + full_box(b"meta", iinf + iloc) + b"<a>" + b"x" * 1_000_000
+
+
+def _gif(number: int) -> bytes:
+    return b"GIF89a" + struct.pack("<HHBBB", 8, 6, 0, 0, 0) + b"\x21\xfe" + b"\1a" * number + b"\0;"
+
+
+def _idats(number: int) -> bytes:
+    return png(chunk(b"IDAT", b"\0\0\0\4IDAT" * number), *[chunk(b"IDAT", b"x")] * 10)[:-16]
+
+
+def _maker_note(number: int) -> bytes:
+    """Exif blocks whose Canon notes are full of long lists."""
+    count = 60
+    entries = b"".join(struct.pack("<HHII", 0x2000 + at, SHORT, 100, 300) for at in range(count))
+    note = struct.pack("<H", count) + entries + bytes(4)
+    block = tiff({MAKE: ascii_value("Canon"), EXIF_IFD: {MAKER_NOTE: (UNDEFINED, len(note), note)}}) + bytes(2000)
+    return jpeg(*[exif_segment(block)] * number)
+
+
+def _extensions(number: int) -> bytes:
+    parts = [extended_segment(f"{at:032d}".encode(), 4, 0, b"<a/>") for at in range(number)]
+    return jpeg(*[xmp_segment(packet() + b" " * 60_000)] * 40, *parts)
+
+
+def _overlapping_parts(number: int) -> bytes:
+    guid = b"A" * 32
+    parts = [extended_segment(guid, 65_000 + at, at, b"x" * 60_000) for at in range(number)]
+    return jpeg(xmp_segment(packet(f'xmpNote:HasExtendedXMP="{guid.decode()}"')), *parts)
+
+
+def _attributes(number: int) -> bytes:
+    return _in_png(packet(" ".join(f"dc:a{at}=''" for at in range(number))))
+
+
+def _bag(number: int, item: str = "<rdf:li>x</rdf:li>") -> bytes:
+    return _in_png(packet(body="<dc:subject><rdf:Bag>" + item * number + "</rdf:Bag></dc:subject>"))
+
+
+def _everything(number: int) -> bytes:
+    """A share of every kind in one file: bounds hold for the sum."""
+    text = bytes([0x81]) * 60_000
+    tags = {1000 + at: Raw(ASCII, 60_000, 8 + 2 + 12 * number + 4) for at in range(number)}
+    block = tiff(tags) + text[:40_000]
+    return jpeg(
+        *[exif_segment(block)] * 20,
+        *[xmp_segment(packet(body="<dc:a>" + "<dc:b>x</dc:b>" * 4_000 + "</dc:a>"))] * 20,
+        *[segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, b"\x1c\x02\x19\x00\x01a" * 9_000))] * 20,
+        *[segment(0xFE, text)] * 20,
+    )
+
+
+RECIPES = (
+    Recipe("blanks in a number of Exif", lambda n: _exif(F_NUMBER, b"1" + b" " * n + b"x"), 60_000),
+    Recipe("digits in a number of Exif", lambda n: _exif(F_NUMBER, b"1" * n + b"x"), 60_000),
+    Recipe("blanks in a number of XMP", lambda n: _xmp("1" + " " * n + "x"), 1_000_000),
+    Recipe("digits in a number of XMP", lambda n: _xmp("1" * n + "/" + "1" * n + "x"), 500_000),
+    Recipe("points and digits in a number", lambda n: _xmp("." * n + "1" * n), 500_000),
+    Recipe("blanks in a date", lambda n: _exif(DATE_TIME_ORIGINAL, b"2024:01:01" + b" T" * n + b"x"), 30_000),
+    Recipe("digits in a date", lambda n: _exif(DATE_TIME_ORIGINAL, b"2024:01:01 10:10:10." + b"1" * n + b"x"), 60_000),
+    Recipe(
+        "digits in a coordinate",
+        lambda n: _in_png(
+            packet(f'xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:GPSLatitude="{"1" * n}.{"1" * n},{"1" * n}"')
+        ),
+        300_000,
+    ),
+    Recipe("XML declarations", lambda n: _in_png(b"<a:b/>" + b"<?xml " * n), 1_000_000),
+    Recipe("45 packets of XML declarations", lambda n: jpeg(*[xmp_segment(b"<a:b/>" + b"<?xml " * n)] * 45), 10_000),
+    Recipe("closing tags", lambda n: _in_png(b"<a>" + b"</xmpmeta " * n + b"\xff"), 1_000_000),
+    Recipe("a closing tag without end", lambda n: _in_png(b"<a></" + b"x" * n + b"\xff"), 9_000_000),
+    Recipe(
+        "prefixes that nobody declared",
+        lambda n: _in_png(b"<a>" + b"".join(b"<p%d:a/>" % at for at in range(n))),
+        700_000,
+    ),
+    Recipe("an undeclared prefix without end", lambda n: _in_png(b"<a:b><" + b"x" * n), 9_000_000),
+    Recipe("versions in a namespace", lambda n: _namespaced("http://q/1" + "/1" * n + "x", 1), 400_000),
+    Recipe("points in a namespace", lambda n: _namespaced("http://q/1" + ".1" * n + "x", 1), 400_000),
+    Recipe("makers in a namespace", lambda n: _namespaced("http://" + "autel" * n, 1), 150_000),
+    Recipe("sentera in a namespace", lambda n: _namespaced("http://" + "sentera." * n, 1), 100_000),
+    Recipe("letters in a namespace", lambda n: _namespaced("a" * n, 1), 900_000),
+    Recipe("2,000 names in a long namespace", lambda n: _namespaced("http://" + "x" * n, 2_000), 900_000),
+    Recipe(
+        "2,000 attributes in a long namespace",
+        lambda n: _in_png(packet(f'xmlns:q="http://{"x" * n}" ' + " ".join(f"q:a{at}=''" for at in range(2_000)))),
+        900_000,
+    ),
+    Recipe("declared namespaces", lambda n: _in_png(packet(" ".join(f"xmlns:a{at}='u'" for at in range(n)))), 60_000),
+    Recipe(
+        "declared namespaces, nested",
+        lambda n: _in_png(
+            b"".join(
+                b"<a%d " % level + b" ".join(b"xmlns:a%d='u'" % at for at in range(n)) + b">" for level in range(50)
+            )
+        ),
+        12_000,
+    ),
+    Recipe("long names", lambda n: _in_png(packet(body="".join(f"<dc:{'n' * n}{at}/>" for at in range(20)))), 450_000),
+    Recipe(
+        "distinct long names",
+        lambda n: _in_png(packet(body="".join(f"<dc:a{at}{'n' * 200}/>" for at in range(n)))),
+        40_000,
+    ),
+    Recipe(
+        "namespaces for ever",
+        lambda n: _in_png(packet(body="".join(f"<a xmlns='http://{at}/{'u' * 250}'/>" for at in range(n)))),
+        30_000,
+    ),
+    Recipe("ASCII tags at one value", lambda n: _shared(ASCII, 65_000, b"\x81" * 65_000, n), 1_900),
+    Recipe("ASCII tags at one value in UTF-8", lambda n: _shared(ASCII, 65_000, "😀".encode() * 16_250, n), 1_900),
+    Recipe("ASCII tags at one value of quotes", lambda n: _shared(ASCII, 65_000, b'\x01"' * 32_500, n), 1_900),
+    Recipe("byte tags at one value", lambda n: _shared(UNDEFINED, 1_000, b"ab" * 500, n), 1_900),
+    Recipe(
+        "rational tags at one value", lambda n: _shared(RATIONAL, 64, struct.pack("<128I", *range(1, 129)), n), 1_900
+    ),
+    Recipe(
+        "float tags at one value",
+        lambda n: _shared(FLOAT, 64, struct.pack("<64f", *[0.1 * at for at in range(64)]), n),
+        1_900,
+    ),
+    Recipe(
+        "Windows titles at one value",
+        lambda n: (
+            tiff({SUB_IFDS: [{XP_TITLE + at: Raw(1, 60_000, 4_000) for at in range(5)} for _ in range(n)]}).ljust(
+                4_000, b"\0"
+            )
+            + "ア".encode() * 20_000
+        ),
+        32,
+    ),
+    Recipe(
+        "comments in JIS",
+        lambda n: jpeg(
+            *[exif_segment(tiff({EXIF_IFD: {USER_COMMENT: (UNDEFINED, n + 8, b"JIS\0\0\0\0\0" + b"0!" * (n // 2))}}))]
+            * 50
+        ),
+        60_000,
+    ),
+    Recipe("Exif blocks of overlapping directories", lambda n: jpeg(*[exif_segment(_deep_ifds(n))] * 50), 2_000),
+    Recipe("a TIFF of overlapping directories", _deep_ifds, 2_000),
+    Recipe("maker notes of long lists", _maker_note, 50),
+    Recipe(
+        "compressed texts", lambda n: png(*[chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"ab" * n))] * 100), 5_000_000
+    ),
+    Recipe(
+        "compressed texts that are no text",
+        lambda n: png(*[chunk(b"zTXt", b"a:b\0\0" + zlib.compress(bytes(n)))] * 1_000),
+        10_000_000,
+    ),
+    Recipe(
+        "compressed texts with broken ends",
+        lambda n: png(*[chunk(b"zTXt", b"Title\0\0" + zlib.compress(bytes(n))[:-4])] * 1_000),
+        10_000_000,
+    ),
+    Recipe("compressed packets", lambda n: _in_png(*[packet() + b" " * n] * 100), 10_000_000),
+    Recipe(
+        "text between 50,000 children",
+        lambda n: _in_png(packet(body="<dc:a>" + ("x" * (n // 50_000) + "<dc:b/>") * 50_000 + "</dc:a>")),
+        2_000_000,
+    ),
+    Recipe("texts between children", lambda n: _in_png(packet(body="<dc:a>" + "x<dc:b/>" * n + "</dc:a>")), 100_000),
+    Recipe("lines of text", lambda n: _in_png(packet(body="<dc:a>" + "x\n" * n + "</dc:a>")), 4_500_000),
+    Recipe("character references", lambda n: _in_png(packet(body="<dc:a>" + "&#65;" * n + "</dc:a>")), 1_900_000),
+    Recipe("one value", lambda n: _in_png(packet(body="<dc:a>" + "x" * n + "</dc:a>")), 9_000_000),
+    Recipe(
+        "one value of four-byte characters",
+        lambda n: _in_png(packet(body="<dc:a>" + "😀" + "x" * n + "</dc:a>")),
+        9_000_000,
+    ),
+    Recipe(
+        "a packet in UTF-16",
+        lambda n: _in_png(("﻿" + packet(body="<dc:a>😀" + "x" * n + "</dc:a>").decode()).encode("utf-16-le")),
+        4_000_000,
+    ),
+    Recipe("attributes", _attributes, 100_000),
+    Recipe("one long attribute", lambda n: _in_png(packet(f'dc:a="{"x" * n}"')), 900_000),
+    Recipe(
+        "long attributes",
+        lambda n: _in_png(packet(body="".join(f'<dc:a{at} dc:b="😀{"x" * n}"/>' for at in range(10)))),
+        900_000,
+    ),
+    Recipe("keywords", _bag, 60_000),
+    Recipe("keywords with languages", lambda n: _bag(n, "<rdf:li xml:lang='a'>x</rdf:li>"), 60_000),
+    Recipe(
+        "properties twice",
+        lambda n: _in_png(
+            packet(body="".join(f"<dc:a{at}>{at}</dc:a{at}>" for at in range(n))),
+            packet(body="".join(f"<dc:a{at}>y</dc:a{at}>" for at in range(n))),
+        ),
+        25_000,
+    ),
+    Recipe("deep", lambda n: _in_png(packet(body="<dc:a rdf:parseType='Resource'>" * n + "</dc:a>" * n)), 57),
+    Recipe("comments", lambda n: _in_png(packet(body="<!---->" * n)), 1_400_000),
+    Recipe("processing instructions", lambda n: _in_png(packet(body="<?a?>" * n)), 1_900_000),
+    Recipe("CDATA", lambda n: _in_png(packet(body="<dc:a>" + "x<![CDATA[y]]>" * n + "</dc:a>")), 700_000),
+    Recipe(
+        "entities",
+        lambda n: _in_png(
+            b"<!--" + b"x" * n + b"--><!DOCTYPE x [<!ENTITY a '" + b"y" * 50_000 + b"'>]><x>" + b"&a;" * 3_000 + b"</x>"
+        ),
+        1_000_000,
+    ),
+    Recipe("Extended XMP of many documents", _extensions, 1_900),
+    Recipe("Extended XMP in overlapping parts", _overlapping_parts, 1_900),
+    Recipe("IPTC of small datasets", lambda n: tiff({IPTC: (UNDEFINED, 5 * n, b"\x1c\x01\x01\0\0" * n)}), 200_000),
+    Recipe("IPTC keywords", lambda n: tiff({IPTC: (UNDEFINED, 6 * n, b"\x1c\x02\x19\0\x01\x81" * n)}), 170_000),
+    Recipe(
+        "IPTC of a long length",
+        lambda n: tiff({IPTC: (UNDEFINED, n + 5, b"\x1c\x02\x19\xff\xff" + b"\xff" * n)}),
+        1_000_000,
+    ),
+    Recipe(
+        "IPTC in 50 blocks",
+        lambda n: jpeg(*[exif_segment(tiff({IPTC: (UNDEFINED, 5 * n, b"\x1c\x01\x01\0\0" * n)}))] * 50),
+        12_000,
+    ),
+    Recipe(
+        "packets of one place",
+        lambda n: (
+            tiff({SUB_IFDS: [{XMP: Raw(UNDEFINED, n, 2_000)} for _ in range(32)]}).ljust(2_000, b"\0")
+            + packet(body="x" * n)
+        ),
+        9_000_000,
+    ),
+    Recipe("HEIF associations", _ipma, 4_000),
+    Recipe("HEIF boxes", _boxes, 20_000),
+    Recipe("HEIF items of the same bytes", _same_extents, 500),
+    Recipe("HEIF of many Exif items", lambda n: heif(*[Item(b"Exif", bytes(4) + _deep_ifds(200))] * n), 200),
+    Recipe("GIF of short blocks", _gif, 500_000),
+    Recipe("PNG that ends in IDATs", _idats, 300_000),
+    Recipe("PNG raw profiles", lambda n: png(*[raw_profile("xmp", packet() + b" " * n)] * 40), 2_000_000),
+    Recipe(
+        "WebP of many packets", lambda n: webp(vp8x(), *[riff_chunk(b"XMP ", packet(body="<dc:a/>" * 500))] * n), 1_900
+    ),
+    Recipe("amplified", lambda n: _in_png(packet(body="<dc:a>" + "x" * n + "</dc:a>")), 340_000),
+    Recipe(
+        "amplified in keywords",
+        lambda n: _in_png(packet(body="<dc:subject><rdf:Bag><rdf:li>" + "x" * n + "</rdf:li></rdf:Bag></dc:subject>")),
+        90_000,
+    ),
+    Recipe("JPEG of empty segments", lambda n: jpeg(*[segment(0xE2, b"")] * n), 2_100),
+    Recipe("JPEG of fill bytes", lambda n: b"\xff\xd8" + b"\xff" * n, 4_000_000),
+    Recipe("comments of JPEG", lambda n: jpeg(*[segment(0xFE, b"\x81" * n)] * 50), 65_000),
+    Recipe(
+        "Photoshop resources",
+        lambda n: jpeg(*[segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, iptc_record() * n))] * 60),
+        5_000,
+    ),
+    Recipe("everything at once", _everything, 1_000),
+)
