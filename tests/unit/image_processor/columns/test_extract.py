@@ -11,7 +11,18 @@ from image_processor.columns import item_size, precedence
 from image_processor.columns.extract import Record, extract
 from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS
 from image_processor.reading.ranged import BytesSource, FileSource
-from infra.doubles.image_files import MAKE, ascii_value, chunk, exif_segment, itxt, jpeg, png, segment, tiff, xmp_segment
+from infra.doubles.image_files import (
+    MAKE,
+    ascii_value,
+    chunk,
+    exif_segment,
+    itxt,
+    jpeg,
+    png,
+    segment,
+    tiff,
+    xmp_segment,
+)
 from ledger.columns import COLUMNS, NAMES, TYPES
 from tests.support.image_rows import ascii_bytes, cells, packet, photo
 from tests.support.paths import PHOTOS
