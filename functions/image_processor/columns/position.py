@@ -11,13 +11,14 @@ from fractions import Fraction
 from typing import Literal
 
 from image_processor.errors import Unusable
-from image_processor.tags.numbers import Raw, exact, number, rounded
+from image_processor.tags.numbers import MAX_TEXT, Raw, exact, number, rounded
 
 Axis = Literal["latitude", "longitude"]
 
 _LETTERS: dict[Axis, tuple[str, str]] = {"latitude": ("N", "S"), "longitude": ("E", "W")}
 _LIMITS: dict[Axis, int] = {"latitude": 90, "longitude": 180}
-_XMP_COORDINATE = re.compile(r"\s*(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)(?:,(\d+(?:\.\d+)?))?\s*([NSEWnsew])\s*", re.ASCII)
+_PART = r"(\d++(?:\.\d++)?+)"
+_XMP_COORDINATE = re.compile(rf"\s*+{_PART},{_PART}(?:,{_PART})?+\s*+([NSEWnsew])\s*+", re.ASCII)
 
 _METRES_PER_SECOND = {"K": Fraction(1000, 3600), "M": Fraction(1609344, 3600000), "N": Fraction(1852, 3600)}
 """GPSSpeedRef: kilometres per hour, miles per hour, knots."""
@@ -49,7 +50,7 @@ def xmp_coordinate(axis: Axis, text: str) -> Decimal:
     Raises:
         Unusable: neither, or not on Earth.
     """
-    match = _XMP_COORDINATE.fullmatch(text)
+    match = _XMP_COORDINATE.fullmatch(text[: MAX_TEXT + 1])  # its digits would be expanded
     if match is None:
         return _on_earth(axis, exact(text))
     degrees = sum((exact(part or 0) / 60**power for power, part in enumerate(match.groups()[:3])), Fraction(0))

@@ -14,13 +14,16 @@ from image_processor.tags.numbers import Raw, exact
 MAX_FRACTION = 6
 """Digits of a second's fraction: microseconds, which every reader of the CSV can hold; further digits are cut."""
 
+# Possessive, as all patterns that meet strangers' texts: no other way is tried for what was matched.
 _DATE = r"(\d{4})[:\-/.](\d{1,2}| \d)[:\-/.](\d{1,2}| \d)"
-_TIME = r"(\d{1,2}| \d):(\d{1,2}| \d)(?::(\d{1,2}| \d)(?:[.,](\d+))?)?"
+_TIME = r"(\d{1,2}| \d):(\d{1,2}| \d)(?::(\d{1,2}| \d)(?:[.,](\d++))?+)?+"
 _ZONE = r"(Z|[+-]\d{1,2}(?::?\d{2})?)"
-_STAMP = re.compile(rf"{_DATE}[ T]+{_TIME}\s*{_ZONE}?", re.ASCII | re.IGNORECASE)
-_DATE_ONLY = re.compile(rf"{_DATE}(?:[ T].*)?", re.ASCII)
+_STAMP = re.compile(rf"{_DATE}[ T]++{_TIME}\s*+{_ZONE}?+", re.ASCII | re.IGNORECASE)
+_DATE_ONLY = re.compile(rf"{_DATE}(?:[ T].*+)?+", re.ASCII)
 _IPTC_TIME = re.compile(r"(\d{2}):?(\d{2}):?(\d{2})([+-]\d{4})?", re.ASCII)
+_IPTC_DATE = re.compile(r"\d{8}", re.ASCII)
 _OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?", re.ASCII)
+_ISO_PARTS = re.compile(r"(.{19})(\.\d++)?+(.*+)", re.ASCII)
 
 
 def is_blank(text: str) -> bool:
@@ -81,7 +84,7 @@ def iptc_stamp(date: str, time: str) -> str | None:
     if is_blank(date):
         return None
     match = _IPTC_TIME.fullmatch(time.strip())
-    if match is None or not re.fullmatch(r"\d{8}", date.strip(), re.ASCII):
+    if match is None or not _IPTC_DATE.fullmatch(date.strip()):
         raise Unusable("a date without a time" if not time.strip() else "not a date")
     hour, minute, second, offset = match.groups()
     return stamp(f"{date[:4]}:{date[4:6]}:{date[6:8]} {hour}:{minute}:{second}{offset or ''}")
@@ -125,7 +128,7 @@ def in_utc(text: str) -> str | None:
     local = stamp(text)
     if local is None:
         return None
-    main, fraction, offset = re.fullmatch(r"(.{19})(\.\d+)?(.*)", local).groups()  # type: ignore[union-attr]
+    main, fraction, offset = _ISO_PARTS.fullmatch(local).groups()  # type: ignore[union-attr]
     moment = datetime.fromisoformat(main).replace(tzinfo=UTC)
     if (match := _OFFSET.fullmatch(offset)) is not None:
         sign, hours, minutes = match.groups()
