@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from infra.doubles.image_files import (
     ASCII,
     EXIF_IFD,
+    GPS_IFD,
     IPTC,
     LONG,
     MAKE,
@@ -139,13 +140,82 @@ def _gif(number: int) -> bytes:
 
 
 def _idats(number: int) -> bytes:
-    return png(chunk(b"IDAT", b"\0\0\0\4IDAT" * number), *[chunk(b"IDAT", b"x")] * 10)[:-16]
+    """A PNG of small image data, whose end is full of what might be the start of more."""
+    return png(chunk(b"IDAT", b"x"), chunk(b"IDAT", b"\0\0\0\4IDAT" * number)).replace(b"IEND", b"IDAT")
+
+
+def _scattered(number: int) -> bytes:
+    """A TIFF whose values lie far from each other, each a GET of its own."""
+    tags = {1000 + at: Raw(ASCII, 20, 1_000_000 + at * 200_000) for at in range(number)}
+    return tiff(tags) + b"x" * (1_000_000 + number * 200_000)
+
+
+def _far_note(number: int) -> bytes:
+    """A TIFF larger than the first GET, whose maker note is read by a library through a file."""
+    count = 200
+    note = struct.pack("<H", count) + b"".join(struct.pack("<HHII", 1 + at, ASCII, 800, 200_000) for at in range(count))
+    pages = {MAKE: ascii_value("Canon"), EXIF_IFD: {MAKER_NOTE: (UNDEFINED, len(note) + 4, note + bytes(4))}}
+    return tiff(*[pages] * 8) + b"x" * (200_000 + number)
+
+
+def _psd(number: int) -> bytes:
+    resources = resource(0x0404, iptc_record()) * number + resource(0x0424, packet()) * number
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 8, 3)
+    return head + bytes(4) + struct.pack(">I", len(resources)) + resources
+
+
+def _jp2(number: int) -> bytes:
+    header = box(b"jp2h", full_box(b"free", b"") * number + box(b"ihdr", bytes(8)))
+    packets = box(b"uuid", bytes.fromhex("be7acfcb97a942e89c71999491e3afac") + packet()) * number
+    return bytes.fromhex("0000000c6a5020200d0a870a") + header + packets
+
+
+def _jxl(number: int) -> bytes:
+    return bytes.fromhex("0000000c4a584c200d0a870a") + (box(b"xml ", packet()) + box(b"jxlp", bytes(8))) * number
+
+
+def _every_gps(number: int) -> bytes:
+    """Positions and times in all their spellings, each as long as a text can be."""
+    digits = b"1" * number
+    gps = {
+        1: ascii_value("N"),
+        2: (RATIONAL, 3, struct.pack("<6I", *[0xFFFFFFFF] * 6)),
+        3: (ASCII, number, digits),
+        4: (RATIONAL, 3, struct.pack("<6I", 1, 0xFFFFFFFF, 1, 0xFFFFFFFE, 1, 0xFFFFFFFD)),
+        5: (SHORT, 1, b"\0\0"),
+        6: (ASCII, number, digits),
+        7: (RATIONAL, 3, struct.pack("<6I", 1, 1, 2, 1, 3, 1)),
+        29: ascii_value("2026:01:01"),
+    }
+    xmp = packet(
+        f'xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:GPSLatitude="1,2,{number}N" exif:GPSLongitude="1,2.5E"'
+        f' exif:GPSTimeStamp="2026-01-01T10:10:10.{"1" * number}+01:00"'
+    )
+    speeds = b"".join(struct.pack("<HHIf", tag, FLOAT, 1, 0.1) for tag in range(3, 12))
+    note = struct.pack("<HHHI4s", 10, 1, ASCII, 4, b"DJI\0") + speeds + bytes(4)
+    dji = {MAKE: ascii_value("DJI"), EXIF_IFD: {MAKER_NOTE: (UNDEFINED, len(note), note)}, GPS_IFD: gps}
+    return jpeg(exif_segment(tiff(dji)), xmp_segment(xmp))
+
+
+def _structures(number: int) -> bytes:
+    """XMP in all of RDF's forms."""
+    literal = "<dc:a rdf:parseType='Literal'>" + "<b>x</b>" * number + "</dc:a>"
+    languages = "".join(f"<rdf:li xml:lang='l{at}'>x</rdf:li>" for at in range(number))
+    title = f"<dc:title><rdf:Alt>{languages}</rdf:Alt></dc:title>"
+    authors = "<dc:creator><rdf:Seq>" + "<rdf:li rdf:parseType='Resource'/>" * number + "</rdf:Seq></dc:creator>"
+    rights = "<dc:rights xml:lang='a'><rdf:Bag>" + "<rdf:li/>" * number + "</rdf:Bag></dc:rights>"
+    words = "<dc:description><rdf:Seq>" + "<rdf:li/>" * number + "</rdf:Seq></dc:description>"
+    fields = "".join(f"<dc:f{at}>x</dc:f{at}>" for at in range(number))
+    return _in_png(
+        packet(body=literal + title + authors + rights + words + f"<dc:b rdf:parseType='Resource'>{fields}</dc:b>")
+    )
 
 
 def _maker_note(number: int) -> bytes:
-    """Exif blocks whose Canon notes are full of long lists."""
+    """Exif blocks whose Canon notes are full of long lists, under names that are known and others."""
     count = 60
-    entries = b"".join(struct.pack("<HHII", 0x2000 + at, SHORT, 100, 300) for at in range(count))
+    tags = sorted({1, 2, 4, 5, 0x26, 0x93, *(0x2000 + at for at in range(count - 6))})
+    entries = b"".join(struct.pack("<HHII", tag, SHORT, 100 if tag > 9 else 8, 300) for tag in tags)
     note = struct.pack("<H", count) + entries + bytes(4)
     block = tiff({MAKE: ascii_value("Canon"), EXIF_IFD: {MAKER_NOTE: (UNDEFINED, len(note), note)}}) + bytes(2000)
     return jpeg(*[exif_segment(block)] * number)
@@ -270,6 +340,18 @@ RECIPES = (
         ),
         60_000,
     ),
+    Recipe(
+        "comments in bytes of no known encoding",
+        lambda n: jpeg(
+            exif_segment(tiff({EXIF_IFD: {USER_COMMENT: (UNDEFINED, n + 8, b"JIS\0\0\0\0\0" + b"\xff" * n)}})),
+        ),
+        60_000,
+    ),
+    Recipe(
+        "TIFF of lying counts",
+        lambda n: tiff({256: Raw(LONG, 1, n), SUB_IFDS: Raw(LONG, n, 8), XMP: Raw(UNDEFINED, n, 8)}),
+        2_000_000_000,
+    ),
     Recipe("Exif blocks of overlapping directories", lambda n: jpeg(*[exif_segment(_deep_ifds(n))] * 50), 2_000),
     Recipe("a TIFF of overlapping directories", _deep_ifds, 2_000),
     Recipe("maker notes of long lists", _maker_note, 50),
@@ -310,8 +392,8 @@ RECIPES = (
     Recipe("one long attribute", lambda n: _in_png(packet(f'dc:a="{"x" * n}"')), 900_000),
     Recipe(
         "long attributes",
-        lambda n: _in_png(packet(body="".join(f'<dc:a{at} dc:b="😀{"x" * n}"/>' for at in range(10)))),
-        900_000,
+        lambda n: _in_png(packet(body="".join(f'<dc:a{at} dc:b="😀{"x" * n}" dc:c="x"/>' for at in range(25)))),
+        600_000,
     ),
     Recipe("keywords", _bag, 60_000),
     Recipe("keywords with languages", lambda n: _bag(n, "<rdf:li xml:lang='a'>x</rdf:li>"), 60_000),
@@ -380,5 +462,15 @@ RECIPES = (
         lambda n: jpeg(*[segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, iptc_record() * n))] * 60),
         5_000,
     ),
+    Recipe("JPEG of garbage", lambda n: b"\xff\xd8" + (b"\xff\0" * n + segment(0xE2, b"")) * 2_000, 2_000),
+    Recipe("JPEG of misnamed packets", lambda n: jpeg(*[segment(0xE1, b"XMP\0<x:xmpmeta" + packet())] * n), 1_900),
+    Recipe("PSD resources", _psd, 300),
+    Recipe("JPEG 2000 boxes", _jp2, 50_000),
+    Recipe("JPEG XL boxes", _jxl, 20_000),
+    Recipe("TIFF of scattered values", _scattered, 150),
+    Recipe("a maker note far away", _far_note, 10_000),
+    Recipe("IPTC of words", lambda n: tiff({IPTC: (LONG, n, b"\0\x02\x19\x1cx\x1c\x01\0" * (n // 2))}), 200_000),
+    Recipe("positions and times", _every_gps, 30_000),
+    Recipe("structures of XMP", _structures, 9_000),
     Recipe("everything at once", _everything, 1_000),
 )

@@ -4,6 +4,7 @@ import binascii
 import struct
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 MAKE, ORIENTATION, EXIF_IFD, GPS_IFD, SUB_IFDS, XMP, IPTC = 271, 274, 34665, 34853, 330, 700, 33723
 ASCII, SHORT, LONG, RATIONAL, UNDEFINED, DOUBLE = 2, 3, 4, 5, 7, 12
@@ -34,7 +35,7 @@ def bytes_value(data: bytes) -> tuple[int, int, bytes]:
     return UNDEFINED, len(data), data
 
 
-def tiff(*chain: dict, order: str = "<", big: bool = False, last_next: int = 0) -> bytes:
+def tiff(*chain: dict[int, Any], order: str = "<", big: bool = False, last_next: int = 0) -> bytes:
     """Make a TIFF: each dict is a directory, tag to (type, count, bytes), `Raw`, or the directories below it."""
     mark = b"II" if order == "<" else b"MM"
     head = mark + struct.pack(order + ("HHHQ" if big else "HI"), *((43, 8, 0, 16) if big else (42, 8)))
@@ -45,7 +46,7 @@ def tiff(*chain: dict, order: str = "<", big: bool = False, last_next: int = 0) 
     return bytes(out)
 
 
-def _directory(tags: dict, offset: int, order: str, big: bool, following: int | None) -> bytes:
+def _directory(tags: dict[int, Any], offset: int, order: str, big: bool, following: int | None) -> bytes:
     count, entry, pointer = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
     width = struct.calcsize("<" + pointer)
     size = struct.calcsize("<" + count) + len(tags) * struct.calcsize("<" + entry) + width
@@ -202,7 +203,7 @@ class Item:
     in_idat: bool = False
 
 
-def exif_item(structure: bytes, **options: object) -> Item:
+def exif_item(structure: bytes, **options: Any) -> Item:
     """Make an Exif item: the offset of the TIFF structure, then the structure behind its prefix."""
     return Item(b"Exif", struct.pack(">I", 6) + b"Exif\0\0" + structure, **options)
 

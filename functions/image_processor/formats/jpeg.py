@@ -4,6 +4,7 @@ The walk ends at the first scan: what follows the image (the pictures of an MPF 
 image and never read.
 """
 
+import re
 import struct
 from dataclasses import dataclass, field
 
@@ -28,6 +29,7 @@ _EOI, _SOS, _COM, _APP1, _APP13 = 0xD9, 0xDA, 0xFE, 0xE1, 0xED
 _EXIF = b"exif\0"
 _EXTENDED = b"http://ns.adobe.com/xmp/extension/\0"
 _PHOTOSHOP = b"Photoshop 3.0\0"
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
 _PEEK = 128  # bytes that tell what an APP1 segment is
 
 
@@ -94,15 +96,13 @@ def _segments(source: Source, state: _Walk) -> None:
 def _next_marker(source: Source, offset: int, container: Container) -> int | None:
     """Return where the next marker stands behind fill bytes or garbage, or None if there is none close by."""
     window = source.read(offset, MAX_GARBAGE)
-    start = 0
-    while (start := window.find(b"\xff", start)) >= 0:
-        if window[start + 1 : start + 2] not in (b"\x00", b"\xff", b""):
-            if window[:start].strip(b"\xff"):
-                container.warn("jpeg: bytes between the segments")
-            return offset + start
-        start += 1
-    container.warn("jpeg: no marker where a segment should start")
-    return None
+    marker = _MARKER.search(window)
+    if marker is None:
+        container.warn("jpeg: no marker where a segment should start")
+        return None
+    if window[: marker.start()].strip(b"\xff"):
+        container.warn("jpeg: bytes between the segments")
+    return offset + marker.start()
 
 
 def _segment(source: Source, state: _Walk, marker: int, offset: int, length: int) -> None:
