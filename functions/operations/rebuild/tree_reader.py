@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.columns import TYPES
+from ledger.guard import unguard
 from ledger.manifest import Entry, Tree
 from ledger.objects import Objects
-from ledger.row import key_of, unguard
+from ledger.row import key_of
 from ledger.store import read_ahead
 from operations.rebuild.merge_join import full_join
 
