@@ -1,9 +1,10 @@
 """Write a file beside its place and move it there, which is one step: nobody ever sees half of it.
 
 Others may write to the same folder, and might have put a link where we are about to write. So what is unfinished lies
-in a folder of its own, whose name nobody can foretell and into which nobody else can put anything: `mkdtemp` makes it
-or fails, and never follows a link. The move replaces a link at the file's place, and does not follow it either
-(rename(2)).
+in a folder of its own: `mkdtemp` makes it, under a name that nobody can foretell and for this user alone, or fails, and
+never follows a link. The move replaces a link at the file's place, and does not follow it either (rename(2)). What is
+left: where everybody may rename what is another's (a shared folder without the sticky bit), somebody quick may put
+another folder in its place.
 """
 
 import shutil

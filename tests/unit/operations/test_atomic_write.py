@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from operations.atomic_write import atomic_write
+from operations.rebuild.scratch import FolderScratch
 
 
 def test_a_file_is_replaced_in_the_end(tmp_path: Path) -> None:
@@ -60,3 +61,11 @@ def test_nobody_else_can_put_anything_where_the_unfinished_file_lies(tmp_path: P
     plain = tmp_path / "plain"
     plain.touch()
     assert (tmp_path / "file").stat().st_mode == plain.stat().st_mode
+
+
+def test_scratch_has_no_unfinished_files(tmp_path: Path) -> None:
+    """Also not those that a killed process left."""
+    with atomic_write(tmp_path / "runs") as unfinished:
+        unfinished.write_text("half")
+        assert FolderScratch(tmp_path).names("") == []
+    assert FolderScratch(tmp_path).names("") == [("runs", 4)]
