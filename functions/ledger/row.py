@@ -8,6 +8,7 @@ from typing import Any
 
 from ledger.columns import TYPES
 from ledger.errors import BadEvent
+from ledger.guard import guard, guard_json, may_need_guard, starts_formula
 
 # `ingested_at` has a fixed width, so a line starts with its key (`2026-11-25T03:09:00.123456Z,etag`) without parsing.
 INGESTED_AT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z", re.ASCII)
@@ -23,11 +24,7 @@ _are_timestamps = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+(?:,-?\d{4,}-\d\d-\
 # Decimals that keep all their characters; others may too, but need a closer look: a zero has no sign in the CSV.
 _A_DECIMAL = r"(?:-(?!0+\.0+(?:,|$)))?\d++\.\d++"
 _are_decimals = re.compile(rf"(?:{_A_DECIMAL},)*+{_A_DECIMAL}", re.ASCII).fullmatch
-# A spreadsheet runs a cell that starts so (OWASP, CSV injection); some skip blanks before it. Texts that already start
-# with quotes before such a character get one more, so that taking one quote off gives back every text.
-_FORMULA = re.compile(r"'*(\t| *[=+\-@])")
-_FORMULA_STARTS = frozenset("'\t =+-@")  # what a text must start with to match, and a reason to look closer
-_may_be_formula = re.compile(r"~['\t =+\-@]").search  # in texts each of which comes after a tilde
+_JSON_STARTS = frozenset('{["')  # of objects, arrays and texts
 _LINE_BREAK = re.compile(r"\r\n|[\r\n]")
 
 _PLANS_KEPT = 1000  # lists of attributes; each camera has a few
@@ -80,7 +77,7 @@ def item_revision(item: Item) -> int:
 
 def header(columns: Sequence[str]) -> bytes:
     """Give the CSV's first line: every name quoted, so that readers which sniff learn of quotes at once."""
-    return (",".join(f'"{name}"' for name in columns) + "\n").encode()
+    return (",".join(map(_quoted, columns)) + "\n").encode()
 
 
 class RowEncoder:
@@ -145,7 +142,7 @@ def _plain(item: Item, kind: str, names: Sequence[str]) -> list[str] | None:
         if kind == "text":
             texts = [item[name]["S"] for name in names]
             together = "~" + "~".join(texts)
-            if not together.isprintable() or _may_be_formula(together):
+            if not together.isprintable() or may_need_guard(together):
                 return None
             if "," in together or '"' in together:
                 texts = [_quoted(text) if "," in text or '"' in text else text for text in texts]
@@ -183,11 +180,11 @@ def _quoted(text: str) -> str:
 
 
 def _json_cell(text: str) -> str:
-    if text[:1] in _FORMULA_STARTS:  # no object and no array starts so: it is not ImageProcessor's
+    if text[:1] not in _JSON_STARTS and starts_formula(text):  # it is not ImageProcessor's
         return _text_cell(text, "text", "")
-    if "\n" in text or "\r" in text:
-        text = _LINE_BREAK.sub(" ", text)  # between tokens: inside its strings JSON has none
-    return _quoted(text) if text else ""
+    if "\n" in text or "\r" in text or "\t" in text:
+        text = _LINE_BREAK.sub(" ", text).replace("\t", " ")  # between tokens: inside its strings JSON has none
+    return _quoted(guard_json(text)) if text else ""
 
 
 def _text_cell(text: str, kind: str, name: str) -> str:
@@ -199,14 +196,8 @@ def _text_cell(text: str, kind: str, name: str) -> str:
         text = text.replace("\0", "")  # Redshift's COPY stops at NUL
     if "\n" in text or "\r" in text:
         text = _LINE_BREAK.sub(" ", text)
-    if _FORMULA.match(text):  # last: what is taken away above may bare such a start
-        text = "'" + text
+    text = guard(text)  # last: what is taken away above may bare a formula
     return _quoted(text) if "," in text or '"' in text else text
-
-
-def unguard(text: str) -> str:
-    """Take off the quote that keeps a spreadsheet from running a text cell."""
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _number_cell(text: str, kind: str, name: str) -> str:

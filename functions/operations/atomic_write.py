@@ -1,9 +1,17 @@
-"""Write a file beside its place and move it there, which is one step: nobody ever sees half of it."""
+"""Write a file beside its place and move it there, which is one step: nobody ever sees half of it.
 
-import os
+Others may write to the same folder, and might have put a link where we are about to write. So what is unfinished lies
+in a folder of its own: `mkdtemp` makes it, under a name that nobody can foretell and for this user alone, or fails, and
+never follows a link. The move replaces a link at the file's place, and does not follow it either (rename(2)). What is
+left: where everybody may rename what is another's (a shared folder without the sticky bit), somebody quick may put
+another folder in its place.
+"""
+
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import mkdtemp
 
 UNFINISHED_SUFFIX = ".unfinished"
 
@@ -15,9 +23,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
     Args:
         path: of the file to make or replace. Its folder must be there.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED_SUFFIX}")
+    folder = Path(mkdtemp(UNFINISHED_SUFFIX, f".{path.name}.", path.parent))
     try:
-        yield unfinished
-        unfinished.replace(path)
+        yield folder / path.name
+        (folder / path.name).replace(path)
     finally:
-        unfinished.unlink(missing_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)

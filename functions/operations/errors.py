@@ -44,3 +44,7 @@ class NoPlace(LedgerError):
 
 class Busy(LedgerError):
     """Another process works in the same scratch folder."""
+
+
+class NotOurs(LedgerError):
+    """Another user's folder, or a link, stands where a command was to work."""

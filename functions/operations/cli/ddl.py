@@ -24,4 +24,5 @@ def command(
     root, _ = deployment.ledger().load_root()
     text = statements(engine, root.columns, deployment.bucket_name())
     output.result({"engine": engine.value, "statements": text})
-    output.say(text.rstrip())
+    for line in text.rstrip("\n").split("\n"):
+        output.say(line)

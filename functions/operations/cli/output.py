@@ -1,4 +1,9 @@
-"""What commands print: for people with Rich, for programs one JSON object on standard output, nothing else there."""
+"""What commands print: for people with Rich, for programs one JSON object on standard output, nothing else there.
+
+Much of it was written by strangers: keys, titles, and errors that name a key. A terminal does what control characters
+in them say, and a text that turns its direction reads as another. So no other module prints, and this one shows what
+cannot be seen by its number, as Python writes it; Rich takes nothing of it for markup. JSON is ASCII, with escapes.
+"""
 
 import json
 import sys
@@ -8,10 +13,19 @@ from typing import Any
 
 from rich import progress
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from operations.progress import Progress
+
+
+def visible(text: str) -> str:
+    r"""Show control characters, those without a width, and those that turn the direction, by number: `\x1b`, `\u202e`.
+
+    What is left is of one line: a line break is such a character, too.
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 class Output:
@@ -23,17 +37,17 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = Console(highlight=False)
-        self.errors = Console(stderr=True, highlight=False)
+        self.console = Console(highlight=False, markup=False, emoji=False)
+        self.errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def say(self, line: str) -> None:
         """Tell a person one line of a result."""
         if not self.as_json:
-            self.console.print(line, markup=False, soft_wrap=True)
+            self.console.print(visible(line), soft_wrap=True)
 
     def note(self, line: str) -> None:
         """Tell what goes on."""
-        self.errors.print(line, markup=False, soft_wrap=True, style="dim")
+        self.errors.print(visible(line), soft_wrap=True, style="dim")
 
     def error(self, error: Exception, advice: str) -> None:
         """Tell an error in one line, and give it to a program as well.
@@ -44,12 +58,12 @@ class Output:
         """
         text = " ".join(str(error).split()) or type(error).__name__
         self.result({"error": type(error).__name__, "message": text})
-        self.errors.print(f"skyledger: {text}" + (f" ({advice})" if advice else ""), markup=False, soft_wrap=True)
+        self.errors.print(visible(f"skyledger: {text}" + (f" ({advice})" if advice else "")), soft_wrap=True)
 
     def result(self, values: Mapping[str, Any]) -> None:
         """Give the result to a program."""
         if self.as_json:
-            sys.stdout.write(json.dumps(values, default=str, ensure_ascii=False) + "\n")
+            sys.stdout.write(json.dumps(values, default=str) + "\n")
 
     def pairs(self, values: Mapping[str, Any]) -> None:
         """Show names and values to a person."""
@@ -57,7 +71,7 @@ class Output:
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")  # a hash is of use only whole
         for name, value in values.items():
-            table.add_row(name, "" if value is None else escape(str(value)))
+            table.add_row(visible(name), "" if value is None else visible(str(value)))
         if not self.as_json:
             self.console.print(table)
 
@@ -65,9 +79,9 @@ class Output:
         """Show a table to a person."""
         if self.as_json:
             return
-        shown = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        shown = Table(*map(visible, columns), box=None, header_style="bold", pad_edge=False)
         for row in rows:
-            shown.add_row(*map(escape, row))
+            shown.add_row(*map(visible, row))
         self.console.print(shown)
 
     @contextmanager
@@ -75,7 +89,7 @@ class Output:
         """Show progress bars on standard error while something long goes on."""
         bars = progress.Progress(
             progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}"),
+            progress.TextColumn("{task.description}", markup=False),
             progress.BarColumn(),
             progress.MofNCompleteColumn(),
             progress.TimeElapsedColumn(),
@@ -85,7 +99,7 @@ class Output:
 
         def show(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(step, total=total)
+                tasks[step] = bars.add_task(visible(step), total=total)
             bars.update(tasks[step], completed=done, total=total)
 
         with bars:

@@ -1,6 +1,10 @@
 """The copy of the CSV in other formats, typed by the list of columns, and filtered by a DuckDB expression.
 
 Every file takes the place of the old one in one step (`operations.atomic_write`).
+
+SQL can do whatever its user can: read and write files, fetch extensions (DuckDB, "Securing DuckDB"). The condition on
+rows is often somebody else's, copied from a page or made by a program. So it is parsed as one expression, never put
+into the text of a statement, and the database that runs it opens no file but the copy and what is being written.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +16,7 @@ from typing import Any
 import duckdb
 
 from ledger.columns import COLUMNS
+from ledger.guard import GUARDED
 from operations.atomic_write import atomic_write
 from operations.errors import BadExpression
 from operations.readers import geolocation, spreadsheet
@@ -19,8 +24,6 @@ from operations.readers.geojson import write_geojson
 
 _ROWS_AT_ONCE = 5000
 _KNOWN = {column.name: column for column in COLUMNS}
-# The inverse of the guard in `ledger.row`: one quote off before what a spreadsheet would run.
-_GUARDED = r"^''+(\t| *[=+\-@])"
 
 
 class Format(StrEnum):
@@ -70,10 +73,30 @@ def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> W
     path = csv.with_name(names.get(form, f"{stem}.{form.value}"))
     if path == csv:
         raise ValueError("image-data.csv itself is written by pull")
-    with atomic_write(path) as unfinished, duckdb.connect() as database:
-        database.execute("SET TimeZone = 'UTC'")
+    with atomic_write(path) as unfinished, _database(csv, unfinished.parent) as database:
         rows, left_out = _WRITERS[form](_Table(database, csv, columns, where), unfinished)
     return WrittenFile(path, rows, left_out)
+
+
+def _database(csv: Path, folder: Path) -> duckdb.DuckDBPyConnection:
+    """Open a database that reads one file, writes to one folder, and cannot be told otherwise any more."""
+    database = duckdb.connect(
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "python_enable_replacements": False,  # no names of Python's variables in SQL
+            "temp_directory": str(folder.absolute()),
+        }
+    )
+    for setting in (
+        "TimeZone = 'UTC'",
+        f"allowed_paths = [{_text(str(csv.absolute()))}]",
+        f"allowed_directories = [{_text(str(folder.absolute()))}]",
+        "enable_external_access = false",
+        "lock_configuration = true",
+    ):
+        database.execute(f"SET {setting}")
+    return database
 
 
 class _Table:
@@ -86,22 +109,22 @@ class _Table:
         typed = ", ".join(f"{_typed(name)} AS {_name(name)}" for name in columns)
         raw = ", ".join(f"{_name(name)} AS {_name('raw ' + name)}" for name in columns)
         database.execute(
-            f"CREATE VIEW images AS SELECT {typed}, {raw} FROM read_csv({_text(str(csv))}, columns = {{{types}}},"
-            " auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', nullstr = '',"
-            " max_line_size = 8388608)"
+            f"CREATE VIEW images AS SELECT {typed}, {raw} FROM read_csv({_text(str(csv.absolute()))},"
+            f" columns = {{{types}}}, auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"',"
+            " nullstr = '', max_line_size = 8388608)"
         )
-        self._where = f" WHERE ({where}\n)" if where else ""
         try:
-            self.count = self._one(f"SELECT count(*) FROM images{self._where}")
-            database.execute(f"PREPARE wanted AS SELECT * FROM images{self._where}")
-        except duckdb.Error as error:
+            images = database.view("images")
+            (images.filter(duckdb.SQLExpression(where)) if where else images).create_view("wanted")
+            self.count = int(database.execute("SELECT count(*) FROM wanted").fetchall()[0][0])
+        except (duckdb.Error, UnicodeError) as error:
             if not where:
                 raise
             raise BadExpression(f"--where: {str(error).splitlines()[0]}") from error
 
     def select(self, what: str) -> str:
         """Write a query for the wanted rows."""
-        return f"SELECT {what} FROM images{self._where}"
+        return f"SELECT {what} FROM wanted"
 
     def rows(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Read typed columns of the wanted rows, row by row; a column that the CSV does not have is None."""
@@ -110,11 +133,6 @@ class _Table:
         while some := result.fetchmany(_ROWS_AT_ONCE):
             for row in some:
                 yield dict(zip(names, row, strict=True))
-
-    def _one(self, query: str) -> int:
-        row = self.database.execute(query).fetchone()
-        assert row is not None
-        return int(row[0])
 
 
 def _typed(name: str) -> str:
@@ -128,10 +146,10 @@ def _typed(name: str) -> str:
     if _is_utc(name):
         return f"TRY_CAST({_name(name)} AS TIMESTAMPTZ)"
     if kind == "text":
-        return (
-            f"CASE WHEN regexp_matches({_name(name)}, '{_GUARDED}') THEN substr({_name(name)}, 2)"
-            f" ELSE {_name(name)} END"
-        )
+        unguarded = _name(name)
+        for pattern in GUARDED:
+            unguarded = rf"regexp_replace({unguarded}, {_text(pattern)}, '\1\2', 'g')"
+        return f"CASE WHEN contains({_name(name)}, '''') THEN {unguarded} ELSE {_name(name)} END"
     return _name(name)
 
 

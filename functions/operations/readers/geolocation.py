@@ -1,19 +1,27 @@
 """Positions of images for survey programs: OpenDroneMap's geo.txt and Pix4D's geolocation file.
 
 OpenDroneMap ("Image Geolocation Files"): a line with the projection, then `name x y [z] [yaw pitch roll] [horizontal
-vertical accuracy]`, separated by spaces, x being the longitude. Pix4D ("Image geolocation and orientation import
-format"): `name,latitude,longitude,z` and, in every line or in none, yaw, pitch, roll and the two accuracies; no header,
-but a first line that starts with # is a comment.
+vertical accuracy]`, x being the longitude. It cuts lines with Python's `split()`, at every blank that Unicode has,
+drops byte order marks, takes what it can, and of two lines with one name the last (ODM, opendm/geo.py): half a name
+would move another photo. Pix4D ("Image geolocation and orientation import format"): `name,latitude,longitude,z` and, in
+every line or in none, yaw, pitch, roll and the two accuracies; no header, but a first line that starts with # is a
+comment.
 
-Both name an image by the last part of its key, so that must be unique, whatever the case; both count pitch from
-looking straight down, where the aircraft's gimbal counts from the horizon.
+Both name an image by the last part of its key. So a name is left out, and counted, if the format cannot hold it (what
+cannot be seen is in no name; a spreadsheet that opens Pix4D's file would run `=...`, and with a `'` before it the name
+would be no image's), or if another row has it, too, with a position or without: whatever the case, composed or not, as
+file systems compare names. Both count pitch from looking straight down, where the aircraft's gimbal counts from the
+horizon.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unicodedata import normalize
+
+from ledger.guard import guard
 
 NO_POSITION = "without a position"
 NO_ALTITUDE = "without an altitude"
@@ -71,7 +79,7 @@ def position_of(row: Mapping[str, Any]) -> tuple[float, float, float | None] | N
 
 def write_odm(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
     """Write geo.txt; give the lines, and the rows left out by reason. Names with blanks would fall apart in it."""
-    located, left_out = _geolocations(rows, forbidden=" \t")
+    located, left_out = _geolocations(rows, lambda name: " " not in name)
     lines = ["EPSG:4326"]
     for one in located:
         parts = [one.name, _number(one.longitude), _number(one.latitude)]
@@ -88,7 +96,7 @@ def write_odm(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str
 
 def write_pix4d(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
     """Write Pix4D's file; give the lines, and the rows left out by reason. All lines have the same columns."""
-    positioned, left_out = _geolocations(rows, forbidden=',"')
+    positioned, left_out = _geolocations(rows, _pix4d_holds)
     located = [one for one in positioned if one.altitude is not None]
     if len(located) < len(positioned):
         left_out[NO_ALTITUDE] = len(positioned) - len(located)
@@ -107,23 +115,36 @@ def write_pix4d(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[s
     return len(located), left_out
 
 
-def _geolocations(rows: Iterator[dict[str, Any]], forbidden: str) -> tuple[list[Geolocation], dict[str, int]]:
+def _pix4d_holds(name: str) -> bool:
+    """Say whether a name stays one cell of a CSV without quotes, and is none that a spreadsheet would run."""
+    return "," not in name and '"' not in name and name == name.strip() and name == guard(name)
+
+
+def _geolocations(
+    rows: Iterator[dict[str, Any]], holds: Callable[[str], bool]
+) -> tuple[list[Geolocation], dict[str, int]]:
     """Read the rows that such a file can hold, by name, and count the others."""
     located: list[Geolocation] = []
     left_out: Counter[str] = Counter()
+    seen: Counter[str] = Counter()
     for row in rows:
         position = position_of(row)
         name = (row["key"] or "").rpartition("/")[2]
+        seen[_folded(name)] += 1
         if position is None:
             left_out[NO_POSITION] += 1
-        elif not name or name.startswith("#") or any(letter in name for letter in forbidden):
+        elif not name or name.startswith("#") or not name.isprintable() or not holds(name):
             left_out[BAD_NAME] += 1
         else:
             located.append(Geolocation(name, *position, _angles(row), _accuracy(row)))
-    seen = Counter(one.name.lower() for one in located)
-    unique = [one for one in located if seen[one.name.lower()] == 1]
+    unique = [one for one in located if seen[_folded(one.name)] == 1]
     left_out[NOT_UNIQUE] += len(located) - len(unique)
     return sorted(unique, key=lambda one: one.name), {reason: count for reason, count in left_out.items() if count}
+
+
+def _folded(name: str) -> str:
+    """Write names alike that a file system may take for one."""
+    return normalize("NFC", normalize("NFC", name).casefold())
 
 
 def _angles(row: Mapping[str, Any]) -> tuple[float, float, float] | None:

@@ -62,7 +62,7 @@ class FolderScratch:
     def names(self, prefix: str) -> list[tuple[str, int]]:
         """List the files below a folder."""
         files = (path for path in (self.folder / prefix).rglob("*") if path.is_file())
-        finished = (path for path in files if path.suffix != UNFINISHED_SUFFIX)
+        finished = (path for path in files if path.parent.suffix != UNFINISHED_SUFFIX)
         return sorted((path.relative_to(self.folder).as_posix(), path.stat().st_size) for path in finished)
 
     def clear(self) -> None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ledger.columns import TYPES
+from ledger.guard import unguard
 from ledger.manifest import Entry, Tree
 from ledger.objects import Objects
-from ledger.row import key_of, unguard
+from ledger.row import key_of
 from ledger.store import read_ahead
 from operations.rebuild.merge_join import full_join
 
@@ -79,15 +80,21 @@ def cells(line: bytes) -> list[str]:
 
 def named_cells(columns: Sequence[str], line: bytes) -> dict[str, str]:
     """Read a row's cells by the names of the columns, as the table has them: text without its guard."""
-    values = zip(columns, cells(line), strict=False)
+    values = _raw_cells(columns, line).items()
     return {name: unguard(value) if TYPES.get(name) == "text" else value for name, value in values}
+
+
+def _raw_cells(columns: Sequence[str], line: bytes) -> dict[str, str]:
+    return dict(zip(columns, cells(line), strict=False))
 
 
 def both_sides(columns: Sequence[str], difference: Difference, left: str, right: str) -> dict[str, Any]:
     """Describe a difference: the key, and on each side the cells that differ, or null where there is no row."""
     ingested_at, _, etag = difference.key.decode("utf-8", "replace").partition(",")
-    one = named_cells(columns, difference.left) if difference.left else None
-    other = named_cells(columns, difference.right) if difference.right else None
+    lines = difference.left, difference.right
+    one, other = (named_cells(columns, line) if line else None for line in lines)
+    if one == other:  # the same texts, written by another rule: show how
+        one, other = (_raw_cells(columns, line) if line else None for line in lines)
     names = [name for name in columns if (one or {}).get(name) != (other or {}).get(name)]
     return {
         "etag": etag,

@@ -13,10 +13,10 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.guard import unguard
 from ledger.keys import DESCRIPTION_KEY
 from ledger.ledger import Ledger
 from ledger.publish import publish
-from ledger.row import unguard
 from operations.bootstrap import bootstrap
 from tests.support.factories import Item, event, item, make_ledger, model_csv
 from tests.support.reader import read_csv

@@ -3,11 +3,16 @@
 import json
 from collections.abc import Callable
 
+import pytest
+
 from infra.doubles.memory_store import MemoryStore
+from ledger import row
+from ledger.commit import commit
 from ledger.ledger import Ledger
+from ledger.publish import publish
 from tests.support.aws_services import Services
 from tests.support.command_line import Ran
-from tests.support.factories import item, model_csv
+from tests.support.factories import event, item, model_csv
 from tests.support.reader import read_csv, read_root
 
 Run = Callable[..., Ran]
@@ -25,6 +30,22 @@ def test_replay_compares_pins_and_swaps(skyledger: Run, filled: Ledger, store: M
     assert swapped["version"] == read_root(store).version == 3
     assert read_root(store).targets.shard_bytes == 500
     assert read_csv(store) == model_csv([item(1), item(2)])
+
+
+def test_rows_written_by_an_older_rule_are_told_and_written_anew(
+    skyledger: Run, ledger: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new rule for the guard leaves rows as they are until they change: verify shows them, a replay renews all."""
+    first, second = item(1, title={"S": "x;=1+1"}), item(2, title={"S": "=2"})
+    with monkeypatch.context() as before:
+        before.setattr(row, "guard", lambda text: "'" + text if text.startswith("=") else text)
+        commit(ledger, [event("INSERT", first, sequence=1), event("INSERT", second, sequence=2)])
+        publish(ledger)
+    (told,) = skyledger("verify", "journal", "--json", *ONE).json["journal"]["differences"]
+    assert sorted(side["title"] for side in told.values() if isinstance(side, dict)) == ["x;'=1+1", "x;=1+1"]
+    assert skyledger("replay", "--swap", *ONE).code == 0
+    assert skyledger("verify", "tree", "csv", "journal", *ONE).code == 0
+    assert read_csv(store) == model_csv([first, second])
 
 
 def test_a_replay_runs_on_step_functions_with_the_same_wishes(skyledger: Run, services: Services) -> None:

@@ -1,8 +1,11 @@
 """A command works in a folder of its own."""
 
 import fcntl
+import os
 from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from ledger.journal import dates
 from ledger.ledger import Ledger
@@ -38,3 +41,37 @@ def test_the_cache_is_this_users_and_left_clean(skyledger: Run, filled: Ledger, 
     skyledger("verify", "journal", *ONE)
     assert {path.suffix for path in (tmp_path / "cache").rglob("*") if path.is_file()} == {".lock"}
     assert list(dates(filled.store)) == ["date=2026-11-25"]
+
+
+@pytest.mark.parametrize("planted", ["work.lock", "work"])
+def test_a_link_of_another_user_is_not_followed(
+    planted: str, skyledger: Run, filled: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a shared folder somebody may have made what we are about to make: nothing behind it is touched or believed."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "file").write_text("precious")
+    (tmp_path / planted).symlink_to(theirs / "file" if planted == "work.lock" else theirs)
+    planted_by_them = (tmp_path / planted).lstat().st_ino
+    monkeypatch.setattr(work_folder, "_is_ours", lambda what: what.st_ino != planted_by_them)
+    ran = skyledger("replay", "--work", str(tmp_path / "work"), *ONE)
+    assert (ran.code, ran.err.count("\n"), "give --work another folder" in ran.err) == (2, 1, True)
+    assert [(path.name, path.read_text()) for path in theirs.iterdir()] == [("file", "precious")]
+
+
+def test_what_another_user_made_is_not_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours is what this user made, or root."""
+    (tmp_path / "file").touch()
+    seen = (tmp_path / "file").stat()
+    assert work_folder._is_ours(seen)
+    monkeypatch.setattr(work_folder.os, "geteuid", lambda: 4321)
+    assert work_folder._is_ours(seen) == (seen.st_uid == 0)
+    assert not work_folder._is_ours(os.stat_result((*seen[:4], 4322, *seen[5:])))
+
+
+def test_only_this_user_may_look_into_the_folder(filled: Ledger, tmp_path: Path) -> None:
+    """It holds rows: where and when photos were taken."""
+    hold_work_folder(Deployment(bucket="exports"), tmp_path / "work", "verify")
+    work_folder._held.popitem()[1].close()
+    assert (tmp_path / "work").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "work.lock").stat().st_mode & 0o077 == 0

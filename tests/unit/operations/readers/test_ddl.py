@@ -1,8 +1,11 @@
 """The statements by which Athena and Redshift read the CSV."""
 
+import re
+
 import pytest
 
 from ledger.columns import NAMES
+from operations.errors import NoPlace
 from operations.readers.ddl import Engine, statements
 
 
@@ -43,3 +46,27 @@ def test_redshift_gets_types_of_its_own() -> None:
         "FORMAT CSV IGNOREHEADER 1",
     ):
         assert part in text
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_a_column_of_any_name_is_one_name(engine: Engine) -> None:
+    """The manifest may have been written by anybody who may write to the bucket: a name is never more than a name."""
+    columns = ("ingested_at", "etag", "revision", 'a" BIGINT); DROP TABLE x; --', "b` string); DROP TABLE x; --", "c'd")
+    text = statements(engine, columns, "bucket")
+    quotes = r"`(?:[^`]|``)*`|\"(?:[^\"]|\"\")*\"|'(?:[^']|'')*'|--[^\n]*"
+    assert "DROP" not in re.sub(quotes, "", text)
+    quote = "`" if engine is Engine.ATHENA else '"'
+    table = text[text.index("TABLE") :]
+    named = re.findall(rf"^  {quote}((?:[^{quote}]|{quote}{quote})*){quote} ", table, re.MULTILINE)[: len(columns)]
+    assert [name.replace(quote * 2, quote) for name in named] == list(columns)
+    if engine is Engine.ATHENA:
+        named = re.findall(r'AS "((?:[^"]|"")*)",?$', table, re.MULTILINE)
+        assert [name.replace('""', '"') for name in named] == list(columns)
+
+
+@pytest.mark.parametrize("bucket", ["", "a'b", "a\n; DROP TABLE x; --", "a/b", "a b"])
+@pytest.mark.parametrize("engine", Engine)
+def test_what_is_no_bucket_is_in_no_statement(engine: Engine, bucket: str) -> None:
+    """It stands in quotes, in a comment and in a line for a shell."""
+    with pytest.raises(NoPlace, match="no name of a bucket"):
+        statements(engine, NAMES, bucket)

@@ -1,8 +1,12 @@
 """The copy in other formats: typed, filtered, positions for survey programs."""
 
+import csv
 import json
+import random
+import unicodedata
 import zipfile
 from collections.abc import Callable
+from contextlib import chdir
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.guard import unguard
 from ledger.ledger import Ledger
 from operations.errors import BadExpression, TooManyRows
 from operations.readers import spreadsheet
@@ -90,6 +95,89 @@ def test_a_bad_expression_is_told_in_one_line(expression: str, copy: Path) -> No
     assert [path.name for path in copy.parent.iterdir()] == ["image-data.csv"]
 
 
+# On a database without bounds some did what they say, some found nothing, and some are for its next version.
+ATTACKS = [
+    "true); COPY images TO '{there}'; --",
+    "true; COPY images TO '{there}'",
+    "true) UNION ALL SELECT * FROM images; --",
+    "iso > 1, COLUMNS(*)",
+    "(SELECT count(*) FROM read_text('/etc/passwd')) > 0",
+    "(SELECT count(*) FROM read_csv('/etc/passwd', sep = ':', header = false)) > 0",
+    "(SELECT count(*) FROM '/etc/passwd') > 0",
+    "(SELECT count(*) FROM glob('/etc/*')) > 0",
+    "(SELECT count(*) FROM read_text('{folder}/../../../etc/passwd')) > 0",
+    "(SELECT count(*) FROM read_text('{secret}')) > 0",
+    "(SELECT count(*) FROM sniff_csv('{secret}')) > 0",
+    "(SELECT count(*) FROM read_text('{link}')) > 0",
+    "(SELECT count(*) FROM read_csv('https://localhost:9/x.csv')) > 0",
+    "(SELECT count(*) FROM query('COPY images TO ''{there}''')) > 0",
+    "(SELECT count(*) FROM query('INSTALL httpfs')) > 0",
+    "(SELECT count(*) FROM frame) > 0",
+    "getenv('HOME') IS NOT NULL",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_condition_reaches_nothing_but_the_rows(attack: str, copy: Path, tmp_path: Path) -> None:
+    """It may be somebody else's: it neither reads nor writes a file, fetches no extension and sees no Python."""
+    secret, there, link = tmp_path / "secret.csv", tmp_path / "there.csv", copy.with_name("link.csv")
+    secret.write_text("a,b\n1,2\n")
+    link.symlink_to(secret)
+    frame = pandas.DataFrame({"a": [1]})
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(BadExpression, match=r"^--where: [^\n]+$"):
+        write(Format.CSV, copy, NAMES, attack.format(there=there, folder=copy.parent, secret=secret, link=link))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert len(frame) == 1
+
+
+@pytest.mark.parametrize(
+    ("expression", "rows"),
+    [
+        ("iso > 200 -- bright", 1),
+        ("key IN (SELECT key FROM images WHERE iso IS NOT NULL)", 2),
+        ("regexp_matches(key, '^site/') AND ingested_at > TIMESTAMPTZ '2026-11-25 08:00:00Z'", 3),
+        ("exif->>'Make' = 'DJI'", 1),
+    ],
+)
+def test_a_condition_may_be_any_expression_on_the_rows(expression: str, rows: int, copy: Path) -> None:
+    """Comments, subqueries on the rows, times with an offset, and JSON."""
+    assert write(Format.PARQUET, copy, NAMES, expression).rows == rows
+
+
+def test_a_copy_beside_a_quote_in_the_folders_name_is_written(copy: Path) -> None:
+    """The folder is the reader's own choice."""
+    folder = copy.parent / "it's [here]"
+    folder.mkdir()
+    moved = copy.rename(folder / copy.name)
+    with chdir(folder.parent):
+        written = write(Format.PARQUET, moved.relative_to(folder.parent), NAMES, "iso = 400")
+    assert (written.rows, sorted(path.name for path in folder.iterdir())) == (
+        1,
+        ["image-data.csv", "selection.parquet"],
+    )
+
+
+def test_typed_copies_have_every_text_as_it_was(tmp_path: Path) -> None:
+    """DuckDB takes the guard off as Python does: one rule, two readers."""
+    chance = random.Random(7)
+    letters = "a1;|\t'\"=+-@ \xa0\u3000\ufeff\uff1d\uff20,\\$["
+    texts = ["".join(chance.choices(letters, k=chance.randrange(1, 9))) for _ in range(2000)]
+    documents = [json.dumps({text: [text]}, ensure_ascii=False) for text in texts]
+    copy = tmp_path / "image-data.csv"
+    items = [
+        item(number, title={"S": text}, exif={"S": document})
+        for number, (text, document) in enumerate(zip(texts, documents, strict=True))
+    ]
+    copy.write_bytes(model_csv(items))
+    written = write(Format.PARQUET, copy, NAMES)
+    rows = duckdb.sql(f"SELECT title, exif FROM '{written.path}' ORDER BY ingested_at").fetchall()
+    assert [title for title, _ in rows] == texts
+    assert [json.loads(exif) for _, exif in rows] == [json.loads(document) for document in documents]
+    with copy.open(newline="") as file:
+        assert [unguard(row["title"]) for row in csv.DictReader(file)] == texts
+
+
 def test_geojson_has_a_point_for_every_row_with_a_position(copy: Path) -> None:
     """RFC 7946: longitude first; JSON columns are JSON; the others are counted."""
     written = write(Format.GEOJSON, copy, NAMES)
@@ -146,6 +234,70 @@ def test_names_that_a_survey_program_would_mix_up_are_left_out_and_counted(tmp_p
     assert odm.left_out == {"with a name that is not unique": 2, "with a name that the format cannot hold": 2}
     pix4d = write(Format.PIX4D, copy, NAMES)
     assert pix4d.path.read_text().splitlines()[1:] == ["three.jpg,1,2,3", "two words.jpg,1,2,3"]
+
+
+def opendronemap(text: str) -> dict[str, list[float]]:
+    """Read a geo.txt as OpenDroneMap does (opendm/geo.py): what stands beside each name."""
+    lines = [line.strip() for line in text.strip().replace("\ufeff", "").split("\n")]
+    read = {}
+    for line in lines[1:]:
+        parts = line.split()
+        if line and line[0] != "#" and len(parts) >= 3:
+            read[parts[0]] = [float(part) for part in parts[1:4]]
+    return read
+
+
+BLANKS = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+HIDDEN = ["\ufeff", "\u200b", "\u202e", "\x1b", "\x7f", "\xad", "\u2060"]
+
+
+def test_no_name_moves_another_photo(tmp_path: Path) -> None:
+    """OpenDroneMap cuts at every blank there is, and takes of two entries the last: `a.jpg<blank>9 9` is no a.jpg."""
+    at = {name: {"N": number} for name, number in zip(list(DJI)[1:4], "123", strict=True)}
+    away = {name: {"N": number} for name, number in zip(list(DJI)[1:4], "777", strict=True)}
+    keys = ["a.jpg", *(f"x/a.jpg{one}9{one}9" for one in BLANKS), *(f"x/{one}a.jpg" for one in (*BLANKS, *HIDDEN))]
+    keys += [f"x/b{one}.jpg" for one in HIDDEN]
+    items = [item(number, key={"S": key}, **(away if number else at)) for number, key in enumerate(keys)]
+    copy = tmp_path / "image-data.csv"
+    copy.write_bytes(model_csv(items))
+    written = write(Format.ODM, copy, NAMES)
+    assert opendronemap(written.path.read_text(encoding="utf-8", errors="strict")) == {"a.jpg": [2.0, 1.0, 3.0]}
+    assert written.left_out == {"with a name that the format cannot hold": len(keys) - 1}
+    plain = write(Format.PIX4D, copy, NAMES).path.read_text(encoding="utf-8")
+    assert all(line.isprintable() for line in plain.split("\n"))
+    assert not [line for line in plain.splitlines() if line.startswith(" ") or " ," in line]
+
+
+def test_pix4ds_file_has_no_name_that_a_spreadsheet_would_run(tmp_path: Path) -> None:
+    """With a quote before it the name would be no image's: so it is left out and counted."""
+    at = {name: {"N": number} for name, number in zip(list(DJI)[1:4], "123", strict=True)}
+    keys = ["a/=cmd.jpg", "+1.jpg", "-1.jpg", "@x.jpg", "\uff1dx.jpg", "x;=1.jpg", "'=x.jpg", "it's a-b=c.jpg"]
+    copy = tmp_path / "image-data.csv"
+    copy.write_bytes(model_csv([item(number, key={"S": key}, **at) for number, key in enumerate(keys)]))
+    written = write(Format.PIX4D, copy, NAMES)
+    assert written.path.read_text().splitlines()[1:] == ["it's a-b=c.jpg,1,2,3"]
+    assert written.left_out == {"with a name that the format cannot hold": len(keys) - 1}
+    assert len(opendronemap(write(Format.ODM, copy, NAMES).path.read_text())) == len(keys) - 1  # one has blanks
+
+
+def test_a_name_that_a_file_system_takes_for_another_is_not_unique(tmp_path: Path) -> None:
+    """Folders are left off; case, and how accents are composed, do not tell names apart; positions do not matter."""
+    at = {name: {"N": number} for name, number in zip(list(DJI)[1:4], "123", strict=True)}
+    composed = unicodedata.normalize("NFC", "Brücke.jpg")
+    items = [
+        item(1, key={"S": f"a/{composed}"}, **at),
+        item(2, key={"S": f"b/{unicodedata.normalize('NFD', composed)}"}, **at),
+        item(3, key={"S": "a/STRASSE.jpg"}, **at),
+        item(4, key={"S": "b/straße.jpg"}, **at),
+        item(5, key={"S": "a/here.jpg"}, **at),
+        item(6, key={"S": "b/Here.jpg"}),
+        item(7, key={"S": "b/one.jpg"}, **at),
+    ]
+    copy = tmp_path / "image-data.csv"
+    copy.write_bytes(model_csv(items))
+    written = write(Format.ODM, copy, NAMES)
+    assert list(opendronemap(written.path.read_text())) == ["one.jpg"]
+    assert written.left_out == {"without a position": 1, "with a name that is not unique": 5}
 
 
 @pytest.mark.parametrize(("latitude", "longitude"), [("91", "0"), ("0", "-180.5")])
