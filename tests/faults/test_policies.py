@@ -182,20 +182,6 @@ def test_what_aws_writes_by_itself_needs_no_condition(key: str) -> None:
     assert _put_denials(key) == [None] * 5
 
 
-def test_no_function_may_delete_of_the_journal_and_what_else_is_kept() -> None:
-    """Deleting is an operator's."""
-    for function in (
-        "ImageProcessor",
-        "CsvExporter",
-        "BootstrapFunction",
-        "Collector",
-        "ReplayWorker",
-        "ReplayFinisher",
-    ):
-        for prefix in (keys.JOURNAL, keys.QUARANTINE, keys.SNAPSHOTS, keys.FAILED_BATCHES):
-            assert not role_of(function).may(DELETE, f"{EXPORT}/{prefix}x")
-
-
 def test_plain_http_is_denied_whatever_is_asked_for() -> None:
     """To everybody, readers as well."""
     plain = {"aws:SecureTransport": "false"}
