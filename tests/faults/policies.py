@@ -1,8 +1,10 @@
-"""What the template's roles allow: a small evaluator of IAM statements, and what each call of the code asks for.
+"""What roles allow and the export bucket denies: a small evaluator of IAM statements, and what each call asks for.
 
 Evaluated as AWS does without boundaries and organisation policies: nothing is allowed but by an Allow statement whose
-action and resource both match; `*` matches any characters, `?` one ("IAM JSON policy elements"). Intrinsic functions
-are resolved to made-up ARNs of one stack.
+action and resource both match, and not what a Deny statement of the bucket's policy matches as well; `*` matches any
+characters, `?` one ("IAM JSON policy elements"). Of a condition all keys of all operators must hold; `Null` asks
+whether a key is absent, and `Bool` does not match one that is ("IAM JSON policy elements: Condition operators").
+Intrinsic functions are resolved to made-up ARNs of one stack.
 """
 
 import re
@@ -52,6 +54,17 @@ ASKED: Mapping[str, tuple[str, ...]] = {
 }
 
 
+# Condition keys of a request. All count as sent over TLS: that the tests' servers speak plain HTTP is no matter of it.
+Context = Mapping[str, str]
+TLS: Context = {"aws:SecureTransport": "true"}
+IF_NONE_MATCH, IF_MATCH = "s3:if-none-match", "s3:if-match"
+_CREATES = "s3:ObjectCreationOperation"  # false for the requests on parts ("Enforce conditional writes", S3 User Guide)
+PART: Context = {**TLS, _CREATES: "false"}
+BLIND: Context = {**TLS, _CREATES: "true"}
+NEW: Context = {**BLIND, IF_NONE_MATCH: "*"}
+MATCHED: Context = {**BLIND, IF_MATCH: "an ETag"}
+
+
 def asked_by(call: Call) -> Iterator[tuple[str, str]]:
     """Give the actions and resources that a call of the store needs."""
     if call.verb == "list":
@@ -83,6 +96,48 @@ class Role:
             and any(pattern.fullmatch(resource) for pattern in resources)
             for actions, resources in self._allowed
         )
+
+
+class BucketPolicy:
+    """What the policy of a bucket denies to everybody, whatever a role allows.
+
+    Args:
+        statements: of the policy, with intrinsic functions as the template has them; those that are there only under a
+            condition of the template are taken as there.
+    """
+
+    def __init__(self, statements: Iterable[Mapping[str, Any]]) -> None:
+        given = (one["Fn::If"][1] if "Fn::If" in one else one for one in statements)
+        self._denials = [
+            (one["Sid"], _patterns(one["Action"]), _patterns(one["Resource"]), one["Condition"])
+            for one in given
+            if one["Effect"] == "Deny" and one["Principal"] == "*"
+        ]
+
+    def denial(self, action: str, resource: str, context: Context) -> str | None:
+        """Give the Sid of a statement that denies this request, if any."""
+        for sid, actions, resources, condition in self._denials:
+            if (
+                any(pattern.fullmatch(action) for pattern in actions)
+                and any(pattern.fullmatch(resource) for pattern in resources)
+                and _holds(condition, context)
+            ):
+                return str(sid)
+        return None
+
+
+def _holds(condition: Mapping[str, Mapping[str, str]], context: Context) -> bool:
+    test = {
+        "Null": lambda key, value: value == ("false" if key in context else "true"),
+        "Bool": lambda key, value: context.get(key) == value,
+    }
+    return all(test[operator](key, value) for operator, keys in condition.items() for key, value in keys.items())
+
+
+@cache
+def export_policy() -> BucketPolicy:
+    """Give the policy of the export bucket."""
+    return BucketPolicy(TEMPLATE["Resources"]["ExportBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"])
 
 
 @cache

@@ -6,7 +6,24 @@ That each function may do what its code does, and no more, is seen in all tests:
 import pytest
 
 from infra.doubles.fault_store import ANSWERS
-from tests.faults.policies import ARNS, ASKED, EXPORT, IMAGES, Role, role_of
+from ledger import keys
+from tests.faults.policies import (
+    ARNS,
+    ASKED,
+    BLIND,
+    DELETE,
+    EXPORT,
+    IMAGES,
+    MATCHED,
+    NEW,
+    PART,
+    PUT,
+    TLS,
+    BucketPolicy,
+    Role,
+    export_policy,
+    role_of,
+)
 
 IMAGES_TABLE, OBJECTS_TABLE = ARNS["Images.Arn"], ARNS["Objects.Arn"]
 STREAM = ARNS["Images.StreamArn"]
@@ -114,6 +131,84 @@ def test_the_exporter_may_read_its_stream_and_put_failed_batches_aside() -> None
     )
     assert role.may("s3:PutObject", f"{EXPORT}/aws/lambda/id/shard/2026/11/25/batch")
     assert role.may("s3:ListBucket", EXPORT)
+
+
+# Every key and prefix of the export bucket, by who may put other bytes where some are.
+WRITTEN_ONCE = {keys.JOURNAL, keys.QUARANTINE, keys.SNAPSHOTS, keys.PENDING, keys.LEADING, keys.PUBLISHING}
+REPLACED = {
+    *(
+        keys.ROOT_KEY,
+        keys.CSV_KEY,
+        keys.DESCRIPTION_KEY,
+        keys.COLLECTING_KEY,
+        keys.PAGE_INDEX_KEY,
+        keys.PAGE_CONFIG_KEY,
+    ),
+    *(keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.PAGE_FILES),
+}
+BY_AWS_ITSELF = {keys.FAILED_BATCHES, keys.REPLAYS, keys.TABLE_EXPORTS}
+
+
+def _put_denials(key: str) -> list[str | None]:
+    """What denies a request that puts blindly, under If-Match, as new, a part; and one that deletes."""
+    resource = f"{EXPORT}/{key}x" if key.endswith("/") else f"{EXPORT}/{key}"
+    puts = [export_policy().denial(PUT, resource, context) for context in (BLIND, MATCHED, NEW, PART)]
+    return [*puts, export_policy().denial(DELETE, resource, TLS)]
+
+
+def test_every_key_of_the_export_bucket_is_one_that_the_policy_speaks_of_or_is_written_by_aws() -> None:
+    """A new prefix is written once, or replaced by those who saw what was there, or has a reason why not."""
+    known = {
+        value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str) and name[0] != "_"
+    }
+    assert known == WRITTEN_ONCE | REPLACED | BY_AWS_ITSELF
+
+
+@pytest.mark.parametrize("key", sorted(WRITTEN_ONCE))
+def test_what_stands_in_the_journal_can_only_be_deleted(key: str) -> None:
+    """No role and no operator gives a segment, a snapshot, a quarantined event or a claim other bytes."""
+    assert _put_denials(key) == ["WriteOnce", "WriteOnce", None, None, None]
+
+
+@pytest.mark.parametrize("key", sorted(REPLACED))
+def test_nothing_of_the_ledger_is_overwritten_blindly(key: str) -> None:
+    """Who replaces something names the ETag that he saw; a touch of a shard does that as well."""
+    assert _put_denials(key) == ["NoBlindOverwrite", None, None, None, None]
+
+
+@pytest.mark.parametrize("key", sorted(BY_AWS_ITSELF))
+def test_what_aws_writes_by_itself_needs_no_condition(key: str) -> None:
+    """Lambda, Step Functions and DynamoDB put batches, results and exports there, as they please."""
+    assert _put_denials(key) == [None] * 5
+
+
+def test_plain_http_is_denied_whatever_is_asked_for() -> None:
+    """To everybody, readers as well."""
+    plain = {"aws:SecureTransport": "false"}
+    for resource in (EXPORT, f"{EXPORT}/image-data.csv"):
+        assert export_policy().denial("s3:GetObject", resource, plain) == "TlsOnly"
+        assert export_policy().denial("s3:GetObject", resource, TLS) is None
+
+
+def test_the_evaluator_of_conditions_wants_all_of_them() -> None:
+    """`Null` asks for absence; an absent key is no `Bool`; a statement for somebody, or that allows, denies nothing."""
+    statement = {
+        "Sid": "Known",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": PUT,
+        "Resource": f"{EXPORT}/journal/*",
+        "Condition": {"Null": {"a": "true", "b": "false"}, "Bool": {"c": "true"}},
+    }
+    asked = (PUT, f"{EXPORT}/journal/x")
+    policy = BucketPolicy([statement])
+    assert policy.denial(*asked, {"b": "", "c": "true"}) == "Known"
+    for context in ({"c": "true"}, {"a": "", "b": "", "c": "true"}, {"b": ""}, {"b": "", "c": "false"}):
+        assert policy.denial(*asked, context) is None
+    assert policy.denial(PUT, f"{EXPORT}/journals/x", {"b": "", "c": "true"}) is None
+    assert policy.denial(DELETE, f"{EXPORT}/journal/x", {"b": "", "c": "true"}) is None
+    for other in ({"Effect": "Allow"}, {"Principal": {"AWS": "arn:aws:iam::111122223333:role/any"}}):
+        assert BucketPolicy([statement | other]).denial(*asked, {"b": "", "c": "true"}) is None
 
 
 def test_the_evaluator_knows_wildcards_and_refuses_the_rest() -> None:

@@ -16,15 +16,16 @@ from csv_exporter.handler import SCHEDULE, export
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger, no_limit
+from ledger.objects import YOUNG, Objects
 from ledger.publish import publish
 from ledger.s3_store import S3Store
 from operations import bootstrap as bootstrapping
 from operations.bootstrap import bootstrap
 from operations.live.snapshot import restore
-from tests.faults.policies import ARNS, EXPORT, IMAGES
+from tests.faults.policies import ARNS, BLIND, EXPORT, IMAGES, MATCHED, NEW, PART, TLS, Context
 from tests.support.calls import recorder
-from tests.support.calls.players import ENTRIES, playing
-from tests.support.calls.requests import UnknownRequest, of_operation, of_verb, shape
+from tests.support.calls.players import ENTRIES, OPERATOR, play, playing
+from tests.support.calls.requests import UnknownRequest, context_of_operation, of_operation, of_verb, shape
 from tests.support.calls.roles import ROLES, Permission, permissions, verdict
 from tests.support.factories import insert, make_ledger
 from tests.support.paths import ROOT
@@ -117,6 +118,62 @@ def test_what_a_role_does_not_allow_is_told_by_function_action_and_resource(
     monkeypatch.setattr(bootstrapping, "DESCRIPTION_KEY", "journal/x")
     bootstrap(ledger)
     assert recorder.denied == [f"BootstrapFunction may not s3:PutObject on {EXPORT}/journal/x"]
+
+
+@pytest.mark.denied_on_purpose
+def test_what_the_buckets_policy_denies_is_told_of_functions_and_operators(
+    store: MemoryStore,
+) -> None:
+    """The same bytes once more, so that the ETag changes, is fine for a shard; nobody does that to a segment."""
+    objects = Objects(store)
+    now = objects.now()
+    for key in ("shards/x.csv", "journal/x.jsonl.gz"):
+        objects.put(key, b"x", "text/csv")
+    assert recorder.denied == []
+    objects.now = lambda: now + 2 * YOUNG
+    objects.put("shards/x.csv", b"x", "text/csv")
+    assert recorder.denied == []
+    objects.put("journal/x.jsonl.gz", b"x", "text/csv")
+    told = f"may not s3:PutObject on {EXPORT}/journal/x like that: WriteOnce"
+    assert recorder.denied == [f"an operator {told}"]
+    objects.now = lambda: now + 4 * YOUNG
+    recorder.denied.clear()
+    play("CsvExporter", objects.put, "journal/x.jsonl.gz", b"x", "text/csv")
+    assert f"CsvExporter {told}" in recorder.denied
+
+
+@pytest.mark.parametrize(
+    ("operation", "parameters", "context"),
+    [
+        ("PutObject", {"IfNoneMatch": "*"}, NEW),
+        ("PutObject", {"IfMatch": "e"}, MATCHED),
+        ("PutObject", {}, BLIND),
+        ("CompleteMultipartUpload", {"IfMatch": "e"}, MATCHED),
+        ("CopyObject", {}, BLIND),
+        ("CreateMultipartUpload", {}, PART),
+        ("UploadPart", {}, PART),
+        ("UploadPartCopy", {}, PART),
+        ("GetObject", {"IfMatch": "e"}, TLS),
+    ],
+)
+def test_a_buckets_policy_sees_conditions_and_parts(
+    operation: str, parameters: dict[str, Any], context: Context
+) -> None:
+    """Enforce conditional writes (S3 User Guide): the requests on parts create no object."""
+    assert context_of_operation(operation, parameters) == context
+
+
+@pytest.mark.denied_on_purpose
+def test_a_blind_request_of_boto3_is_denied(recorded: Counter[recorder.Call]) -> None:
+    """Also an operator's, of whom no request is counted, and whose other requests nobody has to know."""
+    recorder.count_operation("CsvExporter", "PutObject", {"Key": "shards/1.csv"})
+    recorder.count_operation(OPERATOR, "CopyObject", {"Key": "manifest.json", "CopySource": {"Key": "roots/1-x.json"}})
+    recorder.count_operation(OPERATOR, "DescribeStacks", {})
+    assert recorder.denied == [
+        f"CsvExporter may not s3:PutObject on {SHARD} like that: NoBlindOverwrite",
+        f"an operator may not s3:PutObject on {EXPORT}/manifest.json like that: NoBlindOverwrite",
+    ]
+    assert _functions(recorded) == {"CsvExporter"}
 
 
 DENIED = """
@@ -247,7 +304,7 @@ def test_the_emulators_functions_leave_their_requests(tmp_path: Path) -> None:
     program = (
         "import boto3, botocore.config as c;"
         "s3 = boto3.client('s3', config=c.Config(retries={'total_max_attempts': 1}, connect_timeout=1));"
-        "s3.put_object(Bucket='b', Key='manifest.json', Body=b'x', IfMatch='e')"
+        "s3.put_object(Bucket='b', Key='manifest.json', Body=b'x', IfMatch='e', IfNoneMatch='*')"
     )
     environment = os.environ | {
         "PYTHONPATH": str(recorder.LAMBDA_SITE),
@@ -260,5 +317,5 @@ def test_the_emulators_functions_leave_their_requests(tmp_path: Path) -> None:
     assert json.loads(line) == [
         "skyledger-Collector-1ABC",
         "PutObject",
-        {"Bucket": "b", "Key": "manifest.json", "IfMatch": "e", "TransactItems": []},
+        {"Bucket": "b", "Key": "manifest.json", "IfMatch": "e", "IfNoneMatch": "*", "TransactItems": []},
     ]

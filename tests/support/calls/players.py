@@ -3,7 +3,9 @@
 A frame of a wrapper names the function that plays from there on. Between it and a request there must be nothing but
 the product's code, libraries and doubles: a rival that a test lets act in the middle is no part of the function. An
 entry point that the product itself calls changes nothing: an operator's command that commits stays the operator's, and
-Collector's commit Collector's. `commit` and `publish`, called by a test, play CsvExporter: that is what it runs.
+Collector's commit Collector's. `commit` and `publish`, called by a test, play CsvExporter: that is what it runs. Any
+other code of the product that a test calls is an operator's: he has rights of his own, but the bucket's policy binds
+him, too.
 """
 
 import sys
@@ -35,10 +37,12 @@ ENTRIES = {
     "ReplayWorker": ("operations.replay.lambda_steps:work", "operations.replay.lambda_steps:do"),
     "ReplayFinisher": ("operations.replay.lambda_steps:finish", "operations.replay.lambda_steps:end"),
 }
+OPERATOR = "an operator"
 _PRODUCT = f"{ROOT}/functions/"
 _DOUBLES = tuple(
     f"{ROOT}/{path}"
     for path in (
+        "functions/ledger/s3_store.py",
         "infra/doubles/",
         "tests/support/calls/",
         "tests/support/store_calls.py",
@@ -47,28 +51,35 @@ _DOUBLES = tuple(
     )
 )
 _OURS = (f"{ROOT}/tests/", f"{ROOT}/infra/")
+_TEST = "a test"
 
 _in_pool: ContextVar[str | None] = ContextVar("in_pool", default=None)  # who plays in a thread of a pool
 thread = local()
 """`thread.asking`: a double is at it, so that what it asks of another one behind it is no request of its own."""
-_is_test: dict[str, bool] = {}
+_whose: dict[str, str | None] = {}  # by file: whose code it is, if it tells
 
 
 def playing() -> str | None:
-    """Name the function of the template whose code is calling, if any."""
-    frame = sys._getframe(1)
+    """Name the function of the template whose code is calling, or `OPERATOR`; None if it is a test itself."""
+    frame, operator = sys._getframe(1), None
     while frame is not None:
         code = frame.f_code
         if code is _PLAY:
             return str(frame.f_locals["function"])
         name = code.co_filename
-        test = _is_test.get(name)
-        if test is None:
-            test = _is_test[name] = name.startswith(_OURS) and not name.startswith((*_DOUBLES, f"{ROOT}/.venv/"))
-        if test:
-            return None
+        if name not in _whose:
+            _whose[name] = _owner(name)
+        if _whose[name] == _TEST:
+            return operator
+        operator = _whose[name] or operator
         frame = frame.f_back  # type: ignore[assignment]
     return _in_pool.get()
+
+
+def _owner(file: str) -> str | None:
+    if file.startswith((*_DOUBLES, f"{ROOT}/.venv/")):
+        return None
+    return _TEST if file.startswith(_OURS) else OPERATOR if file.startswith(_PRODUCT) else None
 
 
 def play(function: str, call: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

@@ -2,7 +2,8 @@
 
 1. A call of a double of the store, of the tables or of the bucket, or a request of boto3, is noted while a function of
    the template plays (`players`): function, action, resource (`requests`).
-2. One that the function's role does not allow fails the test, unless it is marked `denied_on_purpose`.
+2. One that the function's role does not allow, or that the policy of the export bucket denies, fails the test, unless
+   it is marked `denied_on_purpose`. The policy is held against what operators' commands ask for, too.
 3. At the end of a whole run every permission of every role has been used, or has a reason (`roles`), and no reason is
    stale. A run of selected tests cannot tell.
 
@@ -15,7 +16,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,17 @@ from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.simulated_store import SimulatedStore
 from infra.doubles.sparse_store import SparseStore
 from infra.local.emulator import Emulator
-from tests.faults.policies import ASKED, role_of
-from tests.support.calls.players import playing, thread, wrap_entries
-from tests.support.calls.requests import UnknownRequest, of_operation, of_verb, shape
+from tests.faults.policies import ASKED, Context, export_policy, role_of
+from tests.support.calls.players import OPERATOR, playing, thread, wrap_entries
+from tests.support.calls.requests import (
+    Asked,
+    UnknownRequest,
+    context_of_operation,
+    context_of_verb,
+    of_operation,
+    of_verb,
+    shape,
+)
 from tests.support.calls.roles import permissions, reasons, verdict
 from tests.support.store_calls import WatchedStore
 
@@ -49,11 +58,13 @@ Note = Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]
 
 calls: Counter[Call] = Counter()
 denied: list[str] = []  # what was asked for in the present test without being allowed
-_asked: dict[Any, tuple[Call, ...]] = {}  # by what a verb was called with: what that asks for, worked out once
+_asked: dict[Any, tuple[tuple[Call, ...], tuple[str, ...]]] = {}  # by what a verb was called with, worked out once
 _allowed: dict[Call, bool] = {}
 
 
 def _count(call: Call) -> None:
+    if call[0] == OPERATOR:
+        return
     calls[call] += 1
     if call not in _allowed:
         _allowed[call] = role_of(call[0]).may(call[1], call[2])
@@ -61,44 +72,62 @@ def _count(call: Call) -> None:
         denied.append("{} may not {} on {}".format(*call))
 
 
-def count_operation(function: str, operation: str, parameters: Mapping[str, Any]) -> None:
+def _denials(who: str, pairs: Iterable[Asked], context: Context) -> Iterator[str]:
+    """Say what the policy of the export bucket denies."""
+    for action, resource in pairs:
+        if sid := export_policy().denial(action, resource, context):
+            yield f"{who} may not {action} on {resource} like that: {sid}"
+
+
+def count_operation(who: str, operation: str, parameters: Mapping[str, Any]) -> None:
     """Count a request of boto3."""
     try:
-        for pair in of_operation(function, operation, parameters):
-            _count((function, *pair))
+        pairs = [*of_operation(who, operation, parameters)]
     except UnknownRequest:
-        denied.append(f"{function} sends {operation}, of which tests/support/calls/requests.py knows nothing")
+        if who != OPERATOR:
+            denied.append(f"{who} sends {operation}, of which tests/support/calls/requests.py knows nothing")
+        return
+    for pair in pairs:
+        _count((who, *pair))
+    denied.extend(_denials(who, pairs, context_of_operation(operation, parameters)))
 
 
 def _noting_verb(verb: str) -> Note:
     at = ETAG_AT.get(verb)
 
-    def note(function: str, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+    def work_out(who: str, key: str, if_match: bool) -> tuple[tuple[Call, ...], tuple[str, ...]]:
+        pairs = [*of_verb(verb, key, if_match=if_match)]
+        context = context_of_verb(verb, if_match=if_match)
+        return tuple((who, *pair) for pair in pairs), tuple(_denials(who, pairs, context))
+
+    def note(who: str, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
         keys = arguments[0] if arguments else next(named[name] for name in ("key", "keys", "prefix") if name in named)
         new = at is not None and (arguments[at] if len(arguments) > at else named["etag"]) is None
         for key in [keys] if isinstance(keys, str) else keys:
-            told = (function, verb, shape(key), new)
+            told = (who, verb, shape(key), new)
             if told not in _asked:
-                _asked[told] = tuple((function, *pair) for pair in of_verb(verb, told[2], if_match=not new))
-            for call in _asked[told]:
+                _asked[told] = work_out(who, told[2], not new)
+            asked, refused = _asked[told]
+            for call in asked:
                 _count(call)
+            denied.extend(refused)
 
     return note
 
 
 def _noting_operation(operation: str) -> Note:
-    return lambda function, _, parameters: count_operation(function, operation, parameters)
+    return lambda who, _, parameters: count_operation(who, operation, parameters)
 
 
 def _recorded(method: Callable[..., Any], note: Note, own: int = 1) -> Callable[..., Any]:
-    """Wrap a method (`own` is 1: for `self`), or a function (0), so that what a playing function calls is noted."""
+    """Wrap a method (`own` is 1: for `self`), or a function (0), so that what the product calls is noted."""
 
     @wraps(method)
     def call(*arguments: Any, **named: Any) -> Any:
-        function = None if getattr(thread, "asking", False) else playing()
-        if function is None:
+        who = None if getattr(thread, "asking", False) else playing()
+        if who is None:
             return method(*arguments, **named)
-        note(function, arguments[own:], named)
+        note(who, arguments[own:], named)
         thread.asking = True
         try:
             return method(*arguments, **named)
@@ -118,7 +147,7 @@ def _wrap_doubles() -> None:
         for name in OPERATIONS.keys() & vars(double).keys():
             setattr(double, name, _recorded(vars(double)[name], _noting_operation(OPERATIONS[name])))
     BaseClient._make_api_call = _recorded(  # type: ignore[attr-defined]
-        BaseClient._make_api_call, lambda function, sent, _: count_operation(function, *sent)
+        BaseClient._make_api_call, lambda who, sent, _: count_operation(who, *sent)
     )
 
 

@@ -3,13 +3,28 @@
 Sources: "Policy actions for Amazon S3", "Conditional writes", "Conditional deletes" (S3 User Guide: If-Match asks for
 s3:GetObject beside the write, If-None-Match does not); API reference, GetObject (a version asks for
 s3:GetObjectVersion instead); "Using IAM with DynamoDB transactions" (DynamoDB Developer Guide: each item of a
-transaction asks for the action of its own).
+transaction asks for the action of its own). What a bucket's policy can see of a request: "Enforce conditional writes on
+Amazon S3 buckets" (S3 User Guide).
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tests.faults.policies import ARNS, ASKED, DELETE, EXPORT, GET, IMAGES, PUT
+from tests.faults.policies import (
+    ARNS,
+    ASKED,
+    BLIND,
+    DELETE,
+    EXPORT,
+    GET,
+    IMAGES,
+    MATCHED,
+    NEW,
+    PART,
+    PUT,
+    TLS,
+    Context,
+)
 
 Asked = tuple[str, str]
 
@@ -28,6 +43,8 @@ _WRITES = {
     "CompleteMultipartUpload": PUT,
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
 }
+_CREATING = {"PutObject", "CompleteMultipartUpload", "CopyObject"}
+_OF_PARTS = {"CreateMultipartUpload", "UploadPart", "UploadPartCopy"}
 
 
 class UnknownRequest(Exception):
@@ -59,6 +76,22 @@ def of_verb(verb: str, key: str, *, if_match: bool) -> Iterator[Asked]:
             yield action, f"{EXPORT}/{key}"
 
 
+def context_of_verb(verb: str, *, if_match: bool) -> Context:
+    """Say what a bucket's policy sees of a verb of the ledger's store."""
+    if verb in ("start_upload", "upload_part", "copy_part"):
+        return PART
+    if verb in ("put_if_match", "finish_upload"):
+        return MATCHED if if_match else NEW
+    return NEW if verb == "put_new" else TLS
+
+
+def context_of_operation(operation: str, parameters: Mapping[str, Any]) -> Context:
+    """Say what a bucket's policy sees of a request of boto3."""
+    if operation in _CREATING:
+        return NEW if parameters.get("IfNoneMatch") else MATCHED if parameters.get("IfMatch") else BLIND
+    return PART if operation in _OF_PARTS else TLS
+
+
 def of_operation(function: str, operation: str, parameters: Mapping[str, Any]) -> Iterator[Asked]:
     """Say what a request of boto3 asks for.
 
@@ -74,7 +107,7 @@ def of_operation(function: str, operation: str, parameters: Mapping[str, Any]) -
         yield _WRITES[operation], _object(bucket, parameters["Key"])
         if parameters.get("IfMatch"):
             yield GET, _object(bucket, parameters["Key"])
-    elif operation == "UploadPartCopy":
+    elif operation in ("UploadPartCopy", "CopyObject"):
         yield PUT, _object(bucket, parameters["Key"])
         yield GET, _object(bucket, parameters["CopySource"]["Key"])
     elif operation == "DeleteObjects":

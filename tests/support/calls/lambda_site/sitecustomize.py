@@ -11,7 +11,7 @@ import os
 import sys
 
 FUNCTION, FOLDER = os.environ.get("AWS_LAMBDA_FUNCTION_NAME"), os.environ.get("SKYLEDGER_CALLS")
-KEPT = ("Bucket", "Key", "VersionId", "IfMatch", "CopySource", "Delete", "TableName")
+KEPT = ("Bucket", "Key", "VersionId", "IfMatch", "IfNoneMatch", "CopySource", "Delete", "TableName")
 
 
 def _kept(parameters):
