@@ -44,3 +44,11 @@ class NoPlace(LedgerError):
 
 class Busy(LedgerError):
     """Another process works in the same scratch folder."""
+
+
+class StillThere(LedgerError):
+    """An image that is to be forgotten is not gone yet; nothing was changed."""
+
+
+class UnknownImage(LedgerError):
+    """No event is about an image that is to be forgotten; nothing was changed."""

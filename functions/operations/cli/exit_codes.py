@@ -28,8 +28,10 @@ from operations.errors import (
     NoPlace,
     NotPulled,
     NotSwapped,
+    StillThere,
     TooManyRows,
     TooOld,
+    UnknownImage,
 )
 
 P = ParamSpec("P")
@@ -65,6 +67,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     BadExpression: Ending(WRONG_USE),
     TooManyRows: Ending(WRONG_USE),
     TooOld: Ending(WRONG_USE),
+    UnknownImage: Ending(WRONG_USE),
     ManifestLost: Ending(NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
     Damaged: Ending(
         NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"
@@ -80,6 +83,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     OutOfTime: Ending(TRY_AGAIN),
     ExecutionFailed: Ending(TRY_AGAIN),
     Busy: Ending(TRY_AGAIN),
+    StillThere: Ending(TRY_AGAIN),
     Refused: Ending(TRY_AGAIN),
     Unknown: Ending(TRY_AGAIN),
 }
