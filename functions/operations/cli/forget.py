@@ -10,8 +10,9 @@ from operations.cli.exit_codes import DIFFERENT
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
 from operations.cli.work_folder import hold_work_folder
+from operations.forget.findings import Findings
 from operations.forget.forgetting import Forgotten, forget, still_there
-from operations.forget.search import Findings, search
+from operations.forget.search import search
 from operations.forget.what_stays import stays
 
 # Commands that sort events or items in a folder of this machine, where an interrupted one leaves them.

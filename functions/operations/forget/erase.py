@@ -18,8 +18,8 @@ from ledger.manifest import Root, decode_root, encode_root
 from ledger.objects import PAGE_TYPE
 from ledger.slices import merge_slice, next_slice
 from ledger.store import Listed
+from operations.forget.findings import Findings
 from operations.forget.redaction import redact
-from operations.forget.search import Findings
 
 _LATEST = 10**38  # above every revision
 

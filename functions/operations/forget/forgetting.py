@@ -32,7 +32,8 @@ from ledger.objects import PAGE_TYPE
 from operations.batches import batched
 from operations.errors import StillThere, UnknownImage
 from operations.forget.erase import erase
-from operations.forget.search import Findings, keys_with_row, search
+from operations.forget.findings import Findings
+from operations.forget.search import keys_with_row, search
 from operations.forget.what_stays import SETTLED, stays
 from operations.live.root import publish_and_wait
 from operations.progress import Progress, silent

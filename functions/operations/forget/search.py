@@ -18,12 +18,10 @@ hashes, claims hold names. What else lies in the bucket is not Skyledger's: it i
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from ledger.errors import Damaged, NotFound
-from ledger.event import read_event
 from ledger.journal import dates, load_record, unpack
 from ledger.keys import (
     COLLECTING_KEY,
@@ -54,7 +52,8 @@ from ledger.pending import decode
 from ledger.store import Listed, read_ahead
 from operations.batches import batched
 from operations.errors import Busy
-from operations.forget.redaction import Life, etags_in, etags_of, note_lives, redact
+from operations.forget.findings import Findings, Searched
+from operations.forget.redaction import etags_in, etags_of, redact
 from operations.live.redrive import events_of_batch, quarantined_event
 from operations.progress import Progress, silent
 from operations.rebuild.tree_reader import look_up, shards_of
@@ -69,52 +68,6 @@ _OURS = (
 )
 _AFTER_ALL = "~"  # sorts after all that our keys begin with
 _REMOVAL_LINE = re.compile(rb"[^,\n]*,[^,\n]*,\d+,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n")
-
-
-@dataclass(slots=True)
-class Searched:
-    """What was read of a place, and what was found there."""
-
-    objects: int = 0
-    bytes: int = 0
-    found: list[Listed] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Findings:
-    """What a search found.
-
-    Attributes:
-        etags: of the images.
-        places: by name, in the order in which they were searched.
-        lives: of the images, by key.
-        known: those of the images that an event is about.
-        newest_event: time of the last of their events; empty if none has one.
-        strangers: keys and folders of the bucket that are not Skyledger's, and were not searched.
-    """
-
-    etags: Set[str]
-    places: dict[str, Searched] = field(default_factory=dict)
-    lives: dict[bytes, Life] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
-    newest_event: str = ""
-    strangers: list[str] = field(default_factory=list)
-
-    @property
-    def keys(self) -> list[bytes]:
-        """Give the keys of the lives, in order."""
-        return sorted(self.lives)
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether no place holds anything of the images."""
-        return not any(searched.found for searched in self.places.values())
-
-    def note(self, record: Any) -> None:
-        """Take notice of a record about one of the images."""
-        note_lives(record, self.etags, self.lives)
-        self.known |= etags_of(record) & self.etags
-        self.newest_event = max(self.newest_event, read_event(record).time)
 
 
 def search(ledger: Ledger, etags: Set[str], progress: Progress = silent) -> Findings:

@@ -13,7 +13,7 @@ _STAYS = (
     (
         "export bucket",
         "parts of unfinished uploads of image-data.csv",
-        "a day, by lifecycle rule; nobody can read them",
+        "a day or two, by lifecycle rule",
     ),
     ("stream of the Images table", "events with all values", "24 hours"),
     # Amazon DynamoDB API reference, PointInTimeRecoveryDescription
@@ -21,8 +21,13 @@ _STAYS = (
     ("Objects table", "bucket and key of the photo, as a tombstone", "30 days, and until DynamoDB clears it away"),
     ("images bucket", "the photo, if a version, a replica or a backup of it is left", "until you delete it"),
     ("queue and dead-letter queue of the images", "bucket and key of the photo", "4 and 14 days"),
-    ("logs", "bucket, key and etag of the photo", "LogRetentionDays"),
-    ("CloudFront, if it is switched on", "image-data.csv not at all, shards and pages", "a day"),
+    ("functions that are running", "shards in memory", "until they are ended, some hours"),
+    (
+        "logs",
+        "bucket, key and etag of the photo",
+        "LogRetentionDays; S3's own logs, if there are any, as you keep them",
+    ),
+    ("CloudFront, if it is switched on", "shards (image-data.csv is not kept there)", "a day"),
     ("readers", "copies by pull, and what was made of them", "until they pull again; other copies for ever"),
     ("operators' machines", "work folders of interrupted commands (--work)", "until they are deleted"),
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger.columns import NAMES
+from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from operations.live.root import live_root
@@ -76,15 +77,20 @@ def replay(
         progress: is told the step, how much of it is done, and how much there is.
 
     Raises:
-        Damaged: a segment is not readable.
+        Damaged: a segment is not readable; the same call starts over.
         Unavailable: the store did not answer; the same call goes on where it stopped.
     """
     plan = _plan(ledger, scratch, wishes, progress)
     with Workers(ledger.store, scratch, plan, open_store, processes) as workers:
         resumed = len(scratch.names(MAPPED))
         journal = JournalSummary()
-        for part in workers.all("reading events", map_chunk, [(number,) for number in range(plan.chunks)], progress):
-            journal.add(part)
+        try:
+            chunks = [(number,) for number in range(plan.chunks)]
+            for part in workers.all("reading events", map_chunk, chunks, progress):
+                journal.add(part)
+        except Damaged:
+            scratch.clear()  # a segment that was listed is gone: to go on with this plan would not help
+            raise
         tasks = [(number, journal.newest_event) for number in range(plan.ranges)]
         for _ in workers.all("building shards", reduce_range, tasks, progress):
             pass
