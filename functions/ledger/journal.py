@@ -14,7 +14,7 @@ import orjson
 from isal import igzip, isal_zlib
 from isal.igzip_lib import IsalError
 
-from ledger.errors import Damaged, NotFound
+from ledger.errors import Damaged, NotFound, SegmentGone
 from ledger.event import Event, Record
 from ledger.keys import JOURNAL, QUARANTINE, segment_key, segment_name
 from ledger.store import Listed, Store, read_ahead
@@ -130,7 +130,8 @@ def read_segments(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, list
     """Read segments, some of them ahead: for each key the records, one a line (see `load_record`).
 
     Raises:
-        Damaged: a segment is gone, cannot be unpacked or holds no record.
+        SegmentGone: a segment is not there.
+        Damaged: it cannot be unpacked or holds no record.
         Unavailable: the store did not answer.
     """
     for key, body in read_ahead(store, lambda key: _packed(store, key), keys):
@@ -144,7 +145,7 @@ def _packed(store: Store, key: str) -> bytes:
     try:
         stored = store.get(key)
     except NotFound as error:
-        raise Damaged(f"{key} is gone, unless `skyledger forget` put another in its place: then start over") from error
+        raise SegmentGone(f"{key} is gone: start over, if skyledger forget has put another in its place") from error
     return stored.body
 
 

@@ -15,6 +15,7 @@ from ledger.errors import (
     NotFound,
     OutOfTime,
     Refused,
+    SegmentGone,
     Unavailable,
     Unknown,
 )
@@ -72,6 +73,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     Damaged: Ending(
         NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"
     ),
+    SegmentGone: Ending(NEEDS_AN_OPERATOR, "skyledger verify journal tells whether anything is missing"),
     NewerFormat: Ending(NEEDS_AN_OPERATOR, "install the newer skyledger"),
     BadEvent: Ending(NEEDS_AN_OPERATOR),
     Unavailable: Ending(NO_ANSWER),

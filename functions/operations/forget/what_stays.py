@@ -25,7 +25,7 @@ _STAYS = (
     (
         "logs",
         "bucket, key and etag of the photo",
-        "LogRetentionDays; S3's own logs, if there are any, as you keep them",
+        "LogRetentionDays; S3's own logs as you keep them",
     ),
     ("CloudFront, if it is switched on", "shards (image-data.csv is not kept there)", "a day"),
     ("readers", "copies by pull, and what was made of them", "until they pull again; other copies for ever"),

@@ -111,7 +111,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
         codes.setdefault(ending.code, set()).add(kind.__name__)
     assert codes == {
         2: {"BadName", "NoPlace", "NotPulled", "BadExpression", "TooManyRows", "TooOld", "UnknownImage"},
-        3: {"ManifestLost", "Damaged", "NewerFormat", "BadEvent"},
+        3: {"ManifestLost", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
         4: {"Unavailable", "NotFound", "ExportFailed", "ClientError", "BotoCoreError"},
         5: {"NotSwapped", "OutOfTime", "ExecutionFailed", "Busy", "Refused", "Unknown", "StillThere"},
     }

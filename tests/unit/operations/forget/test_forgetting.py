@@ -1,6 +1,7 @@
 """A forgotten image: no search, no replay and no snapshot finds a value of it, whatever went wrong on the way."""
 
 from contextlib import suppress
+from functools import partial
 
 import orjson
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from infra.doubles.fault_store import Died, Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.errors import Damaged, LedgerError
+from ledger.errors import Damaged, LedgerError, SegmentGone
 from ledger.keys import FORGOTTEN, JOURNAL, PAGES, SHARDS, SNAPSHOTS
 from ledger.objects import Objects
 from ledger.publish import publish
@@ -17,10 +18,11 @@ from operations.collection.collect import collect
 from operations.errors import Busy, StillThere, UnknownImage
 from operations.forget.forgetting import Forgotten, forget
 from operations.forget.search import search
+from operations.live.catch_up import RebuiltTree, catch_up
 from operations.live.redrive import redrive_batches
 from operations.live.snapshot import load, pin, restore
 from operations.rebuild.destination import ScratchObjects
-from operations.rebuild.plan import make_plan
+from operations.rebuild.plan import listed_segments, make_plan
 from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.tree_reader import lines, shards_of
 from operations.replay.local import Wishes, replay
@@ -321,6 +323,23 @@ def test_a_replay_that_had_listed_the_journal_before_starts_over(store: MemorySt
     wishes = {"columns": root.columns, "targets": root.targets, "until": "", "keep": "nothing"}
     make_plan(store, scratch, version=root.version, now=ledger.now(), **wishes)
     _forget(store, clock)
-    with pytest.raises(Damaged, match="start over"):
+    with pytest.raises(SegmentGone, match="start over"):
         replay(ledger, scratch, Wishes(**wishes))
     assert replay(ledger, scratch, Wishes(**wishes)).root.tree_hash == root.tree_hash
+
+
+def test_a_rebuilt_tree_follows_the_live_one_past_segments_that_were_replaced(clock: Clock) -> None:
+    """The copies of roots name the segments as they were; so the journal is listed again, and nothing is missing."""
+    store = MemoryStore(clock)
+    ledger = open_ledger(store, clock)
+    commit(ledger, [insert(1), event("INSERT", person(), sequence=8)])
+    scratch = StoreScratch(MemoryStore(), "scratch/")
+    rebuild = replay(ledger, scratch, Wishes(keep="scratch"))
+    commit(ledger, [insert(2), remove(NUMBER)])
+    _forget(store, clock)
+    objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
+    tree = RebuiltTree(rebuild.root, objects, partial(listed_segments, scratch, rebuild.plan))
+    notes: list[str] = []
+    catch_up(ledger, tree, read_root(store), notes.append)
+    assert notes == ["listing the journal again"]
+    assert tree.root.tree_hash == read_root(store).tree_hash
