@@ -2,6 +2,7 @@
 
 from collections.abc import Set
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ledger.event import read_event
@@ -18,7 +19,7 @@ class Searched:
     found: list[Listed] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@dataclass
 class Findings:
     """What a search found.
 
@@ -37,6 +38,11 @@ class Findings:
     known: set[str] = field(default_factory=set)
     newest_event: str = ""
     strangers: list[str] = field(default_factory=list)
+
+    @cached_property
+    def names(self) -> frozenset[bytes]:
+        """Give the ETags as objects have them."""
+        return frozenset(etag.encode() for etag in self.etags)
 
     @property
     def keys(self) -> list[bytes]:

@@ -56,7 +56,7 @@ from operations.forget.findings import Findings, Searched
 from operations.forget.redaction import etags_in, etags_of, redact
 from operations.live.redrive import events_of_batch, quarantined_event
 from operations.progress import Progress, silent
-from operations.rebuild.tree_reader import look_up, shards_of
+from operations.rebuild.tree_reader import look_up
 
 # A replay on many machines writes something every few minutes: what nobody has written to for so long is left over.
 RUNNING = timedelta(hours=2)
@@ -119,7 +119,7 @@ class _Reader:
 
 
 def _journal(reader: _Reader, findings: Findings) -> Iterator[Listed]:
-    for date in [*dates(reader.ledger.store)]:
+    for date in [date for date in dates(reader.ledger.store) if _is_date(date)]:
         for listed, body in reader.bodies(reader.all_of(f"{JOURNAL}{date}/")):
             if _notes(findings, (load_record(listed.key, line) for line in _lines_about(findings, listed, body))):
                 yield listed
@@ -127,7 +127,7 @@ def _journal(reader: _Reader, findings: Findings) -> Iterator[Listed]:
 
 def _lines_about(findings: Findings, listed: Listed, packed: bytes) -> Iterator[bytes]:
     """Give the records that may be about one of the images."""
-    wanted = {etag.encode() for etag in findings.etags}
+    wanted = findings.names
     return (line for line in unpack(listed.key, packed) if not wanted.isdisjoint(etags_in(line)))
 
 
@@ -171,7 +171,7 @@ def _waiting(reader: _Reader, findings: Findings) -> Iterator[Listed]:
 
 def _names(body: bytes, findings: Findings) -> bool:
     """Say whether an object that is not what it should be names one of the images."""
-    return any(etag.encode() in body for etag in findings.etags)
+    return any(name in body for name in findings.names)
 
 
 def _replays(reader: _Reader, findings: Findings) -> Iterator[Listed]:
@@ -185,7 +185,11 @@ def _replays(reader: _Reader, findings: Findings) -> Iterator[Listed]:
 def _table_exports(reader: _Reader, findings: Findings) -> Iterator[Listed]:
     packed = [listed for listed in reader.all_of(TABLE_EXPORTS) if listed.key.endswith(".gz")]
     for listed, body in reader.bodies(packed):
-        if any(_lines_about(findings, listed, body)):
+        if listed.key.endswith(".json.gz"):
+            holds = any(_lines_about(findings, listed, body))
+        else:  # somebody's own, in Ion or CSV
+            holds = any(_names(line, findings) for line in unpack(listed.key, body))
+        if holds:
             yield listed
 
 
@@ -210,21 +214,24 @@ def _shards(reader: _Reader, findings: Findings) -> Iterator[Listed]:
 
 
 def _by_pages(reader: _Reader, keys: Sequence[bytes]) -> tuple[set[str], set[str]]:
-    """Name the shards of all pages that there are, and those whose key range takes in one of these keys."""
+    """Name the shards of all pages that there are, and those that may hold one of these keys.
+
+    A page does not say where its last shard ends: that one may hold any later key.
+    """
     named: set[str] = set()
     possible: set[str] = set()
-    live = reader.ledger.load_root()[0]
     for _, body in reader.bodies(reader.all_of(PAGES)):
         shards = decode_page(body)
         named.update(shard_key(shard.sha256) for shard in shards)
         within = {entry_of(shards, key) for key in keys if key >= shards[0].first}
         possible.update(shard_key(shards[index].sha256) for index in within)
-    # Live rows are looked up elsewhere; the last shard of every page seems to take in all later keys.
-    return named, possible - {shard_key(shard.sha256) for shard in shards_of(reader.ledger.objects, live.rows.pages)}
+    return named, possible
 
 
 def _row_of(key: bytes, body: bytes) -> bool:
     """Say whether a shard has a row of a key; a line of the removals tree is none."""
+    if not body.endswith(b"\n"):  # no shard, though it lies among them
+        return key in body
     line = line_at(body, offset_of(body, key), key)
     return line is not None and not _REMOVAL_LINE.fullmatch(line)
 
@@ -242,7 +249,11 @@ PLACES: dict[str, Callable[[_Reader, Findings], Iterator[Listed]]] = {
 
 
 def _strangers(ledger: Ledger) -> Iterator[str]:
-    """Name what lies beside Skyledger's folders and objects, a folder as one; with one request for each of ours."""
+    """Name what lies beside Skyledger's folders and objects, a folder as one; with one request for each of ours.
+
+    Among the dates of the journal, too: who reads it goes by these.
+    """
+    yield from (f"{JOURNAL}{date}" for date in dates(ledger.store) if not _is_date(date))
     after = ""
     while (one := next(ledger.store.list("", after=after), None)) is not None:
         known = next((name for name in _OURS if _is_in(one.key, name)), "")
@@ -251,6 +262,10 @@ def _strangers(ledger: Ledger) -> Iterator[str]:
         after = max(one.key, name + _AFTER_ALL if name.endswith("/") else name)
         if not known:
             yield name
+
+
+def _is_date(folder: str) -> bool:
+    return folder.startswith("date=")
 
 
 def _is_in(key: str, name: str) -> bool:

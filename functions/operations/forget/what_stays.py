@@ -12,7 +12,7 @@ _STAYS = (
     ("export bucket", "ingested_at and etag in pages, roots and the removals tree", "some days, until collected"),
     (
         "export bucket",
-        "parts of unfinished uploads of image-data.csv",
+        "parts of unfinished uploads",
         "a day or two, by lifecycle rule",
     ),
     ("stream of the Images table", "events with all values", "24 hours"),
