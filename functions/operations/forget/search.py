@@ -61,7 +61,8 @@ from operations.rebuild.tree_reader import look_up
 # A replay on many machines writes something every few minutes: what nobody has written to for so long is left over.
 RUNNING = timedelta(hours=2)
 _KEYS_AT_ONCE = 100  # looked up at a time: as many shards may be in memory
-_OURS = (
+# Every place that the bucket has: a new one belongs among PLACES as well, if a value of an image can stand in it.
+OURS = (
     *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, PAGE_INDEX_KEY, ROOT_KEY),
     *(FAILED_BATCHES, FORGOTTEN, JOURNAL, LEADING, PAGE_FILES, PAGES, PENDING, PUBLISHING, QUARANTINE, REPLAYS),
     *(ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
@@ -256,7 +257,7 @@ def _strangers(ledger: Ledger) -> Iterator[str]:
     yield from (f"{JOURNAL}{date}" for date in dates(ledger.store) if not _is_date(date))
     after = ""
     while (one := next(ledger.store.list("", after=after), None)) is not None:
-        known = next((name for name in _OURS if _is_in(one.key, name)), "")
+        known = next((name for name in OURS if _is_in(one.key, name)), "")
         folder, slash, _ = one.key.partition("/")
         name = known or folder + slash
         after = max(one.key, name + _AFTER_ALL if name.endswith("/") else name)

@@ -10,11 +10,7 @@ SETTLED = timedelta(hours=25)
 _STAYS = (
     ("export bucket", "ingested_at, etag and revisions of each life, in journal and proof", "for ever"),
     ("export bucket", "ingested_at and etag in pages, roots and the removals tree", "some days, until collected"),
-    (
-        "export bucket",
-        "parts of unfinished uploads",
-        "a day or two, by lifecycle rule",
-    ),
+    ("export bucket", "parts of unfinished uploads", "a day or two, by lifecycle rule"),
     ("stream of the Images table", "events with all values", "24 hours"),
     # Amazon DynamoDB API reference, PointInTimeRecoveryDescription
     ("point-in-time recovery of the tables", "items with all values", "35 days"),
@@ -22,11 +18,7 @@ _STAYS = (
     ("images bucket", "the photo, if a version, a replica or a backup of it is left", "until you delete it"),
     ("queue and dead-letter queue of the images", "bucket and key of the photo", "4 and 14 days"),
     ("functions that are running", "shards in memory", "until they are ended, some hours"),
-    (
-        "logs",
-        "bucket, key and etag of the photo",
-        "LogRetentionDays; S3's own logs as you keep them",
-    ),
+    ("logs", "bucket, key and etag of the photo", "LogRetentionDays; S3's own logs as you keep them"),
     ("CloudFront, if it is switched on", "shards (image-data.csv is not kept there)", "a day"),
     ("readers", "copies by pull, and what was made of them", "until they pull again; other copies for ever"),
     ("operators' machines", "work folders of interrupted commands (--work)", "until they are deleted"),

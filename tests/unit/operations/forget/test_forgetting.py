@@ -8,6 +8,7 @@ import pytest
 
 from infra.doubles.fault_store import Died, Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
+from ledger import keys
 from ledger.commit import commit
 from ledger.errors import Damaged, LedgerError, SegmentGone
 from ledger.keys import FORGOTTEN, JOURNAL, PAGES, SHARDS, SNAPSHOTS
@@ -17,7 +18,7 @@ from ledger.row import header
 from operations.collection.collect import collect
 from operations.errors import Busy, StillThere, UnknownImage
 from operations.forget.forgetting import Forgotten, forget
-from operations.forget.search import search
+from operations.forget.search import OURS, search
 from operations.live.catch_up import RebuiltTree, catch_up
 from operations.live.redrive import redrive_batches
 from operations.live.snapshot import load, pin, restore
@@ -248,6 +249,12 @@ def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Cl
     assert proof["not_searched"] == ["journal/notes", "journal/\u00fc", "mine/", "notes.txt", "zebra/"]
     assert proof["tree_before"] == proof["tree"] == read_root(store).tree_hash
     assert any("35 days" in one["until"] for one in proof["stays"])
+
+
+def test_no_place_of_the_bucket_is_a_stranger() -> None:
+    """Whoever adds one to `ledger.keys` is asked here whether it has to be searched."""
+    places = {value for name, value in vars(keys).items() if name.isupper() and not name.startswith("_")}
+    assert {*OURS} == places - {keys.PAGE_CONFIG_KEY}  # which lies in a folder of its own kind
 
 
 def test_a_shard_that_holds_others_too_goes_only_where_the_row_is(store: MemoryStore, clock: Clock) -> None:
