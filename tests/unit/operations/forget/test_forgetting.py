@@ -1,5 +1,6 @@
 """A forgotten image: no search, no replay and no snapshot finds a value of it, whatever went wrong on the way."""
 
+import gzip
 from contextlib import suppress
 from functools import partial
 
@@ -249,6 +250,23 @@ def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Cl
     assert proof["not_searched"] == ["journal/notes", "journal/\u00fc", "mine/", "notes.txt", "zebra/"]
     assert proof["tree_before"] == proof["tree"] == read_root(store).tree_hash
     assert any("35 days" in one["until"] for one in proof["stays"])
+
+
+def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, clock: Clock) -> None:
+    """Deleted if it names the image; a torn batch may hold others' events, so it is for an operator to look into."""
+    text = f"Zoe, {ETAG}".encode()
+    key = f"2026-11-25T08:00:00.007000Z,{ETAG},Zoe".encode()
+    odd = {"quarantine/odd": text, "pending/odd": text, "shards/odd": key}
+    for name, body in {**odd, "table-exports/mine/1.ion.gz": gzip.compress(text)}.items():
+        store.put_new(name, body, "text/plain")
+        store.put_new(name.replace("odd", "other"), b"of nobody", "text/plain")
+    _forget(store, clock)
+    assert [*places_with_values(store)] == []
+    assert {name.replace("odd", "other") for name in odd} <= store.objects.keys()
+    store.put_new("aws/lambda/torn", text, "application/json")
+    with pytest.raises(Damaged, match="aws/lambda/torn"):
+        _forget(store, clock)
+    assert store.get("aws/lambda/torn").body == text
 
 
 def test_no_place_of_the_bucket_is_a_stranger() -> None:
