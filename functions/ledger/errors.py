@@ -33,6 +33,10 @@ class Damaged(LedgerError):
     """An object's bytes are not those that its name or its parent promises."""
 
 
+class SegmentGone(Damaged):
+    """A segment that was listed is gone; if an image was forgotten since, another has taken its place."""
+
+
 class NewerFormat(LedgerError):
     """The root was written by a newer Skyledger, whose rules this code does not know."""
 

@@ -1,7 +1,7 @@
 """The journal: every batch of events as received, before anything is made of it; and the quarantine beside it.
 
-A segment is never changed and never deleted. Its name begins with the date and hour of its first event, so that the
-journal can be read from a day on.
+A segment is never changed, and never deleted: only forgetting an image puts another in its place (`operations.forget`).
+Its name begins with the date and hour of its first event, so that the journal can be read from a day on.
 """
 
 import hashlib
@@ -14,9 +14,9 @@ import orjson
 from isal import igzip, isal_zlib
 from isal.igzip_lib import IsalError
 
-from ledger.errors import Damaged, NotFound
+from ledger.errors import Damaged, NotFound, SegmentGone
 from ledger.event import Event, Record
-from ledger.keys import JOURNAL, QUARANTINE, segment_key
+from ledger.keys import JOURNAL, QUARANTINE, segment_key, segment_name
 from ledger.store import Listed, Store, read_ahead
 
 # ISA-L's second level: of the records of a survey it makes a 14th in 2 us each; zlib's fastest makes a 12th in 13 us,
@@ -61,18 +61,30 @@ def pack(records: Sequence[Record]) -> tuple[str, bytes]:
 
     A few at a time, so that what is hashed and compressed is still in the processor's cache: a batch has 5 MB.
     """
+    return _pack_lines(_json_lines(records[start : start + _LINES]) for start in range(0, len(records), _LINES))
+
+
+def _json_lines(records: Sequence[Record]) -> bytes:
+    try:
+        return b"".join([orjson.dumps(record, None, orjson.OPT_APPEND_NEWLINE) for record in records])
+    except TypeError:  # see `dump_record`
+        return b"".join([dump_record(record) + b"\n" for record in records])
+
+
+def _pack_lines(parts: Iterable[bytes]) -> tuple[str, bytes]:
     digest, packer = hashlib.sha256(), isal_zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP)
     packed = []
-    for start in range(0, len(records), _LINES):
-        some = records[start : start + _LINES]
-        try:
-            lines = b"".join([orjson.dumps(record, None, orjson.OPT_APPEND_NEWLINE) for record in some])
-        except TypeError:  # see `_dump`
-            lines = b"".join([_dump(record) + b"\n" for record in some])
+    for lines in parts:
         digest.update(lines)
         packed.append(packer.compress(lines))
     packed.append(packer.flush())
     return digest.hexdigest()[:20], b"".join(packed)
+
+
+def segment_in_place_of(key: str, lines: Iterable[bytes]) -> Segment:
+    """Make the segment that has these records, one a line, in place of that with this key: of the same hour."""
+    digest, body = _pack_lines(line + b"\n" for line in lines)
+    return Segment(f"{segment_name(key).rpartition('-')[0]}-{digest}", body)
 
 
 def write_segment(store: Store, segment: Segment) -> bool:
@@ -118,7 +130,8 @@ def read_segments(store: Store, keys: Iterable[str]) -> Iterator[tuple[str, list
     """Read segments, some of them ahead: for each key the records, one a line (see `load_record`).
 
     Raises:
-        Damaged: a segment is gone, cannot be unpacked or holds no record.
+        SegmentGone: a segment is not there.
+        Damaged: it cannot be unpacked or holds no record.
         Unavailable: the store did not answer.
     """
     for key, body in read_ahead(store, lambda key: _packed(store, key), keys):
@@ -132,7 +145,7 @@ def _packed(store: Store, key: str) -> bytes:
     try:
         stored = store.get(key)
     except NotFound as error:
-        raise Damaged(f"{key} is gone: segments are never deleted") from error
+        raise SegmentGone(f"{key} is gone: start over, if skyledger forget has put another in its place") from error
     return stored.body
 
 
@@ -157,7 +170,7 @@ def load_record(key: str, line: bytes) -> Any:
     """
     try:
         return orjson.loads(line)
-    except orjson.JSONDecodeError:  # a lone surrogate or a huge integer, see `_dump`
+    except orjson.JSONDecodeError:  # a lone surrogate or a huge integer, see `dump_record`
         try:
             return json.loads(line)
         except ValueError as error:
@@ -172,16 +185,17 @@ def quarantine(store: Store, event: Event, reason: str) -> str:
     Raises:
         Unavailable: the store did not answer.
     """
-    record = _dump(event.record)
+    record = dump_record(event.record)
     digest = hashlib.sha256(record).hexdigest()[:20]
     time = event.time or _NO_TIME
     key = f"{QUARANTINE}date={time[:10]}/{_number_in_key(event)}-{digest}.json"
-    body = b'{"reason":' + _dump(reason) + b',"event":' + record + b"}\n"
+    body = b'{"reason":' + dump_record(reason) + b',"event":' + record + b"}\n"
     store.put_new(key, body, "application/json")
     return key
 
 
-def _dump(record: Any) -> bytes:
+def dump_record(record: Any) -> bytes:
+    """Write one record, or part of it, as JSON; `load_record` reads it."""
     try:
         return orjson.dumps(record)
     except TypeError:  # lone surrogates and integers beyond 64 bits: only from a record that DynamoDB did not make

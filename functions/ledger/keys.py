@@ -21,6 +21,7 @@ LEADING = "leading/"
 PUBLISHING = "publishing/"
 QUARANTINE = "quarantine/"
 SNAPSHOTS = "snapshots/"
+FORGOTTEN = "forgotten/"
 FAILED_BATCHES = "aws/lambda/"  # Lambda chooses what follows: mapping, shard, date
 REPLAYS = "replay/"
 TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
@@ -61,6 +62,11 @@ def segment_key(name: str) -> str:
     return f"{JOURNAL}{name}{_SEGMENT_SUFFIX}"
 
 
+def segment_name(key: str) -> str:
+    """Give the name of the segment with this key."""
+    return key.removeprefix(JOURNAL).removesuffix(_SEGMENT_SUFFIX)
+
+
 def pending_key(segment: str) -> str:
     """Give the key under which a segment's changes wait to be merged."""
     return f"{PENDING}{segment}"
@@ -79,6 +85,11 @@ def publishing_key(present: str) -> str:
 def snapshot_key(name: str) -> str:
     """Give the key of a snapshot."""
     return f"{SNAPSHOTS}{name}.json"
+
+
+def proof_key(name: str) -> str:
+    """Give the key of the proof that images were forgotten."""
+    return f"{FORGOTTEN}{name}.json"
 
 
 def snapshot_name(key: str) -> str:

@@ -8,6 +8,7 @@ Its rooms:
 
     bootstrap, status, history, dead_letters, stream_mapping      one file for each capability
     collection/     delete what nothing names any longer
+    forget/         take images out of all that the bucket keeps
     live/           change the live root: swap, restore, merge what was put aside
     replay/         who drives a rebuild: this machine, or many
     table_export/   bring the tree in line with an export of the table

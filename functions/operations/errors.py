@@ -48,3 +48,11 @@ class Busy(LedgerError):
 
 class NotOurs(LedgerError):
     """Another user's folder, or a link, stands where a command was to work."""
+
+
+class StillThere(LedgerError):
+    """An image that is to be forgotten is not gone yet; nothing was changed."""
+
+
+class UnknownImage(LedgerError):
+    """No event is about an image that is to be forgotten; nothing was changed."""

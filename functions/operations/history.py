@@ -8,11 +8,10 @@ from ledger.errors import BadEvent
 from ledger.event import read_event
 from ledger.journal import list_segments, load_record, read_segments
 from ledger.ledger import Ledger
-from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.row import item_key
 from operations.progress import Progress, silent
 from operations.rebuild.statements import BACKFILL
-from operations.rebuild.tree_reader import named_cells
+from operations.rebuild.tree_reader import look_up, named_cells
 
 # Not told as a change: it differs in every record.
 _COUNTERS = {"revision"}
@@ -146,7 +145,4 @@ def _keys(record: Mapping[str, Any]) -> Iterator[bytes]:
 def _rows(ledger: Ledger, keys: list[bytes]) -> list[dict[str, str]]:
     """Look the rows of these keys up in the live tree."""
     root, _ = ledger.load_root()
-    pages = ledger.objects.pages(touched_pages(root.rows, keys))
-    shards = ledger.objects.shards(touched_shards(root.rows, pages, keys))
-    rows = find(root.rows, Loaded(pages, shards), keys)
-    return [named_cells(root.columns, line) for line in rows.values()]
+    return [named_cells(root.columns, line) for line in look_up(ledger.objects, root.rows, keys).values()]

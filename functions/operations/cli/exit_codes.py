@@ -15,6 +15,7 @@ from ledger.errors import (
     NotFound,
     OutOfTime,
     Refused,
+    SegmentGone,
     Unavailable,
     Unknown,
 )
@@ -29,8 +30,10 @@ from operations.errors import (
     NotOurs,
     NotPulled,
     NotSwapped,
+    StillThere,
     TooManyRows,
     TooOld,
+    UnknownImage,
 )
 
 P = ParamSpec("P")
@@ -67,10 +70,12 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     BadExpression: Ending(WRONG_USE),
     TooManyRows: Ending(WRONG_USE),
     TooOld: Ending(WRONG_USE),
+    UnknownImage: Ending(WRONG_USE),
     ManifestLost: Ending(NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
     Damaged: Ending(
         NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"
     ),
+    SegmentGone: Ending(NEEDS_AN_OPERATOR, "skyledger verify journal tells whether anything is missing"),
     NewerFormat: Ending(NEEDS_AN_OPERATOR, "install the newer skyledger"),
     BadEvent: Ending(NEEDS_AN_OPERATOR),
     Unavailable: Ending(NO_ANSWER),
@@ -82,6 +87,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     OutOfTime: Ending(TRY_AGAIN),
     ExecutionFailed: Ending(TRY_AGAIN),
     Busy: Ending(TRY_AGAIN),
+    StillThere: Ending(TRY_AGAIN),
     Refused: Ending(TRY_AGAIN),
     Unknown: Ending(TRY_AGAIN),
 }

@@ -8,6 +8,7 @@ from operations.cli import (
     backfill,
     collect,
     ddl,
+    forget,
     history,
     pull,
     redrive,
@@ -36,6 +37,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "collect": collect.command,
     "redrive": redrive.command,
     "stream": stream.command,
+    "forget": forget.command,
 }
 
 app = typer.Typer(

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from ledger.change import fold
-from ledger.errors import BadEvent, Damaged, NotFound
+from ledger.errors import BadEvent, Damaged, NotFound, SegmentGone
 from ledger.journal import list_segments
 from ledger.keys import root_copies_of, segment_key
 from ledger.ledger import Ledger
@@ -60,14 +60,24 @@ def catch_up(ledger: Ledger, tree: RebuiltTree, live: Root | None, report: Calla
     """
     if live is None or live.version == tree.root.version:
         return
-    keys: Iterable[str] | None = _segments_of_roots(ledger, tree.root.version + 1, live.version, tree.attempts)
-    if keys is None:
+    keys = _segments_of_roots(ledger, tree.root.version + 1, live.version, tree.attempts)
+    if keys is None or not _merge_all(ledger, tree, keys):
         report("listing the journal again")
-        keys = _only_second(tree.listed(), (listed.key for listed in list_segments(ledger.store)))
-    for segments in batched(keys, _SEGMENTS_AT_ONCE):
-        tree.root = _merge(ledger, tree, segments)
-        tree.caught_up += len(segments)
+        listed = (one.key for one in list_segments(ledger.store))
+        if not _merge_all(ledger, tree, _only_second(tree.listed(), listed)):
+            raise SegmentGone("segments are replaced just now, since images are forgotten: try again")
     tree.root = replace(tree.root, version=live.version)
+
+
+def _merge_all(ledger: Ledger, tree: RebuiltTree, keys: Iterable[str]) -> bool:
+    """Merge segments into the tree; False if one is gone, because an image was forgotten since it was named."""
+    try:
+        for segments in batched(keys, _SEGMENTS_AT_ONCE):
+            tree.root = _merge(ledger, tree, segments)
+            tree.caught_up += len(segments)
+    except SegmentGone:
+        return False
+    return True
 
 
 def _segments_of_roots(ledger: Ledger, first: int, last: int, own: set[str]) -> list[str] | None:

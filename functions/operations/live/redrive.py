@@ -35,18 +35,17 @@ from ledger.event import Event, read_event
 from ledger.keys import FAILED_BATCHES, QUARANTINE
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from ledger.publish import publish
 from ledger.row import RowEncoder, key_of, revision_of
 from ledger.store import Listed
 from operations.batches import batched
 from operations.live.late_events import commit_late
+from operations.live.root import publish_and_wait
 from operations.progress import Progress, silent
 from operations.rebuild.tree_reader import lines, shards_of
 
 # Events are merged so many at a time; as many as a batch of the stream has.
 _EVENTS_AT_ONCE = 1000
 _BATCHES_AT_ONCE = 20  # then one publish for all of them
-_LOOK_SECONDS = 5.0
 _LOST = "exporters were faster every time; try again"
 # A stream record's time is whole seconds, rounded down; ImageProcessor's clock may be a little ahead of DynamoDB's.
 _CLOCK = timedelta(seconds=5)
@@ -94,7 +93,7 @@ def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport) -> bool:
     body = _read(ledger, batch.key)
     if body is None:
         return False
-    events = _events_of_batch(body)
+    events = events_of_batch(body)
     if events is None:
         report.left[batch.key] = "not a batch of stream records"
         return False
@@ -120,7 +119,7 @@ def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> RedriveRe
     without_key: list[tuple[Listed, Event]] = []
     for number, one in enumerate(listed):
         progress("redriving quarantine", number, len(listed))
-        event = _quarantined(_read(ledger, one.key))
+        event = quarantined_event(_read(ledger, one.key))
         if event is None:
             report.left[one.key] = "not a quarantined event"
             continue
@@ -159,24 +158,9 @@ def _merge(ledger: Ledger, events: Sequence[Event], report: RedriveReport) -> bo
 
 def _settle(ledger: Ledger, merged: Sequence[Listed], report: RedriveReport) -> None:
     """Publish what was merged; only then delete the objects that held it."""
-    _publish(ledger)
+    publish_and_wait(ledger)
     _delete(ledger, merged)
     report.merged += len(merged)
-
-
-def _publish(ledger: Ledger) -> None:
-    """Publish; where an exporter claims to, wait until it has, or its claim is nobody's any longer."""
-    merged = ledger.load_root()[0].version
-    while publish(ledger).handed_over and _published(ledger) < merged:
-        ledger.sleep(_LOOK_SECONDS)
-
-
-def _published(ledger: Ledger) -> int:
-    present = ledger.present_csv()
-    try:
-        return int(present.metadata["version"]) if present else -1
-    except (KeyError, ValueError):
-        return -1
 
 
 def _read(ledger: Ledger, key: str) -> bytes | None:
@@ -197,7 +181,7 @@ def _delete(ledger: Ledger, merged: Sequence[Listed]) -> None:
     ledger.store.map(delete, merged)
 
 
-def _events_of_batch(body: bytes) -> list[Event] | None:
+def events_of_batch(body: bytes) -> list[Event] | None:
     """Take the records out of what Lambda wrote: the whole event stands in `payload`, as text."""
     try:
         payload = orjson.loads(body)["payload"]
@@ -208,7 +192,8 @@ def _events_of_batch(body: bytes) -> list[Event] | None:
     return [read_event(record) for record in records] if usable else None
 
 
-def _quarantined(body: bytes | None) -> Event | None:
+def quarantined_event(body: bytes | None) -> Event | None:
+    """Take the event out of an object of the quarantine; None if it is no such object."""
     try:
         record = orjson.loads(body or b"null")["event"]
     except (ValueError, KeyError, TypeError):

@@ -6,6 +6,9 @@ from ledger.keys import DESCRIPTION_KEY, ROOT_COPIES, ROOT_KEY, version_of_copy
 from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
 from ledger.objects import PAGE_TYPE
+from ledger.publish import publish
+
+_LOOK_SECONDS = 5.0
 
 
 def live_root(ledger: Ledger) -> tuple[Root | None, str | None]:
@@ -43,3 +46,22 @@ def write_description(ledger: Ledger, root: Root) -> None:
             ledger.store.put_if_match(DESCRIPTION_KEY, body, stored.etag, DESCRIPTION_TYPE, {})
     except NotFound:
         ledger.store.put_new(DESCRIPTION_KEY, body, DESCRIPTION_TYPE)
+
+
+def publish_and_wait(ledger: Ledger) -> None:
+    """Publish; where an exporter claims to, wait until it has, or its claim is nobody's any longer.
+
+    Raises:
+        OutOfTime, Unavailable, Unknown, Damaged: as for `publish`.
+    """
+    merged = ledger.load_root()[0].version
+    while publish(ledger).handed_over and _published(ledger) < merged:
+        ledger.sleep(_LOOK_SECONDS)
+
+
+def _published(ledger: Ledger) -> int:
+    present = ledger.present_csv()
+    try:
+        return int(present.metadata["version"]) if present else -1
+    except (KeyError, ValueError):
+        return -1

@@ -9,8 +9,9 @@ earlier version.
 2. Read the live root, of version w. Read the copies of the roots v+1 to w (of attempts that lost as well: what they
    name is journaled, and merging it does no harm) and merge the segments that they name into the rebuilt tree, by the
    same merge as exporters use. Then the rebuilt tree holds all that w holds. Outcomes:
-   - a copy is gone, or names all of the journal (another rebuild was swapped in), or there are too many: list the
-     journal again, and merge every segment that the first listing did not have;
+   - a copy is gone, or names all of the journal (another rebuild was swapped in), or a segment that is gone (an image
+     was forgotten since), or there are too many: list the journal again, and merge every segment that the first
+     listing did not have;
    - a segment is days old (a redrive): it is judged by all that the journal says of its keys, as the redrive did;
    - the root has another schema or other targets than expected: no matter, the rebuilt tree keeps its own;
    - the root is gone: there is nothing to lose; the rebuilt one is created if none appears (If-None-Match).

@@ -8,6 +8,7 @@ from typing import Any
 from ledger.columns import TYPES
 from ledger.guard import unguard
 from ledger.manifest import Entry, Tree
+from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.objects import Objects
 from ledger.row import key_of
 from ledger.store import read_ahead
@@ -45,6 +46,13 @@ def lines(objects: Objects, shards: Iterable[Entry]) -> Iterator[bytes]:
     """Read the lines of shards, in order."""
     for _, body in bodies(objects, shards):
         yield from body.splitlines(keepends=True)
+
+
+def look_up(objects: Objects, tree: Tree, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Look lines up by key (in order), reading only the shards that they may stand in, all at a time."""
+    pages = objects.pages(touched_pages(tree, keys))
+    shards = objects.shards(touched_shards(tree, pages, keys))
+    return find(tree, Loaded(pages, shards), keys)
 
 
 def differences(left: Objects, left_tree: Tree, right: Objects, right_tree: Tree) -> Iterator[Difference]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ledger.columns import NAMES
+from ledger.errors import SegmentGone
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from operations.live.root import live_root
@@ -76,6 +77,7 @@ def replay(
         progress: is told the step, how much of it is done, and how much there is.
 
     Raises:
+        SegmentGone: a segment that was listed is gone; the same call starts over.
         Damaged: a segment is not readable.
         Unavailable: the store did not answer; the same call goes on where it stopped.
     """
@@ -83,8 +85,13 @@ def replay(
     with Workers(ledger.store, scratch, plan, open_store, processes) as workers:
         resumed = len(scratch.names(MAPPED))
         journal = JournalSummary()
-        for part in workers.all("reading events", map_chunk, [(number,) for number in range(plan.chunks)], progress):
-            journal.add(part)
+        try:
+            chunks = [(number,) for number in range(plan.chunks)]
+            for part in workers.all("reading events", map_chunk, chunks, progress):
+                journal.add(part)
+        except SegmentGone:
+            scratch.clear()  # to go on with this list of segments would not help
+            raise
         tasks = [(number, journal.newest_event) for number in range(plan.ranges)]
         for _ in workers.all("building shards", reduce_range, tasks, progress):
             pass

@@ -14,7 +14,6 @@ import orjson
 from ledger.errors import BadEvent, Damaged
 from ledger.event import time_text
 from ledger.manifest import Root
-from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.objects import Objects
 from ledger.row import RowEncoder, item_key, item_revision, key_of
 from ledger.store import Store
@@ -24,7 +23,7 @@ from operations.rebuild.merge_join import full_join
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import EXPORT, export_run
 from operations.rebuild.sorted_runs import merge_lines, write_run
-from operations.rebuild.tree_reader import lines, shards_of
+from operations.rebuild.tree_reader import lines, look_up, shards_of
 from operations.table_export.files import Export, read_file
 
 BUFFER_BYTES = 32 << 20
@@ -154,8 +153,6 @@ def look_up_rows(objects: Objects, root: Root, scratch: Scratch) -> Iterator[tup
     """Look the rows of an incremental export up in a tree, reading only the shards that it touches."""
     for some in batched(export_lines(scratch), _LOOKED_UP_AT_ONCE):
         keys = [line.key for line in some]
-        pages = objects.pages(touched_pages(root.rows, keys))
-        shards = objects.shards(touched_shards(root.rows, pages, keys))
-        rows = find(root.rows, Loaded(pages, shards), keys)
+        rows = look_up(objects, root.rows, keys)
         for key, line in zip(keys, some, strict=True):
             yield line, rows.get(key)

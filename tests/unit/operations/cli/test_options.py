@@ -20,6 +20,7 @@ NAMES = {
     "stream",
     "ddl",
     "view",
+    "forget",
 }
 
 

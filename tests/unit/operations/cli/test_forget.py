@@ -1,0 +1,71 @@
+"""`skyledger forget` shows what it finds, asks, and ends with a code that scripts can rest on."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from infra.doubles.memory_store import MemoryStore
+from ledger.keys import FORGOTTEN
+from tests.support.command_line import Ran
+from tests.support.forgotten_person import ETAG, Clock, live_and_die, places_with_values
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """A bucket in which a photo that was removed stands in every place, two days later."""
+    clock = Clock()
+    store = MemoryStore(clock)
+    live_and_die(store, clock)
+    clock.later(hours=48)
+    return store
+
+
+def test_a_dry_run_shows_all_places_and_changes_nothing(skyledger: Run, store: MemoryStore) -> None:
+    """It ends with 1 while something is there, so it is a check as well."""
+    before = dict(store.objects)
+    ran = skyledger("forget", ETAG, "--dry-run")
+    assert ran.code == 1
+    assert [line.split()[-1] for line in ran.out.splitlines() if line.startswith("journal")] == ["8"]
+    told = skyledger("forget", f'"{ETAG}"', "--dry-run", "--json").json
+    assert len(told["found"]["journal"]) == 8
+    assert told["still_there"] == []
+    assert any("35 days" in one["until"] for one in told["stays"])
+    assert store.objects == before
+
+
+def test_it_asks_and_takes_no_for_an_answer(skyledger: Run, store: MemoryStore) -> None:
+    """Nobody answers here: nothing is changed."""
+    before = dict(store.objects)
+    assert skyledger("forget", ETAG).code == 1
+    assert store.objects == before
+
+
+def test_forgotten_means_that_a_dry_run_finds_nothing(skyledger: Run, store: MemoryStore, tmp_path: Path) -> None:
+    """And what an interrupted replay left on this machine is gone."""
+    left = tmp_path / "cache" / "skyledger" / "exports" / "replay" / "ranges" / "x"
+    left.parent.mkdir(parents=True)
+    left.write_text("Zoe")
+    ran = skyledger("forget", ETAG, "--yes")
+    assert ran.code == 0
+    assert "searched again: nothing is found" in ran.out
+    assert "35 days" in ran.out
+    assert not left.exists()
+    assert [*places_with_values(store)] == []
+    assert skyledger("forget", ETAG, "--dry-run").code == 0
+    told = skyledger("forget", ETAG, "--yes", "--json").json
+    assert told["finished"] == (not told["again_after"])
+    assert told["proof"] in store.objects
+    assert told["proof"].startswith(FORGOTTEN)
+
+
+def test_a_photo_that_is_still_there_is_named(skyledger: Run, store: MemoryStore) -> None:
+    """Delete it first: 5. One that nobody knows, and what is no ETag: 2."""
+    ran = skyledger("forget", ETAG, f"{8:032x}", "--yes")
+    assert (ran.code, "not gone yet" in ran.err, f"-> {8:032x} is not gone yet" in ran.out) == (5, True, True)
+    ran = skyledger("forget", "77", "--yes")
+    assert (ran.code, "no event is about 77" in ran.err) == (2, True)
+    assert skyledger("forget", "site/7.jpg,", "--yes").code == 2
+    assert skyledger("forget", ETAG, "--json").code == 2

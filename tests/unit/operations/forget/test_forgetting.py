@@ -1,0 +1,369 @@
+"""A forgotten image: no search, no replay and no snapshot finds a value of it, whatever went wrong on the way."""
+
+import gzip
+from contextlib import suppress
+from functools import partial
+
+import orjson
+import pytest
+
+from infra.doubles.fault_store import Died, Fault, Faults, FaultStore
+from infra.doubles.memory_store import MemoryStore
+from ledger import keys
+from ledger.commit import commit
+from ledger.errors import Damaged, LedgerError, SegmentGone
+from ledger.keys import FORGOTTEN, JOURNAL, PAGES, SHARDS, SNAPSHOTS
+from ledger.objects import Objects
+from ledger.publish import publish
+from ledger.row import header
+from operations.collection.collect import collect
+from operations.errors import Busy, StillThere, UnknownImage
+from operations.forget.forgetting import Forgotten, forget
+from operations.forget.search import OURS, search
+from operations.live.catch_up import RebuiltTree, catch_up
+from operations.live.redrive import redrive_batches
+from operations.live.snapshot import load, pin, restore
+from operations.rebuild.destination import ScratchObjects
+from operations.rebuild.plan import listed_segments, make_plan
+from operations.rebuild.scratch import StoreScratch
+from operations.rebuild.tree_reader import lines, shards_of
+from operations.replay.local import Wishes, replay
+from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from tests.support.factories import START, event, insert, item, model_csv, remove
+from tests.support.forgotten_person import (
+    ETAG,
+    NUMBER,
+    OTHERS,
+    Clock,
+    live_and_die,
+    open_ledger,
+    person,
+    places_with_values,
+)
+from tests.support.reader import read_csv, read_root, read_tree
+
+ROWS = [number for number in OTHERS if number not in (11, 12)]  # these two lie in batches that were put aside
+MOMENTS = [0, 1, 599, 600, 601, 700, 10_999, 11_000]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time of bucket and functions: half a day after the photo was removed."""
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryStore:
+    """A bucket with the photo in every place."""
+    store = MemoryStore(clock)
+    live_and_die(store, clock)
+    clock.later(hours=12)
+    return store
+
+
+def _forget(store: object, clock: Clock, *etags: str) -> Forgotten:
+    ledger = open_ledger(store, clock, 9)
+    return forget(ledger, search(ledger, {*etags} or {ETAG}))
+
+
+def _replayed(store: MemoryStore, clock: Clock, until: str = "") -> tuple[bytes, bytes, str]:
+    """Give rows and removals of a replay up to a time, and its tree hash."""
+    scratch = StoreScratch(MemoryStore(), "scratch/")
+    root = replay(open_ledger(store, clock, 3), scratch, Wishes(until=until, keep="scratch")).root
+    objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
+    rows, removals = (b"".join(lines(objects, shards_of(objects, tree.pages))) for tree in (root.rows, root.removals))
+    return header(root.columns) + rows, removals, root.tree_hash
+
+
+def _moment(seconds: int) -> str:
+    return START.fromtimestamp(START.timestamp() + seconds, START.tzinfo).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _is_verified(store: MemoryStore, clock: Clock) -> bool:
+    ledger = open_ledger(store, clock, 4)
+    checks = check_tree(ledger, ledger.load_root()[0]), check_csv(ledger)
+    by_journal = compare_with_journal(ledger, StoreScratch(MemoryStore(), "scratch/"))
+    return all(findings.good for findings in (*checks, by_journal))
+
+
+def test_the_photo_stands_in_every_place_before(store: MemoryStore) -> None:
+    """So that finding nothing afterwards says something; it was delivered in several segments."""
+    places = [key.partition("/")[0] for key in places_with_values(store)]
+    assert {*places} == {"journal", "quarantine", "aws", "pending", "replay", "table-exports", "shards"}
+    assert places.count("journal") == 8
+    assert places.count("shards") >= 4
+
+
+def test_no_value_is_found_in_the_bucket_afterwards(store: MemoryStore, clock: Clock) -> None:
+    """All of it unpacked and searched; the live tree and the CSV are the bytes that they were."""
+    before = read_root(store)
+    done = _forget(store, clock)
+    assert [*places_with_values(store)] == []
+    assert done.after.is_clean
+    assert read_root(store) == before
+    assert read_csv(store) == model_csv(item(number) for number in ROWS)
+
+
+def test_a_replay_to_any_time_has_the_others_and_no_row_of_it(store: MemoryStore, clock: Clock) -> None:
+    """The events of all others stay; the present tree, the removals and the checkpoint come out as before."""
+    mine = f",{ETAG},".encode()
+    before = {until: _replayed(store, clock, until)[0] for until in map(_moment, MOMENTS)}
+    assert sum(mine in rows for rows in before.values()) >= 4
+    now = _replayed(store, clock)
+    _forget(store, clock)
+    assert _replayed(store, clock) == now
+    root = read_root(store)
+    assert (now[1], now[2]) == (read_tree(store, root.removals), root.tree_hash)
+    for until, rows in before.items():
+        without = b"".join(line for line in rows.splitlines(keepends=True) if mine not in line)
+        assert _replayed(store, clock, until)[0] == without, until
+
+
+def test_everything_verifies_afterwards(store: MemoryStore, clock: Clock) -> None:
+    """Tree, CSV and journal; also when a collection has run."""
+    _forget(store, clock)
+    assert _is_verified(store, clock)
+    clock.later(hours=30)
+    assert collect(open_ledger(store, clock, 6)).finished
+    assert _is_verified(store, clock)
+
+
+def test_snapshots_are_the_same_without_the_row(store: MemoryStore, clock: Clock) -> None:
+    """Each can be restored, also after a collection; one that never had the row is not touched."""
+    untouched = store.get(f"{SNAPSHOTS}before.json")
+    _forget(store, clock)
+    assert store.get(f"{SNAPSHOTS}before.json") == untouched
+    clock.later(hours=30)
+    collect(open_ledger(store, clock, 6))
+    for name, rows in (("monday", [*range(6), 8, 9, 10]), ("before", range(6))):
+        ledger = open_ledger(store, clock, 5)
+        assert check_tree(ledger, load(ledger, name)).good
+        restore(ledger, load(ledger, name))
+        assert read_csv(store) == model_csv(map(item, rows))
+        assert [*places_with_values(store)] == []
+
+
+def test_what_was_put_aside_is_merged_without_it(store: MemoryStore, clock: Clock) -> None:
+    """The others of a batch that Lambda gave up on come into the CSV by a redrive."""
+    _forget(store, clock)
+    assert redrive_batches(open_ledger(store, clock, 5)).merged == 2
+    assert read_csv(store) == model_csv(map(item, sorted(OTHERS)))
+    assert [*places_with_values(store)] == []
+    assert _is_verified(store, clock)
+
+
+def test_an_event_that_the_stream_delivers_again_brings_nothing_back(store: MemoryStore, clock: Clock) -> None:
+    """It is journaled anew, so the proof says when to run it again; that run finds it, and the next one nothing."""
+    first = _forget(store, clock)
+    assert first.again_after == "2026-11-26T12:03:20Z"
+    assert not first.proof["finished"]
+    ledger = open_ledger(store, clock, 3)
+    commit(ledger, [insert(8), event("INSERT", person(), sequence=8, seconds=1)])
+    publish(ledger)
+    assert read_csv(store) == model_csv(map(item, ROWS))
+    assert [key.partition("/")[0] for key in places_with_values(store)] == ["journal"]
+    clock.later(hours=24)
+    second = _forget(store, clock)
+    assert len(second.before.places["journal"].found) == 1
+    assert (second.again_after, second.proof["finished"]) == ("", True)
+    assert [*places_with_values(store)] == []
+    assert _forget(store, clock).before.is_clean
+
+
+def test_an_image_that_is_still_there_is_not_forgotten(store: MemoryStore, clock: Clock) -> None:
+    """Its row is in the CSV, or its removal has not come; one of many is enough, and nothing is changed."""
+    before = dict(store.objects)
+    with pytest.raises(StillThere, match=f"{8:032x}"):
+        _forget(store, clock, ETAG, f"{8:032x}")
+    with pytest.raises(StillThere, match=f"{11:032x}"):  # known by a batch that was put aside alone: no row yet
+        _forget(store, clock, f"{11:032x}")
+    with pytest.raises(UnknownImage, match="no event is about 77"):
+        _forget(store, clock, ETAG, "77")
+    assert store.objects == before
+
+
+def test_a_row_that_was_restored_is_still_there(store: MemoryStore, clock: Clock) -> None:
+    """An old tree was made the live one, so the row is in the CSV although its removal is journaled."""
+    ledger = open_ledger(store, clock, 5)
+    restore(ledger, load(ledger, "monday"))
+    with pytest.raises(StillThere):
+        _forget(store, clock)
+
+
+def test_a_replay_that_is_at_work_is_waited_for(store: MemoryStore, clock: Clock) -> None:
+    """It reads segments and writes rows; only what it left behind is deleted."""
+    store.put_new("replay/other/plan.json", b"{}", "application/json")
+    with pytest.raises(Busy):
+        _forget(store, clock)
+    clock.later(hours=3)
+    _forget(store, clock)
+    assert [*store.list("replay/")] == []
+
+
+def test_another_life_of_the_image_is_forgotten_with_it(store: MemoryStore, clock: Clock) -> None:
+    """A photo that was uploaded again and removed again has two keys."""
+    again = person() | {"ingested_at": {"S": "2026-11-25T20:00:00.000000Z"}}
+    ledger = open_ledger(store, clock, 5)
+    commit(ledger, [event("INSERT", again, sequence=50, seconds=43_200)])
+    pin(ledger, "again", read_root(store))
+    commit(ledger, [event("REMOVE", old=again, sequence=51, seconds=43_300)])
+    done = _forget(store, clock)
+    assert len(done.before.lives) == 2
+    assert [*places_with_values(store)] == []
+    assert _is_verified(store, clock)
+
+
+def test_the_csv_is_brought_level_first(clock: Clock) -> None:
+    """A removal that is merged and not yet published stands in image-data.csv: that is bound to go as well."""
+    store = MemoryStore(clock)
+    ledger = open_ledger(store, clock)
+    commit(ledger, [insert(1), event("INSERT", person(), sequence=8)])
+    publish(ledger)
+    commit(ledger, [remove(NUMBER)])
+    assert "image-data.csv" in [*places_with_values(store)]
+    _forget(store, clock)
+    assert [*places_with_values(store)] == []
+
+
+def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Clock) -> None:
+    """Beside what was found and searched again: what stays, and what in the bucket is not Skyledger's."""
+    for key in ("notes.txt", "mine/a", "mine/b", "journal/notes", "journal/\u00fc/odd", "shards/notes", "zebra/x"):
+        store.put_new(key, b"", "text/plain")
+    done = _forget(store, clock)
+    (listed,) = store.list(FORGOTTEN)
+    assert listed.key == done.key
+    proof = orjson.loads(store.get(listed.key).body)
+    assert proof == done.proof
+    assert (proof["etags"], proof["lives"]) == ([ETAG], [f"2026-11-25T08:00:00.007000Z,{ETAG}"])
+    assert {place: len(keys) for place, keys in proof["erased"].items()} == {
+        "replays": 1,
+        "journal": 8,
+        "failed batches": 1,
+        "quarantine": 1,
+        "waiting": 1,
+        "table exports": 2,
+        "snapshots": 2,
+        "shards": sum(key.startswith(SHARDS) for key in proof["erased"]["shards"]),
+    }
+    assert proof["searched_again"]["journal"][0] == sum(key.startswith(f"{JOURNAL}date=") for key in store.objects)
+    assert not any(proof["found_again"].values())
+    assert proof["not_searched"] == ["journal/notes", "journal/\u00fc", "mine/", "notes.txt", "zebra/"]
+    assert proof["tree_before"] == proof["tree"] == read_root(store).tree_hash
+    assert any("35 days" in one["until"] for one in proof["stays"])
+
+
+def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, clock: Clock) -> None:
+    """Deleted if it names the image; a torn batch may hold others' events, so it is for an operator to look into."""
+    text = f"Zoe, {ETAG}".encode()
+    key = f"2026-11-25T08:00:00.007000Z,{ETAG},Zoe".encode()
+    odd = {"quarantine/odd": text, "pending/odd": text, "shards/odd": key}
+    for name, body in {**odd, "table-exports/mine/1.ion.gz": gzip.compress(text)}.items():
+        store.put_new(name, body, "text/plain")
+        store.put_new(name.replace("odd", "other"), b"of nobody", "text/plain")
+    _forget(store, clock)
+    assert [*places_with_values(store)] == []
+    assert {name.replace("odd", "other") for name in odd} <= store.objects.keys()
+    store.put_new("aws/lambda/torn", text, "application/json")
+    with pytest.raises(Damaged, match="aws/lambda/torn"):
+        _forget(store, clock)
+    assert store.get("aws/lambda/torn").body == text
+
+
+def test_no_place_of_the_bucket_is_a_stranger() -> None:
+    """Whoever adds one to `ledger.keys` is asked here whether it has to be searched."""
+    places = {value for name, value in vars(keys).items() if name.isupper() and not name.startswith("_")}
+    assert {*OURS} == places - {keys.PAGE_CONFIG_KEY}  # which lies in a folder of its own kind
+
+
+def test_a_shard_that_holds_others_too_goes_only_where_the_row_is(store: MemoryStore, clock: Clock) -> None:
+    """What the live tree names stays, and so does every page: pages hold keys and hashes."""
+    pages = {key for key in store.objects if key.startswith(PAGES)}
+    gone = {key for key in places_with_values(store) if key.startswith(SHARDS)}
+    shards = {key for key in store.objects if key.startswith(SHARDS)}
+    _forget(store, clock)
+    assert pages <= store.objects.keys()
+    assert shards - store.objects.keys() == gone
+
+
+CHANGES = {"put_new", "put_if_match", "delete_if_match", "delete", "start_upload", "finish_upload"}
+FAULTS = (Fault.DIE_BEFORE, Fault.ANSWER_LOST)  # dying after a change is dying before the next one
+
+
+def _copy(store: MemoryStore, clock: Clock) -> MemoryStore:
+    copy = MemoryStore(clock)
+    copy.objects = dict(store.objects)
+    return copy
+
+
+def _journal(store: MemoryStore) -> set[str]:
+    return {key for key in store.objects if key.startswith(JOURNAL)}
+
+
+def test_a_run_that_dies_anywhere_is_run_again(store: MemoryStore, clock: Clock) -> None:
+    """At each change of the bucket: a replay has no row in between, and the next run leaves what a calm one leaves."""
+    calm, whole = Faults(), _copy(store, clock)
+    _forget(FaultStore(whole, calm), clock)
+    changes = [call for call in calm.calls if call.verb in CHANGES]
+    assert len(changes) > 30
+    for call in changes:
+        for fault in FAULTS:
+            case, copy = f"{fault} at {call}", _copy(store, clock)
+            faults = Faults(call.number, fault)
+            with suppress(Died, LedgerError):
+                _forget(FaultStore(copy, faults), clock)
+            assert faults.fired, case
+            assert _replayed(copy, clock)[2] == read_root(copy).tree_hash, case
+            _forget(copy, clock)
+            assert [*places_with_values(copy)] == [], case
+            assert (_journal(copy), read_root(copy)) == (_journal(whole), read_root(whole)), case
+
+
+def test_what_is_written_meanwhile_is_found_by_the_second_search(store: MemoryStore, clock: Clock) -> None:
+    """An exporter journals an old event again while it runs: the proof says that it is not finished."""
+    ledger = open_ledger(store, clock, 9)
+    found = search(ledger, {ETAG})
+    late = [event("INSERT", person(), sequence=8, seconds=1), insert(8), insert(9)]
+    commit(open_ledger(store, clock, 3), late)
+    done = forget(ledger, found)
+    assert [len(place.found) for name, place in done.after.places.items() if name == "journal"] == [1]
+    assert not done.proof["finished"]
+    assert _forget(store, clock).after.is_clean
+    assert [*places_with_values(store)] == []
+
+
+def test_what_cannot_be_read_ends_the_search(store: MemoryStore, clock: Clock) -> None:
+    """Where a segment or a snapshot is torn it cannot be said what it holds, so nothing is said to be clean."""
+    for key in (f"{JOURNAL}date=2026-11-25/hour=09/1-1-torn.jsonl.gz", f"{SNAPSHOTS}torn.json"):
+        store.put_new(key, b"torn", "application/gzip")
+        with pytest.raises(Damaged):
+            search(open_ledger(store, clock, 9), {ETAG})
+        store.delete([key])
+
+
+def test_a_replay_that_had_listed_the_journal_before_starts_over(store: MemoryStore, clock: Clock) -> None:
+    """It misses a segment and says so once; it does not go on for ever with a list that is no longer true."""
+    scratch, ledger = StoreScratch(MemoryStore(), "scratch/"), open_ledger(store, clock, 3)
+    root = read_root(store)
+    wishes = {"columns": root.columns, "targets": root.targets, "until": "", "keep": "nothing"}
+    make_plan(store, scratch, version=root.version, now=ledger.now(), **wishes)
+    _forget(store, clock)
+    with pytest.raises(SegmentGone, match="start over"):
+        replay(ledger, scratch, Wishes(**wishes))
+    assert replay(ledger, scratch, Wishes(**wishes)).root.tree_hash == root.tree_hash
+
+
+def test_a_rebuilt_tree_follows_the_live_one_past_segments_that_were_replaced(clock: Clock) -> None:
+    """The copies of roots name the segments as they were; so the journal is listed again, and nothing is missing."""
+    store = MemoryStore(clock)
+    ledger = open_ledger(store, clock)
+    commit(ledger, [insert(1), event("INSERT", person(), sequence=8)])
+    scratch = StoreScratch(MemoryStore(), "scratch/")
+    rebuild = replay(ledger, scratch, Wishes(keep="scratch"))
+    commit(ledger, [insert(2), remove(NUMBER)])
+    _forget(store, clock)
+    objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
+    tree = RebuiltTree(rebuild.root, objects, partial(listed_segments, scratch, rebuild.plan))
+    notes: list[str] = []
+    catch_up(ledger, tree, read_root(store), notes.append)
+    assert notes == ["listing the journal again"]
+    assert tree.root.tree_hash == read_root(store).tree_hash
