@@ -85,6 +85,18 @@ class CatalogDamaged(CatalogError):
     """The tables contradict each other in a way that no event can have caused: an operator has to look."""
 
 
+class ObjectUncompared(Exception):
+    """A decision needs to know whether two objects of one ETag hold the same: read both, and come again with that.
+
+    Attributes:
+        object: the object to be compared with, as its record is named.
+    """
+
+    def __init__(self, other: str) -> None:
+        super().__init__(other)
+        self.object = other
+
+
 class ItemUnseen(Exception):
     """A decision needs an item of the tables that has not been read yet: read it, and decide again.
 

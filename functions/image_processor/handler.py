@@ -151,7 +151,8 @@ def _log_report(report: Report, message_id: str) -> None:
         _count("ImagesRemoved", effect.image_removed)
     _count("BytesRead", report.bytes_read)
     metrics.add_metric("EventSeconds", METRICS["EventSeconds"][0], report.seconds)
-    log = logger.warning if report.result in (Result.UNREADABLE, Result.FOREIGN) else logger.info
+    about: dict[str, Any] = {"row_flagged": True} if effect and effect.flagged else {}
+    log = logger.warning if about or report.result in (Result.UNREADABLE, Result.FOREIGN) else logger.info
     log(
         report.result.value,
         event_name=event.name,
@@ -169,6 +170,7 @@ def _log_report(report: Report, message_id: str) -> None:
         bytes_read=report.bytes_read,
         seconds=round(report.seconds, 3),
         message_id=message_id,
+        **about,
     )
 
 

@@ -1,7 +1,8 @@
 """From one object event to the tables: which event needs the object's bytes, and what becomes of every way to fail.
 
 event               then
-created             read the object, pinned to the event's version and ETag, and write what it holds
+created             read the object, pinned to the event's version and ETag, and write what it holds; if that is not
+                    what the row of this ETag says, read another of the row's objects, to compare them
 removed             the object's image leaves; nothing is read
 version removed     one HEAD tells whether the object is still there; it is read only if its image has no row
 restored            read what was archived; the object's bytes are those it had
@@ -19,7 +20,14 @@ from typing import Any
 from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
 from image_processor.columns.extract import Record, extract
-from image_processor.errors import ObjectChanged, ObjectDenied, ObjectGone, ObjectUnavailable, ObjectUnreadable
+from image_processor.errors import (
+    ObjectChanged,
+    ObjectDenied,
+    ObjectGone,
+    ObjectUnavailable,
+    ObjectUncompared,
+    ObjectUnreadable,
+)
 from image_processor.notification import Kind, ObjectEvent
 from image_processor.reading.ranged import S3_ERRORS, S3Source, object_error
 from image_processor.reading.refused import explained
@@ -208,9 +216,28 @@ class Intake:
             record.attributes,
             source.version_id,
         )
-        warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"]))
-        effect = self._catalog.apply(fact, time_left)
+        effect = self._apply(fact, time_left)
+        warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"])) + effect.flagged
         return Report(event, result, effect, source.etag, warnings, source.requests, source.bytes_read)
+
+    def _apply(self, fact: Present, time_left: Callable[[], float]) -> Effect:
+        try:
+            return self._catalog.apply(fact, time_left)
+        except ObjectUncompared as unlike:
+            alike = self._is_like(unlike.object, fact, time_left)
+            return self._catalog.apply(replace(fact, alike=alike), time_left)
+
+    def _is_like(self, name: str, fact: Present, time_left: Callable[[], float]) -> bool:
+        """Read another object with the fact's ETag; one that cannot be read is not like it, as far as anyone knows."""
+        bucket, _, key = name.partition("/")
+        source = _TimedSource(
+            self._s3, bucket, key, etag=fact.etag, version_id=None, size=fact.size_bytes, time_left=time_left
+        )
+        try:
+            record = extract(source)
+        except (ObjectGone, ObjectChanged, ObjectUnreadable):
+            return False
+        return record is not None and (record.content_type, record.attributes) == (fact.content_type, fact.attributes)
 
     def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Report:
         """Note that the object is no image; one that it held before leaves."""
