@@ -1,5 +1,6 @@
 """Two files that were made to have one ETag: the second does not hide behind the row of the first."""
 
+import itertools
 import json
 import logging
 from collections.abc import Callable
@@ -57,6 +58,17 @@ class Pair:
 
     def remove(self, key: str) -> None:
         self.deliver(self.bucket.delete(key))
+
+    def break_in(self, transaction: int, come: Callable[[], object]) -> None:
+        """Let something else come first when the transaction of this number, from 0, is about to be carried out."""
+        sent = itertools.count()
+
+        def before(name: str, _: dict[str, Any]) -> None:
+            if name == "transact_write_items" and next(sent) == transaction:
+                self.tables.before = lambda *_: None
+                come()
+
+        self.tables.before = before
 
     @property
     def row(self) -> dict[str, Any]:
@@ -237,17 +249,55 @@ def test_two_twins_at_once_flag_the_row_once(pair: Pair) -> None:
     """Another twin comes between the decision and its transaction: decided anew, one flag, and all are counted."""
     pair.upload("a.jpg", FIRST)
     second, third = pair.put("b.jpg", SECOND), pair.put("c.jpg", SECOND)
-    calls = iter(range(100))
-
-    def break_in(name: str, _: dict[str, Any]) -> None:
-        if name == "transact_write_items" and next(calls) == 1:  # the first one was the guess
-            pair.tables.before = lambda *_: None
-            pair.deliver(third)
-
-    pair.tables.before = break_in
+    pair.break_in(2, lambda: pair.deliver(third))  # 0 and 1 are guesses, before and after they are compared
     pair.deliver(second)
     assert pair.row["copies"]["N"] == "3"
     assert [warning for warning in pair.warnings if "ETag" in warning] == [came("c.jpg")]
+
+
+def test_a_copy_that_joins_while_the_row_is_described_anew_is_compared(pair: Pair) -> None:
+    """The overwritten object was alone when that was decided, and is not when it is written."""
+    pair.upload("a.jpg", FIRST)
+    copy = pair.put("b.jpg", FIRST)
+    overwritten = pair.put("a.jpg", SECOND)
+    pair.break_in(1, lambda: pair.deliver(copy))  # transaction 0 is the guess
+    pair.deliver(overwritten)
+    assert pair.says(SECOND)
+    assert pair.warnings[-1] == came("b.jpg")
+
+
+def test_a_row_that_is_described_anew_meanwhile_is_not_flagged_for_what_it_said(pair: Pair) -> None:
+    """The twin was unlike the row when they were compared; when it is counted, the row is about such a one itself."""
+    pair.upload("a.jpg", FIRST)
+    pair.break_in(2, lambda: pair.upload("a.jpg", SECOND))  # 0 and 1 are guesses, before and after they are compared
+    pair.upload("b.jpg", SECOND)
+    assert pair.says(SECOND)
+    assert pair.row["copies"]["N"] == "2"
+    assert "unlike" not in pair.row
+
+
+def test_a_row_that_waits_to_be_read_is_read_from_the_object_that_it_names(pair: Pair) -> None:
+    """Another one of the list may hold what the row was about before."""
+    for key, body in (("a.jpg", FIRST), ("b.jpg", SECOND), ("c.jpg", FIRST)):
+        pair.upload(key, body)
+    pair.remove("a.jpg")
+    pair.upload("c.jpg", FIRST)
+    assert not pair.says(FIRST)
+    assert pair.row["content_type"]["S"] == "application/octet-stream"
+    pair.upload("b.jpg", SECOND)
+    assert pair.says(SECOND)
+    assert pair.warnings[-1] == came("b.jpg")
+
+
+def test_a_flag_goes_when_the_last_object_is_read_again(pair: Pair) -> None:
+    """There is nothing left that the row is not about."""
+    pair.upload("a.jpg", FIRST)
+    pair.upload("b.jpg", SECOND)
+    pair.remove("b.jpg")
+    pair.upload("a.jpg", SECOND)
+    assert pair.says(SECOND)
+    assert "unlike" not in pair.row
+    assert not any("ETag" in warning for warning in pair.warnings)
 
 
 def test_the_flag_is_no_column() -> None:
