@@ -156,7 +156,7 @@ def _row_date(fact: Present, record: Item) -> Changes:
 
 
 def _row_contents(fact: Present, record: Item, items: Items) -> Changes:
-    if not is_read(fact) and record["size_bytes"]["N"] == str(fact.size_bytes):
+    if not is_read(fact) and record.get("size_bytes") == {"N": str(fact.size_bytes)}:
         return {}
     image = items[Ref(Table.IMAGES, fact.etag)]
     if image is None:

@@ -48,23 +48,20 @@ def row_changes(fact: Present, image: Item, *, head: bool, other: str | None) ->
     Raises:
         ObjectUncompared: both objects have to be read first.
     """
-    sized = image["size_bytes"]["N"] == str(fact.size_bytes)
-    waiting, flagged = image["content_type"]["S"] == UNREAD, "unlike" in image
-    if sized and is_read(fact) and waiting and (head or not flagged):
-        return _described(fact, image, _flag_of(image) if other else None)
-    if sized and (waiting or not is_read(fact) or _says(fact, image)):
+    size = {"N": str(fact.size_bytes)}
+    sized = image.get("size_bytes", size) == size
+    flag = image["unlike"]["S"] if "unlike" in image else None
+    if sized and not is_read(fact):
         return {}
-    unlike = not sized
-    if sized and other and not flagged:
-        if fact.alike is None:
-            raise ObjectUncompared(other)
-        unlike = not fact.alike
-    flag = _flag_of(image)
-    if other and unlike and not flagged:
-        flag = other if head else fact.object
-    if head:
-        return _described(fact, image, flag if other else None)
-    return _flagged(image, flag) if flag and not flagged else {}
+    if sized and image["content_type"]["S"] == UNREAD:
+        return _described(fact, image, flag if other else None) if head or not flag else {}
+    if sized and _says(fact, image):
+        return {}
+    unlike = other is not None and flag is None and _is_unlike(fact, other, sized=sized)
+    if not head:
+        return _flagged(image, fact.object) if unlike else {}
+    flag = other if unlike else flag
+    return _described(fact, image, flag if other else None)
 
 
 def unread(image: Item, size_bytes: AttributeValue) -> Changes:
@@ -72,6 +69,12 @@ def unread(image: Item, size_bytes: AttributeValue) -> Changes:
     warnings = _with(_with(None, _warning(image["unlike"]["S"])), _NOT_READ)
     said: Changes = {name: None for name in ATTRIBUTES if name in image}
     return said | {"warnings": warnings, "content_type": {"S": UNREAD}, "size_bytes": size_bytes}
+
+
+def _is_unlike(fact: Present, other: str, *, sized: bool) -> bool:
+    if sized and fact.alike is None:
+        raise ObjectUncompared(other)
+    return not fact.alike
 
 
 def _says(fact: Present, image: Item) -> bool:
@@ -106,15 +109,15 @@ def _flagged(image: Item, flag: str) -> Changes:
     return {"warnings": _with(image.get("warnings"), _warning(flag)), "unlike": {"S": flag}}
 
 
-def _flag_of(image: Item) -> str | None:
-    return image["unlike"]["S"] if "unlike" in image else None
-
-
 def _warning(flag: str) -> str:
     text = f"object: another object came with this ETag and other contents: s3://{flag}"
     return text.encode()[:_MAX_WARNING].decode(errors="ignore")
 
 
 def _with(warnings: AttributeValue | None, warning: str) -> AttributeValue:
-    said = orjson.loads(warnings["S"]) if warnings else []
-    return {"S": orjson.dumps([*said, warning]).decode()}
+    try:
+        said = orjson.loads(warnings["S"]) if warnings else []
+    except ValueError:
+        said = None
+    kept = said if isinstance(said, list) else []  # somebody may have edited the row by hand
+    return {"S": orjson.dumps([*kept, warning]).decode()}

@@ -300,6 +300,17 @@ def test_a_flag_goes_when_the_last_object_is_read_again(pair: Pair) -> None:
     assert not any("ETag" in warning for warning in pair.warnings)
 
 
+@pytest.mark.parametrize("text", ["no JSON", '"a text"', "null"])
+def test_warnings_that_somebody_edited_do_not_hold_up_a_flag(text: str, pair: Pair) -> None:
+    """Otherwise the twin's message would end in the dead-letter queue."""
+    pair.upload("a.jpg", FIRST)
+    (row,) = pair.tables.images.values()
+    row["warnings"] = {"S": text}
+    del row["size_bytes"]
+    pair.upload("b.jpg", SECOND)
+    assert pair.warnings == [came("b.jpg")]
+
+
 def test_the_flag_is_no_column() -> None:
     """It stands in the item; the CSV has the warning."""
     assert "unlike" not in {column.name for column in COLUMNS}
