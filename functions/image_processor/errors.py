@@ -14,7 +14,19 @@ class ObjectChanged(ObjectError):
 
 
 class ObjectUnreadable(ObjectError):
-    """The object exists but not in a readable state (archived, or under a customer's key): a row without metadata."""
+    """The object exists but not in a readable state (archived, or under a foreign key): a row without metadata.
+
+    Attributes:
+        warning: says so in the row.
+    """
+
+    def __init__(self, text: str, warning: str = "object: not read") -> None:
+        super().__init__(text)
+        self.warning = warning
+
+
+class KeyUnusable(ObjectUnreadable):
+    """Nobody can read the object for now, since its KMS key is disabled or gone."""
 
 
 class ObjectDenied(ObjectError):
@@ -39,6 +51,10 @@ class XmlRefused(ValueError):
 
 class BadNotification(Exception):
     """The message is no S3 event of a shape that this function knows: it goes to the dead-letter queue as it is."""
+
+
+class NotConfigured(Exception):
+    """The function's environment lacks what it cannot do without: it is deployed wrongly, and does nothing."""
 
 
 class UnexpectedInvocation(Exception):
@@ -67,6 +83,18 @@ class CatalogRefused(CatalogError):
 
 class CatalogDamaged(CatalogError):
     """The tables contradict each other in a way that no event can have caused: an operator has to look."""
+
+
+class ObjectUncompared(Exception):
+    """A decision needs to know whether two objects of one ETag hold the same: read both, and come again with that.
+
+    Attributes:
+        object: the object to be compared with, as its record is named.
+    """
+
+    def __init__(self, other: str) -> None:
+        super().__init__(other)
+        self.object = other
 
 
 class ItemUnseen(Exception):

@@ -20,6 +20,7 @@ from image_processor.errors import (
     BadNotification,
     CatalogContended,
     CatalogUnavailable,
+    NotConfigured,
     ObjectUnavailable,
     OutOfTime,
 )
@@ -32,8 +33,8 @@ METRICS: dict[str, tuple[MetricUnit, str]] = {
     "ImagesAdded": (MetricUnit.Count, "rows that came to be"),
     "ImagesRemoved": (MetricUnit.Count, "rows that went"),
     "ImagesWarned": (MetricUnit.Count, "images of which something was unusable"),
-    "ImagesUnreadable": (MetricUnit.Count, "archived objects, in the tables without metadata"),
-    "ImagesRefused": (MetricUnit.Count, "objects that are no image by their content, or empty"),
+    "ImagesUnreadable": (MetricUnit.Count, "objects in the tables without metadata: archived, or under a foreign key"),
+    "ImagesRefused": (MetricUnit.Count, "objects that are no image by their content, empty, or of a foreign bucket"),
     "BytesRead": (MetricUnit.Bytes, "bytes of objects that were read"),
     "EventSeconds": (MetricUnit.Seconds, "time that one event took"),
 }
@@ -55,6 +56,7 @@ _RESULTS = {
     Result.IMAGE: "ImagesProcessed",
     Result.UNREADABLE: "ImagesUnreadable",
     Result.NO_IMAGE: "ImagesRefused",
+    Result.FOREIGN: "ImagesRefused",
 }
 
 # A thread for each message of a batch. asyncio's own pool has four more than the machine has processors: the last
@@ -70,10 +72,15 @@ processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_
 @cache
 def intake() -> Intake:
     """Give this warm function's intake: clients keep their connections as long as the function lives."""
+    buckets = frozenset(filter(None, map(str.strip, os.environ.get("IMAGE_BUCKETS", "").split(","))))
+    if not buckets:
+        raise NotConfigured(
+            "IMAGE_BUCKETS names no bucket: it is to name those whose photos count, with commas between"
+        )
     catalog = Catalog(
         boto3.client("dynamodb", config=_DYNAMODB), os.environ["IMAGES_TABLE"], os.environ["OBJECTS_TABLE"]
     )
-    return Intake(boto3.client("s3", config=_S3), catalog)
+    return Intake(boto3.client("s3", config=_S3), catalog, buckets)
 
 
 @metrics.log_metrics
@@ -87,12 +94,14 @@ def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
 
     Raises:
         UnexpectedInvocation: the function was not called by its queue.
+        NotConfigured: its environment does not say which buckets count.
     """
     for name in ALWAYS:
         metrics.add_metric(name, METRICS[name][0], 0)
     require_sqs(event)
     if not event["Records"]:
         return {"batchItemFailures": []}
+    intake()  # what the deployment lacks is an error of the function, and of no message
 
     def time_left() -> float:
         return float(context.get_remaining_time_in_millis()) / 1000
@@ -142,7 +151,8 @@ def _log_report(report: Report, message_id: str) -> None:
         _count("ImagesRemoved", effect.image_removed)
     _count("BytesRead", report.bytes_read)
     metrics.add_metric("EventSeconds", METRICS["EventSeconds"][0], report.seconds)
-    log = logger.warning if report.result is Result.UNREADABLE else logger.info
+    about: dict[str, Any] = {"row_flagged": True} if effect and effect.flagged else {}
+    log = logger.warning if about or report.result in (Result.UNREADABLE, Result.FOREIGN) else logger.info
     log(
         report.result.value,
         event_name=event.name,
@@ -160,6 +170,7 @@ def _log_report(report: Report, message_id: str) -> None:
         bytes_read=report.bytes_read,
         seconds=round(report.seconds, 3),
         message_id=message_id,
+        **about,
     )
 
 

@@ -1,7 +1,8 @@
 """From one object event to the tables: which event needs the object's bytes, and what becomes of every way to fail.
 
 event               then
-created             read the object, pinned to the event's version and ETag, and write what it holds
+created             read the object, pinned to the event's version and ETag, and write what it holds; if that is not
+                    what the row of this ETag says, read another of the row's objects, to compare them
 removed             the object's image leaves; nothing is read
 version removed     one HEAD tells whether the object is still there; it is read only if its image has no row
 restored            read what was archived; the object's bytes are those it had
@@ -10,7 +11,7 @@ anything else       nothing
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -19,16 +20,21 @@ from typing import Any
 from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
 from image_processor.columns.extract import Record, extract
-from image_processor.errors import ObjectChanged, ObjectGone, ObjectUnavailable, ObjectUnreadable
+from image_processor.errors import (
+    ObjectChanged,
+    ObjectDenied,
+    ObjectGone,
+    ObjectUnavailable,
+    ObjectUncompared,
+    ObjectUnreadable,
+)
 from image_processor.notification import Kind, ObjectEvent
 from image_processor.reading.ranged import S3_ERRORS, S3Source, object_error
+from image_processor.reading.refused import explained
 
 READ_RESERVE_S = 20.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
 tables for theirs. Killed in the middle, the function would report nothing of its whole batch."""
-
-UNREADABLE = "object: archived or encrypted with a key that only its owner has, not read"
-"""The warning in the row of an image whose bytes could not be read."""
 
 
 class Result(StrEnum):
@@ -37,7 +43,7 @@ class Result(StrEnum):
     IMAGE = "image"
     """The object holds an image, and the tables know (or knew better)."""
     UNREADABLE = "unreadable"
-    """The object is archived: it has a row without metadata."""
+    """The object is archived, or under a key that is not to be had: it has a row without metadata."""
     NO_IMAGE = "no image"
     """The object holds something else: it has no row."""
     PLACEHOLDER = "placeholder"
@@ -50,6 +56,8 @@ class Result(StrEnum):
     """The object holds other bytes by now: the event that wrote them is on its way."""
     IGNORED = "ignored"
     """The event changes nothing that the tables keep."""
+    FOREIGN = "foreign bucket"
+    """The event is of a bucket that is none of the sources: nothing is asked of it, and nothing written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +101,14 @@ class Intake:
     Args:
         s3: S3 client.
         catalog: the tables.
+        buckets: names of those whose objects count. The queue may take the events of more: at a stack's creation its
+            policy cannot name a bucket that has no name yet.
     """
 
-    def __init__(self, s3: Any, catalog: Catalog) -> None:
+    def __init__(self, s3: Any, catalog: Catalog, buckets: Collection[str]) -> None:
         self._s3 = s3
         self._catalog = catalog
+        self._buckets = buckets
 
     def take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
         """Bring the tables up to one event.
@@ -114,6 +125,8 @@ class Intake:
         return replace(report, seconds=time.monotonic() - start)
 
     def _take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
+        if event.bucket not in self._buckets:
+            return Report(event, Result.FOREIGN)
         if event.kind is Kind.REMOVED:
             return self._vacate(event, Result.REMOVED, time_left)
         if event.kind is Kind.VERSION_REMOVED:
@@ -184,10 +197,10 @@ class Intake:
             return Report(event, Result.GONE, requests=source.requests)
         except ObjectChanged:
             return Report(event, Result.CHANGED, requests=source.requests)
-        except ObjectUnreadable:
+        except ObjectUnreadable as error:
             if event.kind is Kind.RESTORED:  # and archived again since
                 return Report(event, Result.UNREADABLE, requests=source.requests)
-            record, result = Record(UNREAD, {"warnings": {"S": json.dumps([UNREADABLE])}}), Result.UNREADABLE
+            record, result = _unread(error.warning), Result.UNREADABLE
         if record is None:
             return self._refuse(event, source, time_left)
         if source.etag is None:
@@ -203,9 +216,28 @@ class Intake:
             record.attributes,
             source.version_id,
         )
-        warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"]))
-        effect = self._catalog.apply(fact, time_left)
+        effect = self._apply(fact, time_left)
+        warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"])) + effect.flagged
         return Report(event, result, effect, source.etag, warnings, source.requests, source.bytes_read)
+
+    def _apply(self, fact: Present, time_left: Callable[[], float]) -> Effect:
+        try:
+            return self._catalog.apply(fact, time_left)
+        except ObjectUncompared as unlike:
+            alike = self._is_like(unlike.object, fact, time_left)
+            return self._catalog.apply(replace(fact, alike=alike), time_left)
+
+    def _is_like(self, name: str, fact: Present, time_left: Callable[[], float]) -> bool:
+        """Read another object with the fact's ETag; one that cannot be read is not like it, as far as anyone knows."""
+        bucket, _, key = name.partition("/")
+        source = _TimedSource(
+            self._s3, bucket, key, etag=fact.etag, version_id=None, size=fact.size_bytes, time_left=time_left
+        )
+        try:
+            record = extract(source)
+        except (ObjectGone, ObjectChanged, ObjectUnreadable):
+            return False
+        return record is not None and (record.content_type, record.attributes) == (fact.content_type, fact.attributes)
 
     def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Report:
         """Note that the object is no image; one that it held before leaves."""
@@ -217,7 +249,10 @@ class Intake:
 
 
 class _TimedSource(S3Source):
-    """An object whose reading ends in time: a hanging connection must not take the whole batch with it."""
+    """An object whose reading ends in time: a hanging connection must not take the whole batch with it.
+
+    And whose refusals are explained, which may take a request more.
+    """
 
     def __init__(self, *arguments: Any, time_left: Callable[[], float], **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -226,7 +261,19 @@ class _TimedSource(S3Source):
     def _fetch(self, offset: int, length: int) -> bytes:
         if self._time_left() < READ_RESERVE_S:
             raise ObjectUnavailable("too little time left to read on")
-        return super()._fetch(offset, length)
+        try:
+            return super()._fetch(offset, length)
+        except (ObjectDenied, ObjectUnreadable) as error:
+            raise explained(self._client, self._pinned(), error) from error
+
+    def _pinned(self) -> dict[str, str]:
+        version = {"VersionId": self.version_id} if self.version_id else {}
+        return {**self._name, **version, **({"IfMatch": f'"{self.etag}"'} if self.etag else {})}
+
+
+def _unread(warning: str) -> Record:
+    """Give the record of an image of which nobody knows more than that it is there."""
+    return Record(UNREAD, {"warnings": {"S": json.dumps([warning])}})
 
 
 def _iso(moment: datetime) -> str:

@@ -6,12 +6,17 @@
     SNS envelope         {"Type": "Notification", "Message": "<one of the above>"}
 
 Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event message structure".
+
+Whoever may send to the queue can say anything of the sources' objects: that a later sequencer than any real one
+removed them, too. The queue's policy, which lets in S3 for those buckets, is what guards against that; here every
+field only gets the bounds that S3's own have, so that nothing unlimited comes further.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_plus
@@ -21,8 +26,20 @@ from image_processor.errors import BadNotification, UnexpectedInvocation
 _MAX_ENVELOPES = 2
 """SNS envelopes around an event: a topic that feeds a topic; more can only be a mistake or an attack."""
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", re.ASCII)
-_HEXADECIMAL = re.compile(r"[0-9A-Fa-f]+")
+MAX_MESSAGE = 256 * 1024
+"""Characters of a message: S3's have 64 KB at most ("Event message structure"), to which SNS adds its envelope."""
+
+MAX_TEXT = 1024
+"""Bytes of a text in UTF-8: a key's limit (S3 User Guide, "Naming Amazon S3 objects"), and more than others need."""
+
+MAX_SIZE = 10**15
+"""Bytes of an object, twenty times what S3 stores as one (50 TB)."""
+
+_YEARS = range(2006, 2200)  # S3's first one; what readers of the CSV hold as a time ends in 2262
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
+_SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,32}")  # S3's have 16 or 18 digits
+# What the CSV can hold as a row's key, and more than S3 ever gives; a test holds it to the ledger's.
+ETAG = re.compile(r"[0-9A-Za-z][-./0-9:;=A-Z_a-z]{0,255}")
 
 
 class Kind(StrEnum):
@@ -93,8 +110,10 @@ def parse(body: str) -> Notification:
 
 
 def _parse(body: str, envelopes: int) -> Notification:
+    if len(body) > MAX_MESSAGE:
+        raise BadNotification(f"the message has more than {MAX_MESSAGE} characters")
     try:
-        message = json.loads(body)
+        message = json.loads(body, parse_constant=_refuse_constant)
     except (RecursionError, ValueError) as error:
         raise BadNotification("the message is not JSON") from error
     if not isinstance(message, dict):
@@ -112,6 +131,10 @@ def _parse(body: str, envelopes: int) -> Notification:
     raise BadNotification(f"the message is no S3 event; its fields are {_field_names(message)}")
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON, whatever Python's reader takes")
+
+
 def _gather(records: list[Any], read: Callable[[Any], ObjectEvent]) -> Notification:
     """Read each record by itself: one that is broken must not cost its neighbours."""
     events, broken = [], []
@@ -121,7 +144,7 @@ def _gather(records: list[Any], read: Callable[[Any], ObjectEvent]) -> Notificat
         except BadNotification as error:
             broken.append(BadNotification(f"record {number}: {error}"))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            broken.append(BadNotification(f"record {number} lacks what an S3 event has: {error!r}"))
+            broken.append(BadNotification(f"record {number} lacks what an S3 event has: {str(error)[:200]}"))
     return Notification(tuple(events), tuple(broken))
 
 
@@ -138,7 +161,7 @@ def _s3_record(record: Any) -> ObjectEvent:
         name,
         bucket=record["s3"]["bucket"]["name"],
         # Form-encoded, a space as "+", and decoded exactly once: a key may hold what looks like an escape itself.
-        key=unquote_plus(_text(entity["key"], "key"), errors="strict"),
+        key=unquote_plus(_text(entity["key"], "key", 3 * MAX_TEXT), errors="strict"),
         time=record.get("eventTime"),
         sequencer=entity.get("sequencer"),
         etag=entity.get("eTag"),
@@ -171,7 +194,7 @@ def _eventbridge_event(event: Any) -> ObjectEvent:
         kind,
         name,
         bucket=detail["bucket"]["name"],
-        key=_text(entity["key"], "key"),  # EventBridge does not encode it
+        key=entity["key"],  # EventBridge does not encode it
         time=event.get("time"),
         sequencer=entity.get("sequencer"),
         etag=entity.get("etag"),
@@ -185,7 +208,7 @@ def _event(
     name: str,
     *,
     bucket: Any,
-    key: str,
+    key: Any,
     time: Any,
     sequencer: Any,
     etag: Any,
@@ -193,23 +216,34 @@ def _event(
     version_id: Any,
 ) -> ObjectEvent:
     """Check what the catalog will rely on."""
-    if not _text(bucket, "bucket") or not key:
+    if not _text(bucket, "bucket") or not _text(key, "key"):
         raise BadNotification("bucket and key must not be empty")
     if kind in (Kind.CREATED, Kind.REMOVED, Kind.VERSION_REMOVED):
-        if not isinstance(sequencer, str) or not _HEXADECIMAL.fullmatch(sequencer):
-            raise BadNotification("its sequencer is no hexadecimal number")
+        if not isinstance(sequencer, str) or not _SEQUENCER.fullmatch(sequencer):
+            raise BadNotification("its sequencer is no hexadecimal number of at most 32 digits")
     else:
         sequencer = None
-    if not _TIME.fullmatch(_text(time, "time")):
-        raise BadNotification("its time is no UTC time in ISO 8601")
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+    if not _is_time(_text(time, "time")):
+        raise BadNotification("its time is no UTC time in ISO 8601 of an S3 event")
+    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE):
         raise BadNotification("its size is no number of bytes")
     if etag:
         # S3's API answers quote the ETag, its events do not; one pair of quotes is not part of it.
         etag = _text(etag, "etag").removeprefix('"').removesuffix('"')
+        if not ETAG.fullmatch(etag):
+            raise BadNotification("its etag has characters that no ETag of S3 has")
     if version_id is not None:
         _text(version_id, "version id")
     return ObjectEvent(kind, name, bucket, key, time, sequencer, etag or None, size, version_id)
+
+
+def _is_time(text: str) -> bool:
+    if not _TIME.fullmatch(text):
+        return False
+    try:
+        return datetime.fromisoformat(text[:19]).year in _YEARS
+    except ValueError:  # the 31st of February
+        return False
 
 
 def is_later(sequencer: str, than: str) -> bool:
@@ -251,9 +285,16 @@ def _record_source(record: Any) -> str:
     return str(record.get("eventSource") or record.get("EventSource")) if isinstance(record, Mapping) else "?"
 
 
-def _text(value: Any, what: str) -> str:
+def _text(value: Any, what: str, most: int = MAX_TEXT) -> str:
+    """Give a text that is one: of a bounded size, and such as UTF-8 can write (JSON's escapes can do more)."""
     if not isinstance(value, str):
         raise BadNotification(f"{what} is not text")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise BadNotification(f"{what} is no text that UTF-8 can write") from None
+    if size > most:
+        raise BadNotification(f"{what} has more than {most} bytes")
     return value
 
 

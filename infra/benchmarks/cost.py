@@ -31,7 +31,7 @@ from infra.benchmarks.scan import READ_UNIT
 from infra.doubles.capacity import item_bytes, write_units
 from infra.doubles.counting_store import READS
 from infra.doubles.exporters import PREPARE, Exporters, Traffic
-from infra.doubles.memory_bucket import MemoryBucket
+from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.simulated_store import Network
 from infra.survey.photos import survey
@@ -117,7 +117,7 @@ def processed(count: int = PHOTOS) -> PerImage:
             units += sum(map(write_units, arguments["TransactItems"]))
 
     tables.before = before
-    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
+    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"), {BUCKET})
     for number, photo in enumerate(survey(count, seed=5)):
         for event in parse(bucket.put(f"site/DJI_{number:06d}.JPG", photo.body)).events:
             intake.take(event, lambda: 60.0)
@@ -214,7 +214,7 @@ def main(argv: Sequence[str]) -> int:
         smaller = processor_usd(rate, image, prices)
         smaller += exporter_usd(exported(rate, window, image.write_units, SMALLER), prices)
     bucket = MemoryBucket()
-    intake = Intake(bucket, Catalog(MemoryTables(), "images-table", "objects-table"))
+    intake = Intake(bucket, Catalog(MemoryTables(), "images-table", "objects-table"), {BUCKET})
     printed = _monthly.measured(intake, _monthly.bodies(bucket.put))
     print("\n".join(page(found, image, prices, arguments.rows, arguments.date)))
     print(f"\nAt 1/min on a ledger of {SMALLER:,} rows: {_usd(smaller)}.\n")

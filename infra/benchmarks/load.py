@@ -25,7 +25,7 @@ from image_processor.intake import Intake
 from image_processor.notification import parse
 from infra.benchmarks._export import export_batch
 from infra.benchmarks._report import arguments_of
-from infra.doubles.memory_bucket import MemoryBucket
+from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.sparse_store import SparseStore
 from infra.survey.photos import survey
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--images", type=int, default=50_000)
     images = parser.parse_args(argv).images
     bucket, tables, store = MemoryBucket(), MemoryTables(), SparseStore()
-    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"))
+    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"), {BUCKET})
     records = _stream(tables)
     ledger = Ledger(store)
     events, exported = 0, 0

@@ -25,9 +25,15 @@ class MemoryBucket:
         self.gets = 0
         self._sequence = 0
 
-    def put(self, key: str, body: bytes) -> str:
-        """Write an object; give the message that tells of it."""
-        etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
+    def put(self, key: str, body: bytes, etag: str = "") -> str:
+        """Write an object; give the message that tells of it.
+
+        Args:
+            key: of the object.
+            body: its bytes.
+            etag: another than the MD5 of the bytes: as of a file that was made to have the MD5 of another one.
+        """
+        etag = etag or hashlib.md5(body, usedforsecurity=False).hexdigest()
         self.objects[key] = (body, etag)
         return self._message("ObjectCreated:Put", key, {"size": len(body), "eTag": etag})
 

@@ -77,7 +77,9 @@ class World:
                 AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
             )
-        self.intake = Intake(self.s3, Catalog(self.dynamodb, "images-table", "objects-table", sleep=lambda _: None))
+        self.intake = Intake(
+            self.s3, Catalog(self.dynamodb, "images-table", "objects-table", sleep=lambda _: None), {bucket}
+        )
 
     def put(self, key: str, body: bytes, name: str = "ObjectCreated:Put", **options: Any) -> dict[str, Any]:
         """Upload an object; return S3's record of it."""

@@ -73,12 +73,14 @@ class Effect:
         image_added: a row came to be.
         image_removed: a row went.
         attempts: transactions sent.
+        flagged: a row turned out to be about some of its objects only.
     """
 
     outcome: Outcome
     image_added: bool = False
     image_removed: bool = False
     attempts: int = 0
+    flagged: bool = False
 
 
 class _ConditionFailed(Exception):
@@ -147,6 +149,7 @@ class Catalog:
         Raises:
             CatalogError: the subclass says whether another delivery may help; nothing was half done.
             OutOfTime: too little time for even one attempt.
+            ObjectUncompared: the fact has to say whether the object is like another one; nothing was written.
         """
         items = first_guess(fact)
         guessed = bool(items)
@@ -163,7 +166,7 @@ class Catalog:
                 elif decision.writes:
                     sent += 1
                     self._write(decision)
-                return Effect(decision.outcome, decision.image_added, decision.image_removed, sent)
+                return Effect(decision.outcome, decision.image_added, decision.image_removed, sent, decision.flagged)
             except _ConditionFailed as failure:
                 lost = decision if failure.resent else lost
                 if guessed:

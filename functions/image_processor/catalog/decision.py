@@ -45,6 +45,7 @@ from image_processor.catalog.facts import (
     Write,
     object_name,
 )
+from image_processor.catalog.likeness import Changes, is_read, row_changes, unread
 from image_processor.errors import CatalogDamaged
 from image_processor.notification import is_later
 
@@ -70,6 +71,7 @@ def decide(fact: Fact, items: Items, now: datetime) -> Decision:
     Raises:
         ItemUnseen: an item is needed that has not been read.
         CatalogDamaged: the tables contradict each other.
+        ObjectUncompared: the fact has to say whether the object is like another one.
     """
     record = items[Ref(Table.OBJECTS, fact.object)]
     late = _late(fact, record)
@@ -126,7 +128,8 @@ def _refresh(fact: Present, record: Item, items: Items) -> Decision:
     if fact.content_type == UNREAD:
         del item["content_type"]
     changes = {name: value for name, value in item.items() if record.get(name) != value}
-    row = _row_changes(fact, record, items)
+    dated, said = _row_date(fact, record), _row_contents(fact, record, items)
+    row = dated | said
     if not changes and not row:
         return Decision(Outcome.UNCHANGED)
     # The event that was found is still the last one of this object.
@@ -139,25 +142,28 @@ def _refresh(fact: Present, record: Item, items: Items) -> Decision:
     # An update would create an item that is not there.
     image_exists: dict[str, AttributeValue | None] = {"etag": record["etag"]}
     # Somebody who deleted the row by hand may have let another object begin it anew.
-    same_name = _names(fact) if "last_modified" in row else {}
-    update_row = Update(Ref(Table.IMAGES, fact.etag), {**image_exists, **same_name}, row, adds={"revision": 1})
+    same_name = _names(fact) if dated else {}
+    # What the row is to say follows from what it said.
+    same_row = {"revision": (items[Ref(Table.IMAGES, fact.etag)] or {})["revision"]} if said else {}
+    expect_row = {**image_exists, **same_name, **same_row}
+    update_row = Update(Ref(Table.IMAGES, fact.etag), expect_row, row, adds={"revision": 1})
     return Decision(Outcome.REFRESHED, (update, update_row))
 
 
-def _row_changes(fact: Present, record: Item, items: Items) -> dict[str, AttributeValue | None]:
-    changes: dict[str, AttributeValue | None] = {}
-    if "older" not in record and record["last_modified"]["S"] != fact.last_modified:
-        changes["last_modified"] = {"S": fact.last_modified}
-    if fact.attributes is not None and fact.content_type != UNREAD:
-        image = items[Ref(Table.IMAGES, fact.etag)]
-        if image and image["content_type"]["S"] == UNREAD:
-            changes |= _metadata(fact)
-    return changes
+def _row_date(fact: Present, record: Item) -> Changes:
+    dated = "older" not in record and record["last_modified"]["S"] != fact.last_modified
+    return {"last_modified": {"S": fact.last_modified}} if dated else {}
 
 
-def _metadata(fact: Present) -> dict[str, AttributeValue | None]:
-    """Give the columns of an image that can be read at last; the warning that it could not be goes."""
-    return {"warnings": None, **(fact.attributes or {}), "content_type": {"S": fact.content_type}}
+def _row_contents(fact: Present, record: Item, items: Items) -> Changes:
+    if not is_read(fact) and record.get("size_bytes") == {"N": str(fact.size_bytes)}:
+        return {}
+    image = items[Ref(Table.IMAGES, fact.etag)]
+    if image is None:
+        return {}
+    if "older" not in record:
+        return row_changes(fact, image, head=True, other=record["newer"]["S"] if "newer" in record else None)
+    return row_changes(fact, image, head=False, other=_head(image))
 
 
 def _link(fact: Present, image: Item | None, items: Items, now: datetime) -> tuple[tuple[Write, ...], str | None]:
@@ -175,15 +181,13 @@ def _link(fact: Present, image: Item | None, items: Items, now: datetime) -> tup
     open_end = {"etag": {"S": fact.etag}, "newer": None}
     # The list still ends there.
     same_tail = {"newest_object": image["newest_object"]}
-    changes: dict[str, AttributeValue | None] = {"newest_object": {"S": fact.object}}
-    expect: dict[str, AttributeValue | None] = {**same_tail}
-    if fact.attributes is not None and fact.content_type != UNREAD and image["content_type"]["S"] == UNREAD:
-        # Nobody else has read it meanwhile.
-        expect["content_type"] = image["content_type"]
-        changes |= _metadata(fact)
+    said = row_changes(fact, image, head=False, other=_head(image))
+    # What the row is to say follows from what it said.
+    same_row = {"revision": image["revision"]} if said else {}
+    changes = {"newest_object": {"S": fact.object}, **said}
     return (
         Update(tail_ref, open_end, {"newer": {"S": fact.object}}),
-        Update(ref, expect, changes, adds={"copies": 1, "revision": 1}),
+        Update(ref, {**same_tail, **same_row}, changes, adds={"copies": 1, "revision": 1}),
     ), tail
 
 
@@ -216,11 +220,14 @@ def _unlink(fact: Fact, record: Item, items: Items) -> tuple[Write, ...]:
         # The row names this object, and will name the next one.
         expect_row |= _names(fact)
         bucket, _, key = newer["S"].partition("/")
-        changes |= {
-            "bucket": {"S": bucket},
-            "key": {"S": key},
-            "last_modified": _known(items, Ref(Table.OBJECTS, newer["S"]))["last_modified"],
-        }
+        heir = _known(items, Ref(Table.OBJECTS, newer["S"]))
+        changes |= {"bucket": {"S": bucket}, "key": {"S": key}, "last_modified": heir["last_modified"]}
+        # Nobody reads the row to find out whether it is flagged; a refusal brings it.
+        row = items.get(image) or {}
+        expect_row["unlike"] = row.get("unlike")
+        if "unlike" in row:
+            expect_row["revision"] = row["revision"]
+            changes |= unread(row, heir["size_bytes"])
     return (*writes, Update(image, expect_row, changes, adds={"copies": -1, "revision": 1}))
 
 
@@ -236,9 +243,13 @@ def _row_lost(fact: Fact, record: Item, items: Items) -> bool:
     image = items[ref]
     if image is None:
         return True
-    not_its_head = "older" not in record and object_name(image["bucket"]["S"], image["key"]["S"]) != fact.object
+    not_its_head = "older" not in record and _head(image) != fact.object
     not_its_tail = "newer" not in record and image["newest_object"]["S"] != fact.object
     return not_its_head or not_its_tail
+
+
+def _head(image: Item) -> str:
+    return object_name(image["bucket"]["S"], image["key"]["S"])
 
 
 def _known(items: Items, ref: Ref) -> Item:

@@ -67,6 +67,7 @@ class Present(_ObjectFact):
         content_type: of the image, by content.
         attributes: the image's other columns in wire form; None if nobody has read the image yet.
         version_id: version of the object; None in a bucket without versions.
+        alike: the object holds the same as the one that `ObjectUncompared` named; None if nobody has compared them.
     """
 
     etag: str
@@ -75,6 +76,7 @@ class Present(_ObjectFact):
     content_type: str = UNREAD
     attributes: Item | None = None
     version_id: str | None = None
+    alike: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,11 @@ class Decision:
     def image_removed(self) -> bool:
         """Whether a row goes."""
         return any(isinstance(write, Delete) for write in self.writes)
+
+    @property
+    def flagged(self) -> bool:
+        """Whether a row turned out to be about some of its objects only."""
+        return any(isinstance(write, Update) and bool(write.sets.get("unlike")) for write in self.writes)
 
 
 class Items(dict[Ref, Item | None]):

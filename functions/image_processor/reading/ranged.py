@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from image_processor.budget import READ, REQUESTS, Budget, warning
 from image_processor.errors import (
+    KeyUnusable,
     ObjectChanged,
     ObjectDenied,
     ObjectError,
@@ -231,6 +232,15 @@ class S3Source(CachedSource):
         self.last_modified = response.get("LastModified")
 
 
+_UNREADABLE = {
+    "InvalidObjectState": "object: archived, not read",  # 403: in Glacier or an archive tier
+    "InvalidRequest": "object: encrypted with a key that only its owner has, not read",  # 400: SSE-C
+}
+# 400, by the state of the key (KMS Developer Guide, "Key states of AWS KMS keys"): disabled, to be deleted or without
+# its material, deleted. KMS's other troubles (throttling, a key store that does not answer) pass.
+_KEY_UNUSABLE = frozenset({"KMS.DisabledException", "KMS.KMSInvalidStateException", "KMS.NotFoundException"})
+
+
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
@@ -245,14 +255,15 @@ def object_error(error: Exception) -> ObjectError:
         return ObjectUnavailable(str(error))
     code, status = error.response.get("Error", {}).get("Code", ""), _status(error)
     meaning: type[ObjectError]
-    if code in ("InvalidObjectState", "InvalidRequest"):
-        # 403: in Glacier or an archive tier; 400: encrypted with a key that only the customer has (SSE-C).
-        meaning = ObjectUnreadable
-    elif status in (404, 405, 410):
+    if code in _UNREADABLE:
+        return ObjectUnreadable(f"{code}: {error}", _UNREADABLE[code])
+    if code in _KEY_UNUSABLE:
+        return KeyUnusable(f"{code}: {error}", "object: its KMS key is disabled or gone, not read")
+    if status in (404, 405, 410):
         meaning = ObjectGone
     elif status in (409, 412):
         meaning = ObjectChanged
-    elif status == 403 or code.startswith("KMS."):
+    elif status == 403 or code == "KMS.AccessDeniedException":
         meaning = ObjectDenied
     else:
         meaning = ObjectUnavailable

@@ -12,10 +12,10 @@ from moto import mock_aws
 from image_processor import handler as handler_module
 from image_processor import intake as intake_module
 from image_processor.columns.extract import extract
-from image_processor.errors import BadNotification, UnexpectedInvocation
+from image_processor.errors import BadNotification, NotConfigured, UnexpectedInvocation
 from image_processor.handler import handler
 from image_processor.intake import READ_RESERVE_S
-from tests.support.bucket_world import PHOTOS, Lines, World, refused
+from tests.support.bucket_world import PHOTOS, Lines, World, refused, sqs_message
 from tests.support.lambda_context import LambdaContext
 from tests.support.paths import EVENTS
 from tests.support.template import TEMPLATE
@@ -150,10 +150,26 @@ def test_a_message_of_no_known_shape_is_named_in_the_log(world: World, lines: Li
     assert exception[0] is BadNotification
 
 
+@pytest.mark.parametrize("names", [None, "", " , "], ids=["none", "empty", "blank"])
+def test_without_a_word_on_which_buckets_count_the_function_does_nothing(
+    names: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the function, which has an alarm, and never every bucket: no message is taken for broken."""
+    monkeypatch.delenv("IMAGE_BUCKETS", raising=False)
+    if names is not None:
+        monkeypatch.setenv("IMAGE_BUCKETS", names)
+    monkeypatch.setattr(handler_module.metrics.provider, "namespace", "Skyledger")
+    handler_module.intake.cache_clear()
+    body = (EVENTS / "s3_put.json").read_text()
+    with pytest.raises(NotConfigured, match="IMAGE_BUCKETS"):
+        handler({"Records": [sqs_message(1, body)]}, LambdaContext())
+
+
 def test_the_function_makes_its_clients_from_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for a warm function, with the tables that the template names."""
     monkeypatch.setenv("IMAGES_TABLE", "images-table")
     monkeypatch.setenv("OBJECTS_TABLE", "objects-table")
+    monkeypatch.setenv("IMAGE_BUCKETS", "others, photos")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(handler_module.metrics.provider, "namespace", "Skyledger")
     handler_module.intake.cache_clear()

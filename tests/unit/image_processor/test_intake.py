@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from image_processor.intake import UNREADABLE
 from image_processor.notification import parse
 from infra.doubles.image_files import heif, png, tiff
 from infra.doubles.memory_tables import KEYS
 from infra.survey.photos import survey
 from tests.support.bucket_world import PADDING, PHOTOS, Lines, World, refused
+from tests.support.kms_keys import OWNER, STRANGER, KmsKeys, key_of
 
 # ---- photos in, rows out --------------------------------------------------------------------------------------------
 
@@ -341,7 +341,7 @@ def test_an_archived_object_has_a_row_that_says_so_until_it_can_be_read(
     record = world.put("a.jpg", PHOTOS[0], StorageClass="GLACIER")
     assert world.deliver(record) == []
     (row,) = world.images.values()
-    assert json.loads(row["warnings"]["S"]) == [UNREADABLE]
+    assert json.loads(row["warnings"]["S"]) == ["object: archived, not read"]
     assert row["content_type"]["S"] == "application/octet-stream"
     assert row["size_bytes"]["N"] == str(len(PHOTOS[0]))
     assert row["last_modified"]["S"] == "2026-11-25T03:09:00Z"
@@ -360,7 +360,7 @@ def test_an_archived_object_has_a_row_that_says_so_until_it_can_be_read(
     (row,) = world.images.values()
     assert row["content_type"]["S"] == "image/jpeg"
     assert "model" in row
-    assert UNREADABLE not in row.get("warnings", {}).get("S", "")
+    assert "archived" not in row.get("warnings", {}).get("S", "")
     assert row["revision"]["N"] == "2"
 
 
@@ -372,6 +372,112 @@ def test_a_restored_object_that_is_no_image_loses_its_row(world: World) -> None:
     world.s3.client.restore_object(Bucket="photos", Key="a.zip", RestoreRequest={"Days": 1})
     assert world.deliver(record | {"eventName": "ObjectRestore:Completed"}) == []
     assert world.images == {}
+
+
+def test_a_photo_under_a_foreign_key_has_a_row_that_names_the_key(
+    world: World, counted: Callable[[], dict[str, float]], lines: Lines
+) -> None:
+    """Its owner chose it, and no operator can grant it: no message fails for it, and its neighbours are read."""
+    KmsKeys(world.s3)
+    foreign = world.put("a.jpg", PHOTOS[0], ServerSideEncryption="aws:kms", SSEKMSKeyId=key_of(STRANGER))
+    assert world.deliver(foreign, world.put("b.jpg", PHOTOS[1])) == []
+    rows = {row["key"]["S"]: row for row in world.images.values()}
+    assert json.loads(rows["a.jpg"]["warnings"]["S"]) == [
+        f"object: encrypted with a KMS key of another account, not read: {key_of(STRANGER)}"
+    ]
+    assert rows["a.jpg"]["size_bytes"]["N"] == str(len(PHOTOS[0]))
+    assert "model" not in rows["a.jpg"]
+    assert "model" in rows["b.jpg"]
+    assert lines.of(logging.WARNING) == ["unreadable"]
+    counts = counted()
+    assert (counts["ImagesUnreadable"], counts["ImagesProcessed"]) == (1, 1)
+    assert "MessagesFailed" not in counts
+
+
+def test_a_photo_under_a_key_that_is_granted_is_read_like_any_other(world: World) -> None:
+    """One GET, and no question of whose key it is."""
+    KmsKeys(world.s3).granted.add(key_of(STRANGER))
+    world.deliver(world.put("a.jpg", PHOTOS[0], ServerSideEncryption="aws:kms", SSEKMSKeyId=key_of(STRANGER)))
+    assert world.keys == ["a.jpg"]
+    assert world.s3.calls == ["get_object"]
+
+
+def test_a_row_under_a_foreign_key_gets_its_columns_when_the_photo_comes_again_readable(world: World) -> None:
+    """Whoever copies it onto itself under another key, or gets the key granted and copies it."""
+    keys = KmsKeys(world.s3)
+    options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key_of(STRANGER)}
+    world.deliver(world.put("a.jpg", PHOTOS[0], **options))
+    keys.granted.add(key_of(STRANGER))
+    assert world.deliver(world.put("a.jpg", PHOTOS[0], **options)) == []
+    (row,) = world.images.values()
+    assert "model" in row
+    assert "KMS" not in row.get("warnings", {}).get("S", "")
+
+
+@pytest.mark.parametrize("code", ["KMS.DisabledException", "KMS.KMSInvalidStateException", "KMS.NotFoundException"])
+def test_a_photo_whose_key_is_off_or_gone_has_a_row_that_says_so(code: str, world: World) -> None:
+    """Whosever key it is: while it is so, nothing more is uploaded under it, and nobody can read what was."""
+    KmsKeys(world.s3).off[key_of(OWNER)] = code
+    record = world.put("a.jpg", PHOTOS[0], ServerSideEncryption="aws:kms", SSEKMSKeyId=key_of(OWNER))
+    assert world.deliver(record) == []
+    (row,) = world.images.values()
+    assert json.loads(row["warnings"]["S"]) == [f"object: its KMS key is disabled or gone, not read: {key_of(OWNER)}"]
+
+
+@pytest.mark.parametrize("key", [key_of(OWNER), "alias/photos", None], ids=["owner's", "no ARN", "none"])
+def test_what_an_operator_can_grant_fails_the_message_until_it_is_granted(
+    key: str | None, world: World, lines: Lines
+) -> None:
+    """The owner's key, which may be the bucket's default, or no right to read: an alarm, and no row without columns."""
+    keys = KmsKeys(world.s3)
+    keys.readable = key is not None
+    options = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else {}
+    record = world.put("a.jpg", PHOTOS[0], **options)
+    assert world.deliver(record) == ["message-1"]
+    assert world.images == {}
+    assert len(lines.of(logging.ERROR)) == 1
+    assert not key or key in lines.text
+    keys.readable = True
+    keys.granted.add(key or "")
+    assert world.deliver(record) == []
+    assert world.keys == ["a.jpg"]
+
+
+def test_an_object_that_goes_while_its_refusal_is_looked_into_is_done(world: World, lines: Lines) -> None:
+    """Denied, and gone when S3 is asked why; or S3 does not answer, and the message comes again."""
+    record = world.put("a.jpg", PHOTOS[0])
+    world.s3.before |= {"get_object": refused("AccessDenied", 403), "head_object": refused("404", 404)}
+    assert world.deliver(record) == []
+    assert lines.of(logging.INFO) == ["gone"]
+    world.s3.before["head_object"] = refused("503", 503)
+    assert world.deliver(record) == ["message-1"]
+    assert len(lines.of(logging.WARNING)) == 1
+    assert world.objects == {}
+
+
+# ---- buckets that are no sources ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ObjectCreated:Put", "ObjectRemoved:Delete", "ObjectTagging:Put"])
+def test_an_event_of_a_bucket_that_is_no_source_is_dropped(
+    name: str, world: World, counted: Callable[[], dict[str, float]], lines: Lines
+) -> None:
+    """Nothing is asked, nothing is written, and nothing fails: else any bucket of the account could fill the queue."""
+    world.deliver(world.put("a.jpg", PHOTOS[0]))
+    before = world.images, world.objects
+    counted()
+    record = world.record(name, "a.jpg", size=len(PHOTOS[1]), eTag="0" * 32)
+    record["s3"]["bucket"]["name"] = "photos-of-somebody-else"
+    world.s3.calls.clear()
+    world.dynamodb.calls.clear()
+    assert world.deliver(record) == []
+    assert (world.s3.calls, world.dynamodb.calls) == ([], [])
+    assert (world.images, world.objects) == before
+    assert lines.of(logging.WARNING) == ["foreign bucket"]
+    assert counted()["ImagesRefused"] == 1
+
+
+# ---- what comes in between ------------------------------------------------------------------------------------------
 
 
 def test_a_look_that_s3_refuses_fails_the_message(versioned: World) -> None:

@@ -9,7 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_processor.errors import BadNotification, UnexpectedInvocation
-from image_processor.notification import Kind, Notification, ObjectEvent, is_later, parse, require_sqs
+from image_processor.notification import (
+    ETAG as NOTIFIED_ETAG,
+)
+from image_processor.notification import (
+    MAX_MESSAGE,
+    MAX_SIZE,
+    MAX_TEXT,
+    Kind,
+    Notification,
+    ObjectEvent,
+    is_later,
+    parse,
+    require_sqs,
+)
+from ledger import row
 from tests.support.paths import EVENTS
 
 VERSION, MARKER = "096fKKXTRTtl3on89fVO.nfljtsv6qko", "OYcLXagmS.WaD..oyH4KRguB95_YhLs7"
@@ -179,7 +193,13 @@ def test_empty_version_ids_mean_no_version() -> None:
         ('{"Type": "SubscriptionConfirmation", "Message": "x"}', "fields are Message, Type"),
         ('{"Records": {}}', "fields are Records"),
         ('{"source": "aws.ec2", "detail": {}}', "fields are detail, source"),
+        ('{"Records": [], "more": NaN}', "not JSON"),
+        ('{"Records": [], "more": -Infinity}', "not JSON"),
+        ('{"Records": [], "more": ' + "9" * 5000 + "}", "not JSON"),
+        ('{"Records": []' + " " * MAX_MESSAGE + "}", "more than 262144 characters"),
+        ('{"Records": ' + "[" * 100_000, "not JSON"),
     ],
+    ids=lambda value: value[:40],
 )
 def test_an_unknown_message_is_refused_with_what_it_is(body: str, reason: str) -> None:
     """It goes to the dead-letter queue, where somebody has to understand it."""
@@ -221,7 +241,31 @@ def test_envelopes_in_envelopes_end() -> None:
         ({"object_size": True}, "size"),
         ({"object_eTag": 5}, "etag"),
         ({"object_versionId": 5}, "version id"),
+        ({"object_key": "k" * (MAX_TEXT + 1)}, "key has more than 1024 bytes"),
+        ({"object_key": quote_plus("測" * 341 + "kk")}, "key has more than 1024 bytes"),
+        ({"object_key": "%20" * 2000}, "key has more than 3072 bytes"),
+        ({"object_key": "\ud800.jpg"}, "key is no text that UTF-8 can write"),
+        ({"eventName": "ObjectCreated:" + "x" * MAX_TEXT}, "eventName has more than"),
+        ({"eventName": "ObjectCreated:\udfff"}, "eventName is no text"),
+        ({"object_versionId": "v" * (MAX_TEXT + 1)}, "version id has more than"),
+        ({"object_sequencer": "f" * 33}, "at most 32 digits"),
+        ({"object_sequencer": "-1"}, "sequencer"),
+        ({"object_sequencer": "1_0"}, "sequencer"),
+        ({"object_sequencer": "٣"}, "sequencer"),
+        ({"object_size": MAX_SIZE + 1}, "size"),
+        ({"object_size": 1.5}, "size"),
+        ({"object_eTag": "a,b"}, "etag has characters"),
+        ({"object_eTag": "a\r\nRange: x"}, "etag has characters"),
+        ({"object_eTag": "=cmd"}, "etag has characters"),
+        ({"object_eTag": "a" * 257}, "etag has characters"),
+        ({"object_eTag": '""'}, "etag has characters"),
+        ({"eventTime": "9999-12-31T23:59:59Z"}, "time"),
+        ({"eventTime": "2005-12-31T23:59:59Z"}, "time"),
+        ({"eventTime": "2026-02-31T00:00:00.000Z"}, "time"),
+        ({"eventTime": "2026-11-25T24:61:00.000Z"}, "time"),
+        ({"eventTime": "2026-11-25T03:09:00." + "0" * 5000 + "Z"}, "time"),
     ],
+    ids=lambda value: str(value)[:60],
 )
 def test_a_record_that_cannot_be_relied_on_is_broken(changes: dict[str, Any], reason: str) -> None:
     """A typed error with its reason, whatever is missing or of another type."""
@@ -231,15 +275,41 @@ def test_a_record_that_cannot_be_relied_on_is_broken(changes: dict[str, Any], re
     assert reason in str(error)
 
 
+def test_what_s3_may_send_at_most_is_taken() -> None:
+    """The bounds are at S3's own or beyond them: the longest key, in either dialect, the largest object."""
+    key = "測" * 341 + "."  # 1,024 bytes, and 3,070 once encoded
+    assert only(changed("s3_put", object_key=quote_plus(key), object_size=50 * 2**40)).key == key
+    message = json.loads(story("eventbridge_created"))
+    message["detail"]["object"]["key"] = key
+    assert only(json.dumps(message)).key == key
+    message["detail"]["object"]["key"] += "k"
+    (error,) = parse(json.dumps(message)).broken
+    assert "key has more than 1024 bytes" in str(error)
+
+
+def test_an_etag_that_is_taken_can_be_the_key_of_a_row() -> None:
+    """Otherwise the photo would get an item that no exporter can make a row of."""
+    assert NOTIFIED_ETAG.pattern == row.ETAG.pattern
+
+
+def test_a_reason_does_not_quote_the_message_at_length() -> None:
+    """It is logged, and whoever sends it chooses its length."""
+    (error,) = parse(changed("s3_put", object_key="%ff" + "k" * 900)).broken
+    assert len(str(error)) < 300
+
+
 _json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
 
 
 @given(
-    field=st.sampled_from(["eventName", "eventTime", "eventVersion", "s3", "object_key", "object_size", "object_eTag"]),
+    field=st.sampled_from(
+        ["eventName", "eventTime", "eventVersion", "s3"]
+        + [f"object_{name}" for name in ("key", "size", "eTag", "sequencer")]
+    ),
     value=_json,
 )
 def test_no_value_of_a_field_gets_past_the_types(field: str, value: Any) -> None:

@@ -256,9 +256,7 @@ def test_what_is_sent_is_what_dynamodb_documents() -> None:
         stub.assert_no_pending_responses()
 
 
-@mock_aws
-def test_moto_understands_every_expression() -> None:
-    """The same story on another implementation of DynamoDB: every kind of write, and the refusals between them."""
+def _moto() -> Any:
     client = boto3.client("dynamodb", region_name="eu-central-1")
     for table, key in KEYS.items():
         client.create_table(
@@ -267,6 +265,24 @@ def test_moto_understands_every_expression() -> None:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
         )
+    return client
+
+
+def _check_same(client: Any, memory: MemoryTables) -> None:
+    for table, key in KEYS.items():
+        items = {item[key]["S"]: item for item in client.scan(TableName=table)["Items"]}
+        for item in items.values():
+            item.pop("ingested_at", None)
+        wanted = {
+            name: {k: v for k, v in item.items() if k != "ingested_at"} for name, item in memory.tables[table].items()
+        }
+        assert items == wanted
+
+
+@mock_aws
+def test_moto_understands_every_expression() -> None:
+    """The same story on another implementation of DynamoDB: every kind of write, and the refusals between them."""
+    client = _moto()
     facts: list[Fact] = [
         unread("a.jpg", "E1", 1),
         present("b.jpg", "E1", 2),
@@ -282,12 +298,24 @@ def test_moto_understands_every_expression() -> None:
     memory = MemoryTables()
     expected = apply(catalog_of(memory), *facts)
     assert apply(catalog_of(client), *facts) == expected
-    for table, key in KEYS.items():
-        items = {item[key]["S"]: item for item in client.scan(TableName=table)["Items"]}
-        for item in items.values():
-            item.pop("ingested_at", None)
-        wanted = {
-            name: {k: v for k, v in item.items() if k != "ingested_at"} for name, item in memory.tables[table].items()
-        }
-        assert items == wanted
+    _check_same(client, memory)
     check_truth(memory, [*facts[:7], facts[8], facts[9]])
+
+
+@mock_aws
+def test_moto_understands_what_becomes_of_a_flagged_row() -> None:
+    """Flagged, left by the object that it was about, read again: attributes are set and taken away by dozens."""
+    facts: list[Fact] = [
+        present("a.jpg", "E1", 1),
+        present("b.jpg", "E1", 2, size_bytes=7),
+        present("c.jpg", "E1", 3, size_bytes=7),
+        absent("a.jpg", 4),
+        absent("c.jpg", 5),
+        present("b.jpg", "E1", 6, size_bytes=7),
+    ]
+    client, memory = _moto(), MemoryTables()
+    for fact in facts:
+        assert apply(catalog_of(client), fact) == apply(catalog_of(memory), fact)
+        _check_same(client, memory)
+    assert "unlike" not in memory.images["E1"]
+    assert memory.images["E1"]["size_bytes"]["N"] == "7"

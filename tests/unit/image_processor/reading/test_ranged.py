@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from image_processor.budget import LIMITS, READ, REQUESTS
 from image_processor.errors import (
+    KeyUnusable,
     ObjectChanged,
     ObjectDenied,
     ObjectGone,
@@ -141,7 +142,12 @@ def test_an_object_found_to_be_empty_is_empty_and_no_error(client, stubber):
         ("MethodNotAllowed", 405, ObjectGone),
         ("PreconditionFailed", 412, ObjectChanged),
         ("AccessDenied", 403, ObjectDenied),
-        ("KMS.DisabledException", 400, ObjectDenied),
+        ("KMS.AccessDeniedException", 400, ObjectDenied),
+        ("KMS.DisabledException", 400, KeyUnusable),
+        ("KMS.KMSInvalidStateException", 400, KeyUnusable),
+        ("KMS.NotFoundException", 400, KeyUnusable),
+        ("KMS.ThrottlingException", 400, ObjectUnavailable),
+        ("KMS.KeyUnavailableException", 500, ObjectUnavailable),
         ("InvalidObjectState", 403, ObjectUnreadable),
         ("InvalidRequest", 400, ObjectUnreadable),
         ("SlowDown", 503, ObjectUnavailable),

@@ -1,0 +1,123 @@
+"""Two objects with one ETag: what the row says when they do not hold the same. Pure.
+
+An ETag names a row, and is the MD5 of the bytes at best (S3 User Guide, "Object": not of multipart uploads, nor under
+KMS keys). Of two files that were made to have one MD5, the second would hide behind the row of the first. So
+
+- a row is about the object that it names, its head: when that one is read again, the row says what was read;
+- an object that turns out to hold something else than the row says gets no row of its own. The row is *flagged*: a
+  warning names the object, and the attribute `unlike`, which is no column, remembers it;
+- when the head of a flagged row goes, nobody knows whether the next object holds the same: the row loses what was read
+  and waits to be read again. A flag goes when the row's last object is read.
+
+What was read may differ because another version of this reader read it. Before a row is flagged, the two objects are
+therefore read by the same reader (`ObjectUncompared` asks for it), unless their sizes differ.
+
+Copies that are like their row cost nothing: the refused guess has brought the row, and the flag is written with the
+update that counts the copy. What is not noticed: two objects that are overwritten at once, so that they are alike
+again, do not flag a third one that was like them.
+"""
+
+from decimal import Decimal
+
+import orjson
+
+from image_processor.catalog.facts import UNREAD, AttributeValue, Item, Present
+from image_processor.columns.attributes import ATTRIBUTES
+from image_processor.errors import ObjectUncompared
+
+_MAX_WARNING = 300  # bytes, as of all warnings: a key may have 1,024
+_NOT_READ = "object: not read since the object with this ETag and other contents that was read has gone"
+
+Changes = dict[str, AttributeValue | None]
+
+
+def is_read(fact: Present) -> bool:
+    """Tell whether the fact knows what the object holds."""
+    return fact.attributes is not None and fact.content_type != UNREAD
+
+
+def row_changes(fact: Present, image: Item, *, head: bool, other: str | None) -> Changes:
+    """Give what a row is to say anew, now that one of its objects is known; nothing, nearly always.
+
+    Args:
+        fact: what the object holds.
+        image: the row.
+        head: the row names this object.
+        other: another object of the row, its head if this one is not; None if there is none.
+
+    Raises:
+        ObjectUncompared: both objects have to be read first.
+    """
+    size = {"N": str(fact.size_bytes)}
+    sized = image.get("size_bytes", size) == size
+    flag = image["unlike"]["S"] if "unlike" in image else None
+    if sized and not is_read(fact):
+        return {}
+    if sized and image["content_type"]["S"] == UNREAD:
+        return _described(fact, image, flag if other else None) if head or not flag else {}
+    if sized and _says(fact, image):
+        return {}
+    unlike = other is not None and flag is None and _is_unlike(fact, other, sized=sized)
+    if not head:
+        return _flagged(image, fact.object) if unlike else {}
+    flag = other if unlike else flag
+    return _described(fact, image, flag if other else None)
+
+
+def unread(image: Item, size_bytes: AttributeValue) -> Changes:
+    """Give what becomes of a flagged row that is to name another object: what was read is not about that one."""
+    warnings = _with(_with(None, _warning(image["unlike"]["S"])), _NOT_READ)
+    said: Changes = {name: None for name in ATTRIBUTES if name in image}
+    return said | {"warnings": warnings, "content_type": {"S": UNREAD}, "size_bytes": size_bytes}
+
+
+def _is_unlike(fact: Present, other: str, *, sized: bool) -> bool:
+    if sized and fact.alike is None:
+        raise ObjectUncompared(other)
+    return not fact.alike
+
+
+def _says(fact: Present, image: Item) -> bool:
+    """Tell whether the row says what was read of an object, whatever it warns of because of others."""
+    attributes = fact.attributes or {}
+    if image["content_type"]["S"] != fact.content_type:
+        return False
+    names = [name for name in ATTRIBUTES if name != "warnings" or "unlike" not in image]
+    return all(_same(attributes.get(name), image.get(name)) for name in names)
+
+
+def _same(one: AttributeValue | None, other: AttributeValue | None) -> bool:
+    if one == other:
+        return True
+    if one is None or other is None or "N" not in one or "N" not in other:
+        return False
+    return Decimal(one["N"]) == Decimal(other["N"])  # DynamoDB gives 1.50 back as 1.5
+
+
+def _described(fact: Present, image: Item, flag: str | None) -> Changes:
+    """Give what the row says of an object, in place of all that it said of contents."""
+    attributes = fact.attributes or {}
+    said: Changes = {name: attributes.get(name) for name in ATTRIBUTES}
+    if flag:
+        said["warnings"] = _with(attributes.get("warnings"), _warning(flag))
+    said |= {"content_type": {"S": fact.content_type}, "size_bytes": {"N": str(fact.size_bytes)}}
+    said["unlike"] = {"S": flag} if flag else None
+    return {name: value for name, value in said.items() if not _same(value, image.get(name))}
+
+
+def _flagged(image: Item, flag: str) -> Changes:
+    return {"warnings": _with(image.get("warnings"), _warning(flag)), "unlike": {"S": flag}}
+
+
+def _warning(flag: str) -> str:
+    text = f"object: another object came with this ETag and other contents: s3://{flag}"
+    return text.encode()[:_MAX_WARNING].decode(errors="ignore")
+
+
+def _with(warnings: AttributeValue | None, warning: str) -> AttributeValue:
+    try:
+        said = orjson.loads(warnings["S"]) if warnings else []
+    except ValueError:
+        said = None
+    kept = said if isinstance(said, list) else []  # somebody may have edited the row by hand
+    return {"S": orjson.dumps([*kept, warning]).decode()}
