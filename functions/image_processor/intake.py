@@ -19,9 +19,9 @@ from typing import Any
 from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
 from image_processor.columns.extract import Record, extract
-from image_processor.errors import ObjectChanged, ObjectGone, ObjectUnavailable, ObjectUnreadable
+from image_processor.errors import ObjectBroken, ObjectChanged, ObjectGone, ObjectUnavailable, ObjectUnreadable
 from image_processor.notification import Kind, ObjectEvent
-from image_processor.reading.ranged import S3_ERRORS, S3Source, object_error
+from image_processor.reading.ranged import S3_ERRORS, S3Source, Source, object_error
 
 READ_RESERVE_S = 20.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
@@ -38,6 +38,8 @@ class Result(StrEnum):
     """The object holds an image, and the tables know (or knew better)."""
     UNREADABLE = "unreadable"
     """The object is archived: it has a row without metadata."""
+    BROKEN = "broken"
+    """The object broke its reader, or a limit on it: it has a row without metadata."""
     NO_IMAGE = "no image"
     """The object holds something else: it has no row."""
     PLACEHOLDER = "placeholder"
@@ -65,6 +67,7 @@ class Report:
         requests: requests for the object's bytes.
         bytes_read: bytes of the object that were read.
         seconds: the time it took.
+        broken: what became of the reader, if the object broke it.
     """
 
     event: ObjectEvent
@@ -75,6 +78,7 @@ class Report:
     requests: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
+    broken: ObjectBroken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +97,17 @@ class Intake:
     Args:
         s3: S3 client.
         catalog: the tables.
+        read: gives an object's record as `extract` does.
     """
 
-    def __init__(self, s3: Any, catalog: Catalog) -> None:
+    def __init__(self, s3: Any, catalog: Catalog, read: Callable[[Source], Record | None] = extract) -> None:
         self._s3 = s3
         self._catalog = catalog
+        self._extract = read
+
+    def reading_with(self, read: Callable[[Source], Record | None]) -> "Intake":
+        """Give the same intake with another reader of objects."""
+        return Intake(self._s3, self._catalog, read)
 
     def take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
         """Bring the tables up to one event.
@@ -107,7 +117,8 @@ class Intake:
             time_left: seconds until the invocation ends.
 
         Raises:
-            ObjectDenied, ObjectUnavailable, CatalogError, OutOfTime: the event is to be delivered again.
+            ObjectDenied, ObjectUnavailable, ReaderFailed, ReaderNotStarted, CatalogError, OutOfTime: the event is to
+                be delivered again.
         """
         start = time.monotonic()
         report = self._take(event, time_left)
@@ -178,8 +189,9 @@ class Intake:
             size=target.size,
             time_left=time_left,
         )
+        broken = None
         try:
-            record, result = extract(source), Result.IMAGE
+            record, result = self._extract(source), Result.IMAGE
         except ObjectGone:
             return Report(event, Result.GONE, requests=source.requests)
         except ObjectChanged:
@@ -187,7 +199,10 @@ class Intake:
         except ObjectUnreadable:
             if event.kind is Kind.RESTORED:  # and archived again since
                 return Report(event, Result.UNREADABLE, requests=source.requests)
-            record, result = Record(UNREAD, {"warnings": {"S": json.dumps([UNREADABLE])}}), Result.UNREADABLE
+            record, result = _unread(UNREADABLE), Result.UNREADABLE
+        except ObjectBroken as error:
+            broken = error
+            record, result = _unread(f"metadata: {error}, not read"), Result.BROKEN
         if record is None:
             return self._refuse(event, source, time_left)
         if source.etag is None:
@@ -205,7 +220,8 @@ class Intake:
         )
         warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"]))
         effect = self._catalog.apply(fact, time_left)
-        return Report(event, result, effect, source.etag, warnings, source.requests, source.bytes_read)
+        read = {"requests": source.requests, "bytes_read": source.bytes_read}
+        return Report(event, result, effect, source.etag, warnings, **read, broken=broken)
 
     def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Report:
         """Note that the object is no image; one that it held before leaves."""
@@ -227,6 +243,11 @@ class _TimedSource(S3Source):
         if self._time_left() < READ_RESERVE_S:
             raise ObjectUnavailable("too little time left to read on")
         return super()._fetch(offset, length)
+
+
+def _unread(warning: str) -> Record:
+    """Give the record of an image of which nobody knows more than that it is there."""
+    return Record(UNREAD, {"warnings": {"S": json.dumps([warning])}})
 
 
 def _iso(moment: datetime) -> str:

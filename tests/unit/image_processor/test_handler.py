@@ -10,7 +10,6 @@ import pytest
 from moto import mock_aws
 
 from image_processor import handler as handler_module
-from image_processor import intake as intake_module
 from image_processor.columns.extract import extract
 from image_processor.errors import BadNotification, UnexpectedInvocation
 from image_processor.handler import handler
@@ -59,9 +58,7 @@ def test_three_records_in_one_message_the_second_broken(world: World) -> None:
     assert world.images == before
 
 
-def test_a_bug_costs_one_message(
-    world: World, monkeypatch: pytest.MonkeyPatch, counted: Callable[[], dict[str, float]], lines: Lines
-) -> None:
+def test_a_bug_costs_one_message(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:
     """Whatever goes wrong with one object, the others of the batch are done; the log has the place and the object."""
 
     def buggy(source: Any) -> Any:
@@ -70,7 +67,7 @@ def test_a_bug_costs_one_message(
         return extract(source)
 
     assert len({len(photo) for photo in PHOTOS[:3]}) == 3
-    monkeypatch.setattr(intake_module, "extract", buggy)
+    world.intake = world.intake.reading_with(buggy)
     failed = world.deliver(*(world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3])))
     assert failed == ["message-2"]
     assert world.keys == ["0.jpg", "2.jpg"]
@@ -87,7 +84,7 @@ def test_a_batch_that_fails_as_a_whole_names_every_message(world: World) -> None
     assert failed == ["message-1", "message-2", "message-3", "message-4"]
 
 
-def test_images_of_a_batch_are_read_side_by_side(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_of_a_batch_are_read_side_by_side(world: World) -> None:
     """All of them, on however small a machine: they wait for S3 and DynamoDB, and each needs the whole time."""
     batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
     meeting = threading.Barrier(batch, timeout=10)
@@ -96,7 +93,7 @@ def test_images_of_a_batch_are_read_side_by_side(world: World, monkeypatch: pyte
         meeting.wait()
         return extract(source)
 
-    monkeypatch.setattr(intake_module, "extract", slow)
+    world.intake = world.intake.reading_with(slow)
     photos = [PHOTOS[number % len(PHOTOS)] for number in range(batch)]
     assert world.deliver(*(world.put(f"{number}.jpg", photo) for number, photo in enumerate(photos))) == []
     assert len(world.objects) == batch
