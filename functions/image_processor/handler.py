@@ -140,7 +140,7 @@ def _receives(message: Mapping[str, Any]) -> int:
     One that comes again may be what ended its last invocation, or that one's neighbour. So that it never again is in
     one process with another, its whole batch is read in isolation.
     """
-    return int(message["attributes"].get("ApproximateReceiveCount", 1))
+    return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
 def take_message(to: Intake, body: str, time_left: Callable[[], float]) -> Taken:

@@ -75,11 +75,11 @@ def bind(seconds: float, memory_bytes: int) -> None:
     the libraries' code.
 
     Args:
-        seconds: of processor time; whole ones, rounded up. It ends a reader whose parent is gone.
+        seconds: of processor time, up to a whole one more: this ends a reader whose parent is gone.
         memory_bytes: for all data, what is in use already included.
     """
-    processor = math.ceil(time.process_time() + seconds) + 1
-    resource.setrlimit(resource.RLIMIT_CPU, (processor, processor))
+    processor = math.ceil(time.process_time() + seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (processor, processor + 1))
     resource.setrlimit(resource.RLIMIT_DATA, (memory_bytes, memory_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 

@@ -10,9 +10,8 @@ from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.survey.photos import survey
 from tests.support.lambda_host import Host, Queue
-from tests.support.paths import ROOT
+from tests.support.paths import BROKEN_READERS
 
-BROKEN_READERS = ROOT / "tests" / "support" / "broken_readers"
 MEMORY_MB = 400
 SECONDS = 3.0  # of the first invocations: a photo that hangs would hang for the whole minute
 PATIENCE = 120.0  # no invocation needs a tenth of it, unless the machine is very busy

@@ -104,7 +104,7 @@ class Host:
 
     def _weigh(self) -> None:
         assert self._process
-        total = sum(map(_resident, (self._process.pid, *_children(self._process.pid)))) / 2**20
+        total = sum(map(_resident, (self._process.pid, *children(self._process.pid)))) / 2**20
         self.peak_mb = max(self.peak_mb, total)
         if total > self._memory_mb:
             raise Died("out of memory")
@@ -117,7 +117,8 @@ def _resident(pid: int) -> int:
         return 0  # ended meanwhile
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
+    """List the processes that a process has started, and that have not ended."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         try:

@@ -1,9 +1,11 @@
-"""Python imports this when it starts, where this folder is on its path: in the processes of `lambda_host`, alone.
+"""Python imports this when it starts, where this folder is on its path: in processes that tests start.
 
 It breaks the reader of images, as a bound that somebody forgot would: for photos that end in one of these words.
 """
 
 import ctypes
+import os
+import re
 import time
 
 from image_processor.columns import extract as extract_module
@@ -28,7 +30,26 @@ def crash():
     ctypes.string_at(0)
 
 
-HABITS = {b"sleeps": sleep, b"eats memory": eat, b"crashes": crash}
+def hold():
+    re.match("(a+)+$", "a" * 60 + "b")
+
+
+def leave():
+    os._exit(3)
+
+
+def fail():
+    raise ZeroDivisionError("a fault")
+
+
+HABITS = {
+    b"sleeps": sleep,
+    b"eats memory": eat,
+    b"crashes": crash,
+    b"holds the interpreter": hold,
+    b"leaves": leave,
+    b"fails": fail,
+}
 
 
 def walk_or_break(source):
