@@ -6,6 +6,7 @@ It breaks the reader of images, as a bound that somebody forgot would: for photo
 import ctypes
 import os
 import re
+import sys
 import time
 
 from image_processor.columns import extract as extract_module
@@ -38,6 +39,12 @@ def leave():
     os._exit(3)
 
 
+def babble():
+    """Announce a message of 2 GB."""
+    os.write(int(sys.argv[1]), b"\x7f\xff\xff\xff")
+    sleep()
+
+
 def fail():
     raise ZeroDivisionError("a fault")
 
@@ -49,6 +56,7 @@ HABITS = {
     b"holds the interpreter": hold,
     b"leaves": leave,
     b"fails": fail,
+    b"babbles": babble,
 }
 
 

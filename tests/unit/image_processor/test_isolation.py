@@ -158,6 +158,7 @@ def test_no_process_begins_in_the_last_seconds() -> None:
         ("eats memory", "reading needed more than 60 MB"),
         ("crashes", "the reader ended (SIGSEGV)"),
         ("leaves", "the reader ended (status 3)"),
+        ("babbles", "the reader gave no answer that can be used"),
     ],
 )
 @pytest.mark.usefixtures("broken_readers")
