@@ -19,11 +19,10 @@ def sleep():
 
 
 def eat():
-    """Eat 800 MB a second; after 1.6 GB be content, since nothing but this machine would be proved."""
+    """Eat 800 MB and keep them: more would be at the cost of who shares this machine."""
     eaten = []
-    while len(eaten) < 400:
-        eaten.append(b"x" * (4 << 20))
-        time.sleep(0.005)
+    while len(eaten) < 50:
+        eaten.append(b"x" * (16 << 20))
     sleep()
 
 

@@ -89,7 +89,7 @@ def test_a_message_that_hangs_does_not_hold_up_the_report_of_its_neighbours(
     world: World, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
     """It is reported as failed before the invocation ends, the others are done; the next batch has all its threads."""
-    monkeypatch.setattr(handler_module, "REPORT_RESERVE_S", 58.0)
+    monkeypatch.setattr(handler_module, "REPORT_RESERVE_S", 57.0)
     batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
     held, meeting = threading.Event(), threading.Barrier(batch, timeout=10)
 
