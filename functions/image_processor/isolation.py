@@ -46,7 +46,7 @@ READ_SECONDS = 3.0
 that breaks it (ten, with their starts) still ends before the invocation does."""
 
 START_SECONDS = 10.0
-"""Seconds until a process asks for the first byte: a fifth of one, but a small function has a seventh of a processor,
+"""Seconds until a process asks for the first byte: a tenth of one, but a small function has a seventh of a processor,
 and the first start compiles the sources."""
 
 MAX_MESSAGE = 4 * 1024 * 1024
