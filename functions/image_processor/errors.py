@@ -41,6 +41,18 @@ class ReadLimitReached(ObjectError):
     """One image asked for more bytes or requests than it may cost: keep what was read so far."""
 
 
+class ObjectBroken(ObjectError):
+    """Reading the object broke the reader or a limit on it, in its own process: a row without metadata says how."""
+
+
+class ReaderFailed(Exception):
+    """The reader has a fault that this object brings out, as the note says: it may be mended before the last try."""
+
+
+class ReaderNotStarted(Exception):
+    """The process that was to read the object did not begin: nothing is known of the object."""
+
+
 class Unusable(ValueError):
     """A field is there but says nothing that its column could hold; the text says why, for the row's warnings."""
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import boto3
@@ -25,6 +25,7 @@ from image_processor.errors import (
     OutOfTime,
 )
 from image_processor.intake import Intake, Report, Result
+from image_processor.isolation import Isolation
 from image_processor.notification import parse, require_sqs
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {
@@ -33,7 +34,10 @@ METRICS: dict[str, tuple[MetricUnit, str]] = {
     "ImagesAdded": (MetricUnit.Count, "rows that came to be"),
     "ImagesRemoved": (MetricUnit.Count, "rows that went"),
     "ImagesWarned": (MetricUnit.Count, "images of which something was unusable"),
-    "ImagesUnreadable": (MetricUnit.Count, "objects in the tables without metadata: archived, or under a foreign key"),
+    "ImagesUnreadable": (
+        MetricUnit.Count,
+        "objects in the tables without metadata: archived, foreign key, broken reader",
+    ),
     "ImagesRefused": (MetricUnit.Count, "objects that are no image by their content, empty, or of a foreign bucket"),
     "BytesRead": (MetricUnit.Bytes, "bytes of objects that were read"),
     "EventSeconds": (MetricUnit.Seconds, "time that one event took"),
@@ -55,13 +59,24 @@ _DYNAMODB = Config(connect_timeout=1, read_timeout=2, max_pool_connections=32, r
 _RESULTS = {
     Result.IMAGE: "ImagesProcessed",
     Result.UNREADABLE: "ImagesUnreadable",
+    Result.BROKEN: "ImagesUnreadable",
     Result.NO_IMAGE: "ImagesRefused",
     Result.FOREIGN: "ImagesRefused",
 }
 
-# A thread for each message of a batch. asyncio's own pool has four more than the machine has processors: the last
-# messages would begin when the first are done, with what those have left of the time.
-_threads = ThreadPoolExecutor(max_workers=10)  # QueueBatchSize at its most
+THREADS = 10
+"""One for each message of a batch, QueueBatchSize at its most. asyncio's own pool has four more than the machine has
+processors: the last messages would begin when the first are done, with what those have left of the time."""
+
+REPORT_RESERVE_S = 2.0
+"""Seconds at the end of the invocation in which no message is waited for: those that are done are reported."""
+
+LAST_RECEIVE = 5
+"""Receives of a message before the queue gives it up: maxReceiveCount in the template."""
+
+Taken = tuple[list[Report], list[Exception]]
+"""What became of the events of one message: those that were taken in, and the failures of the others."""
+
 logger = Logger()
 metrics = Metrics()
 # Whether one message failed or all, the answer names those that did: an invocation that failed as a whole would say no
@@ -106,21 +121,41 @@ def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     def time_left() -> float:
         return float(context.get_remaining_time_in_millis()) / 1000
 
+    again = any(_receives(message) > 1 for message in event["Records"])
+    isolation = Isolation(int(context.memory_limit_in_mb) * 1024 * 1024 // 2, time_left)
+    # Its own threads: one that hangs must not be missed by the next invocation.
+    threads = ThreadPoolExecutor(THREADS)
+
     async def one(record: SQSRecord) -> None:
         # Metrics and failures are gathered here, in one thread; the work itself waits for S3 and DynamoDB in others.
-        reports, failures = await asyncio.get_running_loop().run_in_executor(
-            _threads, take_message, intake(), record.body, time_left
-        )
+        to = intake()
+        if again:
+            last = _receives(record.raw_event) >= LAST_RECEIVE
+            to = to.reading_with(partial(isolation.extract, last=last))
+        work = asyncio.get_running_loop().run_in_executor(threads, take_message, to, record.body, time_left)
+        reports, failures = await _in_time(work, time_left() - REPORT_RESERVE_S)
         for report in reports:
             _log_report(report, record.message_id)
         if failures:
             _log_failures(failures, record.message_id)
             raise failures[0]
 
-    return async_process_partial_response(event=event, record_handler=one, processor=processor, context=context)
+    try:
+        return async_process_partial_response(event=event, record_handler=one, processor=processor, context=context)
+    finally:
+        threads.shutdown(wait=False)
 
 
-def take_message(to: Intake, body: str, time_left: Callable[[], float]) -> tuple[list[Report], list[Exception]]:
+def _receives(message: Mapping[str, Any]) -> int:
+    """How often the queue has handed a message out, this time included (SQS API Reference, ReceiveMessage).
+
+    One that comes again may be what ended its last invocation, or that one's neighbour. So that it never again is in
+    one process with another, its whole batch is read in isolation.
+    """
+    return int(message.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def take_message(to: Intake, body: str, time_left: Callable[[], float]) -> Taken:
     """Take in every event of one message: one that fails must not keep the others waiting."""
     reports: list[Report] = []
     try:
@@ -139,6 +174,14 @@ def take_message(to: Intake, body: str, time_left: Callable[[], float]) -> tuple
     return reports, failures
 
 
+async def _in_time(work: Awaitable[Taken], seconds: float) -> Taken:
+    """Wait for a message's thread; one that hangs is left alone, and its message comes again."""
+    try:
+        return await asyncio.wait_for(work, seconds)
+    except TimeoutError:
+        return [], [OutOfTime("not done at the end of the invocation")]
+
+
 def _log_report(report: Report, message_id: str) -> None:
     """Count one event and write its line: the ids to follow a photo by, and never its contents."""
     event, effect = report.event, report.effect
@@ -153,6 +196,9 @@ def _log_report(report: Report, message_id: str) -> None:
     metrics.add_metric("EventSeconds", METRICS["EventSeconds"][0], report.seconds)
     about: dict[str, Any] = {"row_flagged": True} if effect and effect.flagged else {}
     log = logger.warning if about or report.result in (Result.UNREADABLE, Result.FOREIGN) else logger.info
+    if report.broken:
+        about |= {"reason": str(report.broken), "trace": "\n".join(getattr(report.broken, "__notes__", []))}
+        log = logger.error
     log(
         report.result.value,
         event_name=event.name,

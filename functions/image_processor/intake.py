@@ -21,6 +21,7 @@ from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import (
+    ObjectBroken,
     ObjectChanged,
     ObjectDenied,
     ObjectGone,
@@ -29,7 +30,7 @@ from image_processor.errors import (
     ObjectUnreadable,
 )
 from image_processor.notification import Kind, ObjectEvent
-from image_processor.reading.ranged import S3_ERRORS, S3Source, object_error
+from image_processor.reading.ranged import S3_ERRORS, S3Source, Source, object_error
 from image_processor.reading.refused import explained
 
 READ_RESERVE_S = 20.0
@@ -44,6 +45,8 @@ class Result(StrEnum):
     """The object holds an image, and the tables know (or knew better)."""
     UNREADABLE = "unreadable"
     """The object is archived, or under a key that is not to be had: it has a row without metadata."""
+    BROKEN = "broken"
+    """The object broke its reader, or a limit on it: it has a row without metadata."""
     NO_IMAGE = "no image"
     """The object holds something else: it has no row."""
     PLACEHOLDER = "placeholder"
@@ -73,6 +76,7 @@ class Report:
         requests: requests for the object's bytes.
         bytes_read: bytes of the object that were read.
         seconds: the time it took.
+        broken: what became of the reader, if the object broke it.
     """
 
     event: ObjectEvent
@@ -83,6 +87,7 @@ class Report:
     requests: int = 0
     bytes_read: int = 0
     seconds: float = 0.0
+    broken: ObjectBroken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +108,24 @@ class Intake:
         catalog: the tables.
         buckets: names of those whose objects count. The queue may take the events of more: at a stack's creation its
             policy cannot name a bucket that has no name yet.
+        read: gives an object's record as `extract` does.
     """
 
-    def __init__(self, s3: Any, catalog: Catalog, buckets: Collection[str]) -> None:
+    def __init__(
+        self,
+        s3: Any,
+        catalog: Catalog,
+        buckets: Collection[str],
+        read: Callable[[Source], Record | None] = extract,
+    ) -> None:
         self._s3 = s3
         self._catalog = catalog
         self._buckets = buckets
+        self._extract = read
+
+    def reading_with(self, read: Callable[[Source], Record | None]) -> "Intake":
+        """Give the same intake with another reader of objects."""
+        return Intake(self._s3, self._catalog, self._buckets, read)
 
     def take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
         """Bring the tables up to one event.
@@ -118,7 +135,8 @@ class Intake:
             time_left: seconds until the invocation ends.
 
         Raises:
-            ObjectDenied, ObjectUnavailable, CatalogError, OutOfTime: the event is to be delivered again.
+            ObjectDenied, ObjectUnavailable, ReaderFailed, ReaderNotStarted, CatalogError, OutOfTime: the event is to
+                be delivered again.
         """
         start = time.monotonic()
         report = self._take(event, time_left)
@@ -191,8 +209,9 @@ class Intake:
             size=target.size,
             time_left=time_left,
         )
+        broken = None
         try:
-            record, result = extract(source), Result.IMAGE
+            record, result = self._extract(source), Result.IMAGE
         except ObjectGone:
             return Report(event, Result.GONE, requests=source.requests)
         except ObjectChanged:
@@ -201,6 +220,9 @@ class Intake:
             if event.kind is Kind.RESTORED:  # and archived again since
                 return Report(event, Result.UNREADABLE, requests=source.requests)
             record, result = _unread(error.warning), Result.UNREADABLE
+        except ObjectBroken as error:
+            broken = error
+            record, result = _unread(f"metadata: {error}, not read"), Result.BROKEN
         if record is None:
             return self._refuse(event, source, time_left)
         if source.etag is None:
@@ -218,7 +240,8 @@ class Intake:
         )
         effect = self._apply(fact, time_left)
         warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"])) + effect.flagged
-        return Report(event, result, effect, source.etag, warnings, source.requests, source.bytes_read)
+        read = {"requests": source.requests, "bytes_read": source.bytes_read}
+        return Report(event, result, effect, source.etag, warnings, **read, broken=broken)
 
     def _apply(self, fact: Present, time_left: Callable[[], float]) -> Effect:
         try:
@@ -234,8 +257,8 @@ class Intake:
             self._s3, bucket, key, etag=fact.etag, version_id=None, size=fact.size_bytes, time_left=time_left
         )
         try:
-            record = extract(source)
-        except (ObjectGone, ObjectChanged, ObjectUnreadable):
+            record = self._extract(source)
+        except (ObjectGone, ObjectChanged, ObjectUnreadable, ObjectBroken):
             return False
         return record is not None and (record.content_type, record.attributes) == (fact.content_type, fact.attributes)
 

@@ -30,6 +30,22 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+READ_ISOLATED = """
+import sys; sys.path.insert(0, sys.argv[1])
+from image_processor import BytesSource
+from image_processor.isolation import Isolation
+gif = BytesSource(b"GIF89a" + bytes([8, 0, 6, 0, 0, 0, 0]) + b";")
+print(Isolation(128 * 2**20, lambda: 60.0).extract(gif, last=True))
+"""
+
+
+def test_an_image_is_read_in_a_process_that_starts_from_the_bundle(unpacked: Path) -> None:
+    """It finds what the function finds, in as much memory as the smallest function gives it."""
+    command = [sys.executable, "-I", "-S", "-c", READ_ISOLATED, str(unpacked)]
+    ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
+    assert "content_type='image/gif'" in ended.stdout, ended.stderr
+
+
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_every_handler_finds_all_that_it_imports(unpacked: Path, handler: str) -> None:
     """The emulator's own packages would hide a dependency that functions/requirements.txt lacks."""

@@ -4,8 +4,9 @@ import itertools
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from itertools import zip_longest
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -108,12 +109,15 @@ class World:
             },
         }
 
-    def deliver(self, *records: dict[str, Any], left_ms: int = 60_000) -> list[str]:
+    def deliver(self, *records: dict[str, Any], left_ms: int = 60_000, receives: Sequence[int] = ()) -> list[str]:
         """Invoke the function with one message for each record; return the ids of those that failed."""
-        return self.invoke(*(json.dumps({"Records": [record]}) for record in records), left_ms=left_ms)
+        bodies = (json.dumps({"Records": [record]}) for record in records)
+        return self.invoke(*bodies, left_ms=left_ms, receives=receives)
 
-    def invoke(self, *bodies: str, left_ms: int = 60_000) -> list[str]:
-        messages = [sqs_message(number, body) for number, body in enumerate(bodies, start=1)]
+    def invoke(self, *bodies: str, left_ms: int = 60_000, receives: Sequence[int] = ()) -> list[str]:
+        """Invoke the function with messages, of which the first ones were received so often; the others once."""
+        numbered = enumerate(zip_longest(bodies, receives, fillvalue=1), start=1)
+        messages = [sqs_message(number, str(body), times) for number, (body, times) in numbered]
         answer = handler({"Records": messages}, LambdaContext(left_ms))
         return sorted(failure["itemIdentifier"] for failure in answer["batchItemFailures"])
 
@@ -135,8 +139,9 @@ class World:
         return items
 
 
-def sqs_message(number: int, body: str) -> dict[str, Any]:
-    return {"messageId": f"message-{number}", "eventSource": "aws:sqs", "body": body, "attributes": {}}
+def sqs_message(number: int, body: str, receives: int | str = 1) -> dict[str, Any]:
+    attributes = {"ApproximateReceiveCount": str(receives)}
+    return {"messageId": f"message-{number}", "eventSource": "aws:sqs", "body": body, "attributes": attributes}
 
 
 class Lines(logging.Handler):

@@ -47,18 +47,20 @@ def extract(source: Source) -> Record | None:
     metadata = Metadata.of(container)
     cells = cells_of(metadata)
     documents: dict[str, Any] = {"exif": metadata.exif.document, "xmp": metadata.xmp.properties}
-    return Record(container.content_type, _attributes(metadata, cells, documents))
+    room = item_size.room(source.size)
+    return Record(container.content_type, _attributes(metadata, cells, documents, room))
 
 
-def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any]) -> dict[str, WireValue]:
+def _attributes(
+    metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any], room: int
+) -> dict[str, WireValue]:
     """Return the wire values in their order, cut to what an item can hold."""
     texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
     numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
     numbers["xmp_packets"] = str(metadata.xmp.packets)
-    json = {name: _words(metadata, value) for name, value in cells.items() if isinstance(value, list)}
+    json = {name: _words(metadata, value, room) for name, value in cells.items() if isinstance(value, list)}
     documents = {name: document for name, document in documents.items() if document}
     other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())
-    room = item_size.room(metadata.container.budget)
     for warning in item_size.fit(texts, documents, other_bytes, room):
         metadata.warn(warning)
     json |= {name: _json(document) for name, document in documents.items()}
@@ -70,8 +72,8 @@ def _attributes(metadata: Metadata, cells: dict[str, Cell], documents: dict[str,
     return {name: attributes[name] for name in ATTRIBUTES if name in attributes}
 
 
-def _words(metadata: Metadata, words: list[str]) -> str:
-    kept = item_size.fit_words(words, item_size.room(metadata.container.budget))
+def _words(metadata: Metadata, words: list[str], room: int) -> str:
+    kept = item_size.fit_words(words, room)
     if len(kept) < len(words):
         metadata.warn(f"keywords: cut to fit the item: {len(words)} words")
     return _json(kept)

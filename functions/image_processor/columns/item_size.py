@@ -7,8 +7,6 @@ from typing import Any
 
 import orjson
 
-from image_processor.budget import READ, Budget
-
 MAX_BYTES = 365_000
 """Bytes of the attributes that come from the image; the rest is for the warnings (15,000), for bucket, key (1,024
 bytes) and the catalog's own."""
@@ -17,7 +15,7 @@ FREE_BYTES = 16_000
 """Bytes of attributes that any image may have, however small its file is."""
 
 FACTOR = 8
-"""Bytes of attributes for each byte that was read: text grows by its encoding and as JSON, compressed text by more."""
+"""Bytes of attributes for each byte of the file: text grows by its encoding and as JSON, compressed text by more."""
 
 KEEP_DOCUMENT = 0.05
 """Part of the room that a document keeps in any case."""
@@ -31,9 +29,9 @@ KEEP_WORDS = 0.25
 _SMALL = 200  # bytes of a value that is not worth cutting
 
 
-def room(budget: Budget) -> int:
+def room(file_bytes: int) -> int:
     """Return how many bytes of attributes an image may have: a small file must not fill table, CSV and journal."""
-    return min(MAX_BYTES, FREE_BYTES + FACTOR * budget.spent(READ))
+    return min(MAX_BYTES, FREE_BYTES + FACTOR * file_bytes)
 
 
 def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int, room: int) -> list[str]:

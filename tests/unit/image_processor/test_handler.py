@@ -10,14 +10,14 @@ import pytest
 from moto import mock_aws
 
 from image_processor import handler as handler_module
-from image_processor import intake as intake_module
 from image_processor.columns.extract import extract
-from image_processor.errors import BadNotification, NotConfigured, UnexpectedInvocation
-from image_processor.handler import handler
+from image_processor.errors import BadNotification, NotConfigured, ObjectBroken, UnexpectedInvocation
+from image_processor.handler import LAST_RECEIVE, THREADS, handler
 from image_processor.intake import READ_RESERVE_S
+from image_processor.isolation import READ_SECONDS, Isolation
 from tests.support.bucket_world import PHOTOS, Lines, World, refused, sqs_message
 from tests.support.lambda_context import LambdaContext
-from tests.support.paths import EVENTS
+from tests.support.paths import BROKEN_READERS, EVENTS
 from tests.support.template import TEMPLATE
 
 NOTHING = dict.fromkeys(("ImagesAdded", "ImagesRemoved"), 0)
@@ -59,9 +59,7 @@ def test_three_records_in_one_message_the_second_broken(world: World) -> None:
     assert world.images == before
 
 
-def test_a_bug_costs_one_message(
-    world: World, monkeypatch: pytest.MonkeyPatch, counted: Callable[[], dict[str, float]], lines: Lines
-) -> None:
+def test_a_bug_costs_one_message(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:
     """Whatever goes wrong with one object, the others of the batch are done; the log has the place and the object."""
 
     def buggy(source: Any) -> Any:
@@ -70,7 +68,7 @@ def test_a_bug_costs_one_message(
         return extract(source)
 
     assert len({len(photo) for photo in PHOTOS[:3]}) == 3
-    monkeypatch.setattr(intake_module, "extract", buggy)
+    world.intake = world.intake.reading_with(buggy)
     failed = world.deliver(*(world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3])))
     assert failed == ["message-2"]
     assert world.keys == ["0.jpg", "2.jpg"]
@@ -87,7 +85,124 @@ def test_a_batch_that_fails_as_a_whole_names_every_message(world: World) -> None
     assert failed == ["message-1", "message-2", "message-3", "message-4"]
 
 
-def test_images_of_a_batch_are_read_side_by_side(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_message_that_hangs_does_not_hold_up_the_report_of_its_neighbours(
+    world: World, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """It is reported as failed before the invocation ends, the others are done; the next batch has all its threads."""
+    monkeypatch.setattr(handler_module, "REPORT_RESERVE_S", 57.0)
+    batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
+    held, meeting = threading.Event(), threading.Barrier(batch, timeout=10)
+
+    def hanging(source: Any) -> Any:
+        if source.size == len(PHOTOS[1]):
+            held.wait(60)
+        return extract(source)
+
+    def meet(source: Any) -> Any:
+        meeting.wait()
+        return extract(source)
+
+    sound = world.intake
+    try:
+        world.intake = sound.reading_with(hanging)
+        records = [world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3])]
+        assert world.deliver(*records) == ["message-2"]
+        assert world.keys == ["0.jpg", "2.jpg"]
+        assert lines.of(logging.WARNING) == ["to be delivered again: not done at the end of the invocation"]
+        world.intake = sound.reading_with(meet)
+        assert world.deliver(*(world.put(f"again/{number}.jpg", PHOTOS[0]) for number in range(batch))) == []
+    finally:
+        held.set()
+
+
+@pytest.fixture
+def isolated_reads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Note of each read in isolation whether it was called the last; nothing is started."""
+    reads: list[bool] = []
+
+    def noting(self: Isolation, source: Any, *, last: bool) -> Any:
+        reads.append(last)
+        return extract(source)
+
+    monkeypatch.setattr(Isolation, "extract", noting)
+    return reads
+
+
+@pytest.mark.parametrize(
+    ("receives", "reads"),
+    [
+        ([1, 1, 1], []),
+        ([1, 2, 1], [False, False, False]),
+        ([LAST_RECEIVE - 1, 1, LAST_RECEIVE], [False, False, True]),
+        ([LAST_RECEIVE + 1, 1, 1], [False, False, True]),
+    ],
+    ids=["new", "one comes again", "the last time", "after a redrive"],
+)
+def test_a_batch_with_a_message_that_comes_again_is_read_in_isolation(
+    receives: list[int], reads: list[bool], world: World, isolated_reads: list[bool]
+) -> None:
+    """All of it: what has been once in one process with a stranger never is again."""
+    records = [world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3])]
+    assert world.deliver(*records, receives=receives) == []
+    assert world.keys == ["0.jpg", "1.jpg", "2.jpg"]
+    assert sorted(isolated_reads) == reads
+
+
+def test_an_image_that_breaks_its_reader_has_a_row_until_it_can_be_read(
+    world: World, counted: Callable[[], dict[str, float]], lines: Lines
+) -> None:
+    """The row says what happened, and an operator hears of it; the same photo uploaded once more makes it whole."""
+
+    def broken(source: Any) -> Any:
+        source.read(0, 1)
+        raise ObjectBroken("reading took longer than 3 s")
+
+    sound, world.intake = world.intake, world.intake.reading_with(broken)
+    assert world.deliver(world.put("a.jpg", PHOTOS[0])) == []
+    (row,) = world.images.values()
+    assert (row["key"]["S"], row["size_bytes"]["N"]) == ("a.jpg", str(len(PHOTOS[0])))
+    assert json.loads(row["warnings"]["S"]) == ["metadata: reading took longer than 3 s, not read"]
+    counts = counted()
+    assert (counts["ImagesUnreadable"], counts["ImagesAdded"]) == (1, 1)
+    (line,) = (record for record in lines.records if record.levelno == logging.ERROR)
+    assert (line.getMessage(), vars(line)["key"]) == ("broken", "a.jpg")
+    assert vars(line)["reason"] == "reading took longer than 3 s"
+    world.intake = sound
+    assert world.deliver(world.put("a.jpg", PHOTOS[0])) == []
+    (whole,) = world.images.values()
+    assert (whole["content_type"]["S"], whole["width_px"]["N"]) == ("image/jpeg", "320")
+    assert "warnings" not in whole
+    assert whole["ingested_at"] == row["ingested_at"]
+
+
+def test_a_fault_of_the_reader_costs_a_row_its_metadata_when_nobody_tries_again(
+    world: World, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """Until then the message fails, as an operator can see; then there is a row instead of a dead letter."""
+    monkeypatch.syspath_prepend(str(BROKEN_READERS))
+    record = world.put("a.jpg", PHOTOS[0] + b"fails")
+    assert world.deliver(record, receives=[2]) == ["message-1"]
+    assert lines.of(logging.ERROR) == ["failed: ZeroDivisionError"]
+    assert "in fail" in lines.text
+    assert world.deliver(record, receives=[LAST_RECEIVE]) == []
+    (row,) = world.images.values()
+    assert json.loads(row["warnings"]["S"]) == ["metadata: the reader failed (ZeroDivisionError), not read"]
+    assert lines.of(logging.ERROR)[1:] == ["broken"]
+    assert "in fail" in vars(lines.records[-1])["trace"]
+
+
+def test_isolated_reads_of_a_whole_batch_fit_its_invocation() -> None:
+    """Ten images that break their limit leave the time to write their rows; the queue's numbers are those of here."""
+    batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
+    resources = TEMPLATE["Resources"]
+    start = 0.5  # of a process, on half a processor
+    timeout = resources["ImageProcessor"]["Properties"]["Timeout"]
+    assert batch * (READ_SECONDS + start) <= timeout - READ_RESERVE_S
+    assert resources["ImageQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == LAST_RECEIVE
+    assert batch <= THREADS
+
+
+def test_images_of_a_batch_are_read_side_by_side(world: World) -> None:
     """All of them, on however small a machine: they wait for S3 and DynamoDB, and each needs the whole time."""
     batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
     meeting = threading.Barrier(batch, timeout=10)
@@ -96,7 +211,7 @@ def test_images_of_a_batch_are_read_side_by_side(world: World, monkeypatch: pyte
         meeting.wait()
         return extract(source)
 
-    monkeypatch.setattr(intake_module, "extract", slow)
+    world.intake = world.intake.reading_with(slow)
     photos = [PHOTOS[number % len(PHOTOS)] for number in range(batch)]
     assert world.deliver(*(world.put(f"{number}.jpg", photo) for number, photo in enumerate(photos))) == []
     assert len(world.objects) == batch
