@@ -43,4 +43,4 @@ class NoPlace(LedgerError):
 
 
 class Busy(LedgerError):
-    """Another process works in the same scratch folder."""
+    """Another process works in the same scratch folder, or listens on the same port."""
