@@ -94,7 +94,7 @@ def run(
             whole = _bring_up_to_date(stack, folder, home / "image-data.csv", begun)
             if not once:
                 with _page(stack) as address:
-                    console.print(f"Page: [bold]{address}[/]")
+                    console.print(f"Page: [bold]{address}[/]", soft_wrap=True)
                     _follow(stack, folder, home / "image-data.csv")
     except AlreadyRunningError:
         _fail("Skyledger is running here already; end that one first (Ctrl-C).", 2)

@@ -141,6 +141,7 @@ def test_a_first_line_is_a_path_and_a_protocol_with_headers(target: str, version
         ("Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe"),
         ("Sec-Fetch-Site: same-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: embed"),
         ("Sec-Fetch-Site: made-up",),
+        ("Origin: null", "Sec-Fetch-Site: cross-site", "Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document"),
     ],
 )
 def test_a_page_of_another_origin_gets_nothing(lines: tuple[str, ...]) -> None:

@@ -347,6 +347,9 @@ def test_a_reader_who_leaves_early_is_no_fault(
             connection.sendall(asker.request(path))
             connection.recv(1 << 16)
         assert closed.wait(30)
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join(30)
         assert asker.ask("page/config.json")[0] == 200
         assert (asker.told, *capfd.readouterr()) == ([], "", "")
 
@@ -359,6 +362,8 @@ def test_a_body_that_breaks_off_is_not_taken_for_whole(asker: Asker, exports: Me
         status, headers, body = asker.ask("image-data.csv")
         assert status == 200
         assert len(body) < int(headers["Content-Length"])
+    kept = asker.request("image-data.csv").replace(b"Connection: close\r\n", b"")
+    assert asker.raw(kept + asker.request("page/config.json")).count(b"HTTP/1.1 ") == 1
     assert asker.told == [f"Damaged: {key} is missing although the tree names it"]
 
 
