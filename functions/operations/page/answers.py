@@ -36,8 +36,8 @@ _CSV_TYPE = "text/csv; charset=utf-8"
 
 # In a browser none of the data is ever a document that does anything; an image's own view has a style.
 _DATA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
-# A sandboxed document has no opener policy: with one it is a network error (HTML Standard, creating navigation params by
-# fetching, where finalSandboxFlags is not empty), even if Chromium looks at a frame's sandbox alone.
+# A sandboxed document has no opener policy: with one it is a network error (HTML Standard, "create navigation params by
+# fetching": finalSandboxFlags), even if Chromium looks at a frame's sandbox alone.
 _PAGE_HEADERS = {
     "Content-Security-Policy": f"{PAGE_POLICY}; frame-ancestors 'none'",
     "Cross-Origin-Opener-Policy": "same-origin",
