@@ -86,10 +86,6 @@ class Budget:
         """Return what is left of a cost."""
         return self._left[cost]
 
-    def spent(self, cost: str) -> int:
-        """Return what was spent of a cost."""
-        return LIMITS[cost] - self._left[cost]
-
     def warnings(self) -> list[str]:
         """Return a warning for each cost of which there was too little."""
         return [warning(cost) for cost in self.exhausted]

@@ -27,6 +27,7 @@ REPLAYS = "replay/"
 TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
 
+_NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv")
 _ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")
 _SEGMENT_SUFFIX = ".jsonl.gz"
 
@@ -39,6 +40,11 @@ def shard_key(digest: str) -> str:
 def page_key(digest: str) -> str:
     """Give the key of a page."""
     return f"{PAGES}{digest}.json"
+
+
+def is_named_by_content(key: str) -> bool:
+    """Say whether it is the key of a shard or of a page."""
+    return _NAMED_BY_CONTENT.fullmatch(key) is not None
 
 
 def root_copy_key(name: str) -> str:

@@ -56,3 +56,5 @@ class StillThere(LedgerError):
 
 class UnknownImage(LedgerError):
     """No event is about an image that is to be forgotten; nothing was changed."""
+
+    """Another process works in the same scratch folder, or listens on the same port."""

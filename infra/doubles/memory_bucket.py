@@ -42,20 +42,20 @@ class MemoryBucket:
         del self.objects[key]
         return self._message("ObjectRemoved:Delete", key, {})
 
-    def get_object(self, Key: str, Range: str, IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
-        """Read a range of an object, pinned to an ETag."""
+    def get_object(self, Key: str, Range: str = "bytes=0-", IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Read a range of an object, or all of it, pinned to an ETag."""
         self.gets += 1
         if Key not in self.objects:
             raise refusal("NoSuchKey", 404, request="GetObject")
         body, etag = self.objects[Key]
         if IfMatch.strip('"') not in ("", etag):
             raise refusal("PreconditionFailed", 412, request="GetObject")
-        first, last = (int(end) for end in Range.removeprefix("bytes=").split("-"))
-        part = body[first : last + 1]
+        first, last = Range.removeprefix("bytes=").split("-")
+        part = body[int(first) : int(last or len(body)) + 1]
         return {
             "Body": io.BytesIO(part),
             "ContentLength": len(part),
-            "ContentRange": f"bytes {first}-{first + len(part) - 1}/{len(body)}",
+            "ContentRange": f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}",
             "ETag": f'"{etag}"',
             "LastModified": datetime(2026, 11, 25, tzinfo=UTC),
         }

@@ -25,10 +25,11 @@ from infra.local.servers import ServerError
 from infra.local.stack import LocalStack, etag_of, files_of
 from infra.paths import HOME
 from infra.survey.photos import write_survey
-from operations.page.server import page_server, photo_reader
+from operations.page.photos import PhotoReader
+from operations.page.server import page_server
 
 FOLLOW_SECONDS = 1.0
-PAGE_PORT = 8765  # the page keeps its address from run to run, unless somebody else has the port
+PAGE_PORT = 8765  # unless somebody else has it
 # The processor's time-out and some: work that has not moved for so long is not under way but failed.
 STALLED_SECONDS = 75.0
 REASON = "The reason stands in emulator.log, beside the data."
@@ -93,7 +94,7 @@ def run(
             whole = _bring_up_to_date(stack, folder, home / "image-data.csv", begun)
             if not once:
                 with _page(stack) as address:
-                    console.print(f"Page: [bold]{address}[/]")
+                    console.print(f"Page: [bold]{address}[/]", soft_wrap=True)
                     _follow(stack, folder, home / "image-data.csv")
     except AlreadyRunningError:
         _fail("Skyledger is running here already; end that one first (Ctrl-C).", 2)
@@ -181,7 +182,7 @@ def _wait_with_progress(stack: LocalStack) -> bool:
 @contextmanager
 def _page(stack: LocalStack) -> Iterator[str]:
     """Serve the page, and give its address."""
-    store, photos = stack.export_store(), photo_reader(stack.s3, stack.deployment.images_bucket)
+    store, photos = stack.export_store(), PhotoReader(stack.s3, {stack.deployment.images_bucket})
     try:
         server = page_server(store, photos, PAGE_PORT)
     except OSError:
@@ -189,7 +190,7 @@ def _page(stack: LocalStack) -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
     thread.start()
     try:
-        yield f"http://{server.server_address[0]!s}:{server.server_address[1]}/"
+        yield server.address
     finally:
         server.shutdown()
         server.server_close()

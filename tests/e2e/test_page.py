@@ -5,8 +5,10 @@ import shutil
 import socketserver
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -14,10 +16,13 @@ from selenium.webdriver import ActionChains, Chrome, ChromeOptions, Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
-from ledger.errors import NotFound
-from operations.page.server import page_server
-from tests.support.page_world import add_photos, add_records, export_bucket, photo
+from operations.page import access
+from operations.page.photos import PhotoReader
+from operations.page.server import PageServer, page_server
+from tests.support.image_files import chunk, png
+from tests.support.page_world import add_photos, add_records, export_bucket, keep, photo
 from tests.support.store_calls import WatchedStore
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -160,20 +165,19 @@ def browser() -> Iterator[Browser]:
     outside.server_close()
 
 
-def read_photo(bucket: str, key: str) -> tuple[bytes, str]:
-    if bucket != "photos":
-        raise NotFound(bucket)
-    return b"a photo", "image/jpeg"
+@contextmanager
+def running(store: MemoryStore | WatchedStore, images: MemoryBucket | None = None) -> Iterator[PageServer]:
+    reader = PhotoReader(images or MemoryBucket(), {"photos"})
+    with page_server(store, reader) as server:  # type: ignore[arg-type]
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server
+        server.shutdown()
 
 
 @contextmanager
 def served(store: MemoryStore | WatchedStore) -> Iterator[str]:
-    server = page_server(store, read_photo)  # type: ignore[arg-type]
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    with running(store) as server:
+        yield server.address
 
 
 @pytest.fixture
@@ -262,7 +266,7 @@ def test_a_photo_is_chosen_in_the_table_or_on_the_map(page: Browser) -> None:
     assert [one.text for one in page.all("#photo-warnings li")] == ["gps_altitude_m: zero denominator"]
     assert "undefined" not in page.one("#photo-values").text
     link = page.one("#photo-link a").get_attribute("href")
-    assert link.endswith("/photo/photos/survey/000MEDIA/DJI_000003.JPG")
+    assert link.endswith(f"/photo/2026-11-25T08%3A00%3A00.003000Z%2C{3:032x}")
     assert len(page.all(".tabulator-row.chosen")) == 1
     page.press(Keys.ESCAPE)
     assert not page.one("#photo").is_displayed()
@@ -397,6 +401,109 @@ def test_a_photo_cannot_bring_code_into_the_page(browser: Browser) -> None:
         assert browser.column("make") == [evil]
         assert browser.all("img[src=x]") == []
         assert browser.js("window.broken === undefined")
+
+
+def test_a_photo_opens_and_what_is_none_does_not(browser: Browser) -> None:
+    """An image stands in a tab of its own, in a sandbox; what only has an image's name is not shown at all."""
+    store, images = export_bucket(0), MemoryBucket()
+    image = png(chunk(b"IDAT", zlib.compress(bytes(9 * 6))), width=8, height=6)
+    keep(images, store, 1, "survey/../a&b.png", image)
+    trick = keep(images, store, 2, "trick.png", b"<script>document.title = 'broken'</script>")
+    with running(store, images) as server:
+        browser.open(server.address, 2)
+        browser.all(".tabulator-row")[0].click()
+        page = browser.driver.current_window_handle
+        browser.one("#photo-link a").click()
+        browser.wait(lambda: len(browser.driver.window_handles) == 2)
+        browser.driver.switch_to.window(next(one for one in browser.driver.window_handles if one != page))
+        browser.wait("document.images.length === 1 && document.images[0].naturalWidth === 8")
+        assert browser.js("[origin, document.contentType]") == ["null", "image/png"]
+        browser.driver.get(server.address + trick)
+        assert browser.js("[document.title, document.contentType]") != ["broken", "text/html"]
+        browser.driver.close()
+        browser.driver.switch_to.window(page)
+    assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+ATTACKS = """
+const [page, done] = arguments, found = {}, frames = {};
+const loads = (name, element, where) => new Promise((resolve) => {
+  element.onload = () => { found[name] = true; resolve(); };
+  element.onerror = () => { found[name] = false; resolve(); };
+  element[where] = page + name;
+  document.body.append(element);
+});
+const reads = (name, options) => fetch(page + name, options).then(() => { found[JSON.stringify(options)] = true; })
+  .catch(() => { found[JSON.stringify(options)] = false; });
+const make = (name, more) => Object.assign(document.createElement(name), more);
+Promise.all([
+  reads("manifest.json", {mode: "cors"}), reads("manifest.json", {mode: "no-cors"}),
+  reads("manifest.json", {mode: "cors", credentials: "include"}),
+  loads(PHOTO, make("img"), "src"), loads(PHOTO, make("img", {crossOrigin: "anonymous"}), "src"),
+  loads("page/table.mjs", make("script"), "src"), loads("page/page.css", make("link", {rel: "stylesheet"}), "href"),
+  ...["", "image-data.csv-metadata.json", PHOTO].map((name, index) => new Promise((resolve) => {
+    const frame = make("iframe", {src: page + name, id: "frame" + index, onload: resolve});
+    document.body.append(frame);
+  })),
+]).then(() => done(found));
+"""
+
+
+@contextmanager
+def another_server() -> Iterator[int]:
+    """Serve an empty page on another port of this machine."""
+
+    class Empty(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(b"<!doctype html><title>another</title><body>")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Empty) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.mark.parametrize("telling", [True, False], ids=["a browser that tells who asks", "one that does not"])
+def test_a_page_from_elsewhere_gets_nothing_out_of_it(
+    browser: Browser, telling: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even if it knows the token: it reads nothing, embeds nothing and frames nothing.
+
+    From another port of this machine (of the same site) and from another name (of another one); if the browser does not
+    tell the server who asks, the headers of the answers alone hold.
+    """
+    if not telling:
+        monkeypatch.setattr(access, "_is_own", lambda host, headers: True)
+    store, images = export_bucket(3), MemoryBucket()
+    image = keep(images, store, 9, "a.png", png(chunk(b"IDAT", zlib.compress(bytes(9 * 6)))))
+    attacks = ATTACKS.replace("PHOTO", json.dumps(image))
+    with running(store, images) as server, another_server() as port:
+        for host in ("127.0.0.1", "localhost"):
+            browser.driver.get(f"http://{host}:{port}/")
+            found = browser.driver.execute_async_script(attacks, server.address)
+            assert len(found) == 6
+            assert not any(found.values()), found
+            for index in range(3):
+                browser.driver.switch_to.frame(f"frame{index}")
+                assert browser.js("document.URL") == "chrome-error://chromewebdata/"
+                browser.driver.switch_to.default_content()
+        assert not telling or images.gets == 0
+        mine = browser.driver.current_window_handle
+        browser.js(f"(window.opened = open({json.dumps(server.address)})) && null")
+        browser.wait(lambda: len(browser.driver.window_handles) == 2)
+        browser.wait("opened.closed")  # so it seems to whoever opened it, who has no hold on it any longer
+        browser.driver.switch_to.window(next(one for one in browser.driver.window_handles if one != mine))
+        browser.wait("window.skyledger && skyledger.rows.length === 4")
+        assert browser.js("opener") is None
+        browser.driver.close()
+        browser.driver.switch_to.window(mine)
+    browser.driver.get_log("browser")  # what was refused
 
 
 def test_an_empty_system_says_so(browser: Browser) -> None:

@@ -117,4 +117,4 @@ def test_a_budget_spends_nothing_that_it_does_not_have():
     assert not budget.take(cost, limit + 1)
     assert budget.left(cost) == limit
     assert budget.take(cost, limit)
-    assert (budget.spent(cost), budget.exhausted) == (limit, [cost])
+    assert (budget.left(cost), budget.exhausted) == (0, [cost])

@@ -3,7 +3,9 @@
 import math
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
+from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
@@ -41,6 +43,14 @@ def photo(number: int) -> dict[str, Any]:
     if number % 10 == 3:
         attributes["warnings"] = {"S": '["gps_altitude_m: zero denominator"]'}
     return event("INSERT", item(number, **attributes), sequence=number + 1, seconds=number // 50)
+
+
+def keep(images: MemoryBucket, store: MemoryStore, number: int, key: str, body: bytes, bucket: str = BUCKET) -> str:
+    """Put an object into the images bucket, and its row into the CSV; give the path that leads to it."""
+    images.put(key, body)
+    row = item(number, etag={"S": images.objects[key][1]}, key={"S": key}, bucket={"S": bucket})
+    add_records(store, [event("INSERT", row, sequence=number + 1)])
+    return "photo/" + quote(f"{row['ingested_at']['S']},{row['etag']['S']}", safe="")
 
 
 def add_photos(store: MemoryStore, first: int, last: int) -> None:

@@ -7,7 +7,9 @@ import typer
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
-from operations.page.server import page_server, photo_reader
+from operations.errors import Busy
+from operations.page.photos import PhotoReader
+from operations.page.server import page_server
 
 
 def command(
@@ -19,14 +21,21 @@ def command(
     endpoint_url: EndpointUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Serve the page that shows the CSV on a map, for this machine alone, with your own credentials. Ctrl-C ends it."""
+    """Serve the page that shows the CSV on a map, for you alone, with your own credentials. Ctrl-C ends it.
+
+    The address has a secret in it, new each time: whoever knows it can read what the page reads.
+    """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     photos = None
     if deployment.stack:
-        photos = photo_reader(deployment.client("s3"), deployment.output("ImagesBucketName"))
-    with page_server(deployment.ledger().store, photos, port) as server:
-        address = f"http://127.0.0.1:{server.server_address[1]}/"
-        output.result({"address": address})
-        output.say(address)
+        photos = PhotoReader(deployment.client("s3"), {deployment.output("ImagesBucketName")})
+    store = deployment.open_store()()
+    try:
+        server = page_server(store, photos, port, output.note)
+    except OSError as error:
+        raise Busy(f"port {port} of this machine: {error.strerror}; --port 0 takes any free one") from error
+    with server:
+        output.result({"address": server.address})
+        output.say(server.address)
         output.note("serving; Ctrl-C ends" + ("" if photos else "; with --stack it links to the photos, too"))
         server.serve_forever()

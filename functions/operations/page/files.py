@@ -17,6 +17,11 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".json": "application/json",
 }
+# What the page and its workers may load: `index.html` has it too, for where no server says it (a test compares them).
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data: blob: https:; connect-src 'self' https:; base-uri 'none'; form-action 'none'"
+)
 
 
 def page_files() -> Iterator[tuple[str, Path]]:

@@ -94,7 +94,7 @@ function choose(row) {
   element("photo-name").textContent = row.key;
   const link = document.createElement(state.photos ? "a" : "code");
   if (state.photos) {
-    link.href = state.photos.replace("{bucket}", encodeURIComponent(row.bucket)).replace("{key}", row.key.split("/").map(encodeURIComponent).join("/"));
+    link.href = state.photos.replace("{id}", encodeURIComponent(row.id)).replace("{bucket}", encodeURIComponent(row.bucket)).replace("{key}", row.key.split("/").map(encodeURIComponent).join("/"));
     link.target = "_blank";
     link.rel = "noopener";
     link.textContent = "Open the photo";

@@ -1,0 +1,135 @@
+"""Photos for the page: only objects that a row names, only as what they are by their bytes, and piece by piece."""
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from ledger.errors import NotFound, Unavailable
+from ledger.manifest import Root, entry_of
+from ledger.objects import Objects
+from ledger.row import key_of
+from operations.rebuild.tree_reader import named_cells
+
+PIECE_BYTES = 1 << 18
+_GONE = {"NoSuchKey", "NoSuchBucket", "404", "PreconditionFailed", "412"}
+
+# What a browser may show. The bytes decide (WHATWG, "MIME Sniffing", for the first ones): a name or a declared type
+# would let a stranger's file be anything. SVG has scripts in it, and is none of these.
+_HEAD_BYTES = 16
+_KINDS = tuple(
+    (re.compile(pattern, re.DOTALL), content_type)
+    for pattern, content_type in (
+        (rb"\xff\xd8\xff", "image/jpeg"),
+        (rb"\x89PNG\r\n\x1a\n", "image/png"),
+        (rb"GIF8[79]a", "image/gif"),
+        (rb"RIFF....WEBPVP", "image/webp"),
+        (rb"....ftypavi[fs]", "image/avif"),
+        (rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", "image/heif"),
+        (rb"II[*+]\0|MM\0[*+]", "image/tiff"),
+        (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
+        (rb"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
+        (rb"BM....\0\0\0\0", "image/bmp"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """An object as it is read.
+
+    Attributes:
+        key: its key.
+        content_type: of the image that it is by its bytes; None if it is none.
+        size: bytes.
+        pieces: its bytes, of which one piece at a time is in memory; raises Unavailable.
+        close: ends the reading, whether it has come to its end or not.
+    """
+
+    key: str
+    content_type: str | None
+    size: int
+    pieces: Iterator[bytes]
+    close: Callable[[], None]
+
+    @property
+    def disposition(self) -> str:
+        """Say that it is to be shown, or put on disk if it is no image, under the last part of its key (RFC 6266)."""
+        name = quote(self.key.rpartition("/")[2] or "photo", safe="")
+        return f"{'inline' if self.content_type else 'attachment'}; filename*=UTF-8''{name}"
+
+
+class PhotoReader:
+    """Reads photos that rows name, out of the images buckets and out of no other.
+
+    Args:
+        s3: boto3's client.
+        buckets: the images buckets. A row could name another one only by a forgery; then its object stays unread.
+    """
+
+    def __init__(self, s3: Any, buckets: Collection[str]) -> None:
+        self._s3 = s3
+        self._buckets = buckets
+
+    def open(self, objects: Objects, root: Root, key: bytes) -> Photo:
+        """Begin to read the photo of a row.
+
+        Args:
+            objects: shards and pages.
+            root: whose tree has the row.
+            key: of the row, `ingested_at,etag`.
+
+        Raises:
+            NotFound: there is no such row, or the object is not any longer what the row was made of.
+            Unavailable: S3 did not answer or refused.
+            LedgerError: the row could not be read.
+        """
+        row = find_row(objects, root, key)
+        bucket, name = row.get("bucket", ""), row.get("key", "")
+        if bucket not in self._buckets:
+            raise NotFound(f"{bucket} is not the images bucket")
+        try:
+            answer = self._s3.get_object(Bucket=bucket, Key=name, IfMatch=f'"{row["etag"]}"')
+            body = answer["Body"]
+            head = body.read(_HEAD_BYTES)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            raise _named(error, name) from error
+        kind = next((kind for pattern, kind in _KINDS if pattern.match(head)), None)
+        return Photo(name, kind, answer["ContentLength"], _pieces(head, body, name), body.close)
+
+
+def find_row(objects: Objects, root: Root, key: bytes) -> dict[str, str]:
+    """Read one row by its key, as cells by name.
+
+    Raises:
+        NotFound: there is none.
+        LedgerError: the tree could not be read.
+    """
+    if pages := root.rows.pages:
+        page = pages[entry_of(pages, key)]
+        shards = objects.pages([page])[page.sha256]
+        shard = objects.shard(shards[entry_of(shards, key)].sha256)
+        for line in shard.splitlines(keepends=True):
+            if key_of(line) == key:
+                return named_cells(root.columns, line)
+    raise NotFound(f"no row has the key {key.decode()}")
+
+
+def _pieces(head: bytes, body: Any, name: str) -> Iterator[bytes]:
+    yield head
+    try:
+        while piece := body.read(PIECE_BYTES):
+            yield piece
+    except BotoCoreError as error:
+        raise _named(error, name) from error
+
+
+def _named(error: Exception, name: str) -> Exception:
+    code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else type(error).__name__
+    if code in _GONE:
+        return NotFound(f"{name}: not what the row was made of, any longer ({code})")
+    return Unavailable(f"{name}: {code}")
