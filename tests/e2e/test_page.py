@@ -16,12 +16,12 @@ from selenium.webdriver import ActionChains, Chrome, ChromeOptions, Keys
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from infra.doubles.image_files import chunk, png
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
 from operations.page import access
 from operations.page.photos import PhotoReader
 from operations.page.server import PageServer, page_server
-from tests.support.image_files import chunk, png
 from tests.support.page_world import add_photos, add_records, export_bucket, keep, photo
 from tests.support.store_calls import WatchedStore
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.image_files import ascii_value, heif, jpeg, tiff
 
 from image_processor import BytesSource, extract, isolation
 from image_processor.errors import (
@@ -26,6 +25,7 @@ from image_processor.errors import (
 from image_processor.intake import READ_RESERVE_S
 from image_processor.isolation import Isolation
 from image_processor.reading import ranged
+from infra.doubles.image_files import ascii_value, heif, jpeg, tiff
 from tests.support.bucket_world import PHOTOS
 from tests.support.lambda_host import children
 from tests.support.paths import BROKEN_READERS, ROOT

@@ -7,6 +7,7 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Refused
+from ledger.guard import GUARDED
 from operations.page.files import FOLDER, page_files, page_hash, upload_page
 from tests.support.store_calls import WatchedStore, refuse
 
@@ -66,3 +67,11 @@ def test_the_hash_tells_another_page(change: str, monkeypatch: pytest.MonkeyPatc
     else:
         (tmp_path / "index.html").rename(tmp_path / "other.html")
     assert page_hash() != before
+
+
+def test_the_page_takes_off_the_guard_by_the_rule_of_the_ledger() -> None:
+    """A key such as `x;=y.jpg` is guarded in the CSV: a link needs it as it is, and the page has the pattern twice."""
+    script = (FOLDER / "rows.js").read_text(encoding="utf-8")
+    patterns = re.findall(r"^ *(?:const GUARDED_TAB = )?/(\^?\(.*\))/g?;$", script, re.MULTILINE)
+    decoded = [re.sub(r"\\(?:x|u)([0-9a-f]{2,4})", lambda code: chr(int(code[1], 16)), text) for text in patterns]
+    assert [text.replace(r"\t", "\t") for text in decoded] == [*GUARDED]

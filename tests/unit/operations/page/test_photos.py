@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
 from moto import mock_aws
 
+from infra.doubles.image_files import chunk, heif, jpeg, png, tiff, vp8x, webp
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
 from infra.doubles.refusal import refusal
@@ -15,7 +16,6 @@ from ledger.errors import NotFound, Unavailable
 from ledger.ledger import Ledger
 from operations.page.answers import Answer, Answers
 from operations.page.photos import PIECE_BYTES, PhotoReader
-from tests.support.image_files import chunk, heif, jpeg, png, tiff, vp8x, webp
 from tests.support.page_world import export_bucket, keep
 
 Find = Callable[[str], Answer]

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from infra.doubles.image_files import jpeg
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Unavailable
@@ -27,7 +28,6 @@ from operations.page.files import PAGE_POLICY, page_files
 from operations.page.photos import PhotoReader
 from operations.page.server import HEAD_BYTES, PageServer, page_server
 from tests.support.command_line import Ran
-from tests.support.image_files import jpeg
 from tests.support.page_world import add_photos, export_bucket, keep
 from tests.support.reader import read_rows
 from tests.support.store_calls import WatchedStore, refuse
