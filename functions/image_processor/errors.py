@@ -38,7 +38,7 @@ class ObjectUnavailable(ObjectError):
 
 
 class ReadLimitReached(ObjectError):
-    """One image asked for more bytes or requests than it may cost: keep what was read so far."""
+    """One image asked for more than it may cost, of the cost that this names: keep what was read so far."""
 
 
 class ObjectBroken(ObjectError):

@@ -3,7 +3,7 @@
 `isolation` starts it, holds the other end of its pipe, and has S3. Here there are neither credentials nor a client:
 
     we ask         {"read": [offset, length]}
-    it answers     + and the bytes, or - and why they would cost more than one image may
+    it answers     + and the bytes, or - and the cost of which one image may have no more
     we end with    {"record": {"content_type": ..., "attributes": ...}}, or {"record": null} for what is no image,
                    or {"broken": the error's type, "trace": where it was raised}
 
@@ -19,7 +19,7 @@ import traceback
 from multiprocessing.connection import Connection
 from typing import Any
 
-from image_processor.budget import READ, REQUESTS, Budget, warning
+from image_processor.budget import Budget
 from image_processor.columns.extract import extract
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.ranged import BLOCK, Source
@@ -64,11 +64,9 @@ class PipedSource:
         self._parent.send_bytes(json.dumps({"read": [first * BLOCK, (end - first) * BLOCK]}).encode())
         answer = self._parent.recv_bytes()
         if answer[:1] == TOO_MUCH:
-            reason = answer[1:].decode()
-            for cost in (READ, REQUESTS):  # the parent pays for these
-                if reason == warning(cost):
-                    self.budget.want_more(cost)
-            raise ReadLimitReached(reason)
+            cost = answer[1:].decode()  # the parent pays for it
+            self.budget.want_more(cost)
+            raise ReadLimitReached(cost)
         for number in range(first, end):
             start = 1 + (number - first) * BLOCK
             self._blocks[number] = answer[start : start + BLOCK]

@@ -134,7 +134,7 @@ def test_the_exporter_may_read_its_stream_and_put_failed_batches_aside() -> None
 
 
 # Every key and prefix of the export bucket, by who may put other bytes where some are.
-WRITTEN_ONCE = {keys.JOURNAL, keys.QUARANTINE, keys.SNAPSHOTS, keys.PENDING, keys.LEADING, keys.PUBLISHING}
+WRITTEN_ONCE = {keys.JOURNAL, keys.QUARANTINE, keys.FORGOTTEN, keys.PENDING, keys.LEADING, keys.PUBLISHING}
 REPLACED = {
     *(
         keys.ROOT_KEY,
@@ -144,7 +144,7 @@ REPLACED = {
         keys.PAGE_INDEX_KEY,
         keys.PAGE_CONFIG_KEY,
     ),
-    *(keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.PAGE_FILES),
+    *(keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.SNAPSHOTS, keys.PAGE_FILES),
 }
 BY_AWS_ITSELF = {keys.FAILED_BATCHES, keys.REPLAYS, keys.TABLE_EXPORTS}
 
@@ -166,7 +166,7 @@ def test_every_key_of_the_export_bucket_is_one_that_the_policy_speaks_of_or_is_w
 
 @pytest.mark.parametrize("key", sorted(WRITTEN_ONCE))
 def test_what_stands_in_the_journal_can_only_be_deleted(key: str) -> None:
-    """No role and no operator gives a segment, a snapshot, a quarantined event or a claim other bytes."""
+    """No role and no operator gives a segment, a quarantined event, a proof or a claim other bytes."""
     assert _put_denials(key) == ["WriteOnce", "WriteOnce", None, None, None]
 
 

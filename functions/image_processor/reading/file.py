@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
-from image_processor.budget import LIBRARY_BYTES, LIBRARY_READS, warning
+from image_processor.budget import LIBRARY_BYTES, LIBRARY_READS
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.ranged import FIRST_READ, Source
 
@@ -101,7 +101,7 @@ class SourceFile:
         size = left if size is None or size < 0 else min(size, left)
         for cost, amount in ((LIBRARY_READS, 1), (LIBRARY_BYTES, size)):
             if not self._source.budget.take(cost, amount):
-                raise ReadLimitReached(warning(cost))
+                raise ReadLimitReached(cost)
         data = self.read_at(self._position, size)
         self._position += len(data)
         return data

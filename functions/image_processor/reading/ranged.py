@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from image_processor.budget import READ, REQUESTS, Budget, warning
+from image_processor.budget import READ, REQUESTS, Budget
 from image_processor.errors import (
     KeyUnusable,
     ObjectChanged,
@@ -141,7 +141,7 @@ class CachedSource:
             return
         for cost, amount in ((READ, length), (REQUESTS, 1)):
             if not self.budget.take(cost, amount):
-                raise ReadLimitReached(warning(cost))
+                raise ReadLimitReached(cost)
         self.requests += 1
         data = self._fetch(offset, length)
         self.bytes_read += len(data)

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_processor import handler as handler_module
-from image_processor import intake as intake_module
 from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.extract import Record, extract
 from image_processor.handler import handler
@@ -50,7 +49,7 @@ class Pair:
 
     def reading_with(self, read: Callable[[Any], Record | None]) -> AbstractContextManager[Any]:
         """Let the function read with another reader."""
-        return patch.object(intake_module, "extract", read)
+        return patch.object(self, "intake", self.intake.reading_with(read))
 
     def upload(self, key: str, body: bytes) -> Report:
         (report,) = self.deliver(self.put(key, body))

@@ -24,7 +24,7 @@ from image_processor.errors import (
 )
 from image_processor.intake import READ_RESERVE_S
 from image_processor.isolation import Isolation
-from image_processor.reading import ranged
+from infra.doubles.hostile_photos import RECIPES
 from infra.doubles.image_files import ascii_value, heif, jpeg, tiff
 from tests.support.bucket_world import PHOTOS
 from tests.support.lambda_host import children
@@ -33,6 +33,7 @@ from tests.support.paths import BROKEN_READERS, ROOT
 MEMORY = 300 * 2**20
 FAR = 3 * 2**20
 PADDED_TIFF = tiff({0x010F: ascii_value("Skyledger")}).ljust(FAR, b"\0")
+SCATTERED = next(recipe for recipe in RECIPES if recipe.name == "TIFF of scattered values").make(70)
 MANY_SEGMENTS = jpeg(*[b"\xff\xe3\xff\xff" + bytes(65_533)] * 20)
 
 
@@ -86,13 +87,12 @@ def test_a_record_and_its_requests_are_those_of_a_read_without_a_process(data: b
     assert (apart.requests, apart.bytes_read) == (here.requests, here.bytes_read)
 
 
-def test_a_read_limit_ends_the_walk_as_it_does_without_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_read_limit_ends_the_walk_as_it_does_without_a_process() -> None:
     """What was read so far is kept, with the same warning."""
-    monkeypatch.setattr(ranged, "MAX_REQUESTS", 2)
-    apart, here = Source(MANY_SEGMENTS), Source(MANY_SEGMENTS)
+    apart, here = Source(SCATTERED), Source(SCATTERED)
     record = extract(here)
     assert record is not None
-    assert "read limit reached: 2 requests" in record.attributes["warnings"]["S"]
+    assert "limit: 64 GETs" in record.attributes["warnings"]["S"]
     assert Isolation(MEMORY, lambda: 60.0).extract(apart, last=False) == record
 
 

@@ -106,6 +106,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "restore": ("none",),
     "collect": (),
     "redrive": ("batches", "quarantine"),
+    "forget": (f"{1:032x}", "--dry-run"),
 }
 ELSEWHERE = {"view", "stream", "backfill"}  # print nothing of a row, or no more than others: the rule above holds them
 
