@@ -10,6 +10,7 @@ from ledger import row
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
+from operations.verify import ledger as verify_ledger
 from tests.support.aws_services import Services
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
@@ -36,6 +37,7 @@ def test_rows_written_by_an_older_rule_are_told_and_written_anew(
     skyledger: Run, ledger: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A new rule for the guard leaves rows as they are until they change: verify shows them, a replay renews all."""
+    monkeypatch.setattr(verify_ledger, "ROUND_SECONDS", 0.0)
     first, second = item(1, title={"S": "x;=1+1"}), item(2, title={"S": "=2"})
     with monkeypatch.context() as before:
         before.setattr(row, "guard", lambda text: "'" + text if text.startswith("=") else text)
