@@ -9,6 +9,7 @@ from typing import Any
 from image_processor import handler as handler_module
 from image_processor.catalog.catalog import Catalog
 from image_processor.intake import Intake
+from infra.doubles.memory_bucket import BUCKET
 from tests.support.lambda_context import LambdaContext
 
 SECONDS = 600.0  # a busy machine is no reason for an image to come again
@@ -47,7 +48,7 @@ def main(host: Connection, memory_mb: int) -> None:
     """Take batches until the host ends this process."""
     lock = threading.Lock()
     s3, dynamodb = (Client(host, lock, service) for service in ("s3", "dynamodb"))
-    intake = Intake(s3, Catalog(dynamodb, "images-table", "objects-table"))
+    intake = Intake(s3, Catalog(dynamodb, "images-table", "objects-table"), {BUCKET})
     handler_module.intake = lambda: intake
     handler_module.metrics.provider.namespace = "Skyledger"
     host.send("ready")
