@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,13 @@ class Source(BytesSource):
 def readers() -> list[int]:
     """Processes of ours that read images; other tests have others."""
     own = reader_process.__name__.encode()
-    return [one for one in children(os.getpid()) if own in Path(f"/proc/{one}/cmdline").read_bytes()]
+    return [one for one in children(os.getpid()) if own in _command(one)]
+
+
+def _command(process: int) -> bytes:
+    with suppress(OSError):  # it has ended meanwhile
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
 
 
 @pytest.fixture(autouse=True)
