@@ -13,7 +13,8 @@
 
 The journal is searched first and wholly: it says which lives the images had, and by these keys pages tell where a row
 can stand. The live tree and image-data.csv have none of them (`forgetting` sees to that), roots and pages hold keys and
-hashes, claims hold names. What else lies in the bucket is not Skyledger's: it is named, and not searched.
+hashes, claims hold names. What else lies in the bucket, by its folder, or by its name in a folder that is not searched,
+is not Skyledger's: it is named, and not searched.
 """
 
 import re
@@ -22,7 +23,7 @@ from datetime import timedelta
 from typing import Any
 
 from ledger.errors import Damaged, NotFound
-from ledger.journal import dates, load_record, unpack
+from ledger.journal import dates, journal_parts, load_record, unpack
 from ledger.keys import (
     COLLECTING_KEY,
     CSV_KEY,
@@ -67,6 +68,15 @@ OURS = (
     *(FAILED_BATCHES, FORGOTTEN, JOURNAL, LEADING, PAGE_FILES, PAGES, PENDING, PUBLISHING, QUARANTINE, REPLAYS),
     *(ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
 )
+# What our objects are called in folders that are not searched, or (table exports) not wholly: no value stands in these.
+_NAMES = {
+    FORGOTTEN: re.compile(r"\d{4}-[-0-9T.]*Z-[^/]*\.json"),
+    LEADING: re.compile(r"[^/.]*"),
+    PAGE_FILES: re.compile(r".*\.(?:html|css|m?js|txt|json)"),
+    PUBLISHING: re.compile(r"[^/.]*"),
+    ROOT_COPIES: re.compile(r"\d+-[^/]*\.json"),
+    TABLE_EXPORTS: re.compile(r".*(?:\.gz|/manifest-[a-z]*\.(?:json|md5)|/_started)"),
+}
 _AFTER_ALL = "~"  # sorts after all that our keys begin with
 _REMOVAL_LINE = re.compile(rb"[^,\n]*,[^,\n]*,\d+,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n")
 
@@ -86,7 +96,7 @@ def search(ledger: Ledger, etags: Set[str], progress: Progress = silent) -> Find
         searched = findings.places[name] = Searched()
         for listed in find(_Reader(ledger, f"searching {name}", searched, progress), findings):
             searched.found.append(listed)
-    findings.strangers = [*_strangers(ledger)]
+    findings.strangers = [*_strangers(ledger), *_odd_names(ledger)]
     return findings
 
 
@@ -120,7 +130,7 @@ class _Reader:
 
 
 def _journal(reader: _Reader, findings: Findings) -> Iterator[Listed]:
-    for date in [date for date in dates(reader.ledger.store) if _is_date(date)]:
+    for date in [*dates(reader.ledger.store)]:
         for listed, body in reader.bodies(reader.all_of(f"{JOURNAL}{date}/")):
             if _notes(findings, (load_record(listed.key, line) for line in _lines_about(findings, listed, body))):
                 yield listed
@@ -254,7 +264,8 @@ def _strangers(ledger: Ledger) -> Iterator[str]:
 
     Among the dates of the journal, too: who reads it goes by these.
     """
-    yield from (f"{JOURNAL}{date}" for date in dates(ledger.store) if not _is_date(date))
+    known_dates = {f"{date}/" for date in dates(ledger.store)}
+    yield from (f"{JOURNAL}{name}" for name in journal_parts(ledger.store) if name not in known_dates)
     after = ""
     while (one := next(ledger.store.list("", after=after), None)) is not None:
         known = next((name for name in OURS if _is_in(one.key, name)), "")
@@ -265,8 +276,11 @@ def _strangers(ledger: Ledger) -> Iterator[str]:
             yield name
 
 
-def _is_date(folder: str) -> bool:
-    return folder.startswith("date=")
+def _odd_names(ledger: Ledger) -> Iterator[str]:
+    """Name what lies in a folder of ours that is not searched, and is not called as ours: somebody's copy, perhaps."""
+    for folder, ours in _NAMES.items():
+        keys = (listed.key for listed in ledger.store.list(folder))
+        yield from (key for key in keys if key != folder and not ours.fullmatch(key, len(folder)))
 
 
 def _is_in(key: str, name: str) -> bool:

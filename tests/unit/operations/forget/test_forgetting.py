@@ -247,7 +247,7 @@ def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Cl
     }
     assert proof["searched_again"]["journal"][0] == sum(key.startswith(f"{JOURNAL}date=") for key in store.objects)
     assert not any(proof["found_again"].values())
-    assert proof["not_searched"] == ["journal/notes", "journal/\u00fc", "mine/", "notes.txt", "zebra/"]
+    assert proof["not_searched"] == ["journal/notes", "journal/\u00fc/", "mine/", "notes.txt", "zebra/"]
     assert proof["tree_before"] == proof["tree"] == read_root(store).tree_hash
     assert any("35 days" in one["until"] for one in proof["stays"])
 
@@ -267,6 +267,24 @@ def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, c
     with pytest.raises(Damaged, match="aws/lambda/torn"):
         _forget(store, clock)
     assert store.get("aws/lambda/torn").body == text
+
+
+def test_a_copy_under_a_folder_that_is_not_searched_is_named(store: MemoryStore, clock: Clock) -> None:
+    """Nobody looks into the page's files, claims, roots, proofs, or what is no data of an export: the proof says so."""
+    folders = ("forgotten/", "leading/", "page/", "publishing/", "roots/", "table-exports/")
+    odd = [f"{folder}copy.csv" for folder in folders]
+    for key in (*odd, "page/", "page/map.mjs", "page/vendor/x.LICENSE.txt", "table-exports/AWSDynamoDB/1/_started"):
+        store.put_new(key, b"Zoe", "text/csv")
+    assert [*_forget(store, clock).proof["not_searched"]] == odd
+    assert _forget(store, clock).proof["not_searched"] == odd  # and not the proof before
+
+
+def test_a_stray_key_of_the_journal_hides_no_event(store: MemoryStore, clock: Clock) -> None:
+    """One that sorts before all dates of a year, and one that sorts behind all hours of a date."""
+    for key in ("journal/date=2026", "journal/date=2026-11-25/~~.jsonl.gz"):
+        store.put_new(key, gzip.compress(b""), "application/gzip")
+    assert "journal/date=2026" in _forget(store, clock).proof["not_searched"]
+    assert [*places_with_values(store)] == []
 
 
 def test_no_place_of_the_bucket_is_a_stranger() -> None:
