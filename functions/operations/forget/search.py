@@ -29,6 +29,7 @@ from ledger.keys import (
     CSV_KEY,
     DESCRIPTION_KEY,
     FAILED_BATCHES,
+    FORGETTING_KEY,
     FORGOTTEN,
     JOURNAL,
     LEADING,
@@ -64,19 +65,17 @@ RUNNING = timedelta(hours=2)
 _KEYS_AT_ONCE = 100  # looked up at a time: as many shards may be in memory
 # Every place that the bucket has: a new one belongs among PLACES as well, if a value of an image can stand in it.
 OURS = (
-    *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, PAGE_INDEX_KEY, ROOT_KEY),
+    *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, FORGETTING_KEY, PAGE_INDEX_KEY, ROOT_KEY),
     *(FAILED_BATCHES, FORGOTTEN, JOURNAL, LEADING, PAGE_FILES, PAGES, PENDING, PUBLISHING, QUARANTINE, REPLAYS),
     *(ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
 )
-# What our objects are called in folders that are not searched, or (table exports) not wholly: no value stands in these.
-_NAMES = {
-    FORGOTTEN: re.compile(r"\d{4}-[-0-9T.]*Z-[^/]*\.json"),
-    LEADING: re.compile(r"[^/.]*"),
-    PAGE_FILES: re.compile(r".*\.(?:html|css|m?js|txt|json)"),
-    PUBLISHING: re.compile(r"[^/.]*"),
-    ROOT_COPIES: re.compile(r"\d+-[^/]*\.json"),
-    TABLE_EXPORTS: re.compile(r".*(?:\.gz|/manifest-[a-z]*\.(?:json|md5)|/_started)"),
-}
+# Folders that are not searched, or (table exports) not wholly, and what our objects in them are called.
+_UNSEARCHED = (FORGOTTEN, LEADING, PAGE_FILES, PUBLISHING, ROOT_COPIES, TABLE_EXPORTS)
+_is_called_as_ours = re.compile(
+    rf"{FORGOTTEN}\d{{4}}-[-0-9T.]*Z-[^/]*\.json|(?:{LEADING}|{PUBLISHING})[^/.]*|{ROOT_COPIES}\d+-[^/]*\.json"
+    rf"|{PAGE_FILES}.*\.(?:html|css|m?js|txt|json)"
+    rf"|{TABLE_EXPORTS}.*(?:\.gz|/_started|/manifest-[a-z]*\.(?:json|md5))"
+).fullmatch
 _AFTER_ALL = "~"  # sorts after all that our keys begin with
 _REMOVAL_LINE = re.compile(rb"[^,\n]*,[^,\n]*,\d+,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n")
 
@@ -278,9 +277,10 @@ def _strangers(ledger: Ledger) -> Iterator[str]:
 
 def _odd_names(ledger: Ledger) -> Iterator[str]:
     """Name what lies in a folder of ours that is not searched, and is not called as ours: somebody's copy, perhaps."""
-    for folder, ours in _NAMES.items():
-        keys = (listed.key for listed in ledger.store.list(folder))
-        yield from (key for key in keys if key != folder and not ours.fullmatch(key, len(folder)))
+    for folder in _UNSEARCHED:
+        yield from (
+            one.key for one in ledger.store.list(folder) if one.key != folder and not _is_called_as_ours(one.key)
+        )
 
 
 def _is_in(key: str, name: str) -> bool:

@@ -349,6 +349,44 @@ def test_what_is_written_meanwhile_is_found_by_the_second_search(store: MemorySt
     assert [*places_with_values(store)] == []
 
 
+def test_nobody_brings_back_what_another_takes_out_of_the_same_segment(clock: Clock) -> None:
+    """Two at once, with an image each: whoever comes second is told to wait, and its images go when it is run again."""
+    store, others = MemoryStore(clock), f"{1:032x}"
+    ledger = open_ledger(store, clock)
+    commit(ledger, [insert(1), event("INSERT", person(), sequence=8)])
+    commit(ledger, [remove(1), remove(NUMBER)])
+    first, second = open_ledger(store, clock, 3), open_ledger(store, clock, 4)
+    found = search(first, {ETAG}), search(second, {others})
+    meanwhile = iter([partial(forget, second, found[1])])
+
+    class Slow(MemoryStore):
+        def put_new(self, key: str, *arguments: object) -> bool:
+            if key.startswith(JOURNAL) and (come := next(meanwhile, None)):
+                with pytest.raises(Busy, match="other images"):
+                    come()
+            return store.put_new(key, *arguments)  # type: ignore[arg-type]
+
+    slow = Slow(clock)
+    slow.objects = store.objects
+    done = forget(open_ledger(slow, clock, 5), found[0])
+    assert next(meanwhile, None) is None
+    assert done.after.is_clean
+    _forget(store, clock, others)
+    assert [*places_with_values(store)] == []
+    assert search(first, {ETAG, others}).is_clean
+    assert keys.FORGETTING_KEY not in store.objects
+
+
+def test_a_claim_of_somebody_who_died_holds_for_an_hour(store: MemoryStore, clock: Clock) -> None:
+    """The same images are not held up by it, as the test of runs that died shows."""
+    store.put_new(keys.FORGETTING_KEY, b'["of others"]', "application/json")
+    clock.later(minutes=59)
+    with pytest.raises(Busy):
+        _forget(store, clock)
+    clock.later(minutes=2)
+    assert _forget(store, clock).after.is_clean
+
+
 def test_what_cannot_be_read_ends_the_search(store: MemoryStore, clock: Clock) -> None:
     """Where a segment or a snapshot is torn it cannot be said what it holds, so nothing is said to be clean."""
     for key in (f"{JOURNAL}date=2026-11-25/hour=09/1-1-torn.jsonl.gz", f"{SNAPSHOTS}torn.json"):
