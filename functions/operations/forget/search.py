@@ -196,7 +196,9 @@ def _table_exports(reader: _Reader, findings: Findings) -> Iterator[Listed]:
     packed = [listed for listed in reader.all_of(TABLE_EXPORTS) if listed.key.endswith(".gz")]
     for listed, body in reader.bodies(packed):
         if listed.key.endswith(".json.gz"):
-            holds = any(_lines_about(findings, listed, body))
+            named = {etag for line in _lines_about(findings, listed, body) for etag in etags_in(line)}
+            findings.known |= {etag.decode() for etag in named & findings.names}  # by the table, if by no event
+            holds = not named.isdisjoint(findings.names)
         else:  # somebody's own, in Ion or CSV
             holds = any(_names(line, findings) for line in unpack(listed.key, body))
         if holds:

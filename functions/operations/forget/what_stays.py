@@ -15,6 +15,7 @@ _STAYS = (
         "until that is forgotten",
     ),
     ("export bucket", "ingested_at and etag in pages, roots and the removals tree", "some days, until collected"),
+    ("export bucket, if you switched versioning on", "what was erased, as versions", "until you delete these"),
     ("export bucket", "parts of unfinished uploads", "a day or two, by lifecycle rule"),
     ("stream of the Images table", "events with all values", "24 hours"),
     # Amazon DynamoDB API reference, PointInTimeRecoveryDescription

@@ -29,6 +29,7 @@ from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.tree_reader import lines, shards_of
 from operations.replay.local import Wishes, replay
 from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from tests.support.export_files import write_full_export
 from tests.support.factories import START, event, insert, item, model_csv, remove
 from tests.support.forgotten_person import (
     ETAG,
@@ -250,6 +251,16 @@ def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Cl
     assert proof["not_searched"] == ["journal/notes", "journal/\u00fc/", "mine/", "notes.txt", "zebra/"]
     assert proof["tree_before"] == proof["tree"] == read_root(store).tree_hash
     assert any("35 days" in one["until"] for one in proof["stays"])
+
+
+def test_an_image_that_only_a_table_export_has_is_forgotten_too(clock: Clock) -> None:
+    """It was gone before the exporter came: no event is about it, and its values lie there for a month."""
+    store = MemoryStore(clock)
+    commit(open_ledger(store, clock), [insert(0)])
+    write_full_export(store, [person(), item(0)], clock.now)
+    assert [*places_with_values(store)]
+    assert _forget(store, clock).after.is_clean
+    assert [*places_with_values(store)] == []
 
 
 def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, clock: Clock) -> None:
