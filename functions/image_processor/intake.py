@@ -248,17 +248,23 @@ class Intake:
             return self._catalog.apply(fact, time_left)
         except ObjectUncompared as unlike:
             alike = self._is_like(unlike.object, fact, time_left)
-            return self._catalog.apply(replace(fact, alike=alike), time_left)
+            compared = replace(fact, alike=bool(alike), other_left=alike is None)
+            return self._catalog.apply(compared, time_left)
 
-    def _is_like(self, name: str, fact: Present, time_left: Callable[[], float]) -> bool:
-        """Read another object with the fact's ETag; one that cannot be read is not like it, as far as anyone knows."""
+    def _is_like(self, name: str, fact: Present, time_left: Callable[[], float]) -> bool | None:
+        """Read another object with the fact's ETag; None if it has left.
+
+        One that is there and cannot be read is not like it, as far as anyone knows.
+        """
         bucket, _, key = name.partition("/")
         source = _TimedSource(
             self._s3, bucket, key, etag=fact.etag, version_id=None, size=fact.size_bytes, time_left=time_left
         )
         try:
             record = self._extract(source)
-        except (ObjectGone, ObjectChanged, ObjectUnreadable, ObjectBroken):
+        except (ObjectGone, ObjectChanged):
+            return None
+        except (ObjectUnreadable, ObjectBroken):
             return False
         return record is not None and (record.content_type, record.attributes) == (fact.content_type, fact.attributes)
 

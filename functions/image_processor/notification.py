@@ -29,6 +29,10 @@ _MAX_ENVELOPES = 2
 MAX_MESSAGE = 256 * 1024
 """Characters of a message: S3's have 64 KB at most ("Event message structure"), to which SNS adds its envelope."""
 
+MAX_RECORDS = 100
+"""Events of a message: S3 puts one into each. A broken one is an error and a line in the log, and 130,000 of them fit
+into a message: to write their lines takes the time in which its neighbours would be done."""
+
 MAX_TEXT = 1024
 """Bytes of a text in UTF-8: a key's limit (S3 User Guide, "Naming Amazon S3 objects"), and more than others need."""
 
@@ -137,6 +141,8 @@ def _refuse_constant(name: str) -> Any:
 
 def _gather(records: list[Any], read: Callable[[Any], ObjectEvent]) -> Notification:
     """Read each record by itself: one that is broken must not cost its neighbours."""
+    if len(records) > MAX_RECORDS:
+        raise BadNotification(f"the message has more than {MAX_RECORDS} records")
     events, broken = [], []
     for number, record in enumerate(records):
         try:

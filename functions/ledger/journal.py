@@ -102,11 +102,25 @@ def dates(store: Store) -> Iterator[str]:
     Raises:
         Unavailable: the store did not answer.
     """
-    after = JOURNAL
+    return (name[:-1] for name in journal_parts(store) if name.startswith("date=") and name.endswith("/"))
+
+
+def journal_parts(store: Store) -> Iterator[str]:
+    """List what stands at the top of the journal, a folder as one with its slash: dates, and whatever is not ours.
+
+    One request for each, and for each key within that sorts after all of ours. A key without a slash hides nothing:
+    `date=2026` sorts before all folders of that year, as far as the bucket goes.
+
+    Raises:
+        Unavailable: the store did not answer.
+    """
+    after, last = JOURNAL, ""
     while (first := next(store.list(JOURNAL, after=after), None)) is not None:
-        date = first.key[len(JOURNAL) :].partition("/")[0]
-        yield date
-        after = f"{JOURNAL}{date}/{_AFTER_ALL}"
+        name, slash, _ = first.key[len(JOURNAL) :].partition("/")
+        if name + slash != last:
+            yield name + slash
+        last = name + slash
+        after = max(first.key, f"{JOURNAL}{name}/{_AFTER_ALL}") if slash else first.key
 
 
 def list_segments(store: Store, *, first: str = "", last: str = "") -> Iterator[Listed]:

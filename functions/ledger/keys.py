@@ -9,6 +9,7 @@ ROOT_KEY = "manifest.json"
 CSV_KEY = "image-data.csv"
 DESCRIPTION_KEY = f"{CSV_KEY}-metadata.json"
 COLLECTING_KEY = "collecting.json"
+FORGETTING_KEY = "forgetting.json"
 PAGE_INDEX_KEY = "index.html"
 PAGE_CONFIG_KEY = "page/config.json"
 

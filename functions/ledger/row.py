@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from operator import itemgetter
 from typing import Any
@@ -17,7 +18,9 @@ INGESTED_AT_WIDTH = 27
 ETAG = re.compile(r"[0-9A-Za-z][-./0-9:;=A-Z_a-z]{0,255}")
 
 _PLAIN_NUMBER = re.compile(r"-?\d+(\.\d+)?", re.ASCII)
-_REVISION_DIGITS = 38  # what DynamoDB keeps exactly
+# What readers of the CSV hold as an integer; one larger value, and they read no row of it.
+_LEAST, _LARGEST = -(2**63), 2**63 - 1
+_DIGITS = 19
 _NUMBER = re.compile(r"[-+]?[.\d]+(E[-+]?\d+)?", re.ASCII | re.IGNORECASE)
 _is_timestamp = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+", re.ASCII).fullmatch
 _are_timestamps = re.compile(r"-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+(?:,-?\d{4,}-\d\d-\d\dT[-+.:0-9Z]+)*", re.ASCII).fullmatch
@@ -56,11 +59,19 @@ def item_key(item: Item) -> bytes:
 
 def _key(item: Item) -> tuple[str, str]:
     ingested_at, etag = _string(item, "ingested_at"), _string(item, "etag")
-    if not INGESTED_AT.fullmatch(ingested_at):
+    if not INGESTED_AT.fullmatch(ingested_at) or not _is_in_calendar(ingested_at):
         raise BadEvent("ingested_at is not a UTC time with six decimals")
     if not ETAG.fullmatch(etag):
         raise BadEvent("etag has characters that no ETag has")
     return ingested_at, etag
+
+
+def _is_in_calendar(time: str) -> bool:
+    try:
+        datetime.fromisoformat(time)
+    except ValueError:  # the 31st of February: pandas reads no time of a column that has one
+        return False
+    return True
 
 
 def item_revision(item: Item) -> int:
@@ -70,9 +81,11 @@ def item_revision(item: Item) -> int:
         BadEvent: it is absent or not a whole number.
     """
     text = item.get("revision", {}).get("N")
-    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > _REVISION_DIGITS:
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
         raise BadEvent("revision is not a whole number")
-    return int(text)
+    if (revision := int(text)) > _LARGEST:
+        raise BadEvent("revision has more than 64 bits")
+    return revision
 
 
 def header(columns: Sequence[str]) -> bytes:
@@ -138,7 +151,8 @@ def _plain(item: Item, kind: str, names: Sequence[str]) -> list[str] | None:
         if kind == "integer":
             texts = [item[name]["N"] for name in names]
             together = "".join(texts)
-            return texts if together.isdigit() and together.isascii() and all(texts) else None
+            are_plain = together.isdigit() and together.isascii() and all(texts)
+            return texts if are_plain and max(map(len, texts)) < _DIGITS else None
         if kind == "text":
             texts = [item[name]["S"] for name in names]
             together = "~" + "~".join(texts)
@@ -180,6 +194,8 @@ def _quoted(text: str) -> str:
 
 
 def _json_cell(text: str) -> str:
+    if "\0" in text:  # it is not ImageProcessor's, nor JSON
+        text = text.replace("\0", "")
     if text[:1] not in _JSON_STARTS and starts_formula(text):  # it is not ImageProcessor's
         return _text_cell(text, "text", "")
     if "\n" in text or "\r" in text or "\t" in text:
@@ -209,6 +225,8 @@ def _number_cell(text: str, kind: str, name: str) -> str:
         return text + ".0"
     if kind == "integer" and "." in text:
         raise BadEvent(f"{name} is not a whole number")
+    if kind == "integer" and (len(text) > _DIGITS + 1 or not _LEAST <= int(text) <= _LARGEST):
+        raise BadEvent(f"{name} has more than 64 bits")
     return text
 
 

@@ -141,6 +141,7 @@ REPLACED = {
         keys.CSV_KEY,
         keys.DESCRIPTION_KEY,
         keys.COLLECTING_KEY,
+        keys.FORGETTING_KEY,
         keys.PAGE_INDEX_KEY,
         keys.PAGE_CONFIG_KEY,
     ),

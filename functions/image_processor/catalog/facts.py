@@ -68,6 +68,7 @@ class Present(_ObjectFact):
         attributes: the image's other columns in wire form; None if nobody has read the image yet.
         version_id: version of the object; None in a bucket without versions.
         alike: the object holds the same as the one that `ObjectUncompared` named; None if nobody has compared them.
+        other_left: that one was gone, or held other bytes, when it was to be compared: its event is on its way.
     """
 
     etag: str
@@ -77,6 +78,7 @@ class Present(_ObjectFact):
     attributes: Item | None = None
     version_id: str | None = None
     alike: bool | None = None
+    other_left: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,9 @@ KMS keys). Of two files that were made to have one MD5, the second would hide be
   and waits to be read again. A flag goes when the row's last object is read.
 
 What was read may differ because another version of this reader read it. Before a row is flagged, the two objects are
-therefore read by the same reader (`ObjectUncompared` asks for it), unless their sizes differ.
+therefore read by the same reader (`ObjectUncompared` asks for it), unless their sizes differ. If the row's only object
+has left by then (a photo was moved: copied, and then deleted), the row is this one's in a moment, and says what was
+read of it: flagged, it would lose that when the event comes that tells.
 
 Copies that are like their row cost nothing: the refused guess has brought the row, and the flag is written with the
 update that counts the copy. What is not noticed: two objects that are overwritten at once, so that they are alike
@@ -57,6 +59,8 @@ def row_changes(fact: Present, image: Item, *, head: bool, other: str | None) ->
         return _described(fact, image, flag if other else None) if head or not flag else {}
     if sized and _says(fact, image):
         return {}
+    if fact.other_left and not head and image["copies"]["N"] == "1":
+        return _described(fact, image, None)
     unlike = other is not None and flag is None and _is_unlike(fact, other, sized=sized)
     if not head:
         return _flagged(image, fact.object) if unlike else {}

@@ -21,6 +21,9 @@ MAX_DIGITS = 38
 MAX_WHOLE_DIGITS = MAX_DIGITS - PLACES
 """Digits before the point, so that every number fits: nothing that a photo measures is larger."""
 
+LARGEST_WHOLE = 2**63 - 1
+"""Of an integer column: one larger value, and pandas, DuckDB and Polars read no row of the whole CSV as described."""
+
 Rational = tuple[int, int]
 Raw = int | float | Rational | str
 
@@ -90,7 +93,7 @@ def whole(raw: Raw) -> int:
     value = exact(raw)
     if value.denominator != 1:
         raise Unusable("not an integer")
-    if abs(value) >= 10**MAX_DIGITS:
+    if abs(value) > LARGEST_WHOLE:
         raise Unusable("too large")
     return value.numerator
 

@@ -27,7 +27,7 @@ class Findings:
         etags: of the images.
         places: by name, in the order in which they were searched.
         lives: of the images, by key.
-        known: those of the images that an event is about.
+        known: those of the images that an event, or an item of a table export, is about.
         newest_event: time of the last of their events; empty if none has one.
         strangers: keys and folders of the bucket that are not Skyledger's, and were not searched.
     """

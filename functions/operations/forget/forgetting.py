@@ -15,22 +15,27 @@ Who else works on the bucket meanwhile:
   proof says from when on it is to be run again. A run after that finds everything.
 - An exporter that had read an older root may write shards with the row, and lose the swap: likewise.
 - A reader of an older root, a slow publish among them, may miss a shard; it begins again with the root of now.
+- Somebody who forgets other images: each would write, in one segment's place, what the other takes out, and who ends
+  first would not see it. So who erases claims it (`forgetting.json`), for an hour from the last objects on. Who forgets
+  the same images takes the claim up: it writes the same.
 - A replay or a verification that had listed the journal misses a segment, says so, and is to be started over.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
 import orjson
 
+from ledger.errors import LedgerError, NotFound, Refused
 from ledger.event import time_text
-from ledger.keys import proof_key
+from ledger.keys import FORGETTING_KEY, proof_key
 from ledger.ledger import Ledger
 from ledger.objects import PAGE_TYPE
 from operations.batches import batched
-from operations.errors import StillThere, UnknownImage
+from operations.errors import Busy, StillThere, UnknownImage
 from operations.forget.erase import erase
 from operations.forget.findings import Findings
 from operations.forget.search import keys_with_row, search
@@ -39,6 +44,7 @@ from operations.live.root import publish_and_wait
 from operations.progress import Progress, silent
 
 _AT_ONCE = 16  # objects that are rewritten at a time: each may have some megabytes in memory
+_CLAIM_HOLDS = timedelta(hours=1)
 _NAMED = 5
 
 
@@ -83,6 +89,7 @@ def forget(ledger: Ledger, findings: Findings, progress: Progress = silent) -> F
 
     Raises:
         UnknownImage, StillThere: one of the images is not known, or not gone; nothing was changed.
+        Busy: other images are being forgotten.
         LedgerError: as `search`, `erase` and `publish` do; run it again.
     """
     if unknown := sorted(findings.etags - findings.known):
@@ -95,8 +102,31 @@ def forget(ledger: Ledger, findings: Findings, progress: Progress = silent) -> F
             _check_gone(ledger, findings)  # a restoration may have brought rows back, and these shards are its
         for number, some in enumerate(batched(searched.found, _AT_ONCE)):
             progress(f"erasing from {place}", number * _AT_ONCE, len(searched.found))
+            _claim(ledger, findings)
             ledger.store.map(partial(erase, ledger, findings, place), some)
+    _release(ledger, findings)
     return _prove(ledger, findings, search(ledger, findings.etags, progress), tree)
+
+
+def _claim(ledger: Ledger, findings: Findings) -> None:
+    """Claim the erasing, or renew the claim; the same images' is taken up."""
+    held, body = None, orjson.dumps(sorted(findings.etags))
+    with suppress(NotFound):
+        held = ledger.store.get(FORGETTING_KEY)
+    is_ours = held is None or held.body == body
+    if held and not is_ours and held.modified and ledger.objects.now() - held.modified < _CLAIM_HOLDS:
+        raise Busy("other images are being forgotten: wait until that has ended, or an hour if it died")
+    try:
+        ledger.store.put_if_match(FORGETTING_KEY, body, held.etag if held else None, PAGE_TYPE, {})
+    except (NotFound, Refused) as error:
+        raise Busy("somebody else began to forget images, or ended, at this moment: run it again") from error
+
+
+def _release(ledger: Ledger, findings: Findings) -> None:
+    with suppress(LedgerError):  # it is void after an hour
+        held = ledger.store.get(FORGETTING_KEY)
+        if held.body == orjson.dumps(sorted(findings.etags)):
+            ledger.store.delete_if_match(FORGETTING_KEY, held.etag)
 
 
 def _check_gone(ledger: Ledger, findings: Findings) -> None:

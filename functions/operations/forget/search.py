@@ -13,7 +13,8 @@
 
 The journal is searched first and wholly: it says which lives the images had, and by these keys pages tell where a row
 can stand. The live tree and image-data.csv have none of them (`forgetting` sees to that), roots and pages hold keys and
-hashes, claims hold names. What else lies in the bucket is not Skyledger's: it is named, and not searched.
+hashes, claims hold names. What else lies in the bucket, by its folder, or by its name in a folder that is not searched,
+is not Skyledger's: it is named, and not searched.
 """
 
 import re
@@ -22,12 +23,13 @@ from datetime import timedelta
 from typing import Any
 
 from ledger.errors import Damaged, NotFound
-from ledger.journal import dates, load_record, unpack
+from ledger.journal import dates, journal_parts, load_record, unpack
 from ledger.keys import (
     COLLECTING_KEY,
     CSV_KEY,
     DESCRIPTION_KEY,
     FAILED_BATCHES,
+    FORGETTING_KEY,
     FORGOTTEN,
     JOURNAL,
     LEADING,
@@ -63,10 +65,17 @@ RUNNING = timedelta(hours=2)
 _KEYS_AT_ONCE = 100  # looked up at a time: as many shards may be in memory
 # Every place that the bucket has: a new one belongs among PLACES as well, if a value of an image can stand in it.
 OURS = (
-    *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, PAGE_INDEX_KEY, ROOT_KEY),
+    *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, FORGETTING_KEY, PAGE_INDEX_KEY, ROOT_KEY),
     *(FAILED_BATCHES, FORGOTTEN, JOURNAL, LEADING, PAGE_FILES, PAGES, PENDING, PUBLISHING, QUARANTINE, REPLAYS),
     *(ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
 )
+# Folders that are not searched, or (table exports) not wholly, and what our objects in them are called.
+_UNSEARCHED = (FORGOTTEN, LEADING, PAGE_FILES, PUBLISHING, ROOT_COPIES, TABLE_EXPORTS)
+_is_called_as_ours = re.compile(
+    rf"{FORGOTTEN}\d{{4}}-[-0-9T.]*Z-[^/]*\.json|(?:{LEADING}|{PUBLISHING})[^/.]*|{ROOT_COPIES}\d+-[^/]*\.json"
+    rf"|{PAGE_FILES}.*\.(?:html|css|m?js|txt|json)"
+    rf"|{TABLE_EXPORTS}.*(?:\.gz|/_started|/manifest-[a-z]*\.(?:json|md5))"
+).fullmatch
 _AFTER_ALL = "~"  # sorts after all that our keys begin with
 _REMOVAL_LINE = re.compile(rb"[^,\n]*,[^,\n]*,\d+,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n")
 
@@ -86,7 +95,7 @@ def search(ledger: Ledger, etags: Set[str], progress: Progress = silent) -> Find
         searched = findings.places[name] = Searched()
         for listed in find(_Reader(ledger, f"searching {name}", searched, progress), findings):
             searched.found.append(listed)
-    findings.strangers = [*_strangers(ledger)]
+    findings.strangers = [*_strangers(ledger), *_odd_names(ledger)]
     return findings
 
 
@@ -120,7 +129,7 @@ class _Reader:
 
 
 def _journal(reader: _Reader, findings: Findings) -> Iterator[Listed]:
-    for date in [date for date in dates(reader.ledger.store) if _is_date(date)]:
+    for date in [*dates(reader.ledger.store)]:
         for listed, body in reader.bodies(reader.all_of(f"{JOURNAL}{date}/")):
             if _notes(findings, (load_record(listed.key, line) for line in _lines_about(findings, listed, body))):
                 yield listed
@@ -187,7 +196,9 @@ def _table_exports(reader: _Reader, findings: Findings) -> Iterator[Listed]:
     packed = [listed for listed in reader.all_of(TABLE_EXPORTS) if listed.key.endswith(".gz")]
     for listed, body in reader.bodies(packed):
         if listed.key.endswith(".json.gz"):
-            holds = any(_lines_about(findings, listed, body))
+            named = {etag for line in _lines_about(findings, listed, body) for etag in etags_in(line)}
+            findings.known |= {etag.decode() for etag in named & findings.names}  # by the table, if by no event
+            holds = not named.isdisjoint(findings.names)
         else:  # somebody's own, in Ion or CSV
             holds = any(_names(line, findings) for line in unpack(listed.key, body))
         if holds:
@@ -254,7 +265,8 @@ def _strangers(ledger: Ledger) -> Iterator[str]:
 
     Among the dates of the journal, too: who reads it goes by these.
     """
-    yield from (f"{JOURNAL}{date}" for date in dates(ledger.store) if not _is_date(date))
+    known_dates = {f"{date}/" for date in dates(ledger.store)}
+    yield from (f"{JOURNAL}{name}" for name in journal_parts(ledger.store) if name not in known_dates)
     after = ""
     while (one := next(ledger.store.list("", after=after), None)) is not None:
         known = next((name for name in OURS if _is_in(one.key, name)), "")
@@ -265,8 +277,12 @@ def _strangers(ledger: Ledger) -> Iterator[str]:
             yield name
 
 
-def _is_date(folder: str) -> bool:
-    return folder.startswith("date=")
+def _odd_names(ledger: Ledger) -> Iterator[str]:
+    """Name what lies in a folder of ours that is not searched, and is not called as ours: somebody's copy, perhaps."""
+    for folder in _UNSEARCHED:
+        yield from (
+            one.key for one in ledger.store.list(folder) if one.key != folder and not _is_called_as_ours(one.key)
+        )
 
 
 def _is_in(key: str, name: str) -> bool:

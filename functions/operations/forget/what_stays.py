@@ -9,7 +9,13 @@ SETTLED = timedelta(hours=25)
 
 _STAYS = (
     ("export bucket", "ingested_at, etag and revisions of each life, in journal and proof", "for ever"),
+    (
+        "export bucket",
+        "the photo's name, where events or a warning of another image have it",
+        "until that is forgotten",
+    ),
     ("export bucket", "ingested_at and etag in pages, roots and the removals tree", "some days, until collected"),
+    ("export bucket, if you switched versioning on", "what was erased, as versions", "until you delete these"),
     ("export bucket", "parts of unfinished uploads", "a day or two, by lifecycle rule"),
     ("stream of the Images table", "events with all values", "24 hours"),
     # Amazon DynamoDB API reference, PointInTimeRecoveryDescription

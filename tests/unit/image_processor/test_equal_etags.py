@@ -244,6 +244,18 @@ def test_an_object_that_cannot_be_compared_is_not_taken_for_a_copy(pair: Pair) -
     assert not pair.says(FIRST)
 
 
+def test_a_photo_that_is_moved_after_an_upgrade_keeps_its_metadata(pair: Pair) -> None:
+    """Copied and deleted, and read by a better reader: what to compare it with is gone, and the row is about it."""
+    with pair.reading_with(older_reader):
+        pair.upload("a.jpg", FIRST)
+    moved = pair.put("b.jpg", FIRST), pair.bucket.delete("a.jpg")
+    report, _ = pair.deliver(*moved)
+    assert not (report.effect and report.effect.flagged)
+    assert (pair.row["key"]["S"], pair.row["copies"]["N"]) == ("b.jpg", "1")
+    assert pair.says(FIRST)
+    assert not any("object" in warning for warning in pair.warnings)
+
+
 def test_two_twins_at_once_flag_the_row_once(pair: Pair) -> None:
     """Another twin comes between the decision and its transaction: decided anew, one flag, and all are counted."""
     pair.upload("a.jpg", FIRST)

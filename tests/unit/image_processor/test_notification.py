@@ -14,6 +14,7 @@ from image_processor.notification import (
 )
 from image_processor.notification import (
     MAX_MESSAGE,
+    MAX_RECORDS,
     MAX_SIZE,
     MAX_TEXT,
     Kind,
@@ -351,3 +352,10 @@ def test_sqs_messages_are_what_the_function_takes() -> None:
     """Nothing is raised, also for a batch without messages."""
     require_sqs(json.loads(story("sqs_three_messages_second_broken")))
     require_sqs({"Records": []})
+
+
+def test_a_message_with_more_records_than_anybody_sends_is_refused_as_one() -> None:
+    """130,000 broken ones fit into a message: as many errors and lines of log would keep its neighbours waiting."""
+    assert len(parse(json.dumps({"Records": [0] * MAX_RECORDS})).broken) == MAX_RECORDS
+    with pytest.raises(BadNotification, match="records"):
+        parse(json.dumps({"Records": [0] * (MAX_RECORDS + 1)}))

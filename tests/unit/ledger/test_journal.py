@@ -10,7 +10,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged
 from ledger.event import read_event
-from ledger.journal import quarantine, write_segment
+from ledger.journal import dates, journal_parts, list_segments, quarantine, write_segment
 from tests.support.factories import event, insert, item, modify, remove, segment_with
 from tests.support.reader import read_segment
 
@@ -44,6 +44,22 @@ def test_a_batch_delivered_twice_is_one_segment(store: MemoryStore) -> None:
     assert not write_segment(store, segment_with(json.loads(json.dumps(BATCH))))
     assert store.objects == before
     assert segment_with(BATCH[:2]).name != segment_with(BATCH).name
+
+
+def test_no_stray_key_hides_a_day_or_holds_up_the_listing(store: MemoryStore) -> None:
+    """`date=2026` sorts before all folders of that year, and `~~` after all that a folder of ours holds."""
+    segments = {segment_with([remove(1)]).key, segment_with([remove(2)]).key}
+    days = ["date=2026-11-24/x", "date=2026-11-25/~~", "date=2026-11-25/é", "date=2026-11-26/x"]
+    for key in segments | {f"journal/{name}" for name in ("date=2026", "date=2026-11-25", "notes/x", "é", *days)}:
+        store.put_new(key, b"", "text/plain")
+    assert [*dates(store)] == ["date=2026-11-24", "date=2026-11-25", "date=2026-11-26"]
+    assert segments <= {listed.key for listed in list_segments(store)}
+    assert [name for name in journal_parts(store) if name[:-1] not in {*dates(store)}] == [
+        "date=2026",
+        "date=2026-11-25",
+        "notes/",
+        "é",
+    ]
 
 
 def test_a_record_without_a_time_takes_that_of_its_batch() -> None:

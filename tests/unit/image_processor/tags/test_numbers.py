@@ -111,6 +111,14 @@ def test_a_32_bit_float_keeps_its_value_in_fewer_digits(value):
     assert shortest_float32(struct.unpack("<f", struct.pack("<f", 3.3))[0]) == 3.3
 
 
+@pytest.mark.parametrize("raw", [2**63, -(2**63), "99999999999999999999", "1e30"])
+def test_an_integer_of_more_than_64_bits_is_unusable(raw):
+    """One such rating in a photo of 231 bytes, and no reader of the README could open the CSV."""
+    with pytest.raises(Unusable, match="too large"):
+        whole(raw)
+    assert whole(2**63 - 1) == 2**63 - 1
+
+
 def test_a_json_number_is_an_integer_or_has_twelve_digits():
     """The documents are for reading; the columns are exact."""
     assert approximate(Fraction(4, 2)) == 2

@@ -29,6 +29,7 @@ from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.tree_reader import lines, shards_of
 from operations.replay.local import Wishes, replay
 from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from tests.support.export_files import write_full_export
 from tests.support.factories import START, event, insert, item, model_csv, remove
 from tests.support.forgotten_person import (
     ETAG,
@@ -247,9 +248,19 @@ def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Cl
     }
     assert proof["searched_again"]["journal"][0] == sum(key.startswith(f"{JOURNAL}date=") for key in store.objects)
     assert not any(proof["found_again"].values())
-    assert proof["not_searched"] == ["journal/notes", "journal/\u00fc", "mine/", "notes.txt", "zebra/"]
+    assert proof["not_searched"] == ["journal/notes", "journal/\u00fc/", "mine/", "notes.txt", "zebra/"]
     assert proof["tree_before"] == proof["tree"] == read_root(store).tree_hash
     assert any("35 days" in one["until"] for one in proof["stays"])
+
+
+def test_an_image_that_only_a_table_export_has_is_forgotten_too(clock: Clock) -> None:
+    """It was gone before the exporter came: no event is about it, and its values lie there for a month."""
+    store = MemoryStore(clock)
+    commit(open_ledger(store, clock), [insert(0)])
+    write_full_export(store, [person(), item(0)], clock.now)
+    assert [*places_with_values(store)]
+    assert _forget(store, clock).after.is_clean
+    assert [*places_with_values(store)] == []
 
 
 def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, clock: Clock) -> None:
@@ -267,6 +278,24 @@ def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, c
     with pytest.raises(Damaged, match="aws/lambda/torn"):
         _forget(store, clock)
     assert store.get("aws/lambda/torn").body == text
+
+
+def test_a_copy_under_a_folder_that_is_not_searched_is_named(store: MemoryStore, clock: Clock) -> None:
+    """Nobody looks into the page's files, claims, roots, proofs, or what is no data of an export: the proof says so."""
+    folders = ("forgotten/", "leading/", "page/", "publishing/", "roots/", "table-exports/")
+    odd = [f"{folder}copy.csv" for folder in folders]
+    for key in (*odd, "page/", "page/map.mjs", "page/vendor/x.LICENSE.txt", "table-exports/AWSDynamoDB/1/_started"):
+        store.put_new(key, b"Zoe", "text/csv")
+    assert [*_forget(store, clock).proof["not_searched"]] == odd
+    assert _forget(store, clock).proof["not_searched"] == odd  # and not the proof before
+
+
+def test_a_stray_key_of_the_journal_hides_no_event(store: MemoryStore, clock: Clock) -> None:
+    """One that sorts before all dates of a year, and one that sorts behind all hours of a date."""
+    for key in ("journal/date=2026", "journal/date=2026-11-25/~~.jsonl.gz"):
+        store.put_new(key, gzip.compress(b""), "application/gzip")
+    assert "journal/date=2026" in _forget(store, clock).proof["not_searched"]
+    assert [*places_with_values(store)] == []
 
 
 def test_no_place_of_the_bucket_is_a_stranger() -> None:
@@ -329,6 +358,44 @@ def test_what_is_written_meanwhile_is_found_by_the_second_search(store: MemorySt
     assert not done.proof["finished"]
     assert _forget(store, clock).after.is_clean
     assert [*places_with_values(store)] == []
+
+
+def test_nobody_brings_back_what_another_takes_out_of_the_same_segment(clock: Clock) -> None:
+    """Two at once, with an image each: whoever comes second is told to wait, and its images go when it is run again."""
+    store, others = MemoryStore(clock), f"{1:032x}"
+    ledger = open_ledger(store, clock)
+    commit(ledger, [insert(1), event("INSERT", person(), sequence=8)])
+    commit(ledger, [remove(1), remove(NUMBER)])
+    first, second = open_ledger(store, clock, 3), open_ledger(store, clock, 4)
+    found = search(first, {ETAG}), search(second, {others})
+    meanwhile = iter([partial(forget, second, found[1])])
+
+    class Slow(MemoryStore):
+        def put_new(self, key: str, *arguments: object) -> bool:
+            if key.startswith(JOURNAL) and (come := next(meanwhile, None)):
+                with pytest.raises(Busy, match="other images"):
+                    come()
+            return store.put_new(key, *arguments)  # type: ignore[arg-type]
+
+    slow = Slow(clock)
+    slow.objects = store.objects
+    done = forget(open_ledger(slow, clock, 5), found[0])
+    assert next(meanwhile, None) is None
+    assert done.after.is_clean
+    _forget(store, clock, others)
+    assert [*places_with_values(store)] == []
+    assert search(first, {ETAG, others}).is_clean
+    assert keys.FORGETTING_KEY not in store.objects
+
+
+def test_a_claim_of_somebody_who_died_holds_for_an_hour(store: MemoryStore, clock: Clock) -> None:
+    """The same images are not held up by it, as the test of runs that died shows."""
+    store.put_new(keys.FORGETTING_KEY, b'["of others"]', "application/json")
+    clock.later(minutes=59)
+    with pytest.raises(Busy):
+        _forget(store, clock)
+    clock.later(minutes=2)
+    assert _forget(store, clock).after.is_clean
 
 
 def test_what_cannot_be_read_ends_the_search(store: MemoryStore, clock: Clock) -> None:
