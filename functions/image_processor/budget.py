@@ -34,17 +34,17 @@ LIMITS: Final = {
     LIBRARY_BYTES: 64 * 1024 * 1024,
     # What the parsers behind the walk work on. Editors pad packets by megabytes.
     BLOCKS: 12 * 1024 * 1024,
-    # Of whatever was inflated, also in vain.
+    # Of whatever was inflated, also in vain, and three times what went in.
     INFLATED: 12 * 1024 * 1024,
     # A gigapixel mosaic of 512-pixel tiles has some 4,000 items with three or four mentions each.
     STEPS: 50_000,
-    # The richest real file, a raw with several pictures, has about 300.
+    # The richest real file, a raw with several pictures, has about 300. A maker note's entries count too.
     TAGS: 3000,
     # Elements of arrays; a DNG's matrices and curves have some hundreds.
     NUMBERS: 20_000,
     # A packet of 900 keywords has 2,000; editors have left lists of 100,000 ancestors.
     NODES: 40_000,
-    # A text, or the blanks between two tags, is one piece for each 8 KB.
+    # A text, or the blanks between two tags, is one piece for each 8 KB; a comment is one.
     PIECES: 100_000,
     # As many nodes with names of 50 characters, namespace included, as long as Adobe's are.
     NAMES: 2_000_000,

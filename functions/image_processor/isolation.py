@@ -151,7 +151,7 @@ def _converse(source: Source, process: "subprocess.Popen[bytes]", pipe: Connecti
             if not pipe.poll(max(0.0, left)):
                 trouble = f"reading took longer than {READ_SECONDS:g} s" if started else "it took too long"
                 break
-            said: dict[str, Any] = json.loads(pipe.recv_bytes(MAX_MESSAGE))
+            said = _told(pipe.recv_bytes(MAX_MESSAGE))
         except (EOFError, OSError, ValueError):
             trouble = _end(process)
             break
@@ -163,6 +163,24 @@ def _converse(source: Source, process: "subprocess.Popen[bytes]", pipe: Connecti
         with suppress(OSError):  # it has died: the next look at the pipe says so
             pipe.send_bytes(answer)
     raise ObjectBroken(trouble) if started else ReaderNotStarted(trouble)
+
+
+def _told(message: bytes) -> dict[str, Any]:
+    """Read what a process says, which a photo may have led astray.
+
+    Raises:
+        ValueError: it is nothing that a process may say.
+    """
+    try:
+        said: dict[str, Any] = json.loads(message)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    match said:
+        case {"read": [int(), int()]} | {"broken": str(), "trace": str()} | {"record": None}:
+            return said
+        case {"record": {"content_type": str(), "attributes": dict()}}:
+            return said
+    raise ValueError("no message")
 
 
 def _answer(source: Source, offset: int, length: int) -> bytes:

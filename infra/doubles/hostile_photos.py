@@ -80,6 +80,19 @@ def _in_png(*packets: bytes) -> bytes:
     return png(*[itxt(KEYWORD, data, compress=True) for data in packets])
 
 
+_EMPTY_BLOCK = int(
+    "1fbbd9eac8f351624012f077b3d591e6a2c48b9fffe49249249248201fdec",
+    16,
+)
+"""A block of a deflate stream, 247 bits: codes of 15 bits for letters and distances (RFC 1951, 3.2.7), and its end."""
+
+
+def _empty_blocks(length: int) -> bytes:
+    """A zlib stream of about this length from which nothing comes out."""
+    eight = sum(_EMPTY_BLOCK << 247 * at for at in range(8)).to_bytes(247, "little")
+    return b"\x78\x9c" + eight * (length // 247)
+
+
 def _xmp(value: str) -> bytes:
     return _in_png(packet(f'drone-dji:RelativeAltitude="{value}"'))
 
@@ -250,6 +263,44 @@ def _everything(number: int) -> bytes:
         *[xmp_segment(packet(body="<dc:a>" + "<dc:b>x</dc:b>" * 4_000 + "</dc:a>"))] * 20,
         *[segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, b"\x1c\x02\x19\x00\x01a" * 9_000))] * 20,
         *[segment(0xFE, text)] * 20,
+    )
+
+
+def _goes_on(number: int) -> bytes:
+    """An Exif block of 10 MB, then segments that add a byte each."""
+    more = [segment(0xE1, b"Exif\0\0" + b"\1" * 65_000)] * 160
+    return jpeg(exif_segment(tiff({})), *more, *[segment(0xE1, b"Exif\0\0\1")] * number)
+
+
+def _texts_in_note(number: int) -> bytes:
+    """A TIFF whose Canon note has entries of 800 characters each, of which the first is NUL."""
+    entries = b"".join(struct.pack("<HHII", at, 2, 800, 5) for at in range(1, number + 1))
+    note = (struct.pack("<H", number) + entries).ljust(4_000, b"\1")
+    return tiff({MAKE: ascii_value("Canon"), 0x0110: ascii_value("EOS"), EXIF_IFD: {0x927C: (UNDEFINED, 4_000, note)}})
+
+
+def _amplified_warnings(number: int) -> bytes:
+    """Two packets that contradict each other in long names, and a text that fills the rest of the room."""
+    names = [chr(0x4E00 + at) + "か" * 99 for at in range(52)]
+    first = "".join(f"<dc:{name}>1</dc:{name}>" for name in names)
+    second = "".join(f"<dc:{name}>2</dc:{name}>" for name in names)
+    return _in_png(packet(body=f"{first}<dc:description>{'x' * number}</dc:description>"), packet(body=second))
+
+
+def _limits_at_once(number: int) -> bytes:
+    """A PNG that is just within every limit that takes time: inflated, tags, numbers, steps, text, blocks, nodes."""
+    place = 3_000 * 14
+    iptc = b"\x1c\x02\x19\0\x01\x81" * 48_000
+    exif = {3_000 + at: Raw(10, 64, place) for at in range(310)}
+    tags = {2_000 + at: Raw(ASCII, 1_400, place) for at in range(1_400)}
+    block = tiff(tags | {IPTC: (UNDEFINED, len(iptc), iptc), EXIF_IFD: exif}).ljust(60_000, b"0") + b"\x81" * 100_000
+    body = "".join(f"<dc:a{at} dc:b='{'&#65;' * 100 * number}'/>{' ' * 70_000}" for at in range(14))
+    body += "<dc:subject><rdf:Bag>" + "<rdf:li>k</rdf:li>" * 14_000 + "</rdf:Bag></dc:subject><zz:q/>"
+    return png(
+        chunk(b"zTXt", b"Title\0\0" + _empty_blocks(4_100 * number)),
+        chunk(b"eXIf", block),
+        *[chunk(b"eXIf", _texts_in_note(300))] * 45,
+        itxt(KEYWORD, packet(body=body)),
     )
 
 
@@ -472,5 +523,30 @@ RECIPES = (
     Recipe("IPTC of words", lambda n: tiff({IPTC: (LONG, n, b"\0\x02\x19\x1cx\x1c\x01\0" * (n // 2))}), 200_000),
     Recipe("positions and times", _every_gps, 30_000),
     Recipe("structures of XMP", _structures, 9_000),
+    Recipe("Exif that goes on byte by byte", _goes_on, 1_800),
+    Recipe(
+        "compressed texts of empty blocks",
+        lambda n: png(*[chunk(b"zTXt", b"Title\0\0" + _empty_blocks(n))] * 2),
+        10_000_000,
+    ),
+    Recipe(
+        "IPTC of words in many blocks",
+        lambda n: webp(vp8x(), *[riff_chunk(b"EXIF", tiff({IPTC: (LONG, n, b"\0\x02\x19\x1c" * n)}))] * 12),
+        262_000,
+    ),
+    Recipe("maker notes of texts", lambda n: png(*[chunk(b"eXIf", _texts_in_note(n))] * 50), 300),
+    Recipe(
+        "a prefix that is not declared behind many comments",
+        lambda n: _in_png(packet(body=("<!---->" * 8_000 + "<dc:a/>") * n + "<zz:q/>")),
+        180,
+    ),
+    Recipe(
+        "a prefix that is not declared behind lines of text",
+        lambda n: _in_png(packet(body="<dc:a>" + "\n\n" * n + "</dc:a><zz:q/>")),
+        4_900_000,
+    ),
+    Recipe("pictures in attributes", lambda n: png(itxt(KEYWORD, packet(f'dc:a="{"Q" * n}" dc:b="x"'))), 9_000_000),
+    Recipe("amplified in warnings", _amplified_warnings, 7_000),
+    Recipe("all limits at once", _limits_at_once, 1_000),
     Recipe("everything at once", _everything, 1_000),
 )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from multiprocessing import Pipe
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +212,27 @@ def test_a_process_whose_parent_is_gone_ends_by_itself() -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT / "functions")}
     ended = subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, check=False)
     assert ended.returncode == -signal.SIGXCPU
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"[" * 50_000,
+        b"[]",
+        b"7",
+        b"{}",
+        b'{"read": ["0", 1]}',
+        b'{"read": [0]}',
+        b'{"record": {}}',
+        b'{"broken": "x"}',
+    ],
+    ids=["deep", "list", "number", "nothing", "text", "no length", "no attributes", "no trace"],
+)
+def test_an_answer_that_no_reader_gives_costs_one_row(message: bytes) -> None:
+    """A process that a photo took over may say anything: its neighbours never hear of it."""
+    ours, theirs = Pipe()
+    with ours, theirs, subprocess.Popen([sys.executable, "-c", ""]) as process:
+        theirs.send_bytes(b'{"read": [0, 1]}')
+        theirs.send_bytes(message)
+        with pytest.raises(ObjectBroken, match="the reader ended"):
+            isolation._converse(Source(PHOTOS[0]), process, ours)

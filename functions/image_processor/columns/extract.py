@@ -61,11 +61,12 @@ def _attributes(
     json = {name: _words(metadata, value, room) for name, value in cells.items() if isinstance(value, list)}
     documents = {name: document for name, document in documents.items() if document}
     other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())
-    for warning in item_size.fit(texts, documents, other_bytes, room):
-        metadata.warn(warning)
-    json |= {name: _json(document) for name, document in documents.items()}
     # What the image wanted more of comes first: everything else in the row is to be read with that in mind.
-    if warnings := [*metadata.container.budget.warnings(), *metadata.warnings][:MAX_WARNINGS]:
+    warnings = item_size.fit_warnings([*metadata.container.budget.warnings(), *metadata.warnings], room)
+    other_bytes += item_size.beside(warnings, len(texts) + len(documents), room)
+    warnings = (warnings + item_size.fit(texts, documents, other_bytes, room))[:MAX_WARNINGS]
+    json |= {name: _json(document) for name, document in documents.items()}
+    if warnings:
         json["warnings"] = _json(warnings)
     attributes = {name: {"S": value} for name, value in (texts | json).items() if value}
     attributes |= {name: {"N": value} for name, value in numbers.items()}

@@ -26,6 +26,10 @@ KEEP_TEXT = 0.02
 KEEP_WORDS = 0.25
 """Part of the room that a list of keywords keeps: in the largest item a packet of 64 KB."""
 
+KEEP_WARNINGS = 0.125
+"""Part of the room that warnings may take where a file is small; in the largest item they have theirs beside it."""
+
+_CUT_WARNING = 70  # bytes of a warning that `fit` gives
 _SMALL = 200  # bytes of a value that is not worth cutting
 
 
@@ -65,6 +69,21 @@ def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int, room
             excess -= lengths[name] - keep_text
             warnings.append(f"{name}: cut to fit an item of {room} bytes: {lengths[name]} bytes")
     return warnings
+
+
+def fit_warnings(warnings: list[str], room: int) -> list[str]:
+    """Return the first warnings that have at most their part of the room."""
+    size = 0
+    for number, warning in enumerate(warnings):
+        size += _json_bytes(warning) + 1
+        if room < MAX_BYTES and size > room * KEEP_WARNINGS:
+            return [*warnings[:number], "more warnings were left out"]
+    return warnings
+
+
+def beside(warnings: list[str], columns: int, room: int) -> int:
+    """Return how many bytes of the room go to warnings, `fit`'s included, which may be one for each column."""
+    return _json_bytes(warnings) + _CUT_WARNING * columns if room < MAX_BYTES else 0
 
 
 def fit_words(words: list[str], room: int) -> list[str]:

@@ -96,11 +96,10 @@ class Container:
             data, offset = data[len(EXIF_PREFIX) :], offset + len(EXIF_PREFIX)
         self._add(self.exif, data, offset, where, "Exif blocks")
 
-    def extend_exif(self, data: bytes) -> None:
-        """Let the last TIFF structure go on with these bytes, unless it would be larger than a packet may be."""
-        last = self.exif[-1]
-        if last.file.size + len(data) <= MAX_PACKET:
-            self.exif[-1] = Block(MemoryFile(last.data + data), last.offset, last.where)
+    def extend_exif(self, number: int, parts: list[bytes]) -> None:
+        """Let a TIFF structure go on with these bytes, all at once: joined one by one they are copied each time."""
+        block = self.exif[number]
+        self.exif[number] = Block(MemoryFile(b"".join((block.data, *parts))), block.offset, block.where)
 
     def add_xmp(self, data: bytes, offset: int, where: str) -> None:
         """Add an XMP packet."""
@@ -136,4 +135,5 @@ class Container:
     def warn(self, text: str) -> None:
         """Note what could not be read; the same text counts once, and only the first few are kept."""
         if text not in self.warnings and len(self.warnings) < MAX_WARNINGS:
-            self.warnings.append(text)
+            last = len(self.warnings) == MAX_WARNINGS - 1
+            self.warnings.append("more warnings of the file were left out" if last else text)

@@ -3,10 +3,9 @@
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 from image_processor.budget import STEPS, Budget
-from image_processor.formats.blocks import EXIF_PREFIX
+from image_processor.formats.blocks import EXIF_PREFIX, Container
 from image_processor.reading import tiff
 from image_processor.reading.file import MemoryFile
 from image_processor.reading.ranged import Source
@@ -40,9 +39,13 @@ class Box:
         return self.end - self.start
 
 
-def boxes(source: Source, offset: int, end: int) -> Iterator[Box]:
-    """Yield the boxes from `offset` to `end`; a size that makes no sense ends the walk."""
-    return islice(_walk(source.read, offset, end, source.budget), MAX_BOXES)
+def boxes(source: Source, container: Container) -> Iterator[Box]:
+    """Yield the boxes of a file; a size that makes no sense ends the walk."""
+    for number, box in enumerate(_walk(source.read, 0, source.size, source.budget)):
+        if number == MAX_BOXES:
+            container.warn(f"more than {MAX_BOXES} boxes")
+            return
+        yield box
 
 
 def boxes_in(data: bytes, offset: int, end: int, budget: Budget) -> Iterator[Box]:

@@ -68,7 +68,7 @@ def content_type(head: bytes) -> str | None:
 def walk(source: Source, head: bytes, container: Container) -> None:
     """Add the metadata of a HEIF file to `container`."""
     container.content_type = content_type(head) or container.content_type
-    if not any(_top_level(source, box, container) for box in boxes(source, 0, source.size)):
+    if not any(_top_level(source, box, container) for box in boxes(source, container)):
         container.warn("heif: no metadata box")
 
 

@@ -23,7 +23,7 @@ def walk(source: Source, head: bytes, container: Container) -> None:
             right, bottom, left, top = struct.unpack(">4I", head[8:24])
             container.width, container.height = max(0, right - left) or None, max(0, bottom - top) or None
         return
-    for box in boxes(source, 0, source.size):
+    for box in boxes(source, container):
         if box.kind not in (b"jp2h", b"uuid"):
             continue
         data = source.read(box.start, min(box.length, MAX_PACKET))

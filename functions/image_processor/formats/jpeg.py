@@ -8,6 +8,7 @@ import re
 import struct
 from dataclasses import dataclass, field
 
+from image_processor.budget import BLOCKS
 from image_processor.formats import photoshop, tiff_file
 from image_processor.formats.blocks import MAX_PACKET, XMP_PREFIX, Container
 from image_processor.reading import tiff
@@ -50,6 +51,7 @@ class _Walk:
     photoshop_bytes: int = 0
     extension_bytes: int = 0
     last_exif: int = 0  # where the segment ended that last gave an Exif block
+    more_exif: dict[int, list[bytes]] = field(default_factory=dict)  # how blocks go on, by their number
 
 
 def walk(source: Source, _head: bytes, container: Container) -> None:
@@ -157,7 +159,8 @@ def _exif(source: Source, state: _Walk, start: int, length: int) -> None:
     if len(data) < length - 6:
         container.warn("exif: the file ends inside the segment")
     if container.exif and state.last_exif == start - 4 and tiff.magic(data) is None:
-        container.extend_exif(data)
+        if container.budget.take(BLOCKS, len(data)):
+            state.more_exif.setdefault(len(container.exif) - 1, []).append(data)
     else:
         container.add_exif(data, start + 6, "APP1")
     state.last_exif = start + length
@@ -185,6 +188,8 @@ def _extension(source: Source, state: _Walk, start: int, length: int) -> None:
 def _finish(state: _Walk) -> None:
     """Join what stood in several segments, and look into the Exif and Photoshop blocks."""
     container = state.container
+    for number, parts in state.more_exif.items():
+        container.extend_exif(number, parts)
     tiff_file.look_into_exif(container)
     # UTF-16 packets name it too.
     packets = [block.data.replace(b"\0", b"") for block in container.xmp] if state.extensions else []

@@ -17,7 +17,7 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     if head.startswith(CODESTREAM):
         container.width, container.height = _size(head)
         return
-    for box in boxes(source, 0, source.size):
+    for box in boxes(source, container):
         if box.kind in (b"jxlc", b"jxlp") and container.width is None:
             # A part of a codestream is led by its number.
             container.width, container.height = _size(

@@ -19,7 +19,7 @@ MAX_BYTES = 4 * 1024 * 1024
 _SIGNATURES = (b"8BIM", b"PHUT", b"AgHg", b"DCSR", b"MeSa")
 
 
-def resources(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+def resources(data: bytes, container: Container) -> Iterator[tuple[int, int, bytes]]:
     """Yield (id, offset, content) of each resource; stops where the blocks stop making sense.
 
     Content is cut where `data` ends, so a resource whose length lies yields what is there.
@@ -36,12 +36,13 @@ def resources(data: bytes) -> Iterator[tuple[int, int, bytes]]:
         start = name_end + 4
         yield number, start, data[start : start + length]
         offset = start + (length + 1 & ~1)
+    container.warn(f"photoshop: only the first {MAX_RESOURCES} resources read")
 
 
 def add_iptc(data: bytes, offset: int, where: str, container: Container) -> None:
     """Add the IPTC record among resources, or the record itself where a program stored it without them."""
     if data[:1] == b"\x1c":
         container.add_iptc(data, offset, where)
-    for number, start, content in resources(data):
+    for number, start, content in resources(data, container):
         if number == IPTC:
             container.add_iptc(content, offset + start, where)

@@ -23,7 +23,7 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     data = source.read(section + 4, min(length, photoshop.MAX_BYTES))
     if len(data) < length:
         container.warn(f"psd: only {len(data)} of {length} bytes of the image resources read")
-    for number, start, content in photoshop.resources(data):
+    for number, start, content in photoshop.resources(data, container):
         offset, where = section + 4 + start, f"resource {number}"
         if number == photoshop.XMP:
             container.add_xmp(content, offset, where)

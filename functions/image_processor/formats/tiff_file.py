@@ -1,5 +1,6 @@
 """TIFF files, and the packets that TIFF tags carry, in whatever container the TIFF structure stands."""
 
+from array import array
 from contextlib import suppress
 
 from image_processor.errors import ReadLimitReached
@@ -46,7 +47,9 @@ def _add_blocks(ifd: tiff.Ifd, base: int, container: Container) -> None:
         container.add_xmp(raw.data(MAX_PACKET), base + raw.offset, f"{ifd.name} tag {tiff.XMP}")
     if ifd.name != "IFD0":
         return
-    if (raw := ifd.tags.get(tiff.IPTC)) and raw.length:
+    if (raw := ifd.tags.get(tiff.IPTC)) and raw.length and container.has_room(min(raw.length, tiff.MAX_VALUE)):
+        if raw.length > tiff.MAX_VALUE:
+            container.warn(f"iptc: only {tiff.MAX_VALUE} of {raw.length} bytes of tag {tiff.IPTC} read")
         container.add_iptc(_iptc_bytes(raw), base + raw.offset, f"{ifd.name} tag {tiff.IPTC}")
     if (raw := ifd.tags.get(tiff.PHOTOSHOP)) and raw.length:
         photoshop.add_iptc(
@@ -58,7 +61,9 @@ def _iptc_bytes(raw: tiff.RawTag) -> bytes:
     """Return the IPTC record; programs that typed it LONG have often stored its words in the file's byte order."""
     data = raw.data()
     if raw.type == 4 and data[3:4] == b"\x1c" != data[:1]:
-        data = b"".join(data[start : start + 4][::-1] for start in range(0, len(data), 4))
+        words = array("I", data[: len(data) & ~3])
+        words.byteswap()
+        data = words.tobytes()
     return data
 
 

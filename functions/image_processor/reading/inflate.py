@@ -4,23 +4,30 @@ import zlib
 
 from image_processor.budget import INFLATED, Budget
 
+_INPUT = 3  # times as dear as what comes out: the tables of a block take as long as 100 bytes of text
 _MOST = 1032  # bytes that one byte of a zlib stream can become (zlib's technical details, "Maximum Compression Factor")
 
 
 def inflate(data: bytes, limit: int, budget: Budget) -> tuple[bytes, bool]:
     """Return the first `limit` bytes of a zlib stream's content, and whether they are all.
 
-    Whatever comes out is paid for, also of a stream that then breaks, which gives nothing.
+    What comes out is paid for, also of a stream that then breaks, which gives nothing; and so is what goes in, since a
+    stream may be made of blocks from which nothing comes out.
     """
-    limit = min(limit, budget.left(INFLATED))
+    room = budget.left(INFLATED)
+    given = data[: room // _INPUT]
+    limit = min(limit, room)
     stream = zlib.decompressobj()
     try:
-        content = stream.decompress(data, limit + 1)
+        content = stream.decompress(given, limit + 1)
     except zlib.error:  # what came out before the fault it does not say
-        budget.take(INFLATED, min(limit, _MOST * len(data)))
+        budget.take(INFLATED, max(min(limit, _MOST * len(given)), _INPUT * len(given)))
         return b"", False
+    paid = _INPUT * (len(given) - len(stream.unconsumed_tail) - len(stream.unused_data))
     is_all = stream.eof and len(content) <= limit
-    if not budget.take(INFLATED, len(content)):
-        is_all, content = False, content[:limit]
-        budget.take(INFLATED, len(content))
+    if not budget.take(INFLATED, paid + len(content)):
+        is_all, content = False, content[: room - paid]
+        budget.take(INFLATED, paid + len(content))
+    elif len(given) < len(data) and not stream.eof and len(content) <= limit:
+        budget.want_more(INFLATED)
     return content[:limit], is_all

@@ -181,6 +181,8 @@ def _add_directory(exif: Exif, ifd: Ifd, budget: Budget, warnings_left: int) -> 
                 reason = "the value is not inside the file" if raw.type in SIZES else f"unknown type {raw.type}"
                 exif.warnings.append(f"exif: {ifd.name} {name}: {reason}")
         elif raw.length:
+            if raw.type in _TEXT_TYPES and raw.length > MAX_TEXT and len(exif.warnings) < MAX_DAMAGED:
+                exif.warnings.append(f"exif: {ifd.name} {name}: only {MAX_TEXT} of {raw.length} bytes read")
             tags.setdefault(name, Tag(ifd.name, name, raw, budget))
     return damaged
 

@@ -15,7 +15,7 @@ from exifread.core.ifd_tag import IfdTag
 from exifread.tags.exif import EXIF_TAGS
 from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
 
-from image_processor.budget import NUMBERS, Budget
+from image_processor.budget import NUMBERS, TAGS, Budget
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.file import File
 from image_processor.reading.tiff import RawTag
@@ -47,7 +47,7 @@ def maker_note(file: File, note: RawTag, find: Callable[[str], Sequence[_Text]],
         file: the TIFF structure that holds the note, since its offsets may point anywhere in it.
         note: the MakerNote tag.
         find: gives the tags Make and Model, which decide the format.
-        budget: of the image; pays for the numbers.
+        budget: of the image; pays for the entries and the numbers.
     """
     make, model = find("Make"), find("Model")
     if not make or not note.whole or note.length < 12:
@@ -93,6 +93,8 @@ class _Reader(ExifHeader):
         self._seen.add(start)
         entries = self.s2n(ifd, 2)
         if not 0 < entries <= MAX_ENTRIES or start + 2 + 12 * entries > self._size:
+            return
+        if not self._budget.take(TAGS, entries):  # fifty blocks may have a note each
             return
         names: Any = EXIF_TAGS if tag_dict is None else tag_dict
         for entry in range(ifd + 2, ifd + 2 + 12 * entries, 12):

@@ -40,6 +40,7 @@ _LONG_URI = re.compile(
     rb"""(?<![^\s])(xmlns(?::[^\s=<>"']{1,999}+)?\s*+=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')"""
     % (MAX_URI, MAX_URI)
 )
+_LONG_VALUE = re.compile(rb"""(=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (LIMITS[VALUE], LIMITS[VALUE]))
 _CLOSING = re.compile(r"</(?:[\w.-]++:)?+(?:xmpmeta|xapmeta|RDF)\s*+>|<\?xpacket\s++end")
 _DOCTYPE = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+<!DOCTYPE", re.DOTALL)
 
@@ -80,14 +81,15 @@ def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]
     data = _bounded(_utf8(data), budget)
     try:
         return _parse(data, {}, budget), []
+    except _Undeclared:
+        pass
     except ParseError as error:
-        if error.code != _UNBOUND_PREFIX:
-            raise XmlRefused("not well-formed" if _is_utf8(data) else "invalid UTF-8") from error
+        raise XmlRefused("not well-formed" if _is_utf8(data) else "invalid UTF-8") from error
     prefixes = _prefixes(data)
     declared = {name.decode() for name in _DECLARED.findall(data, 0, _SCANNED)}
     try:
         root = _parse(_without_declaration(data), {prefix: uri_of(prefix) for prefix in prefixes}, budget)
-    except ParseError as error:
+    except (ParseError, _Undeclared) as error:
         raise XmlRefused("not well-formed") from error
     return root.children[0], [prefix for prefix in prefixes if prefix not in declared]
 
@@ -96,18 +98,37 @@ def _bounded(data: bytes, budget: Budget) -> bytes:
     """Return a document without what the parser itself would pay dearly for.
 
     Raises:
-        XmlRefused: a DTD (its entities would be expanded before anybody is asked), or namespaces beyond the budget.
+        XmlRefused: a DTD (its entities would be expanded before anybody is asked), or namespaces or
+            comments beyond the budget.
     """
     if _DOCTYPE.match(data, 0, 2 * MAX_TAG):
         raise XmlRefused("a DTD or an entity")
     if not budget.take(NODES, data.count(b"xmlns")):
         raise XmlRefused("too many namespaces")
-    return _LONG_URI.sub(_shortened, data)
+    # The builder never hears of these, and a packet of them keeps the parser busy.
+    if not budget.take(PIECES, data.count(b"<!--") + data.count(b"<?")):
+        raise XmlRefused("too many comments or instructions")
+    data = _LONG_URI.sub(_shortened, data)
+    if len(data) <= LIMITS[VALUE]:
+        return data
+    data, number = _LONG_VALUE.subn(_cut, data)
+    if number:
+        budget.want_more(VALUE)
+    return data
 
 
 def _shortened(declaration: re.Match[bytes]) -> bytes:
     start = declaration[2] or declaration[3]
     return declaration[1] + b'"' + start.decode(errors="ignore").replace("&", "").replace('"', "").encode() + b'"'
+
+
+def _cut(value: re.Match[bytes]) -> bytes:
+    """Return the start of an attribute's value, without the part of a character or of a reference at its end."""
+    start = value[2] or value[3]
+    whole, mark, reference = start.rpartition(b"&")
+    start = whole if mark and b";" not in reference else start
+    quote = b'"' if value[2] else b"'"
+    return value[1] + quote + start.decode(errors="ignore").encode() + quote
 
 
 def _prefixes(data: bytes) -> list[str]:
@@ -161,7 +182,13 @@ def _feed(parser: Any, data: bytes, builder: "_Builder", budget: Budget) -> None
             budget.take(NODES, attributes)
             raise _Complete
         calls = builder.calls
-        parser.feed(data[start : start + _STEP])
+        try:
+            parser.feed(data[start : start + _STEP])
+        except ParseError as error:
+            # A prefix that is first used further on would not be found: the same is not read again.
+            if error.code == _UNBOUND_PREFIX and start < _SCANNED:
+                raise _Undeclared from error
+            raise
         if builder.calls == calls:
             silent += _STEP
         else:
@@ -215,6 +242,10 @@ def _is_utf8(data: bytes) -> bool:
     except UnicodeDecodeError:
         return False
     return True
+
+
+class _Undeclared(Exception):
+    """The start of the document uses a prefix that it did not declare."""
 
 
 class _Complete(Exception):

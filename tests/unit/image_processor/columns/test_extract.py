@@ -183,3 +183,14 @@ def test_text_that_only_blanks_make_up_is_absent():
     """DynamoDB takes no empty string as a value worth having."""
     row = cells(jpeg(exif_segment(tiff({MAKE: ascii_value("   "), 0x010E: ascii_bytes(b" \t\r\n\0")}))))
     assert not {"make", "description"} & row.keys()
+
+
+def test_warnings_of_a_small_file_are_part_of_its_room():
+    """2 KB became an item of 45 KB, of which 15 KB were contradictions between two packets with long names."""
+    names = [chr(0x4E00 + number) + "か" * 99 for number in range(52)]
+    packets = [packet("", "".join(f"<dc:{name}>{value}</dc:{name}>" for name in names)) for value in (1, 2)]
+    data = png(*[itxt(b"XML:com.adobe.xmp", content, compress=True) for content in packets])
+    row = cells(data)
+    room = item_size.room(len(data))
+    assert len(json.dumps(row["warnings"], ensure_ascii=False).encode()) < room / 7
+    assert row["warnings"][-1] == "more warnings were left out"

@@ -14,6 +14,8 @@ from image_processor.reading.ranged import FIRST_READ, BytesSource, FileSource
 from infra.doubles.image_files import (
     MAKE,
     ascii_value,
+    box,
+    exif_segment,
     heif,
     iptc_record,
     jpeg,
@@ -21,6 +23,7 @@ from infra.doubles.image_files import (
     png,
     resource,
     riff_chunk,
+    segment,
     tiff,
     vp8x,
     webp,
@@ -226,3 +229,26 @@ def test_at_least_95_percent_of_the_jpegs_cost_one_get_of_at_most_128_kb():
         walk(source)
     cheap = [source for source in sources if source.requests == 1 and source.bytes_read <= 128_000]
     assert len(cheap) >= 0.95 * len(sources)
+
+
+@pytest.mark.parametrize(
+    "head", [b"\0\0\0\x0cJXL \r\n\x87\n", b"\0\0\0\x0cjP  \r\n\x87\n", box(b"ftyp", b"heic\0\0\0\0mif1heic")]
+)
+def test_boxes_beyond_the_limit_are_not_dropped_in_silence(head):
+    """A packet behind them would be missing from a row that says nothing."""
+    assert "more than 1000 boxes" in container_of(head + box(b"free", b"") * 1_001).warnings
+
+
+def test_photoshop_resources_beyond_the_limit_are_not_dropped_in_silence():
+    """The record of a file with more of them than any real one has."""
+    resources = resource(0x0400, b"x") * 500 + resource(0x0404, iptc_record())
+    container = container_of(jpeg(segment(0xED, b"Photoshop 3.0\0" + resources)))
+    assert container.warnings == ["photoshop: only the first 500 resources read"]
+
+
+def test_a_crowd_of_warnings_of_a_file_says_that_there_were_more():
+    """A limit that is reached last would else be hidden by twenty damaged directories."""
+    damaged = [exif_segment(struct.pack("<2sHIH", b"II", 42, 8, 100 + number)) for number in range(25)]
+    warnings = container_of(jpeg(*damaged)).warnings
+    assert len(warnings) == 20
+    assert warnings[-1] == "more warnings of the file were left out"

@@ -1,14 +1,16 @@
 """A source as a file: what libraries may do with it, and where they are stopped."""
 
 import io
+import zlib
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from image_processor.budget import LIBRARY_BYTES, LIBRARY_READS, LIMITS
+from image_processor.budget import INFLATED, LIBRARY_BYTES, LIBRARY_READS, LIMITS, Budget
 from image_processor.errors import ReadLimitReached
 from image_processor.reading.file import SourceFile
+from image_processor.reading.inflate import inflate
 from image_processor.reading.ranged import BytesSource
 
 
@@ -48,3 +50,21 @@ def test_a_file_ends_a_library_that_reads_the_same_bytes_for_ever(monkeypatch):
     ours.seek(0)
     with pytest.raises(ReadLimitReached):
         ours.read()
+
+
+def test_a_stream_from_which_nothing_comes_is_paid_for_by_what_goes_in():
+    """20 MB of empty blocks took more than a second, and no limit was named."""
+    budget = Budget()
+    stream = zlib.compressobj()
+    empty = stream.compress(b"") + stream.flush(zlib.Z_SYNC_FLUSH) + b"\0\0\0\xff\xff" * 1_000_000
+    assert inflate(empty, 1000, budget) == (b"", False)
+    assert budget.exhausted == [INFLATED]
+    assert budget.left(INFLATED) < 3
+
+
+def test_what_is_inflated_within_the_budget_is_whole():
+    """Input counts threefold, and still leaves room for a large packet."""
+    budget = Budget()
+    content = bytes(range(256)) * 10_000
+    assert inflate(zlib.compress(content), len(content), budget) == (content, True)
+    assert budget.exhausted == []

@@ -138,3 +138,9 @@ def test_big_tiff_and_big_endian_say_the_same_as_little_endian():
                 tiff({MAKE: ascii_value("DJI"), ORIENTATION: (SHORT, 1, short[order])}, order=order, big=big)
             )
             assert found.document == {"IFD0": {"Make": "DJI", "Orientation": 6}}
+
+
+def test_a_text_that_is_cut_is_said():
+    """Microscopes write XML of megabytes into ImageDescription: the row has its start only."""
+    found = read_exif(tiff({0x010E: (2, 70_000, b"y" * 69_999 + b"\0")}))
+    assert found.warnings == ["exif: IFD0 ImageDescription: only 65536 of 70000 bytes read"]

@@ -6,7 +6,21 @@ import time
 import pytest
 from exifread import __version__
 
-from infra.doubles.image_files import ASCII, EXIF_IFD, MAKE, SHORT, Raw, ascii_value, bytes_value, tiff
+from image_processor.budget import TAGS
+from image_processor.columns.extract import extract
+from image_processor.reading.ranged import BytesSource
+from infra.doubles.image_files import (
+    ASCII,
+    EXIF_IFD,
+    MAKE,
+    SHORT,
+    Raw,
+    ascii_value,
+    bytes_value,
+    exif_segment,
+    jpeg,
+    tiff,
+)
 from tests.support.containers import read_exif
 
 FLOAT = 11
@@ -96,3 +110,12 @@ def test_names_that_exifread_does_not_know_and_long_tables_are_left_out():
     """What has no name helps nobody; the document stays small."""
     note = struct.pack("<H", 1) + struct.pack("<HHIH2x", 0x7777, SHORT, 1, 5) + bytes(8)
     assert note_of("Canon", note) == {}
+
+
+def test_the_entries_of_notes_are_paid_for():
+    """Fifty blocks may have a note each, of texts that no other limit counts."""
+    note = (struct.pack("<H", 300) + struct.pack("<HHII", 1, 2, 800, 5) * 300).ljust(4_000, b"\1")
+    structure = tiff({MAKE: ascii_value("Canon"), EXIF_IFD: {NOTE: bytes_value(note)}})
+    source = BytesSource(jpeg(*[exif_segment(structure)] * 50))
+    extract(source)
+    assert source.budget.exhausted == [TAGS]

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from image_processor.budget import LIMITS, NODES, Budget
+from image_processor.budget import LIMITS, NODES, PIECES, TEXT, VALUE, Budget
 from image_processor.errors import XmlRefused
 from image_processor.tags import xml_tree, xmp
 from image_processor.tags.namespaces import prefix_of, uri_of
@@ -277,3 +277,35 @@ def test_deep_nesting_that_never_closes_is_refused_at_once():
     """9,000 open elements would overflow a recursive reader."""
     with pytest.raises(XmlRefused, match="deep"):
         xml_tree.parse(b"<a>" * 9000)
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_picture_in_an_attribute_costs_itself_only(quote):
+    """Phones store pictures as attributes too, which the parser would have to hold at once: 1.9 MB refused the rest."""
+    budget = Budget()
+    picture = "QUJD" * 131_071 + "&amp;" + "é" + "QUJD" * 350_000
+    data = packet("<xmp:Rating>3</xmp:Rating>", f"dc:picture={quote}{picture}{quote} dc:title='x'")
+    document = xmp.read([data], budget)
+    assert document.warnings == []
+    assert budget.exhausted == [VALUE]
+    assert (document.text("dc:title"), document.text("xmp:Rating")) == ("x", "3")
+    assert document.text("dc:picture") == "QUJD" * 131_071
+
+
+def test_a_prefix_that_is_not_declared_far_behind_does_not_have_all_read_twice():
+    """Only the start is searched for such prefixes, so a second pass would fail at the same place."""
+    budget = Budget()
+    body = "<dc:a>" + "x\n" * 300_000 + "</dc:a>"
+    document = xmp.read([packet(body + "<zz:q/>")], budget)
+    assert document.warnings == ["xmp: not well-formed"]
+    once = Budget()
+    xmp.read([packet(body)], once)
+    assert LIMITS[TEXT] - budget.left(TEXT) == LIMITS[TEXT] - once.left(TEXT)
+
+
+def test_comments_that_the_parser_never_tells_of_are_counted():
+    """10 MB of empty ones take it half a second, and no budget noticed."""
+    budget = Budget()
+    document = xmp.read([packet("<!---->" * 60_000 + "<?a?>" * 60_000)], budget)
+    assert document.warnings == ["xmp: too many comments or instructions"]
+    assert budget.exhausted == [PIECES]
