@@ -43,11 +43,11 @@ LIMITS: Final = {
     # Elements of arrays; a DNG's matrices and curves have some hundreds.
     NUMBERS: 20_000,
     # A packet of 900 keywords has 2,000; editors have left lists of 100,000 ancestors.
-    NODES: 40_000,
+    NODES: 30_000,
     # A text, or the blanks between two tags, is one piece for each 8 KB; a comment is one.
-    PIECES: 100_000,
+    PIECES: 60_000,
     # As many nodes with names of 50 characters, namespace included, as long as Adobe's are.
-    NAMES: 2_000_000,
+    NAMES: 1_500_000,
     # A table item holds 400 KB; some phones store pictures in XMP.
     TEXT: 2 * 1024 * 1024,
     # More than an item holds: one picture in XMP must not cost the texts behind it.

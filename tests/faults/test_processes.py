@@ -26,8 +26,8 @@ from tests.support.factories import event, make_ledger, model_csv
 from tests.support.reader import read_root
 
 KILLS = 30
-PHOTOS = 300
-VISIBILITY_SECONDS = 12  # more than a batch takes whose photos are read one by one; on AWS six minutes
+PHOTOS = 150
+VISIBILITY_SECONDS = 8  # more than a batch takes whose photos are read one by one; on AWS six minutes
 # Ends of waiting, which a busy machine must not reach: it needs a tenth of them when nothing else runs.
 KILLING_SECONDS = 240
 SETTLE_SECONDS = 300
