@@ -193,6 +193,15 @@ def test_geojson_has_a_point_for_every_row_with_a_position(copy: Path) -> None:
     assert second["properties"]["captured_at"] == "2026-11-25T10:00:00+01:00"
 
 
+def test_geojson_holds_a_document_however_deep(tmp_path: Path) -> None:
+    """An item that was in the table before may have any; reading allows more levels than writing."""
+    copy = tmp_path / "image-data.csv"
+    deep = "[" * 500 + "]" * 500
+    copy.write_bytes(model_csv([item(1, **{**DJI, "xmp": {"S": deep}})]))
+    written = write(Format.GEOJSON, copy, NAMES)
+    assert json.loads(written.path.read_text())["features"][0]["properties"]["xmp"] == json.loads(deep)
+
+
 def test_geo_txt_is_what_opendronemap_reads(copy: Path) -> None:
     """Projection first, x is the longitude, pitch counts from straight down, angles and accuracy only if known."""
     written = write(Format.ODM, copy, NAMES)
@@ -248,7 +257,7 @@ def opendronemap(text: str) -> dict[str, list[float]]:
 
 
 BLANKS = [chr(code) for code in range(0x110000) if chr(code).isspace()]
-HIDDEN = ["\ufeff", "\u200b", "\u202e", "\x1b", "\x7f", "\xad", "\u2060"]
+HIDDEN = ["\ufeff", "\u200b", "\u202e", "\x1b", "\x7f", "\xad", "\u2060", "\u3164", "\u034f", "\ufe0f", "\U000e0101"]
 
 
 def test_no_name_moves_another_photo(tmp_path: Path) -> None:
@@ -331,6 +340,10 @@ def test_a_workbook_cuts_what_a_cell_cannot_hold_and_counts_it(tmp_path: Path, m
     copy = tmp_path / "image-data.csv"
     copy.write_bytes(model_csv([item(1, exif={"S": '{"a":"' + "x" * 40_000 + '"}'})]))
     assert write(Format.XLSX, copy, NAMES).left_out == {"texts cut to what a cell holds": 1}
+    copy.write_bytes(model_csv([item(1, title={"S": "x" + "😀" * 20_000})]))  # two of Excel's characters each
+    written = write(Format.XLSX, copy, NAMES)
+    assert written.left_out == {"texts cut to what a cell holds": 1}
+    assert f"<t>x{'😀' * 16_383}</t>" in _sheet(written.path)
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
     with pytest.raises(TooManyRows, match="--where"):
         write(Format.XLSX, copy, NAMES)
