@@ -27,7 +27,7 @@ def write_xlsx(
     """
     if count >= MOST_ROWS:
         raise TooManyRows(f"a sheet holds {MOST_ROWS - 1:,} rows, these are {count:,}: choose some with --where")
-    cut = 0
+    cut = number = 0
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(path), options) as book:
         sheet = book.add_worksheet("images")
@@ -38,7 +38,7 @@ def write_xlsx(
         for number, row in enumerate(rows, 1):
             for column, value in enumerate(row.values()):
                 cut += _write_cell(sheet, number, column, value, time)
-    return count, {CUT: cut} if cut else {}
+    return number, {CUT: cut} if cut else {}
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any, time: Any) -> bool:

@@ -21,7 +21,7 @@ from ledger.commit import commit
 from ledger.guard import unguard
 from ledger.ledger import Ledger
 from operations.errors import BadExpression, TooManyRows
-from operations.readers import spreadsheet
+from operations.readers import formats, spreadsheet
 from operations.readers.formats import Format, write
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
@@ -143,6 +143,31 @@ def test_a_condition_reaches_nothing_but_the_rows(attack: str, copy: Path, tmp_p
 def test_a_condition_may_be_any_expression_on_the_rows(expression: str, rows: int, copy: Path) -> None:
     """Comments, subqueries on the rows, times with an offset, and JSON."""
     assert write(Format.PARQUET, copy, NAMES, expression).rows == rows
+
+
+@pytest.mark.parametrize("form", [Format.CSV, Format.PARQUET, Format.XLSX])
+def test_a_sample_is_counted_as_it_is_written(form: Format, tmp_path: Path) -> None:
+    """Chance chooses anew each time that rows are read; of 300 some ten stand on either side."""
+    copy = tmp_path / "image-data.csv"
+    copy.write_bytes(model_csv([item(number) for number in range(300)]))
+    for _ in range(4):
+        written = write(form, copy, NAMES, "random() < 0.5")
+        if form is Format.XLSX:
+            rows = _sheet(written.path).count("<row ") - 1
+        else:
+            rows = len(duckdb.sql(f"FROM '{written.path}'").fetchall())
+        assert written.rows == rows
+
+
+def test_ctrl_c_interrupts_a_condition_without_an_end(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB makes an error of its own of it."""
+
+    def interrupted(*_: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setitem(formats._WRITERS, Format.CSV, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(Format.CSV, copy, NAMES, "true")
 
 
 def test_a_copy_beside_a_quote_in_the_folders_name_is_written(copy: Path) -> None:
