@@ -260,7 +260,10 @@ def _entry_json(entry: Entry) -> dict[str, Any]:
 
 
 def _entry(content: Mapping[str, Any]) -> Entry:
-    return Entry(content["first"].encode(), content["rows"], content["bytes"], content["sha256"])
+    rows, size = content["rows"], content["bytes"]
+    if not (isinstance(rows, int) and isinstance(size, int)):
+        raise TypeError("an entry counts rows and bytes")
+    return Entry(content["first"].encode(), rows, size, content["sha256"])
 
 
 def _tree_json(tree: Tree) -> dict[str, Any]:

@@ -29,7 +29,6 @@ from operations.page.photos import PhotoReader
 from operations.page.server import page_server
 
 FOLLOW_SECONDS = 1.0
-PAGE_PORT = 8765  # unless somebody else has it
 # The processor's time-out and some: work that has not moved for so long is not under way but failed.
 STALLED_SECONDS = 75.0
 REASON = "The reason stands in emulator.log, beside the data."
@@ -183,10 +182,7 @@ def _wait_with_progress(stack: LocalStack) -> bool:
 def _page(stack: LocalStack) -> Iterator[str]:
     """Serve the page, and give its address."""
     store, photos = stack.export_store(), PhotoReader(stack.s3, {stack.deployment.images_bucket})
-    try:
-        server = page_server(store, photos, PAGE_PORT)
-    except OSError:
-        server = page_server(store, photos)
+    server = page_server(store, photos)
     thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
     thread.start()
     try:

@@ -399,6 +399,12 @@ def test_a_photo_cannot_bring_code_into_the_page(browser: Browser) -> None:
         browser.all(".tabulator-row")[0].click()
         assert browser.one("#photo-name").text == evil
         assert browser.column("make") == [evil]
+        browser.driver.execute_script(  # a manifest may name any column
+            "const {table} = skyledger; table.order.unshift(arguments[0]); table.shown.add(arguments[0]);"
+            "table.drawColumns();",
+            evil,
+        )
+        assert browser.all(".tabulator-col-title")[0].text == evil
         assert browser.all("img[src=x]") == []
         assert browser.js("window.broken === undefined")
 

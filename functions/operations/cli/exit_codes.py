@@ -6,6 +6,7 @@ from typing import NamedTuple, ParamSpec
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from ledger.errors import (
     BadEvent,
@@ -43,9 +44,11 @@ WRONG_USE = 2
 NEEDS_AN_OPERATOR = 3
 NO_ANSWER = 4
 TRY_AGAIN = 5
+A_FAULT = 70  # as sysexits.h has it: a check that broke down must not count as one that found differences
 INTERRUPTED = 130
 EXIT_CODES = """Exit codes: 0 done; 1 the check found differences; 2 wrong use; 3 the ledger is damaged or from a newer
-version; 4 AWS did not answer or refused; 5 not done this time, nothing was changed, try again; 130 interrupted."""
+version; 4 AWS did not answer or refused; 5 not done this time, nothing was changed, try again; 70 a fault of
+skyledger itself; 130 interrupted."""
 
 
 class Ending(NamedTuple):
@@ -83,6 +86,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     ExportFailed: Ending(NO_ANSWER),
     ClientError: Ending(NO_ANSWER),
     BotoCoreError: Ending(NO_ANSWER),
+    ResponseParserError: Ending(NO_ANSWER),  # whoever answered, a hotel's login page maybe, is not AWS
     NotSwapped: Ending(TRY_AGAIN),
     OutOfTime: Ending(TRY_AGAIN),
     ExecutionFailed: Ending(TRY_AGAIN),
@@ -105,13 +109,16 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
         output = Output(bool(options["as_json"]))
         try:
             command(*args, **options)
+        except (typer.BadParameter, typer.Exit, typer.Abort):
+            raise
         except KeyboardInterrupt:
             output.note("interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except Exception as error:
             ending = _ending(error)
             if ending is None:
-                raise
+                output.fault(error)
+                raise typer.Exit(A_FAULT) from None
             output.error(error, ending.advice)
             raise typer.Exit(ending.code) from None
 

@@ -7,6 +7,7 @@ cannot be seen by its number, as Python writes it; Rich takes nothing of it for 
 
 import json
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from operations.progress import Progress
+from operations.seen import is_seen
 
 
 def visible(text: str) -> str:
@@ -23,9 +25,9 @@ def visible(text: str) -> str:
 
     What is left is of one line: a line break is such a character, too.
     """
-    if text.isprintable():
+    if is_seen(text):
         return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(one if is_seen(one) else one.encode("unicode_escape").decode() for one in text)
 
 
 class Output:
@@ -59,6 +61,14 @@ class Output:
         text = " ".join(str(error).split()) or type(error).__name__
         self.result({"error": type(error).__name__, "message": text})
         self.errors.print(visible(f"skyledger: {text}" + (f" ({advice})" if advice else "")), soft_wrap=True)
+
+    def fault(self, error: Exception) -> None:
+        """Tell an error that nobody thought of, with its traceback: Python's own would print its text as it is."""
+        self.result({"error": type(error).__name__, "message": " ".join(str(error).split())})
+        for part in traceback.format_exception(error):
+            is_frame = part.startswith("  File ")  # our own code; what an error says stays one line
+            for line in part.splitlines() if is_frame else [part.strip("\n")]:
+                self.errors.print(visible(line), soft_wrap=True)
 
     def result(self, values: Mapping[str, Any]) -> None:
         """Give the result to a program."""

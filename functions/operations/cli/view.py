@@ -13,7 +13,7 @@ from operations.page.server import page_server
 
 
 def command(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes any free one.")] = 0,
     bucket: Bucket = "",
     stack: Stack = "",
     profile: Profile = "",
@@ -23,7 +23,8 @@ def command(
 ) -> None:
     """Serve the page that shows the CSV on a map, for you alone, with your own credentials. Ctrl-C ends it.
 
-    The address has a secret in it, new each time: whoever knows it can read what the page reads.
+    The address has a secret in it, new each time: whoever knows it can read what the page reads. A port of your choice
+    is for machines that you share with nobody: who had it before you may have left a service worker there.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     photos = None

@@ -10,6 +10,9 @@ machine, and every web page that its user has open. So
   (jupyter/notebook#4260);
 - the host must be this server's own name: a name of somebody else that leads to this machine (DNS rebinding) makes a
   page from there one of our origin;
+- the port is another one each time. A browser keeps what an origin left with it, and an origin is a name and a port:
+  whoever listened there before may have left a service worker, which sees the address of all that is opened there
+  later, secret included ("Service Workers", W3C, "Handle Fetch"), and which nothing that we answer takes off;
 - what the page of another origin asks for is refused even with the token (W3C, "Fetch Metadata Request Headers"),
   except that it may lead to the start page, opened as a document of its own: that is what following a link is.
 """

@@ -11,11 +11,11 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 from typing import Any
 
 from ledger.errors import LedgerError, NotFound
@@ -30,6 +30,7 @@ MOST_CONNECTIONS = 64  # a browser opens six
 HEAD_SECONDS = 20.0
 HEAD_BYTES = 1 << 16  # cookies of all other servers on this machine may be in it
 PIECE_SECONDS = 60.0  # that the reader may take for one piece
+_ROOM_SECONDS = 1.0  # that a thread may take to end whose connection was shut down
 
 _ETAG = re.compile(r'(?:W/)?"([^"]+)"')
 
@@ -54,12 +55,18 @@ def page_server(
 
 
 class PageServer(ThreadingHTTPServer):
-    """The server: a thread for each connection, of which there are not too many."""
+    """The server: a thread for each connection, of which there are not too many.
+
+    Every user of the machine may connect, and hold connections without a word. So when there are too many, the oldest
+    of those that have not shown the token makes room: a browser shows it at once.
+    """
 
     request_queue_size = MOST_CONNECTIONS
 
     def __init__(self, answers: Answers, port: int, tell: Tell) -> None:
         self._free = BoundedSemaphore(MOST_CONNECTIONS)
+        self._strangers: dict[Any, None] = {}  # connections, oldest first
+        self._lock = Lock()
         self._tell, self._told = tell, ""
         super().__init__((ADDRESS, port), partial(_Handler, answers))
         self.access = Access(self.server_address[1])
@@ -80,14 +87,36 @@ class PageServer(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Give the connection a thread, or close it."""
-        if not self._free.acquire(blocking=False):
+        if not self._free.acquire(blocking=False) and not self._make_room():
             self.shutdown_request(request)
             return
+        with self._lock:
+            self._strangers[request] = None
         try:
             super().process_request(request, client_address)
         except BaseException:
             self._free.release()
             raise
+
+    def _make_room(self) -> bool:
+        with self._lock:  # while it is a stranger its socket is open
+            oldest = next(iter(self._strangers), None)
+            if oldest is None:
+                return False
+            del self._strangers[oldest]
+            with suppress(OSError):  # it has gone by itself
+                oldest.shutdown(socket.SHUT_RDWR)
+        return self._free.acquire(timeout=_ROOM_SECONDS)
+
+    def know(self, request: Any) -> None:
+        """Count a connection among those that have shown the token."""
+        with self._lock:
+            self._strangers.pop(request, None)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close a connection."""
+        self.know(request)
+        super().shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection until it ends."""
@@ -169,6 +198,7 @@ class _Handler(BaseHTTPRequestHandler):
         except NotAdmitted as refusal:
             self._refuse(refusal.status, str(refusal), refusal.headers)
             return
+        self.server.know(self.connection)
         known = _ETAG.fullmatch(self.headers.get("If-None-Match", ""))
         try:
             answer = self._answers.find(path, known[1] if known else "")

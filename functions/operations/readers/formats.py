@@ -73,8 +73,13 @@ def write(form: Format, csv: Path, columns: Sequence[str], where: str = "") -> W
     path = csv.with_name(names.get(form, f"{stem}.{form.value}"))
     if path == csv:
         raise ValueError("image-data.csv itself is written by pull")
-    with atomic_write(path) as unfinished, _database(csv, unfinished.parent) as database:
-        rows, left_out = _WRITERS[form](_Table(database, csv, columns, where), unfinished)
+    try:
+        with atomic_write(path) as unfinished, _database(csv, unfinished.parent) as database:
+            rows, left_out = _WRITERS[form](_Table(database, csv, columns, where), unfinished)
+    except RuntimeError as error:
+        if str(error) != "Query interrupted":
+            raise
+        raise KeyboardInterrupt from error  # so DuckDB passes Ctrl-C on
     return WrittenFile(path, rows, left_out)
 
 
@@ -126,6 +131,10 @@ class _Table:
         """Write a query for the wanted rows."""
         return f"SELECT {what} FROM wanted"
 
+    def copy(self, query: str, path: Path, options: str) -> int:
+        """Write what a query gives to a file, and count it: `random() < 0.1` chooses others than were counted."""
+        return int(self.database.execute(f"COPY ({query}) TO {_text(str(path))} ({options})").fetchall()[0][0])
+
     def rows(self, names: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Read typed columns of the wanted rows, row by row; a column that the CSV does not have is None."""
         chosen = [_plain(name) if name in self.columns else f"NULL AS {_name(name)}" for name in names]
@@ -174,14 +183,12 @@ def _text(text: str) -> str:
 
 def _csv(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
     raw = table.select(", ".join(f"{_name('raw ' + name)} AS {_name(name)}" for name in table.columns))
-    table.database.execute(f"COPY ({raw}) TO {_text(str(path))} (FORMAT csv, HEADER true)")
-    return table.count, {}
+    return table.copy(raw, path, "FORMAT csv, HEADER true"), {}
 
 
 def _parquet(table: _Table, path: Path) -> tuple[int, dict[str, int]]:
     typed = table.select(", ".join(map(_name, table.columns)))
-    table.database.execute(f"COPY ({typed}) TO {_text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
-    return table.count, {}
+    return table.copy(typed, path, "FORMAT parquet, COMPRESSION zstd"), {}
 
 
 def _geojson(table: _Table, path: Path) -> tuple[int, dict[str, int]]:

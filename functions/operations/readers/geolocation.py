@@ -22,6 +22,7 @@ from typing import Any
 from unicodedata import normalize
 
 from ledger.guard import guard
+from operations.seen import is_seen
 
 NO_POSITION = "without a position"
 NO_ALTITUDE = "without an altitude"
@@ -133,7 +134,7 @@ def _geolocations(
         seen[_folded(name)] += 1
         if position is None:
             left_out[NO_POSITION] += 1
-        elif not name or name.startswith("#") or not name.isprintable() or not holds(name):
+        elif not name or name.startswith("#") or not is_seen(name) or not holds(name):
             left_out[BAD_NAME] += 1
         else:
             located.append(Geolocation(name, *position, _angles(row), _accuracy(row)))

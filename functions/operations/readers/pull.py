@@ -60,11 +60,18 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True)
 class _LocalCopy:
-    """The copy that is on this machine: its tree, its pages in order, and where its shards lie in the file."""
+    """The copy on this machine: its tree, its time, its pages in order, and where its shards lie in the file."""
 
     tree: str
+    modified: int
     header_bytes: int
     pages: dict[str, tuple[Entry, ...]]
+
+    def is_untouched(self, path: Path, root: Root) -> bool:
+        """Say whether the file is a root's tree, as far as that can be said without reading it."""
+        found = path.stat()
+        size = self.header_bytes + root.rows.bytes
+        return (self.tree, self.modified, size) == (root.tree_hash, found.st_mtime_ns, found.st_size)
 
     def offsets(self) -> dict[str, int]:
         """Say where each shard starts."""
@@ -93,7 +100,7 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
     root = root or ledger.load_root()[0]
     path = folder / CSV_KEY
     old = _load_state(path)
-    if old is not None and old.tree == root.tree_hash and path.stat().st_size == old.header_bytes + root.rows.bytes:
+    if old is not None and old.is_untouched(path, root):
         return _report(root, path, None)
     objects = Objects(ledger.store, cache_bytes=0)
     known = old.pages if old else {}
@@ -213,7 +220,7 @@ def _load_state(path: Path) -> _LocalCopy | None:
             if hashlib.sha256(body).hexdigest() != digest:
                 return None
             pages[digest] = decode_page(body)
-        return _LocalCopy(content["tree"], content["header_bytes"], pages)
+        return _LocalCopy(content["tree"], content.get("modified", 0), content["header_bytes"], pages)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, Damaged):
         return None
 
@@ -223,6 +230,7 @@ def _save_state(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]]) -> 
         "format": _FORMAT,
         "version": root.version,
         "tree": root.tree_hash,
+        "modified": path.stat().st_mtime_ns,
         "header_bytes": len(header(root.columns)),
         "pages": {page.sha256: encode_page(pages[page.sha256]).decode() for page in root.rows.pages},
     }

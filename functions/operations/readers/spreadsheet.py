@@ -11,7 +11,7 @@ from operations.errors import TooManyRows
 
 # Microsoft, "Excel specifications and limits".
 MOST_ROWS = 1_048_576
-MOST_CHARACTERS = 32_767
+MOST_CHARACTERS = 32_767  # of UTF-16: an emoji is two, and Excel mends, or refuses, a workbook with more
 EXACT_DIGITS = 15
 CUT = "texts cut to what a cell holds"
 _FIRST_YEAR = 1900
@@ -27,7 +27,7 @@ def write_xlsx(
     """
     if count >= MOST_ROWS:
         raise TooManyRows(f"a sheet holds {MOST_ROWS - 1:,} rows, these are {count:,}: choose some with --where")
-    cut = 0
+    cut = number = 0
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     with xlsxwriter.Workbook(str(path), options) as book:
         sheet = book.add_worksheet("images")
@@ -38,7 +38,7 @@ def write_xlsx(
         for number, row in enumerate(rows, 1):
             for column, value in enumerate(row.values()):
                 cut += _write_cell(sheet, number, column, value, time)
-    return count, {CUT: cut} if cut else {}
+    return number, {CUT: cut} if cut else {}
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any, time: Any) -> bool:
@@ -51,6 +51,14 @@ def _write_cell(sheet: Any, row: int, column: int, value: Any, time: Any) -> boo
         sheet.write_number(row, column, value)
     else:
         text = str(value)
-        sheet.write_string(row, column, text[:MOST_CHARACTERS])
-        return len(text) > MOST_CHARACTERS
+        held = _held(text)
+        sheet.write_string(row, column, held)
+        return held != text
     return False
+
+
+def _held(text: str) -> str:
+    """Give as much of a text as a cell holds, and no half of a character."""
+    if 2 * len(text) <= MOST_CHARACTERS:
+        return text
+    return text.encode("utf-16-le")[: 2 * MOST_CHARACTERS].decode("utf-16-le", "ignore")

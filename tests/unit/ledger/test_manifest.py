@@ -100,6 +100,13 @@ def _changed(**fields: Any) -> bytes:
     return json.dumps(json.loads(encode_root(ROOT)) | fields).encode()
 
 
+def _changed_page(**fields: Any) -> bytes:
+    """Change what the tree hash does not rest on."""
+    content = json.loads(encode_root(ROOT))
+    content["rows"]["pages"][0] |= fields
+    return json.dumps(content).encode()
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -115,6 +122,8 @@ def _changed(**fields: Any) -> bytes:
         _changed(targets=None),
         _changed(rows={"pages": []}),
         _changed(rows={"pages": [{"first": 1, "rows": 1, "bytes": 1, "sha256": "00"}]}),
+        _changed_page(rows="1"),
+        _changed_page(bytes=None),
         _changed(checkpoint=[]),
         _changed(merged=None),
     ],

@@ -12,7 +12,7 @@ export class PhotoTable {
     this.chosen = null;
     this.table = new TabulatorFull(element, {
       index: "id", height: "100%", layout: "fitDataFill", renderVertical: "virtual", renderHorizontal: "virtual",
-      columns: [], data: [], placeholder: "No photo matches.", columnDefaults: { headerSortTristate: true },
+      nestedFieldSeparator: false, columns: [], data: [], placeholder: "No photo matches.", columnDefaults: { headerSortTristate: true },
       rowFormatter: (row) => {
         row.getElement().tabIndex = -1; // reached by the arrow keys, so that the Tab key does not walk through all rows
         row.getElement().classList.toggle("chosen", row.getData().id === this.chosen);
@@ -47,7 +47,7 @@ export class PhotoTable {
 
   drawColumns() {
     const shown = this.order.filter((name) => this.shown.has(name));
-    this.table.setColumns(shown.map((name) => ({ title: name, field: name, maxInitialWidth: 280 })));
+    this.table.setColumns(shown.map((name) => ({ title: name, titleFormatter: "plaintext", field: name, maxInitialWidth: 280 })));
     this.table.element.querySelectorAll(".tabulator-col").forEach((header) => { header.tabIndex = 0; });
   }
 

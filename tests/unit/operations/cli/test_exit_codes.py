@@ -67,6 +67,22 @@ def test_a_store_that_does_not_answer_exits_with_four(
     assert (ran.code, ran.err.strip()) == (4, "skyledger: manifest.json: AccessDenied")
 
 
+def test_an_error_that_nobody_thought_of_is_told_as_text_and_is_no_difference(
+    skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its traceback, in which a stranger's text gives the terminal no orders; 1 is what a check found."""
+
+    def head(key: str) -> None:
+        raise RuntimeError("\x1b]0;x\x07\u202e")
+
+    monkeypatch.setattr(store, "head", head)
+    ran = skyledger("status")
+    assert ran.code == 70
+    assert ran.err.splitlines()[-1] == r"RuntimeError: \x1b]0;x\x07\u202e"
+    assert "Traceback" in ran.err
+    assert skyledger("status", "--json").json["error"] == "RuntimeError"
+
+
 def test_an_interrupted_command_exits_with_130(
     skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -112,7 +128,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
     assert codes == {
         2: {"BadName", "NoPlace", "NotOurs", "NotPulled", "BadExpression", "TooManyRows", "TooOld", "UnknownImage"},
         3: {"ManifestLost", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
-        4: {"Unavailable", "NotFound", "ExportFailed", "ClientError", "BotoCoreError"},
+        4: {"Unavailable", "NotFound", "ExportFailed", "ClientError", "BotoCoreError", "ResponseParserError"},
         5: {"NotSwapped", "OutOfTime", "ExecutionFailed", "Busy", "Refused", "Unknown", "StillThere"},
     }
 
@@ -132,7 +148,7 @@ def test_an_error_ends_with_its_code_in_one_line(kind: type[Exception], capsys: 
     assert (out, err.count("\n"), err.startswith("skyledger: ")) == ("", 1, True)
 
 
-def test_an_error_that_nobody_mapped_keeps_its_traceback() -> None:
+def test_an_error_that_nobody_mapped_keeps_its_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     """Neither wrong use nor AWS: a mistake of ours."""
 
     class NewError(LedgerError):
@@ -141,5 +157,7 @@ def test_an_error_that_nobody_mapped_keeps_its_traceback() -> None:
     def command(*, as_json: bool) -> None:
         raise NewError
 
-    with pytest.raises(NewError):
+    with pytest.raises(typer.Exit) as ended:
         with_exit_code(command)(as_json=True)
+    assert ended.value.exit_code == 70
+    assert "raise NewError" in capsys.readouterr().err

@@ -36,6 +36,7 @@ def test_what_cannot_be_seen_is_shown_by_number() -> None:
     """What can be seen stays as it is, in every script."""
     assert visible(HOSTILE) == SHOWN
     assert visible("Brücke 測量 😀 [a]") == "Brücke 測量 😀 [a]"
+    assert visible("a\u3164\u034f\u2800\ufe0f\U000e0101") == r"a\u3164\u034f\u2800\ufe0f\U000e0101"
     assert visible("\ud800") == r"\ud800"
 
 
@@ -48,6 +49,7 @@ def test_every_way_to_print_shows_strangers_text_as_text(
         "say": lambda output: output.say(HOSTILE),
         "note": lambda output: output.note(HOSTILE),
         "error": lambda output: output.error(ValueError(HOSTILE.replace("\r\n", "")), HOSTILE),
+        "fault": lambda output: output.fault(ValueError(HOSTILE)),
         "pairs": lambda output: output.pairs({HOSTILE: HOSTILE}),
         "table": lambda output: output.table([HOSTILE], [[HOSTILE]]),
         "progress": _progress,

@@ -1,12 +1,13 @@
 """The server of the page: what it gives, to whom, and what a connection may take of it."""
 
+import inspect
 import json
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from email.message import Message
 from email.parser import BytesParser
 from http.server import ThreadingHTTPServer
@@ -22,6 +23,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from operations.bootstrap import bootstrap
+from operations.cli import view
 from operations.page import server as server_module
 from operations.page.access import WITHOUT_TOKEN
 from operations.page.files import PAGE_POLICY, page_files
@@ -327,6 +329,25 @@ def test_there_are_not_too_many_connections(asker: Asker) -> None:
     pytest.fail("no room again")
 
 
+def test_who_has_not_shown_the_token_makes_room(asker: Asker) -> None:
+    """Another user of the machine may hold as many connections as there are: the owner comes in all the same."""
+    with asker.connect() as known, ExitStack() as strangers:
+        again = asker.request("page/config.json").replace(b"Connection: close\r\n", b"")
+
+        def is_answered() -> bool:
+            known.sendall(again)
+            answer = b""
+            while not answer.endswith(b"}") and (piece := known.recv(1 << 16)):
+                answer += piece
+            return answer.startswith(b"HTTP/1.1 200")
+
+        assert is_answered()
+        for _ in range(server_module.MOST_CONNECTIONS):
+            strangers.enter_context(asker.connect())
+        assert asker.ask("page/config.json")[0] == 200
+        assert is_answered(), "not who came first, but who came first of these"
+
+
 def test_a_reader_who_leaves_early_is_no_fault(
     exports: MemoryStore, images: MemoryBucket, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -419,6 +440,12 @@ def test_the_command_serves_until_it_is_interrupted(
     assert json.loads(seen[1]) == {"photos": ""}
     assert ran.out == f"{seen[2].decode()}\n"
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[-\w]{43}/\n", ran.out)
+
+
+def test_the_port_is_another_each_time() -> None:
+    """On one that can be foretold somebody else's service worker may wait, which sees the address, secret included."""
+    port = inspect.signature(view.command).parameters["port"]
+    assert port.default == 0
 
 
 def test_a_port_that_is_taken_is_told(skyledger: Callable[..., Ran]) -> None:

@@ -21,7 +21,7 @@ from ledger.commit import commit
 from ledger.guard import unguard
 from ledger.ledger import Ledger
 from operations.errors import BadExpression, TooManyRows
-from operations.readers import spreadsheet
+from operations.readers import formats, spreadsheet
 from operations.readers.formats import Format, write
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
@@ -145,6 +145,31 @@ def test_a_condition_may_be_any_expression_on_the_rows(expression: str, rows: in
     assert write(Format.PARQUET, copy, NAMES, expression).rows == rows
 
 
+@pytest.mark.parametrize("form", [Format.CSV, Format.PARQUET, Format.XLSX])
+def test_a_sample_is_counted_as_it_is_written(form: Format, tmp_path: Path) -> None:
+    """Chance chooses anew each time that rows are read; of 300 some ten stand on either side."""
+    copy = tmp_path / "image-data.csv"
+    copy.write_bytes(model_csv([item(number) for number in range(300)]))
+    for _ in range(4):
+        written = write(form, copy, NAMES, "random() < 0.5")
+        if form is Format.XLSX:
+            rows = _sheet(written.path).count("<row ") - 1
+        else:
+            rows = len(duckdb.sql(f"FROM '{written.path}'").fetchall())
+        assert written.rows == rows
+
+
+def test_ctrl_c_interrupts_a_condition_without_an_end(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB makes an error of its own of it."""
+
+    def interrupted(*_: object) -> None:
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setitem(formats._WRITERS, Format.CSV, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write(Format.CSV, copy, NAMES, "true")
+
+
 def test_a_copy_beside_a_quote_in_the_folders_name_is_written(copy: Path) -> None:
     """The folder is the reader's own choice."""
     folder = copy.parent / "it's [here]"
@@ -191,6 +216,15 @@ def test_geojson_has_a_point_for_every_row_with_a_position(copy: Path) -> None:
     assert first["properties"]["ingested_at"] == "2026-11-25T08:00:00.001000Z"
     assert "description" not in first["properties"]
     assert second["properties"]["captured_at"] == "2026-11-25T10:00:00+01:00"
+
+
+def test_geojson_holds_a_document_however_deep(tmp_path: Path) -> None:
+    """An item that was in the table before may have any; reading allows more levels than writing."""
+    copy = tmp_path / "image-data.csv"
+    deep = "[" * 500 + "]" * 500
+    copy.write_bytes(model_csv([item(1, **{**DJI, "xmp": {"S": deep}})]))
+    written = write(Format.GEOJSON, copy, NAMES)
+    assert json.loads(written.path.read_text())["features"][0]["properties"]["xmp"] == json.loads(deep)
 
 
 def test_geo_txt_is_what_opendronemap_reads(copy: Path) -> None:
@@ -248,7 +282,7 @@ def opendronemap(text: str) -> dict[str, list[float]]:
 
 
 BLANKS = [chr(code) for code in range(0x110000) if chr(code).isspace()]
-HIDDEN = ["\ufeff", "\u200b", "\u202e", "\x1b", "\x7f", "\xad", "\u2060"]
+HIDDEN = ["\ufeff", "\u200b", "\u202e", "\x1b", "\x7f", "\xad", "\u2060", "\u3164", "\u034f", "\ufe0f", "\U000e0101"]
 
 
 def test_no_name_moves_another_photo(tmp_path: Path) -> None:
@@ -331,6 +365,10 @@ def test_a_workbook_cuts_what_a_cell_cannot_hold_and_counts_it(tmp_path: Path, m
     copy = tmp_path / "image-data.csv"
     copy.write_bytes(model_csv([item(1, exif={"S": '{"a":"' + "x" * 40_000 + '"}'})]))
     assert write(Format.XLSX, copy, NAMES).left_out == {"texts cut to what a cell holds": 1}
+    copy.write_bytes(model_csv([item(1, title={"S": "x" + "😀" * 20_000})]))  # two of Excel's characters each
+    written = write(Format.XLSX, copy, NAMES)
+    assert written.left_out == {"texts cut to what a cell holds": 1}
+    assert f"<t>x{'😀' * 16_383}</t>" in _sheet(written.path)
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
     with pytest.raises(TooManyRows, match="--where"):
         write(Format.XLSX, copy, NAMES)

@@ -1,5 +1,6 @@
 """`pull` keeps a local copy equal to the tree, and fetches only what changed."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,20 @@ def test_a_copy_that_is_not_what_its_state_says_is_repaired(harm: str, store: Me
         state.write_bytes(state.read_bytes().replace(b'rows\\":1', b'rows\\":2'))
     pulled = pull(ledger, tmp_path)
     assert pulled.path.read_bytes() == read_rows(store)
+    assert pull(ledger, tmp_path).changed is False
+
+
+def test_a_copy_that_was_edited_is_repaired_though_nothing_changed(store: MemoryStore, tmp_path: Path) -> None:
+    """Another value of the same length: the size tells nothing, so the time does. What is as it was is not fetched."""
+    ledger = make_ledger(store)
+    deliver(ledger, history(2, 200))
+    path = pull(ledger, tmp_path).path
+    body = path.read_bytes()
+    path.write_bytes(body.replace(b"image/jpeg", b"image/jp2x", 1))
+    os.utime(path, ns=(0, 0))
+    pulled = pull(ledger, tmp_path)
+    assert (pulled.changed, pulled.fetched_shards) == (True, 1)
+    assert path.read_bytes() == body
     assert pull(ledger, tmp_path).changed is False
 
 
