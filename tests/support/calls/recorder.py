@@ -229,7 +229,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    """Say whether all tests ran; only the deployment with SAM may run beside them (.ci/run)."""
+    """Say whether all tests ran; only what takes minutes may run beside them (.ci/run)."""
     chosen = ("keyword", "markexpr", "deselect", "lf", "stepwise", "collectonly")
     return config.args_source is pytest.Config.ArgsSource.TESTPATHS and not any(
         getattr(config.option, name, None) for name in chosen
