@@ -34,7 +34,7 @@ LIMITS: Final = {
     LIBRARY_BYTES: 64 * 1024 * 1024,
     # What the parsers behind the walk work on. Editors pad packets by megabytes.
     BLOCKS: 12 * 1024 * 1024,
-    # Of whatever was inflated, also in vain, and three times what went in.
+    # Of whatever was inflated, also in vain, and six times what went in.
     INFLATED: 12 * 1024 * 1024,
     # A gigapixel mosaic of 512-pixel tiles has some 4,000 items with three or four mentions each.
     STEPS: 50_000,

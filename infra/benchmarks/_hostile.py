@@ -5,11 +5,13 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import IO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
-from image_processor import BytesSource, extract
+from image_processor import FileSource, extract
 
 PATIENCE = 20
 """Seconds of CPU after which a reader is stopped."""
@@ -46,6 +48,8 @@ class Cost:
 def costs(names: Sequence[str], make: Callable[[str], bytes], fresh: bool = False) -> Iterator[Cost]:
     """Read photos one after the other in a process of their own, and in another one after each that killed it.
 
+    Yet another process makes them, as files: the memory that making them has freed would hide what reading them takes.
+
     Args:
         names: of the photos.
         make: gives a photo's bytes.
@@ -55,46 +59,55 @@ def costs(names: Sequence[str], make: Callable[[str], bytes], fresh: bool = Fals
     while done < len(names):
         batch = names[done : done + 1] if fresh else names[done:]
         came = 0
-        for cost in _in_a_process(batch, make):
-            came += 1
-            yield cost
+        with TemporaryDirectory(prefix="skyledger-hostile-") as folder:
+            for _ in _in_a_process(_make_all, batch, make, Path(folder)):
+                pass
+            for cost in _in_a_process(_read_all, batch, Path(folder)):
+                came += 1
+                yield Cost(**cost)
         if came < len(batch):
             yield Cost(batch[came], fault="its process died")
             came += 1
         done += came
 
 
-def _in_a_process(names: Sequence[str], make: Callable[[str], bytes]) -> Iterator[Cost]:
+def _in_a_process(work: Callable[..., Iterable[Any]], *arguments: Any) -> Iterator[Any]:
+    """Give what work gives, as JSON, as far as its process lives."""
     ours, theirs = os.pipe()
     child = os.fork()
     if not child:
         os.close(ours)
         with os.fdopen(theirs, "w") as out:
-            _read_all(names, make, out)
+            for item in work(*arguments):
+                print(json.dumps(item), file=out, flush=True)
         os._exit(0)
     os.close(theirs)
     try:
         with os.fdopen(ours) as lines:
-            for line in lines:
-                yield Cost(**json.loads(line))
+            yield from map(json.loads, lines)
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 
-def _read_all(names: Sequence[str], make: Callable[[str], bytes], out: IO[str]) -> None:
+def _make_all(names: Sequence[str], make: Callable[[str], bytes], folder: Path) -> Iterator[str]:
+    for number, name in enumerate(names):
+        (folder / str(number)).write_bytes(make(name))
+        yield name
+
+
+def _read_all(names: Sequence[str], folder: Path) -> Iterator[dict[str, Any]]:
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
-    for name in names:
-        data = make(name)
+    for number, name in enumerate(names):
         used = int(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
         resource.setrlimit(resource.RLIMIT_CPU, (used + PATIENCE, resource.RLIM_INFINITY))
-        print(json.dumps(asdict(_cost(name, data))), file=out, flush=True)
+        yield asdict(_cost(name, folder / str(number)))
 
 
-def _cost(name: str, data: bytes) -> Cost:
+def _cost(name: str, path: Path) -> Cost:
     with open("/proc/self/clear_refs", "w") as peak:
         peak.write("5")  # Linux: the peak starts anew (proc(5), clear_refs)
-    source, record, fault = BytesSource(data), None, None
+    source, record, fault = FileSource(path), None, None
     before, started = _memory("VmRSS"), time.process_time()
     try:
         record = extract(source)
@@ -107,7 +120,7 @@ def _cost(name: str, data: bytes) -> Cost:
     limits = source.budget.warnings()
     named = json.loads(attributes.get("warnings", {"S": "[]"})["S"])
     unnamed = [limit for limit in limits if limit not in named]
-    return Cost(name, len(data), round(seconds, 4), round(memory, 1), size, limits, unnamed, fault)
+    return Cost(name, source.size, round(seconds, 4), round(memory, 1), size, limits, unnamed, fault)
 
 
 def _memory(field: str) -> int:

@@ -4,7 +4,7 @@ import zlib
 
 from image_processor.budget import INFLATED, Budget
 
-_INPUT = 3  # times as dear as what comes out: the tables of a block take as long as 100 bytes of text
+_INPUT = 6  # times as dear as what comes out: the tables of a block take as long as 100 bytes of text
 _MOST = 1032  # bytes that one byte of a zlib stream can become (zlib's technical details, "Maximum Compression Factor")
 
 

@@ -10,6 +10,7 @@ from image_processor.tags import text
 
 _MARKER = 0x1C
 _APPLICATION = 2
+_DECODING = 10  # steps: what a value takes that is kept, against one that is passed over
 _LONGEST_LENGTH = 8  # bytes in which an extended dataset says its length
 
 _NAMES = {
@@ -70,7 +71,7 @@ def _datasets(record: bytes, budget: Budget) -> list[tuple[int, bytes]]:
             offset += size
         if number == _APPLICATION and dataset in _NAMES:
             value = record[offset : offset + length]
-            if budget.take(TEXT, len(value)):
+            if budget.take(STEPS, _DECODING) and budget.take(TEXT, len(value)):
                 datasets.append((dataset, value))
         offset += length
     return datasets

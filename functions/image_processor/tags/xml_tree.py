@@ -37,8 +37,7 @@ _UNBOUND_PREFIX = 27  # expat: XML_ERROR_UNBOUND_PREFIX
 _PREFIX = re.compile(rb"[<\s/]([A-Za-z_][\w.-]{0,99}+):[A-Za-z_]")
 _DECLARED = re.compile(rb"xmlns:([\w.-]{1,100}+)")
 _LONG_URI = re.compile(
-    rb"""(?<![^\s])(xmlns(?::[^\s=<>"']{1,999}+)?\s*+=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')"""
-    % (MAX_URI, MAX_URI)
+    rb"""(xmlns(?::[^\s:=<>"']{1,999}+)?\s*+=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (MAX_URI, MAX_URI)
 )
 _LONG_VALUE = re.compile(rb"""(=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (LIMITS[VALUE], LIMITS[VALUE]))
 _CLOSING = re.compile(r"</(?:[\w.-]++:)?+(?:xmpmeta|xapmeta|RDF)\s*+>|<\?xpacket\s++end")
@@ -118,6 +117,8 @@ def _bounded(data: bytes, budget: Budget) -> bytes:
 
 
 def _shortened(declaration: re.Match[bytes]) -> bytes:
+    if not declaration.string[declaration.start() - 1 : declaration.start()].isspace():
+        return declaration[0]  # the end of another word
     start = declaration[2] or declaration[3]
     return declaration[1] + b'"' + start.decode(errors="ignore").replace("&", "").replace('"', "").encode() + b'"'
 
