@@ -10,10 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from ledger.errors import NotFound, Unavailable
-from ledger.manifest import Root, entry_of
+from ledger.manifest import Root
 from ledger.objects import Objects
-from ledger.row import key_of
-from operations.rebuild.tree_reader import named_cells
+from operations.rebuild.tree_reader import look_up, named_cells
 
 PIECE_BYTES = 1 << 18
 _GONE = {"NoSuchKey", "NoSuchBucket", "404", "PreconditionFailed", "412"}
@@ -109,14 +108,10 @@ def find_row(objects: Objects, root: Root, key: bytes) -> dict[str, str]:
         NotFound: there is none.
         LedgerError: the tree could not be read.
     """
-    if pages := root.rows.pages:
-        page = pages[entry_of(pages, key)]
-        shards = objects.pages([page])[page.sha256]
-        shard = objects.shard(shards[entry_of(shards, key)].sha256)
-        for line in shard.splitlines(keepends=True):
-            if key_of(line) == key:
-                return named_cells(root.columns, line)
-    raise NotFound(f"no row has the key {key.decode()}")
+    line = look_up(objects, root.rows, [key]).get(key)
+    if line is None:
+        raise NotFound(f"no row has the key {key.decode()}")
+    return named_cells(root.columns, line)
 
 
 def _pieces(head: bytes, body: Any, name: str) -> Iterator[bytes]:
