@@ -7,7 +7,6 @@ What cannot be bounded from inside of the parser is looked for before: it repeat
 gathers a whole tag before it says anything.
 """
 
-import codecs
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +18,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 from image_processor.budget import LIMITS, NAMES, NODES, PIECES, TEXT, VALUE, Budget
 from image_processor.errors import XmlRefused
 from image_processor.tags.namespaces import MAX_URI, uri_of
+from image_processor.tags.xml_encoding import is_utf8, utf8
 
 MAX_DEPTH = 60
 """Nested elements: the deepest real documents (nested history of layered pictures) have about 20."""
@@ -40,16 +40,7 @@ _LONG_URI = re.compile(
     rb"""(xmlns(?::[^\s:=<>"']{1,999}+)?\s*+=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (MAX_URI, MAX_URI)
 )
 _LONG_VALUE = re.compile(rb"""(=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (LIMITS[VALUE], LIMITS[VALUE]))
-_CLOSING = re.compile(r"</(?:[\w.-]++:)?+(?:xmpmeta|xapmeta|RDF)\s*+>|<\?xpacket\s++end")
 _DOCTYPE = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+<!DOCTYPE", re.DOTALL)
-
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 
 
 @dataclass(slots=True)
@@ -77,13 +68,13 @@ def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]
         XmlRefused: not well-formed, not in a Unicode encoding, a DTD, or too deep.
     """
     budget = budget or Budget()
-    data = _bounded(_utf8(data), budget)
+    data = _bounded(utf8(data), budget)
     try:
         return _parse(data, {}, budget), []
     except _Undeclared:
         pass
     except ParseError as error:
-        raise XmlRefused("not well-formed" if _is_utf8(data) else "invalid UTF-8") from error
+        raise XmlRefused("not well-formed" if is_utf8(data) else "invalid UTF-8") from error
     prefixes = _prefixes(data)
     declared = {name.decode() for name in _DECLARED.findall(data, 0, _SCANNED)}
     try:
@@ -196,53 +187,6 @@ def _feed(parser: Any, data: bytes, builder: "_Builder", budget: Budget) -> None
             silent = attributes = 0
         if silent > MAX_TAG:
             raise XmlRefused(f"a tag or comment of more than {MAX_TAG} bytes")
-
-
-def _utf8(data: bytes) -> bytes:
-    """Return the document in UTF-8, from its first `<` on.
-
-    Bytes that are not text are tolerated behind the document only.
-    """
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _guess(data)
-    if encoding != "utf-8":
-        data = _recoded(data, encoding)
-    start = data.find(b"<")
-    if start < 0:
-        raise XmlRefused("empty")
-    return data[start:]
-
-
-def _recoded(data: bytes, encoding: str) -> bytes:
-    try:
-        return data.decode(encoding).encode()
-    except UnicodeDecodeError as error:
-        text = data[: error.start].decode(encoding)
-        if not _CLOSING.search(text):
-            raise XmlRefused(f"invalid {encoding[:6].upper()}") from error
-        return text.encode()
-
-
-def _guess(data: bytes) -> str:
-    """Return the encoding of a document without a byte-order mark: where the first `<` stands, and what follows it."""
-    start = data.find(b"<")
-    if start < 0:
-        return "utf-8"
-    if data[start + 1 : start + 4] == b"\0\0\0":
-        return "utf-32-be" if start % 4 == 3 else "utf-32-le"
-    if data[start + 1 : start + 2] == b"\0":
-        return "utf-16-be" if start % 2 else "utf-16-le"
-    return "utf-8"
-
-
-def _is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are UTF-8, step by step: as one text they may take four times their memory."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(data), _STEP):
-            decoder.decode(data[start : start + _STEP], final=start + _STEP >= len(data))
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 class _Undeclared(Exception):
