@@ -25,9 +25,10 @@ import orjson
 
 from image_processor.catalog.facts import UNREAD, AttributeValue, Item, Present
 from image_processor.columns.attributes import ATTRIBUTES
+from image_processor.columns.metadata import MAX_WARNING
 from image_processor.errors import ObjectUncompared
+from image_processor.tags.text import cut
 
-_MAX_WARNING = 300  # bytes, as of all warnings: a key may have 1,024
 _NOT_READ = "object: not read since the object with this ETag and other contents that was read has gone"
 
 Changes = dict[str, AttributeValue | None]
@@ -114,8 +115,7 @@ def _flagged(image: Item, flag: str) -> Changes:
 
 
 def _warning(flag: str) -> str:
-    text = f"object: another object came with this ETag and other contents: s3://{flag}"
-    return text.encode()[:_MAX_WARNING].decode(errors="ignore")
+    return cut(f"object: another object came with this ETag and other contents: s3://{flag}", MAX_WARNING)
 
 
 def _with(warnings: AttributeValue | None, warning: str) -> AttributeValue:

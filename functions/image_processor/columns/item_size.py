@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from image_processor.tags.text import cut
+
 MAX_BYTES = 365_000
 """Bytes of the attributes that come from the image; the rest is for the warnings (15,000), for bucket, key (1,024
 bytes) and the catalog's own."""
@@ -65,7 +67,7 @@ def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int, room
             warnings.append(f"{name}: cut to fit an item of {room} bytes: {sizes[name]} bytes")
     for name in sorted(lengths, key=lambda name: -lengths[name]):
         if excess > 0 and lengths[name] > keep_text:
-            texts[name] = texts[name].encode()[:keep_text].decode(errors="ignore")
+            texts[name] = cut(texts[name], keep_text)
             excess -= lengths[name] - keep_text
             warnings.append(f"{name}: cut to fit an item of {room} bytes: {lengths[name]} bytes")
     return warnings

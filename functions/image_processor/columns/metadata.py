@@ -59,7 +59,7 @@ class Metadata:
         """Note what was unusable; the same text counts once, and only the first are kept."""
         if len(self.warnings) >= MAX_WARNINGS:
             return
-        warning = text.clean(warning).encode()[:MAX_WARNING].decode(errors="ignore")
+        warning = text.cut(text.clean(warning), MAX_WARNING)
         if warning in self.warnings:
             return
         last = len(self.warnings) == MAX_WARNINGS - 1

@@ -83,6 +83,11 @@ def clean(text: str) -> str:
     return text.replace("\0", "").strip(BLANKS)
 
 
+def cut(text: str, size: int) -> str:
+    """Return the start of a text that has at most `size` bytes in UTF-8."""
+    return text.encode()[:size].decode(errors="ignore")
+
+
 def _decode_jis(body: bytes) -> tuple[str, bool]:
     """Return JIS X 0208 text: with ISO-2022 escapes, or (as Exif has it) bare two-byte codes, or another encoding."""
     body = body.rstrip(b"\0")
