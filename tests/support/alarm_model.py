@@ -84,11 +84,17 @@ class Metrics:
 
 @dataclass
 class Alarm:
-    """An alarm of the template, its references resolved."""
+    """An alarm of the template, its references resolved.
+
+    Attributes:
+        fired: when it did.
+        looked_at_until: the time up to which the last `run` went; the next one may go on there.
+    """
 
     properties: Mapping[str, Any]
     state: str = "INSUFFICIENT_DATA"
     fired: list[float] = field(default_factory=list)
+    looked_at_until: float = 0.0
 
     @property
     def series(self) -> Iterator[tuple[Series, str, int]]:

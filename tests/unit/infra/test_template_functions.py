@@ -248,3 +248,32 @@ def test_a_replay_runs_for_as_long_as_it_takes_by_a_role_of_step_functions() -> 
     assert trust["Principal"] == {"Service": "states.amazonaws.com"}
     assert properties("ReplayWorker")["Handler"].endswith(".work")
     assert properties("ReplayFinisher")["Handler"].endswith(".finish")
+
+
+def test_a_replay_may_start_its_children_and_read_and_write_what_passes_between_them() -> None:
+    """As a Distributed Map needs it, of this machine and of `replay/` alone: it has no other power over the bucket.
+
+    Step Functions Developer Guide, "Using Map state in Distributed mode": permissions, and those of ItemReader and
+    ResultWriter.
+    """
+    (policy,) = properties("ReplayRole")["Policies"]
+    granted = {
+        action: statement["Resource"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    }
+    states = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:"
+    executions = {"Fn::Sub": f"{states}execution:${{AWS::StackName}}-replay/*"}
+    passed_between = {"Fn::Sub": "${ExportBucket.Arn}/replay/*"}
+    assert granted == {
+        "lambda:InvokeFunction": [{"Fn::GetAtt": ["ReplayWorker", "Arn"]}, {"Fn::GetAtt": ["ReplayFinisher", "Arn"]}],
+        "states:StartExecution": {"Fn::Sub": f"{states}stateMachine:${{AWS::StackName}}-replay"},
+        "states:DescribeExecution": executions,
+        "states:StopExecution": executions,
+        "states:RedriveExecution": executions,
+        "s3:GetObject": passed_between,
+        "s3:PutObject": passed_between,
+        "s3:ListMultipartUploadParts": passed_between,
+        "s3:AbortMultipartUpload": passed_between,
+        "s3:ListBucket": {"Fn::GetAtt": ["ExportBucket", "Arn"]},
+    }
