@@ -139,12 +139,14 @@ class Alarm:
 
     def _state(self, points: list[float | None]) -> str:
         missing = self.properties["TreatMissingData"]
-        if missing == "ignore" and all(point is None for point in points):
-            return self.state
+        if missing == "missing" and all(point is None for point in points):
+            return "INSUFFICIENT_DATA"
         compare = _COMPARISONS[self.properties["ComparisonOperator"]]
         threshold = float(self.properties["Threshold"])
         breaching = [missing == "breaching" if point is None else compare(point, threshold) for point in points]
-        return "ALARM" if sum(breaching) >= int(self.properties["DatapointsToAlarm"]) else "OK"
+        if sum(breaching) >= int(self.properties["DatapointsToAlarm"]):
+            return "ALARM"
+        return self.state if missing == "ignore" and None in points else "OK"
 
 
 def _series(metric: Mapping[str, Any]) -> Series:

@@ -100,6 +100,8 @@ class System:
         self.aws("AWS/Lambda", "IteratorAge", 900, FunctionName="CsvExporter")
         self.aws("AWS/SQS", "ApproximateAgeOfOldestMessage", 2, QueueName="ImageQueue.QueueName")
         self.aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, QueueName="ImageDeadLetters.QueueName")
+        for function in ("ImageProcessor", "CsvExporter"):
+            self.aws("AWS/Lambda", "Throttles", 0, FunctionName=function)
 
     def aws(self, namespace: str, name: str, value: float, **dimensions: str) -> None:
         """Add what AWS itself measures."""

@@ -110,9 +110,12 @@ def test_an_alarm_waits_out_what_passes_fires_when_it_stays_and_ends_when_it_goe
     system.healthy(2)
     _until(tested, system, idle=20)
     assert not tested.fired, "it tells of what passes"
+    start = system.now
     system.during(staying, trouble)
     _until(tested, system, idle=0)
     assert len(tested.fired) == 1, "it stayed quiet"
+    seconds = 3600 if name == "CollectorErrors" else staying * MINUTE  # its tries take an hour
+    assert passing * MINUTE < tested.fired[0] - start <= seconds
     state = _until(tested, system, idle=120)
     if name == "GapDetected":
         assert state == "ALARM", "idle, and the gap still open"
