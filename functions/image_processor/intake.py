@@ -33,7 +33,7 @@ from image_processor.notification import Kind, ObjectEvent
 from image_processor.reading.ranged import S3_ERRORS, S3Source, Source, object_error
 from image_processor.reading.refused import explained
 
-READ_RESERVE_S = 20.0
+READ_RESERVE_S = 24.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
 tables for theirs. Killed in the middle, the function would report nothing of its whole batch."""
 

@@ -84,11 +84,17 @@ class Metrics:
 
 @dataclass
 class Alarm:
-    """An alarm of the template, its references resolved."""
+    """An alarm of the template, its references resolved.
+
+    Attributes:
+        fired: when it did.
+        looked_at_until: the time up to which the last `run` went; the next one may go on there.
+    """
 
     properties: Mapping[str, Any]
     state: str = "INSUFFICIENT_DATA"
     fired: list[float] = field(default_factory=list)
+    looked_at_until: float = 0.0
 
     @property
     def series(self) -> Iterator[tuple[Series, str, int]]:
@@ -133,12 +139,14 @@ class Alarm:
 
     def _state(self, points: list[float | None]) -> str:
         missing = self.properties["TreatMissingData"]
-        if missing == "ignore" and all(point is None for point in points):
-            return self.state
+        if missing == "missing" and all(point is None for point in points):
+            return "INSUFFICIENT_DATA"
         compare = _COMPARISONS[self.properties["ComparisonOperator"]]
         threshold = float(self.properties["Threshold"])
         breaching = [missing == "breaching" if point is None else compare(point, threshold) for point in points]
-        return "ALARM" if sum(breaching) >= int(self.properties["DatapointsToAlarm"]) else "OK"
+        if sum(breaching) >= int(self.properties["DatapointsToAlarm"]):
+            return "ALARM"
+        return self.state if missing == "ignore" and None in points else "OK"
 
 
 def _series(metric: Mapping[str, Any]) -> Series:

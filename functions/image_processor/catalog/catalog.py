@@ -51,7 +51,8 @@ simulates it). Being throttled says nothing against a message: it has the whole 
 of its receives."""
 
 RESERVE_S = 8.0
-"""Seconds at the end of the invocation in which no attempt begins: the SDK may need them for one request."""
+"""Seconds at the end of the invocation in which no attempt begins: the SDK may need them for one request,
+and the report its own (`REPORT_RESERVE_S`)."""
 
 _SURE_OF_DAMAGE = 3
 
@@ -59,7 +60,7 @@ _SURE_OF_DAMAGE = 3
 # ThrottlingError comes from a table on demand that still grows.
 _THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
 _BUSY = frozenset({"TransactionConflict"}) | _THROTTLED
-# Codes of a whole answer; the SDK has then tried three times.
+# Codes of a whole answer; the SDK has then tried twice.
 _THROTTLED_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
 _BUSY_CODES = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 

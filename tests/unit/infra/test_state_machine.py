@@ -12,10 +12,11 @@ import yaml
 from cfnlint.api import lint_all
 from cfnlint.decode import decode
 
+from operations.rebuild.plan import CHUNK_BYTES, RANGE_BYTES
 from tests.support.paths import ROOT
+from tests.support.template import parameter, properties
 
 TEMPLATE = ROOT / "template.yaml"
-RETRIED = {"IntervalSeconds", "MaxAttempts", "BackoffRate"}
 VALUES = {
     "Partition": "aws",
     "ExportBucket": "exports",
@@ -116,10 +117,84 @@ def test_what_is_wrong_with_a_definition_is_noticed() -> None:
 
 
 def test_every_call_of_a_function_is_tried_again() -> None:
-    """A child that Lambda throttles, or that finds S3 down, must not cost the whole replay."""
+    """A child that Lambda throttles, or that finds S3 down, must not cost the whole replay: half a minute passes.
+
+    With jitter, for two hundred children that were throttled together would come again together.
+    """
     tasks = [state for _, states in _graphs(_definition()) for state in states.values() if state["Type"] == "Task"]
     assert len(tasks) == 5
     for task in tasks:
         (retry,) = task["Retry"]
         assert retry["ErrorEquals"] == ["States.ALL"]
-        assert set(retry) >= RETRIED
+        assert retry["JitterStrategy"] == "FULL"
+        waits = [retry["IntervalSeconds"] * retry["BackoffRate"] ** n for n in range(retry["MaxAttempts"])]
+        assert sum(waits) >= 30
+        assert max(waits) <= 60, "an operator waits for it"
+
+
+def _maps() -> dict[str, Mapping[str, Any]]:
+    return {name: state for name, state in _definition()["States"].items() if state["Type"] == "Map"}
+
+
+def test_a_map_fails_if_any_of_its_children_does() -> None:
+    """A tolerated failure would be a range of rows that the tree lacks."""
+    assert set(_maps()) == {"Map", "Reduce"}
+    for name, state in _maps().items():
+        assert not [field for field in state if field.startswith("Tolerated")], name
+
+
+def test_children_are_executions_of_their_own_and_leave_the_account_room() -> None:
+    """One execution's history ends at 25,000 events, and an express child after five minutes, before its function.
+
+    An account has 1,000 invocations at once, unless it asked for more: photos come while a journal is replayed.
+    """
+    for state in _maps().values():
+        assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+        assert state["MaxConcurrency"] <= 1000 // 4
+
+
+def test_what_a_child_gets_is_done_long_before_its_time_is_up() -> None:
+    """50,000 events a second on a whole processor, of which the smallest function has a seventh (256 of 1769 MB).
+
+    Segments are a 14th of their events (`operations/rebuild/plan.py`), which have 4.9 KB (infra/README.md).
+    """
+    timeout = properties("ReplayWorker")["Timeout"]
+    share = parameter("ExporterMemoryMB")["MinValue"] / 1769
+    for state, chunk_bytes in ((_maps()["Map"], CHUNK_BYTES), (_maps()["Reduce"], RANGE_BYTES)):
+        events = state["ItemBatcher"]["MaxItemsPerBatch"] * 14 * chunk_bytes / 4900
+        assert events / (50_000 * share) < timeout / 10
+
+
+def test_each_step_reads_and_writes_in_its_own_place() -> None:
+    """Results of two maps in one place would be taken for each other's, and among the chunks for more of them.
+
+    What a map's children answered stays in the bucket: all of it would not fit into what passes between states.
+    """
+    prefixes = [state["ResultWriter"]["Parameters"]["Prefix.$"] for state in _maps().values()]
+    assert prefixes == [f"States.Format('{{}}results/{step}', $.plan.prefix)" for step in ("map", "reduce")]
+    assert all(state["ResultPath"] is None for state in _maps().values())
+    assert _maps()["Map"]["ItemReader"]["Parameters"]["Prefix.$"] == "$.plan.chunk_prefix"
+
+
+def test_the_last_step_alone_calls_the_function_that_may_swap_and_knows_what_was_wished() -> None:
+    """All others call the worker, whose role cannot write the root."""
+    called = {
+        name: state["Parameters"]["FunctionName"]
+        for _, states in _graphs(_definition())
+        for name, state in states.items()
+        if state["Type"] == "Task"
+    }
+    assert {name for name, function in called.items() if function == VALUES["Finisher"]} == {"Finish"}
+    steps = _definition()["States"]
+    for step in ("Plan", "Finish"):
+        assert steps[step]["Parameters"]["Payload"]["wishes.$"] == "$$.Execution.Input"
+    assert steps["Plan"]["Parameters"]["Payload"]["run.$"] == "$$.Execution.Name", (
+        "tried again, it finds its own leavings"
+    )
+
+
+def test_a_journal_without_segments_is_a_replay_too() -> None:
+    """Nothing to map, and an empty tree to join; a single chunk is mapped."""
+    (choice,) = _definition()["States"]["AnyChunks"]["Choices"]
+    assert choice == {"Variable": "$.plan.chunks", "NumericGreaterThan": 0, "Next": "Map"}
+    assert _definition()["States"]["AnyChunks"]["Default"] == _definition()["States"]["Map"]["Next"] == "Gather"
