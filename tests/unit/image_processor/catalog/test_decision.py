@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from image_processor.catalog.catalog import Catalog, Effect
-from image_processor.catalog.decision import TOMBSTONE_DAYS
 from image_processor.catalog.facts import UNREAD, Fact, Outcome, Present
+from image_processor.catalog.items import TOMBSTONE_DAYS
 from image_processor.errors import CatalogContended, CatalogDamaged
 from infra.doubles.memory_tables import MemoryTables, refusal
 from tests.support.catalog_model import (
