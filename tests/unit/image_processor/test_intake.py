@@ -239,6 +239,7 @@ def test_an_image_that_is_known_is_not_read_when_it_shows_again(versioned: World
     (row,) = versioned.images.values()
     assert row["copies"]["N"] == "2"
     assert versioned.s3.calls == ["head_object"]
+    assert versioned.objects["photos/a.jpg"]["version_id"]["S"] != hidden["s3"]["object"]["versionId"]
 
 
 def test_deleting_the_current_version_brings_the_one_before_it_back(versioned: World) -> None:

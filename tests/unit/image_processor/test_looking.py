@@ -14,7 +14,7 @@ from image_processor.notification import parse
 from image_processor.report import Report, Result
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_tables import MemoryTables, refusal
-from tests.support.catalog_model import catalog_of, check_lists
+from tests.support.catalog_model import Waits, catalog_of, check_lists
 
 OWNERS_KEY = ["object: encrypted with a key that only its owner has, not read"]
 
@@ -23,8 +23,8 @@ class World:
     """A bucket, the tables, and the function's intake; what begins with an `i` is an image."""
 
     def __init__(self) -> None:
-        self.bucket, self.tables = MemoryBucket(), MemoryTables()
-        self.intake = Intake(self.bucket, catalog_of(self.tables), {BUCKET}, _read)
+        self.bucket, self.tables, self.waits = MemoryBucket(), MemoryTables(), Waits()
+        self.intake = Intake(self.bucket, catalog_of(self.tables, waits=self.waits), {BUCKET}, _read)
 
     def deliver(self, message: str, left: float = 60.0, name: str = "", **changes: Any) -> Report:
         """Deliver an event whose object is described otherwise; None takes a field out."""
@@ -115,6 +115,10 @@ def test_an_object_that_is_empty_indeed_leaves_its_row(key: str, result: Result,
     assert world.put(key, b"").result is result
     assert world.rows == {}
     assert (world.bucket.gets, world.bucket.heads) == (1, 1)
+    removal = world.bucket.delete(key)
+    world.bucket.put(key, b"")
+    assert world.deliver(removal).result is result
+    assert (world.bucket.gets, world.bucket.heads) == (1, 2)
 
 
 @pytest.mark.parametrize("changes", [{}, {"sequencer": None}], ids=["told in order", "without sequencer"])
@@ -242,6 +246,52 @@ def test_a_message_whose_looks_are_all_overtaken_comes_again(world: World) -> No
     assert world.record("a.jpg")[2] == str(LOOKS)
 
 
+def test_a_creation_that_is_looked_at_is_read_though_its_image_has_a_row(world: World) -> None:
+    """Another file may have been made to have its ETag: the row is flagged as for any creation."""
+    world.deliver(world.bucket.put("a.jpg", b"i one", "0" * 32))
+    world.deliver(world.bucket.put("b.jpg", b"i two", "0" * 32), size=0)
+    assert world.tables.images["0" * 32]["unlike"]["S"] == "photos/b.jpg"
+
+
+def test_a_restored_object_is_read_without_a_look(world: World) -> None:
+    """Its event says which bytes they are, and those are what the record is about."""
+    message = world.bucket.put("a.jpg", b"i one")
+    world.deliver(message)
+    world.deliver(message, name="ObjectRestore:Completed")
+    assert world.bucket.heads == 0
+    assert world.record("a.jpg")[2] is None
+
+
+def test_a_read_that_fails_is_no_reason_to_look(world: World) -> None:
+    """S3 did not answer: it is asked again when the message comes again."""
+    message = world.bucket.put("a.jpg", b"i one")
+
+    def fail(**_: Any) -> Any:
+        raise refusal("SlowDown", 503, request="GetObject")
+
+    world.bucket.get_object = fail  # type: ignore[method-assign]
+    with pytest.raises(ObjectUnavailable):
+        world.deliver(message)
+    assert world.bucket.heads == 0
+
+
+def test_a_later_event_of_the_same_bytes_stays_the_last_one(world: World) -> None:
+    """It comes between the decision of an earlier one and its transaction."""
+    world.put("a.jpg", b"i one")
+    second, third = world.bucket.put("a.jpg", b"i one"), world.bucket.put("a.jpg", b"i one")
+    world.deliver(world.bucket.put("b.jpg", b"i one"))
+    sent = iter(range(9))
+
+    def before(name: str, _: dict[str, Any]) -> None:
+        if name == "transact_write_items" and next(sent) == 1:  # 0 is the guess
+            world.tables.before = lambda *_: None
+            world.deliver(third)
+
+    world.tables.before = before
+    world.deliver(second)
+    assert world.record("a.jpg")[1] == "3"
+
+
 # ---- what S3 refuses ------------------------------------------------------------------------------------------------
 
 
@@ -254,6 +304,7 @@ def test_an_object_under_its_owners_key_has_a_row_that_says_so(name: str, world:
     world.bucket.sealed = {"a.jpg", "b.jpg"}
     if name == "ObjectRestore:Completed":
         assert world.deliver(message, name=name, eTag=None).result is Result.UNREADABLE
+        assert world.tables.objects == {}
         return
     report = world.deliver(message, name=name, size=0, versionId="v1")
     assert (report.result, report.etag) == (Result.UNREADABLE, world.bucket.objects["a.jpg"][1])
@@ -268,7 +319,7 @@ def test_an_object_under_its_owners_key_has_a_row_that_says_so(name: str, world:
 def test_an_object_that_goes_between_head_and_list_is_gone(world: World) -> None:
     """The next key in the list is another object."""
     message = world.bucket.put("a.jpg", b"i one")
-    world.bucket.put("a.jpg.txt", b"i another")
+    world.put("a.jpg.txt", b"i another")
     world.bucket.sealed = {"a.jpg"}
     listing = world.bucket.list_objects_v2
 
@@ -277,7 +328,8 @@ def test_an_object_that_goes_between_head_and_list_is_gone(world: World) -> None
         return listing(**arguments)
 
     world.bucket.list_objects_v2 = vanish  # type: ignore[method-assign]
-    assert world.deliver(message, size=0).result is Result.GONE
+    assert world.deliver(message, name="ObjectRemoved:Delete").result is Result.REMOVED
+    assert world.rows == {"a.jpg.txt": "i another"}
 
 
 @pytest.mark.parametrize("changes", [{}, {"sequencer": None}], ids=["with sequencer", "without"])
@@ -327,6 +379,7 @@ def test_a_look_waits_for_a_busy_table_as_a_transaction_does(world: World) -> No
     world.tables.before = refuse
     world.deliver(message, size=0)
     assert world.rows == {"a.jpg": "i one"}
+    assert world.waits == [0.05, 0.1, 0.2]
     busy = iter([True] * 1000)
     with pytest.raises(CatalogUnavailable, match=r"busy with photos/a\.jpg"):
         world.deliver(message, sequencer=None)
