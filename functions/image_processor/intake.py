@@ -246,7 +246,8 @@ class _TimedSource(S3Source):
 
 def _is_whole(event: ObjectEvent) -> bool:
     """Tell whether an event says all that its object can be read and written by."""
-    return bool(event.etag) and event.size != 0 and (event.kind is Kind.RESTORED or event.sequencer is not None)
+    sound = event.kind is Kind.RESTORED or (event.kind is Kind.CREATED and event.sequencer is not None)
+    return sound and bool(event.etag) and event.size != 0
 
 
 def _present(event: ObjectEvent, target: Seen, look: Look | None, record: Record | None = None) -> Present:

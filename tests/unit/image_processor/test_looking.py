@@ -187,7 +187,7 @@ def test_a_look_counts_itself_where_it_finds_nothing_new(world: World) -> None:
     for looks in ("1", "2"):
         report = world.deliver(message, sequencer=None)
         assert report.effect
-        assert report.effect.outcome is Outcome.REFRESHED
+        assert (report.effect.outcome, report.effect.image_removed) == (Outcome.REFRESHED, False)
         assert world.record("a.jpg")[1:] == ("1", looks)
     assert world.tables.images == before
 
