@@ -4,7 +4,7 @@
 
     handler         SQS messages in, a report of what failed out
     notification    a message to events of objects
-    intake          one event to what it means for the tables
+    intake          one event to what it means for the tables, and a report of it (`report`)
     isolation       an image read in a process of its own (`reader_process`), where its message comes again
     reading/        bytes of an object, by ranges
     formats/        an image file to its blocks of metadata

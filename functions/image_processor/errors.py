@@ -6,11 +6,11 @@ class ObjectError(Exception):
 
 
 class ObjectGone(ObjectError):
-    """The object, or that version of it, no longer exists (404, 405 on a delete marker, 410): nothing is left to do."""
+    """The object, or that version of it, no longer exists (404, 405 on a delete marker, 410)."""
 
 
 class ObjectChanged(ObjectError):
-    """The key holds other bytes than the event's (412): they belong to a newer event."""
+    """The key holds other bytes than those that were asked for (412)."""
 
 
 class ObjectUnreadable(ObjectError):
@@ -107,6 +107,10 @@ class ObjectUncompared(Exception):
     def __init__(self, other: str) -> None:
         super().__init__(other)
         self.object = other
+
+
+class LookOutdated(Exception):
+    """The object's record was written after a look at S3 that may be newer than the fact: look, and come again."""
 
 
 class ItemUnseen(Exception):

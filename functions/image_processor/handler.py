@@ -24,9 +24,10 @@ from image_processor.errors import (
     ObjectUnavailable,
     OutOfTime,
 )
-from image_processor.intake import Intake, Report, Result
+from image_processor.intake import Intake
 from image_processor.isolation import Isolation
 from image_processor.notification import parse, require_sqs
+from image_processor.report import Report, Result
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {
     "MessagesFailed": (MetricUnit.Count, "messages that will be delivered again"),

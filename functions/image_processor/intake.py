@@ -3,24 +3,39 @@
 event               then
 created             read the object, pinned to the event's version and ETag, and write what it holds; if that is not
                     what the row of this ETag says, read another of the row's objects, to compare them
-removed             the object's image leaves; nothing is read
-version removed     one HEAD tells whether the object is still there; it is read only if its image has no row
-restored            read what was archived; the object's bytes are those it had
+restored            the same, of what was archived; the object's bytes are those it had
+removed,            look: what S3 says now is written, whatever the event says
+version removed
 anything else       nothing
+
+An event that does not fit what S3 has (it is empty, lacks its ETag or its sequencer, or the object is gone or another
+by now) is settled by looking, never by believing: the event that would have told may be lost. So is one whose object
+was looked at before it came. To look is
+
+1. read the object's record: the event is late, nothing more is asked;
+2. HEAD, of the object and not of a version: it is gone, or empty, and leaves its image;
+3. after a removal, which mostly is an old version's, the object is written as it is if its image has a row;
+4. else it is read, pinned to what HEAD said;
+5. write that, under the event's sequencer or, without one, under the record's (`catalog/order.py`).
+
+In 4 it changed, or in 5 somebody else has looked: once more. An object that then changes again is left to its newer
+event.
 """
 
 import json
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from enum import StrEnum
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
+from image_processor.catalog import order
 from image_processor.catalog.catalog import Catalog, Effect
-from image_processor.catalog.facts import UNREAD, Absent, Outcome, Present
+from image_processor.catalog.facts import UNREAD, Absent, Look, Outcome, Present, object_name
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import (
+    CatalogContended,
+    LookOutdated,
     ObjectBroken,
     ObjectChanged,
     ObjectDenied,
@@ -30,74 +45,17 @@ from image_processor.errors import (
     ObjectUnreadable,
 )
 from image_processor.notification import Kind, ObjectEvent
-from image_processor.reading.ranged import S3_ERRORS, S3Source, Source, object_error
+from image_processor.reading.ranged import S3Source, Source
 from image_processor.reading.refused import explained
+from image_processor.reading.seen import Seen, iso, look_at
+from image_processor.report import Report, Result
 
 READ_RESERVE_S = 24.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
 tables for theirs. Killed in the middle, the function would report nothing of its whole batch."""
 
-
-class Result(StrEnum):
-    """What an event came to."""
-
-    IMAGE = "image"
-    """The object holds an image, and the tables know (or knew better)."""
-    UNREADABLE = "unreadable"
-    """The object is archived, or under a key that is not to be had: it has a row without metadata."""
-    BROKEN = "broken"
-    """The object broke its reader, or a limit on it: it has a row without metadata."""
-    NO_IMAGE = "no image"
-    """The object holds something else: it has no row."""
-    PLACEHOLDER = "placeholder"
-    """The object is what a file browser makes for an empty folder."""
-    REMOVED = "removed"
-    """The object is gone."""
-    GONE = "gone"
-    """The object was gone before it could be read: the event that removed it is on its way."""
-    CHANGED = "changed"
-    """The object holds other bytes by now: the event that wrote them is on its way."""
-    IGNORED = "ignored"
-    """The event changes nothing that the tables keep."""
-    FOREIGN = "foreign bucket"
-    """The event is of a bucket that is none of the sources: nothing is asked of it, and nothing written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What became of one event.
-
-    Attributes:
-        event: the event.
-        result: in a word.
-        effect: what it changed in the tables; None if they were not asked.
-        etag: names the image, if there is one.
-        warnings: things that were unusable in the image.
-        requests: requests for the object's bytes.
-        bytes_read: bytes of the object that were read.
-        seconds: the time it took.
-        broken: what became of the reader, if the object broke it.
-    """
-
-    event: ObjectEvent
-    result: Result
-    effect: Effect | None = None
-    etag: str | None = None
-    warnings: int = 0
-    requests: int = 0
-    bytes_read: int = 0
-    seconds: float = 0.0
-    broken: ObjectBroken | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """The bytes that are to be read."""
-
-    etag: str | None
-    version_id: str | None
-    size: int | None
-    last_modified: str
+LOOKS = 2
+"""Looks at an object for one event. One that changes at each of them has newer events on their way."""
 
 
 class Intake:
@@ -145,61 +103,57 @@ class Intake:
     def _take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
         if event.bucket not in self._buckets:
             return Report(event, Result.FOREIGN)
-        if event.kind is Kind.REMOVED:
-            return self._vacate(event, Result.REMOVED, time_left)
-        if event.kind is Kind.VERSION_REMOVED:
-            return self._look_again(event, time_left)
-        if event.kind is Kind.CREATED and event.size == 0:
+        if event.kind is Kind.OTHER:
+            return Report(event, Result.IGNORED)
+        if _is_whole(event):
+            written_at = event.time[:19] + "Z"
+            target = Seen(event.etag or "", event.version_id, event.size, written_at)
+            with suppress(ObjectGone, ObjectChanged, LookOutdated):
+                return self._read(event, target, None, time_left)
+        return self._look(event, time_left)
+
+    def _look(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
+        """Write what S3 says now.
+
+        That is at least as new as the event, so it may be written under the event's sequencer: whatever has happened
+        since comes with a later one.
+        """
+        for _ in range(LOOKS):
+            look = self._catalog.look(object_name(event.bucket, event.key), time_left)
+            if late := order.late(event.sequencer, look.record):
+                return Report(event, Result.LATE, Effect(late))
+            if time_left() < READ_RESERVE_S:
+                raise ObjectUnavailable("too little time left to look")
+            try:
+                return self._settle(event, look, time_left)
+            except (ObjectGone, ObjectChanged):
+                again: Exception | None = None
+            except LookOutdated as outdated:
+                again = outdated
+        if again:
+            raise CatalogContended(f"others have looked at {again} meanwhile") from again
+        return Report(event, Result.CHANGED)
+
+    def _settle(self, event: ObjectEvent, look: Look, time_left: Callable[[], float]) -> Report:
+        target = look_at(self._s3, event.bucket, event.key)
+        removal = event.kind in (Kind.REMOVED, Kind.VERSION_REMOVED)
+        if target is None:
+            return self._vacate(event, Result.REMOVED if removal else Result.GONE, look, time_left)
+        if target.size == 0:
             # A slash at the end of the key proves nothing alone: a real image may have one too.
             placeholder = event.key.endswith("/")
-            return self._vacate(event, Result.PLACEHOLDER if placeholder else Result.NO_IMAGE, time_left)
-        if event.kind in (Kind.CREATED, Kind.RESTORED):
-            written_at = event.time[:19] + "Z"
-            return self._read(event, _Target(event.etag, event.version_id, event.size, written_at), time_left)
-        return Report(event, Result.IGNORED)
-
-    def _vacate(self, event: ObjectEvent, result: Result, time_left: Callable[[], float]) -> Report:
-        fact = Absent(event.bucket, event.key, event.sequencer)
-        return Report(event, result, self._catalog.apply(fact, time_left))
-
-    def _look_again(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
-        """Ask what the object holds now, if it is visible: a version or a delete marker of it is gone for good.
-
-        What S3 says now is at least as new as the event, so it may be written under the event's sequencer: whatever
-        has happened since comes with a later one.
-        """
-        target = self._visible(event)
-        if target is None:
-            return self._vacate(event, Result.REMOVED, time_left)
-        assert target.etag is not None
-        fact = Present(
-            event.bucket,
-            event.key,
-            event.sequencer,
-            target.etag,
-            target.size or 0,
-            target.last_modified,
-            version_id=target.version_id,
-        )
-        if target.size:
-            effect = self._catalog.apply(fact, time_left)
+            return self._vacate(event, Result.PLACEHOLDER if placeholder else Result.NO_IMAGE, look, time_left)
+        if removal:
+            effect = self._catalog.apply(_present(event, target, look), time_left)
             if effect.outcome is not Outcome.UNKNOWN_IMAGE:
                 return Report(event, Result.IMAGE, effect, target.etag)
-        return self._read(event, target, time_left)
+        return self._read(event, target, look, time_left)
 
-    def _visible(self, event: ObjectEvent) -> _Target | None:
-        try:
-            head = self._s3.head_object(Bucket=event.bucket, Key=event.key)
-        except S3_ERRORS as error:
-            meaning = object_error(error)
-            if isinstance(meaning, ObjectGone):
-                return None
-            raise meaning from error
-        return _Target(
-            head["ETag"].strip('"'), head.get("VersionId"), head["ContentLength"], _iso(head["LastModified"])
-        )
+    def _vacate(self, event: ObjectEvent, result: Result, look: Look, time_left: Callable[[], float]) -> Report:
+        fact = Absent(event.bucket, event.key, event.sequencer, look=look)
+        return Report(event, result, self._catalog.apply(fact, time_left))
 
-    def _read(self, event: ObjectEvent, target: _Target, time_left: Callable[[], float]) -> Report:
+    def _read(self, event: ObjectEvent, target: Seen, look: Look | None, time_left: Callable[[], float]) -> Report:
         source = _TimedSource(
             self._s3,
             event.bucket,
@@ -212,10 +166,6 @@ class Intake:
         broken = None
         try:
             record, result = self._extract(source), Result.IMAGE
-        except ObjectGone:
-            return Report(event, Result.GONE, requests=source.requests)
-        except ObjectChanged:
-            return Report(event, Result.CHANGED, requests=source.requests)
         except ObjectUnreadable as error:
             if event.kind is Kind.RESTORED:  # and archived again since
                 return Report(event, Result.UNREADABLE, requests=source.requests)
@@ -224,21 +174,13 @@ class Intake:
             broken = error
             record, result = _unread(f"metadata: {error}, not read"), Result.BROKEN
         if record is None:
-            return self._refuse(event, source, time_left)
+            return self._refuse(event, source, look, time_left)
         if source.etag is None:
             raise ObjectUnavailable("S3 names no ETag")
-        fact = Present(
-            event.bucket,
-            event.key,
-            event.sequencer,
-            source.etag,
-            source.size if source.last_modified else target.size or 0,
-            _iso(source.last_modified) if source.last_modified else target.last_modified,
-            record.content_type,
-            record.attributes,
-            source.version_id,
-        )
-        effect = self._apply(fact, time_left)
+        found = target
+        if source.last_modified:
+            found = Seen(source.etag, source.version_id, source.size, iso(source.last_modified))
+        effect = self._apply(_present(event, found, look, record), time_left)
         warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"])) + effect.flagged
         read = {"requests": source.requests, "bytes_read": source.bytes_read}
         return Report(event, result, effect, source.etag, warnings, **read, broken=broken)
@@ -268,9 +210,11 @@ class Intake:
             return False
         return record is not None and (record.content_type, record.attributes) == (fact.content_type, fact.attributes)
 
-    def _refuse(self, event: ObjectEvent, source: S3Source, time_left: Callable[[], float]) -> Report:
+    def _refuse(
+        self, event: ObjectEvent, source: S3Source, look: Look | None, time_left: Callable[[], float]
+    ) -> Report:
         """Note that the object is no image; one that it held before leaves."""
-        fact = Absent(event.bucket, event.key, event.sequencer, source.etag)
+        fact = Absent(event.bucket, event.key, event.sequencer, source.etag, look=look)
         effect = self._catalog.apply(fact, time_left)
         return Report(
             event, Result.NO_IMAGE, effect, source.etag, requests=source.requests, bytes_read=source.bytes_read
@@ -300,10 +244,27 @@ class _TimedSource(S3Source):
         return {**self._name, **version, **({"IfMatch": f'"{self.etag}"'} if self.etag else {})}
 
 
+def _is_whole(event: ObjectEvent) -> bool:
+    """Tell whether an event says all that its object can be read and written by."""
+    sound = event.kind is Kind.RESTORED or (event.kind is Kind.CREATED and event.sequencer is not None)
+    return sound and bool(event.etag) and event.size != 0
+
+
+def _present(event: ObjectEvent, target: Seen, look: Look | None, record: Record | None = None) -> Present:
+    return Present(
+        event.bucket,
+        event.key,
+        event.sequencer,
+        target.etag,
+        target.size or 0,
+        target.last_modified,
+        record.content_type if record else UNREAD,
+        record.attributes if record else None,
+        target.version_id,
+        look=look,
+    )
+
+
 def _unread(warning: str) -> Record:
     """Give the record of an image of which nobody knows more than that it is there."""
     return Record(UNREAD, {"warnings": {"S": json.dumps([warning])}})
-
-
-def _iso(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

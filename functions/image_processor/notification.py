@@ -7,9 +7,12 @@
 
 Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event message structure".
 
-Whoever may send to the queue can say anything of the sources' objects: that a later sequencer than any real one
-removed them, too. The queue's policy, which lets in S3 for those buckets, is what guards against that; here every
+Whoever may send to the queue can say anything of the sources' objects: after a later sequencer than any real one, S3's
+own events are stale. The queue's policy, which lets in S3 for those buckets, is what guards against that; here every
 field only gets the bounds that S3's own have, so that nothing unlimited comes further.
+
+Servers that speak like S3 leave fields out, or write nothing sound into them. What names the object must be there; what
+describes it (sequencer, ETag, size) may be missing, since S3 can be asked. A sequencer that is no number is none.
 """
 
 import json
@@ -72,7 +75,8 @@ class ObjectEvent:
         bucket: name of the bucket.
         key: key of the object, decoded.
         time: when S3 finished the request, ISO 8601 in UTC, as received.
-        sequencer: hexadecimal; orders the events of one key. None for events that change no bytes.
+        sequencer: hexadecimal, not zero; orders the events of one key. None for events that change no bytes, and for
+            those that bring none, or none that could be one (servers that speak like S3): they order nothing.
         etag: without quotes; opaque. Removals carry none.
         size: bytes of the object. Removals carry none.
         version_id: the version (or delete marker) that the event is about; None in a bucket without versions.
@@ -224,10 +228,7 @@ def _event(
     """Check what the catalog will rely on."""
     if not _text(bucket, "bucket") or not _text(key, "key"):
         raise BadNotification("bucket and key must not be empty")
-    if kind in (Kind.CREATED, Kind.REMOVED, Kind.VERSION_REMOVED):
-        if not isinstance(sequencer, str) or not _SEQUENCER.fullmatch(sequencer):
-            raise BadNotification("its sequencer is no hexadecimal number of at most 32 digits")
-    else:
+    if kind not in (Kind.CREATED, Kind.REMOVED, Kind.VERSION_REMOVED) or not _is_sequencer(sequencer):
         sequencer = None
     if not _is_time(_text(time, "time")):
         raise BadNotification("its time is no UTC time in ISO 8601 of an S3 event")
@@ -241,6 +242,10 @@ def _event(
     if version_id is not None:
         _text(version_id, "version id")
     return ObjectEvent(kind, name, bucket, key, time, sequencer, etag or None, size, version_id)
+
+
+def _is_sequencer(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SEQUENCER.fullmatch(value)) and int(value, 16) > 0
 
 
 def _is_time(text: str) -> bool:

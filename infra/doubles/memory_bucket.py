@@ -1,4 +1,10 @@
-"""The images bucket in memory: the one call that reads a photo, and the events that tell of it."""
+"""The images bucket in memory: the calls that read a photo and look at it, and the events that tell of it.
+
+What S3 refuses is as in the S3 API Reference, GetObject and HeadObject: HEAD has no body, hence no code but the status;
+of a key that is not there it says 404 to who may list the bucket, and 403 to others; of an object under a key that only
+its owner has, 400 (boto3 issue 1482), where GET says InvalidRequest. Every answer is of the moment (S3 User Guide,
+"Amazon S3 data consistency model").
+"""
 
 import hashlib
 import io
@@ -10,6 +16,7 @@ from urllib.parse import quote_plus
 from infra.doubles.refusal import refusal
 
 BUCKET = "photos"
+WRITTEN = datetime(2026, 11, 25, tzinfo=UTC)
 
 
 class MemoryBucket:
@@ -18,11 +25,16 @@ class MemoryBucket:
     Attributes:
         objects: body and ETag by key.
         gets: how many GETs there were.
+        heads: how many HEADs there were.
+        sealed: keys of objects whose encryption key only their owner has.
+        listable: the role may list the bucket.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, str]] = {}
-        self.gets = 0
+        self.gets = self.heads = 0
+        self.sealed: set[str] = set()
+        self.listable = True
         self._sequence = 0
 
     def put(self, key: str, body: bytes, etag: str = "") -> str:
@@ -46,7 +58,9 @@ class MemoryBucket:
         """Read a range of an object, or all of it, pinned to an ETag."""
         self.gets += 1
         if Key not in self.objects:
-            raise refusal("NoSuchKey", 404, request="GetObject")
+            raise refusal(*(("NoSuchKey", 404) if self.listable else ("AccessDenied", 403)), request="GetObject")
+        if Key in self.sealed:
+            raise refusal("InvalidRequest", 400, request="GetObject")
         body, etag = self.objects[Key]
         if IfMatch.strip('"') not in ("", etag):
             raise refusal("PreconditionFailed", 412, request="GetObject")
@@ -57,8 +71,33 @@ class MemoryBucket:
             "ContentLength": len(part),
             "ContentRange": f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}",
             "ETag": f'"{etag}"',
-            "LastModified": datetime(2026, 11, 25, tzinfo=UTC),
+            "LastModified": WRITTEN,
         }
+
+    def head_object(self, Key: str, IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Describe an object."""
+        self.heads += 1
+        if Key not in self.objects:
+            status = 404 if self.listable else 403
+        elif Key in self.sealed:
+            status = 400
+        elif IfMatch.strip('"') not in ("", self.objects[Key][1]):
+            status = 412
+        else:
+            body, etag = self.objects[Key]
+            return {"ContentLength": len(body), "ETag": f'"{etag}"', "LastModified": WRITTEN}
+        raise refusal(str(status), status, request="HeadObject")
+
+    def list_objects_v2(self, Prefix: str, MaxKeys: int, **_: Any) -> dict[str, Any]:  # noqa: N803
+        """List the first keys that begin like this, in the order of their bytes, whatever they are encrypted with."""
+        if not self.listable:
+            raise refusal("AccessDenied", 403, request="ListObjectsV2")
+        keys = sorted((key for key in self.objects if key.startswith(Prefix)), key=str.encode)[:MaxKeys]
+        found = [(key, *self.objects[key]) for key in keys]
+        contents = [
+            {"Key": key, "ETag": f'"{etag}"', "Size": len(body), "LastModified": WRITTEN} for key, body, etag in found
+        ]
+        return {"Contents": contents} if contents else {}
 
     def _message(self, name: str, key: str, entity: dict[str, Any]) -> str:
         self._sequence += 1

@@ -27,7 +27,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from image_processor.catalog.decision import decide, first_guess
 from image_processor.catalog.expressions import transact_item
-from image_processor.catalog.facts import Decision, Fact, Item, Items, Outcome, Ref, Table
+from image_processor.catalog.facts import Decision, Fact, Item, Items, Look, Outcome, Ref, Table
 from image_processor.errors import (
     CatalogContended,
     CatalogDamaged,
@@ -151,6 +151,7 @@ class Catalog:
             CatalogError: the subclass says whether another delivery may help; nothing was half done.
             OutOfTime: too little time for even one attempt.
             ObjectUncompared: the fact has to say whether the object is like another one; nothing was written.
+            LookOutdated: S3 has to be asked (again) what the object holds; nothing was written.
         """
         items = first_guess(fact)
         guessed = bool(items)
@@ -193,6 +194,27 @@ class Catalog:
                 trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
                 trouble.__cause__ = unanswered.__cause__
             races += 1
+        raise trouble
+
+    def look(self, name: str, time_left: Callable[[], float]) -> Look:
+        """Read an object's record, before S3 is asked what the object holds.
+
+        Args:
+            name: of the record (`object_name`).
+            time_left: seconds until the invocation ends.
+
+        Raises:
+            CatalogUnavailable, CatalogRefused, OutOfTime: as for `apply`.
+        """
+        trouble: Exception = OutOfTime(f"too little time left to read the record of {name}")
+        for races in range(ATTEMPTS):
+            if not self._may_try(races, LONGEST_THROTTLED_WAIT_S, time_left):
+                break
+            try:
+                return Look(self._read(Ref(Table.OBJECTS, name)))
+            except _Busy as busy:
+                trouble = CatalogUnavailable(f"DynamoDB is busy with {name}: {busy}")
+                trouble.__cause__ = busy.__cause__
         raise trouble
 
     def _may_try(self, races: int, longest: float, time_left: Callable[[], float]) -> bool:

@@ -20,12 +20,30 @@ that take events of one object, or of two objects with the same bytes, then meet
      |                                              decide again from record(sequencer 7): stale, nothing to do
      v
 
+An event is a hint, and S3 is the truth: whoever has looked (HEAD, after the record was read) writes what S3 says now,
+if nobody has looked since (`order.py`). Between look and transaction the object may change, and its event be lost:
+
+    time    look of function A                      look of function B                      in S3
+     |      read record(sequencer 5, looks 0)
+     |      HEAD: it holds E1                                                               overwritten: E2
+     |                                              read record(sequencer 5, looks 0)
+     |                                              HEAD: it holds E2
+     |                                              transaction: record -> E2, 5, looks 1
+     |      transaction: looks still 0? refused
+     |      decide again: outdated, look again
+     v
+
+So a look counts itself even where it finds what the record says. An event's own fact that meets such a record is
+outdated, too, however late its sequencer: its bytes may have been read before the look. Its object is looked at, and
+what S3 says is written under the event's sequencer, which is later than the record's.
+
 As long as the tables agree with each other, some of these conditions follow from others. They are stated all the same:
 each write is then safe by itself.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
+from image_processor.catalog import order
 from image_processor.catalog.facts import (
     UNREAD,
     Absent,
@@ -45,16 +63,18 @@ from image_processor.catalog.facts import (
     Write,
     object_name,
 )
+from image_processor.catalog.items import image_item, object_item, tombstone
 from image_processor.catalog.likeness import Changes, is_read, row_changes, unread
 from image_processor.errors import CatalogDamaged
-from image_processor.notification import is_later
-
-TOMBSTONE_DAYS = 30
-"""A creation event can come as late as the queue and its dead-letter queue keep messages: 14 days each at most."""
 
 
 def first_guess(fact: Fact) -> Items:
-    """Assume what is nearly always true: a new object with a new image. The conditions will tell if it is not."""
+    """Assume what is nearly always true: a new object with a new image, or a record that is as it was at the look.
+
+    The conditions will tell if it is not so.
+    """
+    if fact.look:
+        return Items({Ref(Table.OBJECTS, fact.object): fact.look.record})
     if isinstance(fact, Present) and fact.attributes is not None and fact.sequencer is not None:
         return Items({Ref(Table.OBJECTS, fact.object): None, Ref(Table.IMAGES, fact.etag): None})
     return Items()
@@ -64,7 +84,7 @@ def decide(fact: Fact, items: Items, now: datetime) -> Decision:
     """Say what a fact changes.
 
     Args:
-        fact: what an event means.
+        fact: what an event means, or what S3 says.
         items: as last seen; items that are no longer so lead to writes that are refused, never to a wrong table.
         now: UTC, aware; starts a new image's life, and a tombstone's.
 
@@ -72,11 +92,11 @@ def decide(fact: Fact, items: Items, now: datetime) -> Decision:
         ItemUnseen: an item is needed that has not been read.
         CatalogDamaged: the tables contradict each other.
         ObjectUncompared: the fact has to say whether the object is like another one.
+        LookOutdated: S3 has to be asked (again) what the object holds.
     """
     record = items[Ref(Table.OBJECTS, fact.object)]
-    late = _late(fact, record)
-    if late:
-        return Decision(late)
+    if overtaken := order.overtaken(fact, record):
+        return Decision(overtaken)
     if isinstance(fact, Absent):
         return _vacate(fact, record, items, now)
     if record is None or "etag" not in record:
@@ -86,25 +106,10 @@ def decide(fact: Fact, items: Items, now: datetime) -> Decision:
     return _settle(fact, record, items, now, Outcome.REPLACED)
 
 
-def _late(fact: Fact, record: Item | None) -> Outcome | None:
-    if fact.sequencer is None:  # only about the bytes that the object had
-        held = record["etag"]["S"] if record and "etag" in record else None
-        return None if held is not None and held == fact.etag else Outcome.STALE
-    if record is None or is_later(fact.sequencer, than=record["sequencer"]["S"]):
-        return None
-    return Outcome.STALE if is_later(record["sequencer"]["S"], than=fact.sequencer) else Outcome.DUPLICATE
-
-
 def _vacate(fact: Absent, record: Item | None, items: Items, now: datetime) -> Decision:
     """Take the object off its image's list and leave a tombstone."""
     leaving = _unlink(fact, record, items) if record and "etag" in record else ()
-    sequencer = fact.sequencer or (record or {})["sequencer"]["S"]
-    tombstone = {
-        "object": {"S": fact.object},
-        "sequencer": {"S": sequencer},
-        "expires_at": {"N": str(int((now + timedelta(days=TOMBSTONE_DAYS)).timestamp()))},
-    }
-    put = Put(Ref(Table.OBJECTS, fact.object), _same_record(record), tombstone)
+    put = Put(Ref(Table.OBJECTS, fact.object), _same_record(record), tombstone(fact, record, now))
     return Decision(Outcome.REMOVED if record and "etag" in record else Outcome.NOTED, (put, *leaving))
 
 
@@ -115,7 +120,7 @@ def _settle(fact: Present, record: Item | None, items: Items, now: datetime, out
         return Decision(Outcome.UNKNOWN_IMAGE)
     leaving = _unlink(fact, record, items) if record and "etag" in record else ()
     arriving, older = _link(fact, image, items, now)
-    item = _record(fact, record, older)
+    item = object_item(fact, record, older)
     if fact.content_type == UNREAD and image:
         item["content_type"] = image["content_type"]
     put = Put(Ref(Table.OBJECTS, fact.object), _same_record(record), item)
@@ -124,7 +129,7 @@ def _settle(fact: Present, record: Item | None, items: Items, now: datetime, out
 
 def _refresh(fact: Present, record: Item, items: Items) -> Decision:
     """Note the later event; the row changes only if it names this object, or was waiting to be read."""
-    item = _record(fact, record, None)
+    item = object_item(fact, record, None)
     if fact.content_type == UNREAD:
         del item["content_type"]
     changes = {name: value for name, value in item.items() if record.get(name) != value}
@@ -132,8 +137,8 @@ def _refresh(fact: Present, record: Item, items: Items) -> Decision:
     row = dated | said
     if not changes and not row:
         return Decision(Outcome.UNCHANGED)
-    # The event that was found is still the last one of this object.
-    same_event = {"sequencer": record["sequencer"], "etag": record["etag"]}
+    # The event that was found is still the last one of this object, and nobody has looked since.
+    same_event = {"sequencer": record["sequencer"], "etag": record["etag"], "looks": record.get("looks")}
     # Only the oldest object's date is the row's, and an object becomes the oldest without an event of its own.
     same_head = {"older": record.get("older")}
     update = Update(Ref(Table.OBJECTS, fact.object), {**same_event, **same_head}, changes)
@@ -172,7 +177,7 @@ def _link(fact: Present, image: Item | None, items: Items, now: datetime) -> tup
     if image is None:
         # Nobody else has begun this life of the image meanwhile.
         no_image = {"etag": None}
-        return (Put(ref, no_image, _new_image(fact, now)),), None
+        return (Put(ref, no_image, image_item(fact, now)),), None
     tail = image["newest_object"]["S"]
     tail_ref = Ref(Table.OBJECTS, tail)
     if tail == fact.object or (tail_ref in items and items[tail_ref] is None):
@@ -268,40 +273,8 @@ def _same_record(record: Item | None) -> Expectations:
     if record is None:
         # No event of this object has been seen.
         return {"object": None}
-    # The event that was found is still the last one of this object.
-    same_event = {"sequencer": record["sequencer"], "etag": record.get("etag")}
+    # The event that was found is still the last one of this object, and nobody has looked since.
+    same_event = {"sequencer": record["sequencer"], "etag": record.get("etag"), "looks": record.get("looks")}
     # Neighbours come and go without an event of this object.
     same_neighbours = {"older": record.get("older"), "newer": record.get("newer")}
     return {**same_event, **same_neighbours}
-
-
-def _record(fact: Present, record: Item | None, older: str | None) -> dict[str, AttributeValue]:
-    item: dict[str, AttributeValue] = {
-        "object": {"S": fact.object},
-        "etag": {"S": fact.etag},
-        "sequencer": {"S": fact.sequencer} if fact.sequencer else (record or {})["sequencer"],
-        "size_bytes": {"N": str(fact.size_bytes)},
-        "content_type": {"S": fact.content_type},
-        "last_modified": {"S": fact.last_modified},
-    }
-    if fact.version_id:
-        item["version_id"] = {"S": fact.version_id}
-    if older:
-        item["older"] = {"S": older}
-    return item
-
-
-def _new_image(fact: Present, now: datetime) -> dict[str, AttributeValue]:
-    return {
-        **(fact.attributes or {}),
-        "etag": {"S": fact.etag},
-        "ingested_at": {"S": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")},
-        "revision": {"N": "1"},
-        "bucket": {"S": fact.bucket},
-        "key": {"S": fact.key},
-        "size_bytes": {"N": str(fact.size_bytes)},
-        "copies": {"N": "1"},
-        "content_type": {"S": fact.content_type},
-        "last_modified": {"S": fact.last_modified},
-        "newest_object": {"S": fact.object},
-    }

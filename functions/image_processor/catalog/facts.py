@@ -37,18 +37,32 @@ class Ref(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What the tables knew of an object when S3 was asked what it holds.
+
+    Attributes:
+        record: the object's; None if there was none.
+    """
+
+    record: Item | None
+
+
+@dataclass(frozen=True, slots=True)
 class _ObjectFact:
     """What every fact says.
 
     Attributes:
         bucket: bucket of the object.
         key: key of the object.
-        sequencer: of the event that says so; None if the bytes are those the object had (restored from an archive).
+        sequencer: of the event that brought the fact; None if it has none: S3 was asked (`look`), or the bytes are
+            those that the object had (restored from an archive).
+        look: the fact is what S3 says now; None if it is what an event says.
     """
 
     bucket: str
     key: str
     sequencer: str | None
+    look: Look | None = field(default=None, kw_only=True)
 
     @property
     def object(self) -> str:

@@ -232,9 +232,11 @@ class S3Source(CachedSource):
         self.last_modified = response.get("LastModified")
 
 
+_OWNERS_KEY = "object: encrypted with a key that only its owner has, not read"
 _UNREADABLE = {
     "InvalidObjectState": "object: archived, not read",  # 403: in Glacier or an archive tier
-    "InvalidRequest": "object: encrypted with a key that only its owner has, not read",  # 400: SSE-C
+    "InvalidRequest": _OWNERS_KEY,  # 400: SSE-C
+    "400": _OWNERS_KEY,  # HEAD of the same has no body to say so (boto3 issue 1482)
 }
 # 400, by the state of the key (KMS Developer Guide, "Key states of AWS KMS keys"): disabled, to be deleted or without
 # its material, deleted. KMS's other troubles (throttling, a key store that does not answer) pass.

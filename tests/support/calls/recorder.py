@@ -51,7 +51,13 @@ MARK = "denied_on_purpose"
 LAMBDA_SITE = Path(__file__).parent / "lambda_site"
 VERBS = {*ASKED, "get_if_changed", "list"}
 ETAG_AT = {"put_if_match": 2, "finish_upload": 3}  # where a verb has the ETag that it may do without
-OPERATIONS = {"get_object": "GetObject", "get_item": "GetItem", "transact_write_items": "TransactWriteItems"}
+OPERATIONS = {
+    "get_object": "GetObject",
+    "head_object": "HeadObject",
+    "list_objects_v2": "ListObjectsV2",
+    "get_item": "GetItem",
+    "transact_write_items": "TransactWriteItems",
+}
 
 Call = tuple[str, str, str]  # function, action, resource
 Note = Callable[[str, tuple[Any, ...], Mapping[str, Any]], None]

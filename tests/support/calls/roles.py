@@ -54,7 +54,7 @@ def _list(found: Any) -> list[Any]:
 
 
 _BY_LAMBDA = "Lambda reads the source of events with the function's role"
-_LISTS_NOTHING = "without it S3 answers 403 for an object that is not there, where the code needs 404"
+_LISTS_NOTHING = "without it S3 answers 403 for a version that is not there, where the code needs 404"
 _STEP_FUNCTIONS = "Step Functions calls with this role; tests run the state machine without it"
 
 _TRIED_AGAIN = "a step that is tried again finds what it had left before: no test ends it there"
@@ -64,7 +64,7 @@ _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ImageProcessorRole", _BY_LAMBDA): tuple(
         f"sqs:{action} {ARNS['ImageQueue.Arn']}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
     ),
-    ("ImageProcessorRole", _LISTS_NOTHING): (f"s3:ListBucket {IMAGES}", f"s3:ListBucketVersions {IMAGES}"),
+    ("ImageProcessorRole", _LISTS_NOTHING): (f"s3:ListBucketVersions {IMAGES}",),
     ("CsvExporterRole", _BY_LAMBDA): (
         *(f"dynamodb:{act} {ARNS['Images.StreamArn']}" for act in ("DescribeStream", "GetRecords", "GetShardIterator")),
         f"dynamodb:ListStreams {ARNS['Images.Arn']}/stream/*",

@@ -16,9 +16,10 @@ from image_processor import handler as handler_module
 from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.extract import Record, extract
 from image_processor.handler import handler
-from image_processor.intake import Intake, Report
+from image_processor.intake import Intake
 from image_processor.notification import parse
 from image_processor.reading.ranged import BytesSource
+from image_processor.report import Report
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.survey.photos import survey

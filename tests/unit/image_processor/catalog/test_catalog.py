@@ -227,11 +227,12 @@ def test_what_is_sent_is_what_dynamodb_documents() -> None:
                         "Put": {
                             "TableName": "objects-table",
                             "Item": {**key, "sequencer": {"S": "2"}, "expires_at": ANY},
-                            "ConditionExpression": "#sequencer = :v0 AND #etag = :v1"
+                            "ConditionExpression": "#sequencer = :v0 AND #etag = :v1 AND attribute_not_exists(#looks)"
                             " AND attribute_not_exists(#older) AND attribute_not_exists(#newer)",
                             "ExpressionAttributeNames": {
                                 "#sequencer": "sequencer",
                                 "#etag": "etag",
+                                "#looks": "looks",
                                 "#older": "older",
                                 "#newer": "newer",
                             },

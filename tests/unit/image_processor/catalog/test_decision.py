@@ -14,8 +14,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from image_processor.catalog.catalog import Catalog, Effect
-from image_processor.catalog.decision import TOMBSTONE_DAYS
 from image_processor.catalog.facts import UNREAD, Fact, Outcome, Present
+from image_processor.catalog.items import TOMBSTONE_DAYS
 from image_processor.errors import CatalogContended, CatalogDamaged
 from infra.doubles.memory_tables import MemoryTables, refusal
 from tests.support.catalog_model import (
@@ -31,6 +31,7 @@ from tests.support.catalog_model import (
     unread,
     watch_lives,
 )
+from tests.support.template import TEMPLATE
 
 # ---- histories ------------------------------------------------------------------------------------------------------
 
@@ -349,6 +350,8 @@ def test_a_removal_without_a_record_leaves_a_tombstone_that_stops_a_late_creatio
     assert set(record) == {"object", "sequencer", "expires_at"}
     assert record["sequencer"]["S"] == "5"
     expires = datetime.fromtimestamp(int(record["expires_at"]["N"]), UTC)
+    queues = (TEMPLATE["Resources"][name]["Properties"] for name in ("ImageQueue", "ImageDeadLetters"))
+    assert sum(queue["MessageRetentionPeriod"] for queue in queues) < TOMBSTONE_DAYS * 86400
     assert expires == START + timedelta(days=TOMBSTONE_DAYS)
     assert apply(catalog, present("a.jpg", "E1", 4)) == [Outcome.STALE]
     assert tables.images == {}
