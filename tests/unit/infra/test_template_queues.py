@@ -8,7 +8,7 @@ from botocore.config import Config
 
 from image_processor import handler as processor
 from image_processor.catalog.catalog import RESERVE_S
-from image_processor.catalog.decision import TOMBSTONE_DAYS
+from image_processor.catalog.items import TOMBSTONE_DAYS
 from image_processor.intake import READ_RESERVE_S
 from tests.support.paths import ROOT
 from tests.support.template import parameter, properties, stack
