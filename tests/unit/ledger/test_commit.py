@@ -125,6 +125,9 @@ def test_a_refused_swap_is_done_again_on_the_new_root(
     assert read_rows(store) == model_csv([item(1), item(2)])
     assert (report.conflicts, report.commits, read_root(store).version) == (1, 1, 2)
     assert not keys(store, "pending/")
+    copies = [decode_root(store.objects[key][0].body) for key in keys(store, "roots/")]
+    assert [copy.version for copy in copies] == [1, 1, 2], "the one that lost is there, too"
+    assert len({copy.commit_id for copy in copies}) == 3, "each attempt has its own"
 
 
 def test_a_refusal_without_a_rival_is_tried_again(exporter: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
@@ -611,6 +614,7 @@ def test_a_late_put_does_not_bring_a_removed_row_back(store: MemoryStore, ledger
     """X3: a zombie's late commit of an old change, also of the removal's own revision."""
     commit(ledger, [insert(1)])
     commit(ledger, [remove(1, 3)])
+    assert read_root(store).checkpoint.changes == 2, "a removal is a change, too"
     report = commit(ledger, [modify(1, 3)])
     assert read_rows(store) == model_csv([])
     assert report.counts.after_removal == 1

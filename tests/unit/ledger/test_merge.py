@@ -151,3 +151,14 @@ def test_a_removal_past_its_time_holds_back_no_put_even_if_it_is_still_stored() 
     commit(ledger, [event("INSERT", item(1, 3), seconds=48 * 3600 + 1)])
     assert read_rows(store) == model_csv([item(1, 3)])
     assert read_tree(store, read_root(store).removals), "the removal is still stored"
+
+
+def test_a_removal_that_comes_past_its_time_is_no_change() -> None:
+    """Else a delivery of an old event would be a commit; the newest event of all says what is past, to the second."""
+    store = MemoryStore()
+    ledger = make_ledger(store)
+    commit(ledger, [event("INSERT", item(9), seconds=48 * 3600)])
+    assert commit(ledger, [event("REMOVE", old=item(1), seconds=-1)]).commits == 0
+    assert read_root(store).removals == Root().removals
+    assert commit(ledger, [event("REMOVE", old=item(1), seconds=0)]).commits == 1
+    assert read_tree(store, read_root(store).removals).count(b"\n") == 1

@@ -24,6 +24,7 @@ from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 publishing = import_module("ledger.publish")  # the module: the package gives the function
+assembling = import_module("ledger.assemble")
 
 LOST = Unknown("the answer was lost")
 SMALLEST = 2000
@@ -91,6 +92,16 @@ def test_a_small_csv_is_put_whole_with_its_root_in_the_metadata(store: MemorySto
     }
     assert done == Published(version=root.version, written=True, uploaded=len(read_csv(store)), tries=done.tries)
     assert store.objects[CSV_KEY][1] == "text/csv; charset=utf-8"
+
+
+def test_under_contention_a_small_csv_is_claimed_too(exporter: Ledger, watched: WatchedStore) -> None:
+    """Then even a small one takes longer to publish than the next commit to come; alone nobody pays for a claim."""
+    for met in (False, True):
+        if met:
+            exporter.met_others()
+        watched.calls.clear()
+        assert publish(exporter, report=commit(exporter, [insert(met)])).written
+        assert ("put_new" in watched.verbs("publishing/")) == met
 
 
 def test_a_current_csv_is_left_alone(exporter: Ledger, watched: WatchedStore) -> None:
@@ -368,6 +379,36 @@ def test_an_upload_that_fails_is_aborted_and_the_failure_is_told(
     assert read_csv(store) == everything(70)
 
 
+def test_a_csv_that_is_not_as_long_as_its_root_says_is_never_shown(
+    large: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 is told the size of the whole: whatever went wrong with a part on the way, it then completes nothing."""
+    commit(large, [modify(70, 2)])
+    upload_part = store.upload_part
+    monkeypatch.setattr(store, "upload_part", lambda *to: upload_part(*to[:-1], to[-1] + b"x"))
+    with pytest.raises(Unavailable):
+        publish(large)
+    assert read_csv(store) == everything()
+    assert not store.uploads
+
+
+def test_what_is_uploaded_is_read_bit_by_bit(
+    large: Ledger, watched: WatchedStore, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CSV that is made of its shards alone may be larger than the function's memory: a few parts at a time."""
+    monkeypatch.setattr(assembling, "UPLOAD_BYTES", 6000)
+    store.delete([CSV_KEY])
+    publish(make_ledger(watched))  # type: ignore[arg-type]
+    assert read_csv(store) == everything()
+    held = most = 0
+    for verb, key in watched.calls:
+        held = 0 if verb == "upload_part" else held
+        held += store.head(key).size if verb == "get" and key.startswith("shards/") else 0
+        most = max(most, held)
+    largest = max(stored.size for key, (stored, _) in store.objects.items() if key.startswith("shards/"))
+    assert 3000 < most <= 6000 + largest < len(everything()) / 3
+
+
 def test_readers_see_a_whole_file_at_every_moment(large: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
     """C1: until the completion lands the old file is there, then the new one; a pinned range is refused, not mixed."""
     commit(large, [modify(70, 2)])
@@ -456,12 +497,18 @@ def test_an_idle_ledger_is_published_by_few_copies(large: Ledger, watched: Watch
 
 
 def test_a_publisher_who_never_wins_says_so(exporter: Ledger, watched: WatchedStore) -> None:
-    """Bounded tries; then the batch is delivered again, and whoever keeps winning publishes newer versions."""
+    """Bounded tries; then the batch is delivered again, and whoever keeps winning publishes newer versions.
+
+    Between them it waits for longer and longer, and never for as long as the next one does.
+    """
+    waits: list[float] = []
+    exporter.sleep, exporter.chance = waits.append, lambda: 0.5
     commit(exporter, [insert(1)])
     watched.on("put_if_match", CSV_KEY, refuse(Refused("PreconditionFailed")), times=999)
     with pytest.raises(OutOfTime):
         publish(exporter)
     assert watched.verbs(CSV_KEY).count("put_if_match") == publishing.MAX_TRIES
+    assert waits[:6] == pytest.approx([0.025, 0.05, 0.1, 0.2, 0.4, 0.4])
 
 
 def test_a_damaged_shard_is_never_published(large: Ledger, store: MemoryStore) -> None:
