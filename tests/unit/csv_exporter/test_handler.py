@@ -15,7 +15,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import ManifestLost, OutOfTime, Refused, Unavailable
 from ledger.publish import MAX_TRIES
-from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.factories import START, event, insert, item, leave_waiting, make_ledger, model_csv, modify, remove
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, refuse
@@ -108,6 +108,33 @@ def test_counts_go_out_as_embedded_metrics(
         "CsvBytes": read_root(store).rows.bytes,
         "BatchesPublished": 1,
     }
+
+
+def test_a_batch_that_came_when_the_stream_forgets_is_a_gap(
+    watched: WatchedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The function tells the commit when it was called; the alarm stands on the metric."""
+    exporter.ledger().now = lambda: START.timestamp() + 86_400
+    invoke(insert(1))
+    assert emf(capsys)["GapsOpen"] == [1]
+
+
+def test_a_batch_of_the_stream_may_be_relied_upon(
+    watched: WatchedStore, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lambda delivers it until the function has answered: it leads others, and takes claims to publish seriously."""
+    invoke(insert(1))
+    present = store.head("image-data.csv").metadata["root"]
+    store.put_new(f"publishing/{present}", b"somebody", "text/plain")
+    leave_waiting(make_ledger(store, 7), [insert(7)])
+    exporter.ledger().met_others()
+    capsys.readouterr()
+    assert invoke(insert(2)) == {"batchItemFailures": []}
+    assert read_root(store).rows.rows == 3, "led"
+    measured = emf(capsys)
+    assert measured["SegmentsCombined"] == [1]
+    assert measured["BatchesPublished"] == [0], "left to somebody, who has not done it yet"
+    assert read_csv(store) == model_csv([item(1)])
 
 
 def test_the_lag_is_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:

@@ -113,6 +113,19 @@ def test_who_met_others_lately_queues_at_once_and_who_did_not_goes_ahead(
     assert not watched.verbs("pending/"), "that was long ago"
 
 
+def test_who_finds_that_the_last_commit_led_others_queues_at_once(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """A function that is new, or met nobody yet, sees by the root whether others are at it."""
+    leave_waiting(make_ledger(store, 10), [insert(10)])
+    exporter.met_others()
+    assert commit(exporter, [insert(1)]).led == 1
+    for number, queues in ((2, True), (3, False)):
+        watched.calls.clear()
+        assert commit(make_ledger(watched, number), [insert(number)]).commits == 1  # type: ignore[arg-type]
+        assert ("put_new" in watched.verbs("pending/")) == queues
+
+
 def test_a_batch_that_nobody_delivers_again_leads_nobody(
     exporter: Ledger, watched: WatchedStore, store: MemoryStore
 ) -> None:

@@ -376,6 +376,19 @@ def test_a_commit_takes_a_bounded_number_of_slices(
     assert read_rows(again) == read_rows(store)
 
 
+def test_a_slice_is_bounded_in_pages_too(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small its shards are: each page that is decoded is half a megabyte of memory."""
+    monkeypatch.setattr(slices, "SLICE_PAGES", 2)
+    monkeypatch.setattr(slices, "SLICES_PER_COMMIT", 1)
+    ledger = make_ledger(store, targets=Targets(500, 2))
+    commit(ledger, [insert(number) for number in range(100)])
+    pages = len(read_root(store).rows.pages)
+    report = commit(ledger, _wide_batch())
+    assert pages > 10
+    assert report.commits > 4, "of twenty changes all over the table"
+    assert read_rows(store) == model_csv(item(number, 1 + (number % 5 == 0)) for number in range(100))
+
+
 def test_slices_end_in_the_same_tree_as_one_commit(store: MemoryStore, ledger: Ledger, small_slices: None) -> None:
     commit(ledger, [insert(number) for number in range(100)])
     commit(ledger, _wide_batch())

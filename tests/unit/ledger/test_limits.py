@@ -8,6 +8,7 @@ from importlib import import_module
 
 from ledger import batch, combine, layout, limits, manifest, objects, pending, s3_store, slices
 from ledger import store as stores
+from ledger.assemble import IDLE
 from ledger.ledger import CONTENDED_SECONDS
 from tests.support.paths import ROOT
 from tests.support.template import TEMPLATE
@@ -82,6 +83,7 @@ def test_a_leader_is_not_taken_for_dead_while_it_gathers() -> None:
 def test_who_waits_in_the_queue_is_known_as_alive_and_as_contended_to_the_end_of_it() -> None:
     """It looks at one root for so long before it leads itself, and comes back with the stream's next batch."""
     assert LONGEST_LOOKS < publishing.ALIVE.total_seconds() < 2 * LONGEST_LOOKS
+    assert IDLE.total_seconds() >= CONTENDED_SECONDS, "a ledger that is idle has met nobody lately"
     next_batch = PARAMETERS["StreamWindowSeconds"]["Default"]
     assert LONGEST_LOOKS + next_batch < CONTENDED_SECONDS
 

@@ -496,6 +496,22 @@ def test_an_idle_ledger_is_published_by_few_copies(large: Ledger, watched: Watch
         assert (copies == 1) == fewer, copies
 
 
+def test_changes_share_the_price_of_copies(
+    large: Ledger, watched: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The more are published at once, the more copies run side by side: counted from the root that the CSV shows."""
+    monkeypatch.setattr(layout, "FEW_COPIES", 1)
+    copies = []
+    for changes in (1, 12):
+        commit(large, [modify(ROWS - 1, 2 + changes)])
+        commit(large, [insert(1000 * changes + number) for number in range(changes - 1)] or [modify(ROWS - 1, 3)])
+        watched.calls.clear()
+        publish(large)
+        copies.append(watched.verbs(CSV_KEY).count("copy_part"))
+    assert copies[0] <= 2
+    assert 8 < copies[1] <= 13
+
+
 def test_a_publisher_who_never_wins_says_so(exporter: Ledger, watched: WatchedStore) -> None:
     """Bounded tries; then the batch is delivered again, and whoever keeps winning publishes newer versions.
 
