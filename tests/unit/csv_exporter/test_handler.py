@@ -137,6 +137,19 @@ def test_a_batch_of_the_stream_may_be_relied_upon(
     assert read_csv(store) == model_csv([item(1)])
 
 
+def test_a_batch_that_a_leader_took_along_counts_as_combined(
+    watched: WatchedStore, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At both: the dashboard compares it with the batches that came."""
+    leader, follower = make_ledger(store, 7), exporter.ledger()
+    for one in (leader, follower):
+        one.met_others()
+    follower.sleep = lambda seconds: commit(leader, [insert(7)]) and None
+    invoke(insert(2))
+    assert emf(capsys)["SegmentsCombined"] == [1]
+    assert read_csv(store) == model_csv([item(2), item(7)])
+
+
 def test_the_lag_is_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
     """It is that of the batch's oldest event."""
     exporter.ledger().now = lambda: START.timestamp() + 100
@@ -218,8 +231,13 @@ def test_an_empty_batch_is_a_success_without_a_store_call(
     assert emf(capsys)["Events"] == [0]
 
 
-def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, watched: WatchedStore) -> None:
-    """Whoever promised to publish may have died without being delivered again; no further event need come."""
+def test_the_schedule_publishes_what_nobody_else_sees_to(
+    store: MemoryStore, watched: WatchedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever promised to publish may have died without being delivered again; no further event need come.
+
+    It always sends its zero: an alarm reckons with the metric where no batch comes.
+    """
     behind = commit(make_ledger(store), [insert(1)])
     assert "image-data.csv" not in store.objects
     assert exporter.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, LambdaContext()) == {
@@ -227,6 +245,9 @@ def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, wat
     }
     assert read_csv(store) == model_csv([item(1)])
     assert read_root(store) == behind.root
+    assert emf(capsys)["BatchesPublished"] == [0, 1]
+    exporter.handler({"source": "aws.events"}, LambdaContext())
+    assert emf(capsys)["BatchesPublished"] == [0]
 
 
 def test_the_schedule_makes_no_first_root(store: MemoryStore, watched: WatchedStore) -> None:

@@ -47,6 +47,14 @@ def test_records_that_the_stream_was_about_to_forget_are_a_gap(ledger: Ledger, s
     assert read_root(store).checkpoint.gaps == (grown,), "an age of 22 hours is late, but nothing is forgotten yet"
 
 
+def test_a_late_batch_is_known_by_its_oldest_event_wherever_that_stands(ledger: Ledger, store: MemoryStore) -> None:
+    """A record that has no time, or one in the wrong place, does not hide that its neighbours are late."""
+    timeless, young = {"eventName": "INSERT"}, event("INSERT", item(3), sequence=3, seconds=int(DAY))
+    commit(ledger, [timeless, young, event("INSERT", item(2), sequence=2)], arrived=START.timestamp() + DAY)
+    (gap,) = read_root(store).checkpoint.gaps
+    assert (gap.kind, gap.until) == ("late", "2026-11-25T08:00:00Z")
+
+
 def test_a_redrive_is_not_late(ledger: Ledger, store: MemoryStore) -> None:
     """What does not come from the stream directly may be of any age."""
     commit(ledger, [insert(1)])

@@ -467,6 +467,14 @@ def test_time_that_ends_while_waiting_leaves_the_changes_for_a_leader(
     assert commit(exporter, [insert(1)]).commits == 0
 
 
+def test_an_event_is_reported_while_any_of_its_changes_is_left() -> None:
+    """An item that got another key is a removal and a put, and they may stand far apart in the tree."""
+    batch = StreamBatch(events_of([event("MODIFY", item(900, 2, etag=item(1)["etag"]), item(1)), insert(5)]), None)
+    removal, other, put = batch.changes(Root().columns)
+    for left, told in (([removal], 0), ([put], 0), ([other], 1)):
+        assert batch.events_of(left) == [batch.events[told]]
+
+
 def test_events_that_are_done_are_not_reported(exporter: Ledger, watched: WatchedStore) -> None:
     """Only events of changes that are not committed return; a bad one has been put aside and never returns."""
     watched.on("put_if_match", ROOT, refuse(CONFLICT), times=10_000)
@@ -597,7 +605,7 @@ def test_a_new_stream_starts_its_own_checkpoint_line_and_marks_a_gap(store: Memo
     assert read_root(store).checkpoint.gaps == checkpoint.gaps
 
 
-@pytest.mark.parametrize(("hours", "late"), [(22.9, False), (23.1, True), (25, True)])
+@pytest.mark.parametrize(("hours", "late"), [(22.9, False), (23.0, False), (23.1, True), (25, True)])
 def test_records_that_come_when_the_stream_forgets_mark_a_gap(
     hours: float, late: bool, store: MemoryStore, ledger: Ledger
 ) -> None:
@@ -614,10 +622,12 @@ def test_neighbouring_gaps_of_a_stream_are_one() -> None:
     one, two = Gap("late", "s", "2", "5"), Gap("late", "s", "4", "9")
     other = Gap("new-stream", "s", "0", "1")
     assert add_gap((one, other), two) == (Gap("late", "s", "2", "9"), other)
+    assert add_gap((two,), one) == (Gap("late", "s", "2", "9"),), "whichever is told of first"
     many: tuple[Gap, ...] = ()
     for number in range(150):
         many = add_gap(many, Gap("late", str(number), "", ""))
     assert len(many) == OPEN_GAPS
+    assert many[-1].stream == "149", "the oldest go"
 
 
 # Removals

@@ -161,6 +161,7 @@ def test_a_removal_that_comes_past_its_time_is_no_change() -> None:
     assert commit(ledger, [event("REMOVE", old=item(1), seconds=-1)]).commits == 0
     assert read_root(store).removals == Root().removals
     assert commit(ledger, [event("REMOVE", old=item(1), seconds=0)]).commits == 1
+    assert read_root(store).checkpoint.newest_event == "2026-11-27T08:00:00Z", "it does not go back"
     assert read_tree(store, read_root(store).removals).count(b"\n") == 1
 
 

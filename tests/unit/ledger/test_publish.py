@@ -192,13 +192,19 @@ def _overwrite_keeping_metadata(store: MemoryStore) -> None:
     store.put_if_match(CSV_KEY, b"mine now\n" * 1000, present.etag, "text/csv", present.metadata)
 
 
+def _overwrite_keeping_size_and_root(store: MemoryStore) -> None:
+    present = store.head(CSV_KEY)
+    store.put_if_match(CSV_KEY, b"x" * present.size, present.etag, "text/csv", {"root": present.metadata["root"]})
+
+
 def _delete(store: MemoryStore) -> None:
     store.delete([CSV_KEY])
 
 
-@pytest.mark.parametrize(
-    "harm", [_forget_roots, _damage_roots, _swap_roots, _overwrite, _overwrite_keeping_metadata, _delete]
-)
+OVERWRITTEN = (_overwrite, _overwrite_keeping_metadata, _overwrite_keeping_size_and_root)
+
+
+@pytest.mark.parametrize("harm", [_forget_roots, _damage_roots, _swap_roots, *OVERWRITTEN, _delete])
 def test_without_a_usable_present_csv_all_bytes_come_from_the_shards(
     harm: Callable[[MemoryStore], None], large: Ledger, store: MemoryStore
 ) -> None:
@@ -211,7 +217,7 @@ def test_without_a_usable_present_csv_all_bytes_come_from_the_shards(
     assert not store.uploads
 
 
-@pytest.mark.parametrize("harm", [_overwrite, _overwrite_keeping_metadata, _delete])
+@pytest.mark.parametrize("harm", [*OVERWRITTEN, _delete])
 def test_a_csv_that_somebody_spoilt_is_noticed_without_a_new_commit(
     harm: Callable[[MemoryStore], None], large: Ledger, store: MemoryStore
 ) -> None:
@@ -370,8 +376,8 @@ def test_an_upload_that_fails_is_aborted_and_the_failure_is_told(
     commit(large, [modify(70, 2)])
     watched.on(verb, CSV_KEY, refuse(Unavailable("SlowDown")))
     if abort_fails:
-        watched.on("abort_upload", CSV_KEY, refuse(Unavailable("SlowDown")))
-    with pytest.raises(Unavailable):
+        watched.on("abort_upload", CSV_KEY, refuse(Unavailable("not aborted either")))
+    with pytest.raises(Unavailable, match="SlowDown"):
         publish(large)
     assert read_csv(store) == everything()
     assert bool(store.uploads) == abort_fails
