@@ -129,7 +129,7 @@ def test_who_finds_that_the_last_commit_led_others_queues_at_once(
 def test_what_the_last_leader_committed_and_could_not_delete_is_led_by_nobody(
     exporter: Ledger, watched: WatchedStore, store: MemoryStore
 ) -> None:
-    """The root names those that it took along: they are no work, and nobody who comes back. Only its own is not there."""
+    """The root names those that it took along: they are no work, and nobody who comes back. Its own is not there."""
     leave_waiting(make_ledger(store, 10), [insert(10)])
     exporter.met_others()
     watched.on("delete", "", refuse(Unavailable("SlowDown")))
