@@ -415,6 +415,19 @@ def test_time_that_ends_between_slices_leaves_the_rest_to_be_delivered_again(
     assert read_rows(store) == model_csv(item(number, 1 + (number % 5 == 0)) for number in range(100))
 
 
+def test_a_commit_takes_no_further_slice_when_its_time_is_up(
+    store: MemoryStore, ledger: Ledger, small_slices: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has merged until then is swapped in: progress survives a time-out."""
+    commit(ledger, [insert(number) for number in range(100)])
+    monkeypatch.setattr(slices, "SLICES_PER_COMMIT", 100)
+    left = iter([60.0, 60.0, 60.0])
+    report = commit(ledger, _wide_batch(), lambda: next(left, 1.0))
+    assert report.commits == 1
+    assert 0 < len(report.unfinished) < 20
+    assert read_rows(store).count(b",2,photos,") == 20 - len(report.unfinished)
+
+
 def test_a_follower_that_committed_a_slice_leaves_only_the_rest(
     small_slices: None, exporter: Ledger, rival: Ledger, watched: WatchedStore, store: MemoryStore
 ) -> None:
