@@ -17,7 +17,7 @@ import pytest
 from ledger import s3_store as s3
 from ledger.errors import NotFound, Refused, Unavailable, Unknown
 from ledger.s3_store import S3Store
-from ledger.store import ByteRange, Store
+from ledger.store import PARALLEL_REQUESTS, ByteRange, Store
 
 READ_SECONDS = 0.3
 PATIENCE_SECONDS = 6 * READ_SECONDS  # of a client for copies and completions
@@ -304,6 +304,12 @@ def test_nobody_there_is_unknown_to_a_swap_and_unavailable_to_a_read(bucket: S3S
                 swap(nobody)
         with pytest.raises(Unavailable):
             nobody.get("manifest.json")
+
+
+def test_every_request_in_flight_has_a_connection(bucket: S3Store) -> None:
+    """A smaller pool throws connections away, and each of them costs a handshake."""
+    clients = (bucket._s3, bucket._s3_once, bucket._patient_client(PATIENCE_SECONDS))
+    assert min(client.meta.config.max_pool_connections for client in clients) >= PARALLEL_REQUESTS
 
 
 # Create-only writes

@@ -94,7 +94,7 @@ def segment_with(records: Iterable[Any]) -> Segment:
     return segment_of(events_of(records))
 
 
-def leave_waiting(dying: Ledger, events: Sequence[Record]) -> None:
+def leave_waiting(dying: Ledger, events: Sequence[Record], arrived: float | None = None) -> None:
     """Let an exporter that met others leave its changes in `pending/`, and die while it waits for a leader."""
 
     def die(seconds: float) -> None:
@@ -103,7 +103,7 @@ def leave_waiting(dying: Ledger, events: Sequence[Record]) -> None:
     dying.met_others()
     dying.sleep = die
     with suppress(KeyboardInterrupt):
-        commit(dying, events)
+        commit(dying, events, arrived=arrived)
 
 
 def make_ledger(store: MemoryStore, seed: int = 1, targets: Targets | None = None) -> Ledger:

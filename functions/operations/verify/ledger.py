@@ -93,7 +93,9 @@ def _check_shard(root: Root, shard: Entry, body: bytes, first: bool, before: byt
         except ValueError:
             findings.problems.append(f"{name} has a line without a key, line {index + 1}")
             continue
-        if key <= before:
+        if key == before:
+            findings.problems.append(f"{name} has the key {key.decode()} once more, at line {index + 1}")
+        elif key < before:
             findings.problems.append(f"{name} is not in order at line {index + 1}")
         if index == 0 and key != shard.first:
             findings.problems.append(f"{name} does not start with the key that its page says")

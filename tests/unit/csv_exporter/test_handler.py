@@ -15,7 +15,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import ManifestLost, OutOfTime, Refused, Unavailable
 from ledger.publish import MAX_TRIES
-from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
+from tests.support.factories import START, event, insert, item, leave_waiting, make_ledger, model_csv, modify, remove
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, refuse
@@ -110,6 +110,46 @@ def test_counts_go_out_as_embedded_metrics(
     }
 
 
+def test_a_batch_that_came_when_the_stream_forgets_is_a_gap(
+    watched: WatchedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The function tells the commit when it was called; the alarm stands on the metric."""
+    exporter.ledger().now = lambda: START.timestamp() + 86_400
+    invoke(insert(1))
+    assert emf(capsys)["GapsOpen"] == [1]
+
+
+def test_a_batch_of_the_stream_may_be_relied_upon(
+    watched: WatchedStore, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Lambda delivers it until the function has answered: it leads others, and takes claims to publish seriously."""
+    invoke(insert(1))
+    present = store.head("image-data.csv").metadata["root"]
+    store.put_new(f"publishing/{present}", b"somebody", "text/plain")
+    leave_waiting(make_ledger(store, 7), [insert(7)])
+    exporter.ledger().met_others()
+    capsys.readouterr()
+    assert invoke(insert(2)) == {"batchItemFailures": []}
+    assert read_root(store).rows.rows == 3, "led"
+    measured = emf(capsys)
+    assert measured["SegmentsCombined"] == [1]
+    assert measured["BatchesPublished"] == [0], "left to somebody, who has not done it yet"
+    assert read_csv(store) == model_csv([item(1)])
+
+
+def test_a_batch_that_a_leader_took_along_counts_as_combined(
+    watched: WatchedStore, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """At both: the dashboard compares it with the batches that came."""
+    leader, follower = make_ledger(store, 7), exporter.ledger()
+    for one in (leader, follower):
+        one.met_others()
+    follower.sleep = lambda seconds: commit(leader, [insert(7)]) and None
+    invoke(insert(2))
+    assert emf(capsys)["SegmentsCombined"] == [1]
+    assert read_csv(store) == model_csv([item(2), item(7)])
+
+
 def test_the_lag_is_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
     """It is that of the batch's oldest event."""
     exporter.ledger().now = lambda: START.timestamp() + 100
@@ -191,8 +231,13 @@ def test_an_empty_batch_is_a_success_without_a_store_call(
     assert emf(capsys)["Events"] == [0]
 
 
-def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, watched: WatchedStore) -> None:
-    """Whoever promised to publish may have died without being delivered again; no further event need come."""
+def test_the_schedule_publishes_what_nobody_else_sees_to(
+    store: MemoryStore, watched: WatchedStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever promised to publish may have died without being delivered again; no further event need come.
+
+    It always sends its zero: an alarm reckons with the metric where no batch comes.
+    """
     behind = commit(make_ledger(store), [insert(1)])
     assert "image-data.csv" not in store.objects
     assert exporter.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, LambdaContext()) == {
@@ -200,6 +245,9 @@ def test_the_schedule_publishes_what_nobody_else_sees_to(store: MemoryStore, wat
     }
     assert read_csv(store) == model_csv([item(1)])
     assert read_root(store) == behind.root
+    assert emf(capsys)["BatchesPublished"] == [0, 1]
+    exporter.handler({"source": "aws.events"}, LambdaContext())
+    assert emf(capsys)["BatchesPublished"] == [0]
 
 
 def test_the_schedule_makes_no_first_root(store: MemoryStore, watched: WatchedStore) -> None:

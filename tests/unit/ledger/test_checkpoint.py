@@ -7,7 +7,7 @@ from ledger.checkpoint import OPEN_GAPS, add_gap
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, decode_root, encode_root
-from tests.support.factories import START, event, insert, item, make_ledger
+from tests.support.factories import START, event, insert, item, leave_waiting, make_ledger
 from tests.support.reader import read_root
 
 NEWER = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
@@ -47,29 +47,38 @@ def test_records_that_the_stream_was_about_to_forget_are_a_gap(ledger: Ledger, s
     assert read_root(store).checkpoint.gaps == (grown,), "an age of 22 hours is late, but nothing is forgotten yet"
 
 
+def test_a_late_batch_is_known_by_its_oldest_event_wherever_that_stands(ledger: Ledger, store: MemoryStore) -> None:
+    """A record that has no time, or one in the wrong place, does not hide that its neighbours are late."""
+    timeless, young = {"eventName": "INSERT"}, event("INSERT", item(3), sequence=3, seconds=int(DAY))
+    commit(ledger, [timeless, young, event("INSERT", item(2), sequence=2)], arrived=START.timestamp() + DAY)
+    (gap,) = read_root(store).checkpoint.gaps
+    assert (gap.kind, gap.until) == ("late", "2026-11-25T08:00:00Z")
+
+
 def test_a_redrive_is_not_late(ledger: Ledger, store: MemoryStore) -> None:
     """What does not come from the stream directly may be of any age."""
     commit(ledger, [insert(1)])
     assert read_root(store).checkpoint.gaps == ()
 
 
-def test_the_gap_of_a_batch_that_a_leader_took_along_is_recorded_too(store: MemoryStore) -> None:
-    """Two exporters meet; whoever commits writes down what both batches tell."""
-    first, second = make_ledger(store, 1), make_ledger(store, 2)
-    real, met = store.put_if_match, []
-
-    def put_if_match(key: str, *arguments: object) -> str:
-        if key == "manifest.json" and not met and read_root(store).version:
-            met.append(1)
-            commit(second, [event("INSERT", item(5), sequence=9, seconds=50)])
-        return real(key, *arguments)  # type: ignore[arg-type]
-
-    commit(first, [event("INSERT", item(1))])
-    store.put_if_match = put_if_match  # type: ignore[method-assign]
-    arrived = START.timestamp() + DAY
-    commit(first, [event("INSERT", item(2), sequence=2, seconds=60)], arrived=arrived)
-    assert met
-    assert [gap.kind for gap in read_root(store).checkpoint.gaps] == ["late"]
+def test_a_leader_records_what_the_batches_that_it_took_along_tell_of(store: MemoryStore) -> None:
+    """Gaps, streams and the newest event stand with the changes, in one commit: their owners find them merged."""
+    commit(make_ledger(store, 1), [event("INSERT", item(1))])
+    late, start = [event("INSERT", item(2), sequence=200, seconds=60)], START.timestamp()
+    leave_waiting(make_ledger(store, 2), late, arrived=start + DAY)
+    leave_waiting(make_ledger(store, 3), [event("INSERT", item(3), sequence=1, seconds=7200, stream=NEWER)])
+    leader = make_ledger(store, 4)
+    leader.met_others()
+    assert commit(leader, [event("INSERT", item(4), sequence=150, seconds=30)]).led == 2
+    checkpoint = read_root(store).checkpoint
+    old, new = "Images/2026-11-25T07:00:00.000", "Images/2026-11-26T07:00:00.000"
+    assert set(checkpoint.gaps) == {
+        Gap("late", old, "2026-11-25T08:00:00Z", "2026-11-25T08:01:00Z"),
+        Gap("new-stream", new, "2026-11-25T08:00:00Z", "2026-11-25T10:00:00Z"),
+    }
+    assert checkpoint.streams == {old: "200", new: "1"}
+    assert checkpoint.newest_event == "2026-11-25T10:00:00Z"
+    assert commit(make_ledger(store, 5), late, arrived=start + DAY).commits == 0, "nobody tells it a second time"
 
 
 def test_gaps_are_kept_in_the_root_and_bounded() -> None:

@@ -12,7 +12,7 @@ from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
 from ledger.commit import commit
-from ledger.errors import Unavailable
+from ledger.errors import OutOfTime, Unavailable
 from ledger.keys import CSV_KEY, ROOT_KEY, pending_key
 from ledger.ledger import Ledger
 from ledger.limits import INVOCATION_SECONDS
@@ -106,6 +106,37 @@ def test_a_claim_older_than_an_invocation_is_nobodys(
     assert (done.written, done.handed_over) == (taken, not taken)
     assert read_csv(store) == rows_with(*[2000] * taken)
     assert len(claims(store)) == (0 if taken else 1)
+
+
+def test_a_claim_that_goes_in_this_very_moment_is_claimed_anew(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """Who wrote without one would have a second copy in flight beside whoever claims next."""
+    claim(store)
+    watched.on("get", CLAIMS, first(lambda: store.delete(claims(store))))
+    assert publish(exporter, report=commit(exporter, [insert(2000)])).written
+    assert watched.verbs(CLAIMS).count("put_new") == 2
+    assert read_csv(store) == rows_with(2000)
+    assert claims(store) == []
+
+
+def test_a_second_copy_is_begun_only_if_there_is_time_for_one_like_the_first(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """A commit came meanwhile: it is left to the schedule, and not half copied."""
+    seconds = [0.0]
+    exporter.monotonic = lambda: seconds[0]
+
+    def commit_and_take_long() -> None:
+        commit(exporter_of(store, clock, 7), [insert(3000)])
+        seconds[0] = 10.0
+
+    watched.on("finish_upload", CSV_KEY, first(commit_and_take_long))
+    with pytest.raises(OutOfTime):
+        publish(exporter, lambda: 28.0 - seconds[0], commit(exporter, [insert(2000)]))
+    assert watched.verbs().count("start_upload") == 1
+    assert read_csv(store) == rows_with(2000)
+    assert claims(store) == []
 
 
 def test_a_batch_that_comes_again_takes_up_its_own_claim(exporter: Ledger, store: MemoryStore, clock: Clock) -> None:

@@ -7,7 +7,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger import combine
 from ledger.commit import commit
-from ledger.errors import Refused
+from ledger.errors import Refused, Unavailable
 from ledger.ledger import CONTENDED_SECONDS, Ledger
 from tests.support.factories import insert, item, leave_waiting, make_ledger, model_csv
 from tests.support.reader import read_root, read_rows
@@ -111,6 +111,32 @@ def test_who_met_others_lately_queues_at_once_and_who_did_not_goes_ahead(
     watched.calls.clear()
     commit(exporter, [insert(4)])
     assert not watched.verbs("pending/"), "that was long ago"
+
+
+def test_who_finds_that_the_last_commit_led_others_queues_at_once(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """A function that is new, or met nobody yet, sees by the root whether others are at it."""
+    leave_waiting(make_ledger(store, 10), [insert(10)])
+    exporter.met_others()
+    assert commit(exporter, [insert(1)]).led == 1
+    for number, queues in ((2, True), (3, False)):
+        watched.calls.clear()
+        assert commit(make_ledger(watched, number), [insert(number)]).commits == 1  # type: ignore[arg-type]
+        assert ("put_new" in watched.verbs("pending/")) == queues
+
+
+def test_what_the_last_leader_committed_and_could_not_delete_is_led_by_nobody(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """The root names those that it took along: they are no work, and nobody who comes back. Its own is not there."""
+    leave_waiting(make_ledger(store, 10), [insert(10)])
+    exporter.met_others()
+    watched.on("delete", "", refuse(Unavailable("SlowDown")))
+    assert commit(exporter, [insert(1)]).led == 1
+    assert len(keys(store, "pending/")) == 2
+    assert commit(exporter, [insert(2)]).led == 1
+    assert read_rows(store) == model_csv(map(item, [1, 2, 10]))
 
 
 def test_a_batch_that_nobody_delivers_again_leads_nobody(

@@ -125,6 +125,9 @@ def test_a_refused_swap_is_done_again_on_the_new_root(
     assert read_rows(store) == model_csv([item(1), item(2)])
     assert (report.conflicts, report.commits, read_root(store).version) == (1, 1, 2)
     assert not keys(store, "pending/")
+    copies = [decode_root(store.objects[key][0].body) for key in keys(store, "roots/")]
+    assert [copy.version for copy in copies] == [1, 1, 2], "the one that lost is there, too"
+    assert len({copy.commit_id for copy in copies}) == 3, "each attempt has its own"
 
 
 def test_a_refusal_without_a_rival_is_tried_again(exporter: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
@@ -373,6 +376,19 @@ def test_a_commit_takes_a_bounded_number_of_slices(
     assert read_rows(again) == read_rows(store)
 
 
+def test_a_slice_is_bounded_in_pages_too(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small its shards are: each page that is decoded is half a megabyte of memory."""
+    monkeypatch.setattr(slices, "SLICE_PAGES", 2)
+    monkeypatch.setattr(slices, "SLICES_PER_COMMIT", 1)
+    ledger = make_ledger(store, targets=Targets(500, 2))
+    commit(ledger, [insert(number) for number in range(100)])
+    pages = len(read_root(store).rows.pages)
+    report = commit(ledger, _wide_batch())
+    assert pages > 10
+    assert report.commits > 4, "of twenty changes all over the table"
+    assert read_rows(store) == model_csv(item(number, 1 + (number % 5 == 0)) for number in range(100))
+
+
 def test_slices_end_in_the_same_tree_as_one_commit(store: MemoryStore, ledger: Ledger, small_slices: None) -> None:
     commit(ledger, [insert(number) for number in range(100)])
     commit(ledger, _wide_batch())
@@ -397,6 +413,19 @@ def test_time_that_ends_between_slices_leaves_the_rest_to_be_delivered_again(
     again = commit(ledger, _records(report.unfinished))
     assert not again.unfinished
     assert read_rows(store) == model_csv(item(number, 1 + (number % 5 == 0)) for number in range(100))
+
+
+def test_a_commit_takes_no_further_slice_when_its_time_is_up(
+    store: MemoryStore, ledger: Ledger, small_slices: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has merged until then is swapped in: progress survives a time-out."""
+    commit(ledger, [insert(number) for number in range(100)])
+    monkeypatch.setattr(slices, "SLICES_PER_COMMIT", 100)
+    left = iter([60.0, 60.0, 60.0])
+    report = commit(ledger, _wide_batch(), lambda: next(left, 1.0))
+    assert report.commits == 1
+    assert 0 < len(report.unfinished) < 20
+    assert read_rows(store).count(b",2,photos,") == 20 - len(report.unfinished)
 
 
 def test_a_follower_that_committed_a_slice_leaves_only_the_rest(
@@ -449,6 +478,14 @@ def test_time_that_ends_while_waiting_leaves_the_changes_for_a_leader(
     commit(make_ledger(leading, 5), [insert(2)])  # type: ignore[arg-type]
     assert read_rows(store) == model_csv([item(1), item(2)])
     assert commit(exporter, [insert(1)]).commits == 0
+
+
+def test_an_event_is_reported_while_any_of_its_changes_is_left() -> None:
+    """An item that got another key is a removal and a put, and they may stand far apart in the tree."""
+    batch = StreamBatch(events_of([event("MODIFY", item(900, 2, etag=item(1)["etag"]), item(1)), insert(5)]), None)
+    removal, other, put = batch.changes(Root().columns)
+    for left, told in (([removal], 0), ([put], 0), ([other], 1)):
+        assert batch.events_of(left) == [batch.events[told]]
 
 
 def test_events_that_are_done_are_not_reported(exporter: Ledger, watched: WatchedStore) -> None:
@@ -581,7 +618,7 @@ def test_a_new_stream_starts_its_own_checkpoint_line_and_marks_a_gap(store: Memo
     assert read_root(store).checkpoint.gaps == checkpoint.gaps
 
 
-@pytest.mark.parametrize(("hours", "late"), [(22.9, False), (23.1, True), (25, True)])
+@pytest.mark.parametrize(("hours", "late"), [(22.9, False), (23.0, False), (23.1, True), (25, True)])
 def test_records_that_come_when_the_stream_forgets_mark_a_gap(
     hours: float, late: bool, store: MemoryStore, ledger: Ledger
 ) -> None:
@@ -598,10 +635,12 @@ def test_neighbouring_gaps_of_a_stream_are_one() -> None:
     one, two = Gap("late", "s", "2", "5"), Gap("late", "s", "4", "9")
     other = Gap("new-stream", "s", "0", "1")
     assert add_gap((one, other), two) == (Gap("late", "s", "2", "9"), other)
+    assert add_gap((two,), one) == (Gap("late", "s", "2", "9"),), "whichever is told of first"
     many: tuple[Gap, ...] = ()
     for number in range(150):
         many = add_gap(many, Gap("late", str(number), "", ""))
     assert len(many) == OPEN_GAPS
+    assert many[-1].stream == "149", "the oldest go"
 
 
 # Removals
@@ -611,6 +650,7 @@ def test_a_late_put_does_not_bring_a_removed_row_back(store: MemoryStore, ledger
     """X3: a zombie's late commit of an old change, also of the removal's own revision."""
     commit(ledger, [insert(1)])
     commit(ledger, [remove(1, 3)])
+    assert read_root(store).checkpoint.changes == 2, "a removal is a change, too"
     report = commit(ledger, [modify(1, 3)])
     assert read_rows(store) == model_csv([])
     assert report.counts.after_removal == 1

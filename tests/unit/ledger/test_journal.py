@@ -1,6 +1,7 @@
 """The journal and the quarantine: everything as received, once, under names that its content gives."""
 
 import gzip
+import hashlib
 import json
 from typing import Any
 
@@ -33,7 +34,8 @@ def test_a_segments_name_says_when_which_and_what() -> None:
     segment = segment_with(BATCH)
     digest = segment.name.rpartition("-")[2]
     assert segment.name == f"date=2026-11-25/hour=08/100-102-{digest}"
-    assert len(digest) == 20
+    lines = b"".join(orjson.dumps(record) + b"\n" for record in BATCH)
+    assert digest == hashlib.sha256(lines).hexdigest()[:20], "of the records: another packer gives the same name"
     assert segment.key == f"journal/{segment.name}.jsonl.gz"
 
 

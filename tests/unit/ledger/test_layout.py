@@ -231,6 +231,10 @@ def test_beyond_the_number_of_parts_copies_become_larger() -> None:
     made = parts([Copy(0, size - 1)], size)
     assert len(made) <= MOST
     assert LARGEST_COPY < max(part.size for part in made) <= LARGEST
+    changed = parts([Copy(0, size // 2), Literal(b"new"), Copy(size // 2 + 1, size - 1)], size + 3)
+    assert len(changed) <= MOST
+    uploads = [part.size for part in changed if isinstance(part, Upload)]
+    assert max(uploads) < LARGEST_COPY, "what passes through the function grows no further than it must"
 
 
 def test_short_new_bytes_borrow_from_the_range_behind() -> None:

@@ -8,7 +8,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged, ManifestLost, NewerFormat, NotFound, Refused, Unavailable, Unknown
-from ledger.keys import ROOT_KEY
+from ledger.keys import ROOT_KEY, root_copy_key
 from ledger.ledger import no_limit
 from ledger.manifest import Root, Targets
 from tests.support.factories import START, insert, make_ledger
@@ -32,11 +32,15 @@ def test_a_root_that_is_known_is_not_sent_again(store: MemoryStore) -> None:
     ledger = make_ledger(watched)  # type: ignore[arg-type]
     known = ledger.load_root()
     answers: list[object] = []
-    watched.on("get", ROOT_KEY, lambda proceed: answers.append(proceed()) or answers[-1], times=2)
+    watched.on("get", ROOT_KEY, lambda proceed: answers.append(proceed()) or answers[-1])
     assert ledger.load_root() == known
     assert answers == [None]
     commit(make_ledger(store, 2), [insert(1)])
     assert ledger.load_root()[0] == read_root(store) != known[0]
+    commit(ledger, [insert(2)])
+    watched.on("get", ROOT_KEY, lambda proceed: answers.append(proceed()) or answers[-1])
+    assert ledger.load_root()[0] == read_root(store)
+    assert answers[-1] is None, "what it wrote itself is known, too"
 
 
 def test_of_two_who_start_together_one_makes_the_root(store: MemoryStore) -> None:
@@ -132,6 +136,19 @@ def test_a_copy_of_a_root_is_what_its_name_says(store: MemoryStore) -> None:
     store.put_new("roots/8-x.json", store.objects[root.copy_key][0].body, "application/json")
     with pytest.raises(Damaged, match=root.name):
         ledger.load_copy("8-x")
+
+
+def test_the_last_roots_are_remembered_and_no_others(store: MemoryStore) -> None:
+    """The CSV's own root is nearly always one of them; a warm function does not keep all that it ever wrote."""
+    watched = WatchedStore(store)
+    ledger = make_ledger(watched)  # type: ignore[arg-type]
+    names = [commit(ledger, [insert(number)]).root.name for number in range(20)]
+    watched.calls.clear()
+    for name in names:
+        ledger.load_copy(name)
+    read = [key for _, key in watched.calls]
+    assert read == [root_copy_key(name) for name in names[: len(read)]]
+    assert 20 - 10 <= len(read) <= 20 - 4
 
 
 def test_the_first_error_of_two_things_at_once_is_raised(store: MemoryStore) -> None:

@@ -29,3 +29,9 @@ def test_a_line_is_found_where_a_list_of_lines_has_it(keys: set[bytes], key: byt
 def test_lines_are_counted_by_their_ends(lines: list[bytes]) -> None:
     body = b"".join(line + b"\n" for line in lines)
     assert count_lines(body) == body.count(b"\n") == len(lines)
+
+
+def test_a_key_that_only_begins_a_line_has_none() -> None:
+    """ETags come from S3 and may be of any length: `ab` is not `abc`, also where that stands in its place."""
+    for line in (b"2026,abc,1\n", b"2026,ab-2,1\n"):
+        assert line_at(line, offset_of(line, b"2026,ab"), b"2026,ab") is None

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -169,3 +170,32 @@ def test_pages_have_the_target_number_of_shards() -> None:
     firsts = [b"%d" % number for number in range(40_000)]
     of_shards = [first for first in firsts if starts_shard(first, 1, Targets(10, 10))]
     assert sum(starts_page(first, Targets(10, 10)) for first in of_shards) == pytest.approx(400, rel=0.2)
+
+
+def test_trees_that_stand_are_cut_by_this_very_rule() -> None:
+    """The targets stand in the root, the rule does not: with another one no tree would be what a replay makes of it."""
+
+    def place(text: bytes) -> Fraction:
+        return Fraction(int(hashlib.sha256(text).hexdigest()[:16], 16), 1 << 64)
+
+    targets, keys = Targets(1000, 3), [b"2026-11-25T08:00:00.%06dZ,%032x" % (number, number) for number in range(300)]
+    for size, key in enumerate(keys, 300):
+        assert starts_shard(key, size, targets) == (place(key) < Fraction(size, 1000))
+        assert starts_page(key, targets) == (place(b"page:" + key) < Fraction(1, 3))
+
+
+def test_trees_that_stand_are_named_and_written_in_this_very_way() -> None:
+    """Names come from bytes: what is encoded in another way is another page, and another tree, of the same rows."""
+    root = Root(3, "c0ffee", ("ingested_at", "etag", "revision"), Targets(5, 6), rows=ROOT.rows)
+    content = b'{"format":1,"targets":[5,6],"columns":["ingested_at","etag","revision"],"pages":["00","11"]}'
+    assert root.tree_hash == hashlib.sha256(content).hexdigest()
+    page = (
+        b'{"shards":[{"first":"a","rows":2,"bytes":10,"sha256":"00"},{"first":"b","rows":3,"bytes":20,"sha256":"11"}]}'
+    )
+    assert encode_page(ROOT.rows.pages) == page + b"\n"
+    streams = {"b": "1", "a": "2"}
+    same = (
+        replace(root, checkpoint=Checkpoint(streams=dict(order)))
+        for order in (streams.items(), [*streams.items()][::-1])
+    )
+    assert len({encode_root(one) for one in same}) == 1

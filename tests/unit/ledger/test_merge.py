@@ -133,7 +133,7 @@ def test_a_removal_is_remembered_and_forgotten_after_48_hours_of_event_time() ->
     """Removals older than the newest event by twice the stream's retention leave when their shard is touched."""
     store = MemoryStore()
     ledger = make_ledger(store, targets=Targets())
-    commit(ledger, [event("REMOVE", old=item(1), seconds=0), event("REMOVE", old=item(2), seconds=3600)])
+    commit(ledger, [event("REMOVE", old=item(1), seconds=0), event("REMOVE", old=item(2), seconds=1)])
     remembered = read_tree(store, read_root(store).removals)
     assert remembered.count(b"\n") == 2
     commit(ledger, [event("REMOVE", old=item(3), seconds=48 * 3600 + 1)])
@@ -151,3 +151,42 @@ def test_a_removal_past_its_time_holds_back_no_put_even_if_it_is_still_stored() 
     commit(ledger, [event("INSERT", item(1, 3), seconds=48 * 3600 + 1)])
     assert read_rows(store) == model_csv([item(1, 3)])
     assert read_tree(store, read_root(store).removals), "the removal is still stored"
+
+
+def test_a_removal_that_comes_past_its_time_is_no_change() -> None:
+    """Else a delivery of an old event would be a commit; the newest event of all says what is past, to the second."""
+    store = MemoryStore()
+    ledger = make_ledger(store)
+    commit(ledger, [event("INSERT", item(9), seconds=48 * 3600)])
+    assert commit(ledger, [event("REMOVE", old=item(1), seconds=-1)]).commits == 0
+    assert read_root(store).removals == Root().removals
+    assert commit(ledger, [event("REMOVE", old=item(1), seconds=0)]).commits == 1
+    assert read_root(store).checkpoint.newest_event == "2026-11-27T08:00:00Z", "it does not go back"
+    assert read_tree(store, read_root(store).removals).count(b"\n") == 1
+
+
+def test_of_two_removals_the_later_one_is_remembered_in_either_order() -> None:
+    """A record may be redacted, or an image removed by a backfill, at another time than the event says."""
+    trees = set()
+    for seconds in ((5, 9), (9, 5)):
+        store = MemoryStore()
+        for second in seconds:
+            commit(make_ledger(store), [event("REMOVE", old=item(1), seconds=second)])
+        trees.add(read_tree(store, read_root(store).removals))
+    (kept,) = trees
+    assert kept.endswith(b",2026-11-25T08:00:09Z\n")
+
+
+def test_a_row_that_starts_a_shard_and_shrinks_joins_it_with_the_one_before() -> None:
+    """A row that is as large as the target starts a shard by its size alone; the tree is as if it never had been."""
+    large, small = (
+        [item(number, revision, description={"S": "x" * size}) for number in range(12)]
+        for revision, size in ((1, 900), (2, 1))
+    )
+    store, fresh = MemoryStore(), MemoryStore()
+    commit(make_ledger(store), [event("INSERT", one) for one in large])
+    for number in (5, 3, 9, 1, 11, 0, 2, 4, 6, 7, 8, 10):
+        commit(make_ledger(store), [event("MODIFY", small[number], large[number])])
+    commit(make_ledger(fresh), [event("INSERT", one) for one in small])
+    assert read_rows(store) == model_csv(small)
+    assert read_root(store).tree_hash == read_root(fresh).tree_hash

@@ -24,6 +24,7 @@ from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 publishing = import_module("ledger.publish")  # the module: the package gives the function
+assembling = import_module("ledger.assemble")
 
 LOST = Unknown("the answer was lost")
 SMALLEST = 2000
@@ -91,6 +92,16 @@ def test_a_small_csv_is_put_whole_with_its_root_in_the_metadata(store: MemorySto
     }
     assert done == Published(version=root.version, written=True, uploaded=len(read_csv(store)), tries=done.tries)
     assert store.objects[CSV_KEY][1] == "text/csv; charset=utf-8"
+
+
+def test_under_contention_a_small_csv_is_claimed_too(exporter: Ledger, watched: WatchedStore) -> None:
+    """Then even a small one takes longer to publish than the next commit to come; alone nobody pays for a claim."""
+    for met in (False, True):
+        if met:
+            exporter.met_others()
+        watched.calls.clear()
+        assert publish(exporter, report=commit(exporter, [insert(met)])).written
+        assert ("put_new" in watched.verbs("publishing/")) == met
 
 
 def test_a_current_csv_is_left_alone(exporter: Ledger, watched: WatchedStore) -> None:
@@ -181,13 +192,19 @@ def _overwrite_keeping_metadata(store: MemoryStore) -> None:
     store.put_if_match(CSV_KEY, b"mine now\n" * 1000, present.etag, "text/csv", present.metadata)
 
 
+def _overwrite_keeping_size_and_root(store: MemoryStore) -> None:
+    present = store.head(CSV_KEY)
+    store.put_if_match(CSV_KEY, b"x" * present.size, present.etag, "text/csv", {"root": present.metadata["root"]})
+
+
 def _delete(store: MemoryStore) -> None:
     store.delete([CSV_KEY])
 
 
-@pytest.mark.parametrize(
-    "harm", [_forget_roots, _damage_roots, _swap_roots, _overwrite, _overwrite_keeping_metadata, _delete]
-)
+OVERWRITTEN = (_overwrite, _overwrite_keeping_metadata, _overwrite_keeping_size_and_root)
+
+
+@pytest.mark.parametrize("harm", [_forget_roots, _damage_roots, _swap_roots, *OVERWRITTEN, _delete])
 def test_without_a_usable_present_csv_all_bytes_come_from_the_shards(
     harm: Callable[[MemoryStore], None], large: Ledger, store: MemoryStore
 ) -> None:
@@ -200,7 +217,7 @@ def test_without_a_usable_present_csv_all_bytes_come_from_the_shards(
     assert not store.uploads
 
 
-@pytest.mark.parametrize("harm", [_overwrite, _overwrite_keeping_metadata, _delete])
+@pytest.mark.parametrize("harm", [*OVERWRITTEN, _delete])
 def test_a_csv_that_somebody_spoilt_is_noticed_without_a_new_commit(
     harm: Callable[[MemoryStore], None], large: Ledger, store: MemoryStore
 ) -> None:
@@ -359,13 +376,43 @@ def test_an_upload_that_fails_is_aborted_and_the_failure_is_told(
     commit(large, [modify(70, 2)])
     watched.on(verb, CSV_KEY, refuse(Unavailable("SlowDown")))
     if abort_fails:
-        watched.on("abort_upload", CSV_KEY, refuse(Unavailable("SlowDown")))
-    with pytest.raises(Unavailable):
+        watched.on("abort_upload", CSV_KEY, refuse(Unavailable("not aborted either")))
+    with pytest.raises(Unavailable, match="SlowDown"):
         publish(large)
     assert read_csv(store) == everything()
     assert bool(store.uploads) == abort_fails
     publish(large)
     assert read_csv(store) == everything(70)
+
+
+def test_a_csv_that_is_not_as_long_as_its_root_says_is_never_shown(
+    large: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """S3 is told the size of the whole: whatever went wrong with a part on the way, it then completes nothing."""
+    commit(large, [modify(70, 2)])
+    upload_part = store.upload_part
+    monkeypatch.setattr(store, "upload_part", lambda *to: upload_part(*to[:-1], to[-1] + b"x"))
+    with pytest.raises(Unavailable):
+        publish(large)
+    assert read_csv(store) == everything()
+    assert not store.uploads
+
+
+def test_what_is_uploaded_is_read_bit_by_bit(
+    large: Ledger, watched: WatchedStore, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CSV that is made of its shards alone may be larger than the function's memory: a few parts at a time."""
+    monkeypatch.setattr(assembling, "UPLOAD_BYTES", 6000)
+    store.delete([CSV_KEY])
+    publish(make_ledger(watched))  # type: ignore[arg-type]
+    assert read_csv(store) == everything()
+    held = most = 0
+    for verb, key in watched.calls:
+        held = 0 if verb == "upload_part" else held
+        held += store.head(key).size if verb == "get" and key.startswith("shards/") else 0
+        most = max(most, held)
+    largest = max(stored.size for key, (stored, _) in store.objects.items() if key.startswith("shards/"))
+    assert 3000 < most <= 6000 + largest < len(everything()) / 3
 
 
 def test_readers_see_a_whole_file_at_every_moment(large: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
@@ -455,13 +502,35 @@ def test_an_idle_ledger_is_published_by_few_copies(large: Ledger, watched: Watch
         assert (copies == 1) == fewer, copies
 
 
+def test_changes_share_the_price_of_copies(
+    large: Ledger, watched: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The more are published at once, the more copies run side by side: counted from the root that the CSV shows."""
+    monkeypatch.setattr(layout, "FEW_COPIES", 1)
+    copies = []
+    for changes in (1, 12):
+        commit(large, [modify(ROWS - 1, 2 + changes)])
+        commit(large, [insert(1000 * changes + number) for number in range(changes - 1)] or [modify(ROWS - 1, 3)])
+        watched.calls.clear()
+        publish(large)
+        copies.append(watched.verbs(CSV_KEY).count("copy_part"))
+    assert copies[0] <= 2
+    assert 8 < copies[1] <= 13
+
+
 def test_a_publisher_who_never_wins_says_so(exporter: Ledger, watched: WatchedStore) -> None:
-    """Bounded tries; then the batch is delivered again, and whoever keeps winning publishes newer versions."""
+    """Bounded tries; then the batch is delivered again, and whoever keeps winning publishes newer versions.
+
+    Between them it waits for longer and longer, and never for as long as the next one does.
+    """
+    waits: list[float] = []
+    exporter.sleep, exporter.chance = waits.append, lambda: 0.5
     commit(exporter, [insert(1)])
     watched.on("put_if_match", CSV_KEY, refuse(Refused("PreconditionFailed")), times=999)
     with pytest.raises(OutOfTime):
         publish(exporter)
     assert watched.verbs(CSV_KEY).count("put_if_match") == publishing.MAX_TRIES
+    assert waits[:6] == pytest.approx([0.025, 0.05, 0.1, 0.2, 0.4, 0.4])
 
 
 def test_a_damaged_shard_is_never_published(large: Ledger, store: MemoryStore) -> None:

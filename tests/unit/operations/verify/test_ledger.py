@@ -11,8 +11,9 @@ from ledger.commit import commit
 from ledger.journal import write_segment
 from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import decode_page, encode_page, encode_root, sha256
+from ledger.manifest import Entry, decode_page, encode_page, encode_root, sha256
 from ledger.publish import publish
+from ledger.row import key_of
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.tree_reader import both_sides
 from operations.verify.ledger import check_csv, check_tree, compare_with_journal
@@ -73,12 +74,14 @@ def test_a_lost_or_altered_object_is_named(what: str, harm: str, filled: Ledger,
     assert int(found.checked["shards"]) > 3
 
 
-def _replace_first_page(store: MemoryStore, body: bytes) -> None:
-    """Put another first page into the tree, as a faulty writer would: with right hashes."""
+def _replace_first_page(store: MemoryStore, body: bytes, *, counted: bool = False) -> None:
+    """Put another first page into the tree, as a faulty writer would: with right hashes, and perhaps right counts."""
     root = read_root(store)
     shards = decode_page(body)
     store.put_new(page_key(sha256(body)), body, "application/json")
     page = root.rows.pages[0]._replace(sha256=sha256(body))
+    if counted:
+        page = page._replace(rows=sum(one.rows for one in shards), bytes=sum(one.bytes for one in shards))
     rows = replace(root.rows, pages=(page, *root.rows.pages[1:]))
     stored, content_type = store.objects["manifest.json"]
     store.objects["manifest.json"] = (replace(stored, body=encode_root(replace(root, rows=rows))), content_type)
@@ -108,6 +111,27 @@ def test_wrong_counts_cuts_and_order_are_found_behind_right_hashes(filled: Ledge
     _replace_first_page(store, encode_page([one._replace(sha256=sha256(swapped)), *shards[2:]]))
     problems = check_tree(make_ledger(store), read_root(store)).problems
     assert any("not in order at line 2" in line for line in problems)
+
+
+@pytest.mark.parametrize("where", ["in a shard", "in the next shard"])
+def test_a_key_that_is_there_twice_is_named_behind_right_hashes_and_counts(
+    where: str, filled: Ledger, store: MemoryStore
+) -> None:
+    """The worst that a wrong merge could do: no hash, count or cut tells of it, and order alone need not."""
+    first, second, *rest = decode_page(store.objects[_first_page(store)][0].body)
+    one, other = (store.objects[shard_key(shard.sha256)][0].body.splitlines(keepends=True) for shard in (first, second))
+    twice = [*one, one[-1]] if where == "in a shard" else [one[-1], *other]
+    body = b"".join(twice)
+    store.put_new(shard_key(sha256(body)), body, "text/csv")
+    made = Entry(key_of(body), len(twice), len(body), sha256(body))
+    shards = [made, second, *rest] if where == "in a shard" else [first, made, *rest]
+    _replace_first_page(store, encode_page(shards), counted=True)
+    told = check_tree(make_ledger(store), read_root(store)).problems
+    line = len(twice) if where == "in a shard" else 1
+    key = key_of(one[-1]).decode()
+    assert told[0] == f"shards/{made.sha256}.csv has the key {key} once more, at line {line}"
+    if where == "in a shard":
+        assert len(told) == 1
 
 
 def test_a_csv_that_somebody_edited_is_told_row_by_row(filled: Ledger, store: MemoryStore) -> None:
