@@ -1,7 +1,7 @@
-"""Many ImageProcessors that meet at one item, in a simulation: from S3's message to the tables, the code is the real one.
+"""Many ImageProcessors that meet at one item, in a simulation: the code is the real one, from S3's message on.
 
-A photo is read in `READ_SECONDS`; the tables take their time and refuse what conflicts (`timed_tables`). Each function's
-environment has a catalog of its own, as it has in Lambda, which its ten threads share.
+A photo is read in `READ_SECONDS`; the tables take their time and refuse what conflicts (`timed_tables`). Each
+function's environment has a catalog of its own, as it has in Lambda, which its ten threads share.
 """
 
 import random
@@ -86,9 +86,7 @@ class Crowd:
 
     def clearance(self, count: int) -> Met:
         """Delete all copies of one photo at once."""
-        body, earlier = photo(0), MemoryTables()
-        earlier.tables = self.tables.tables
-        intake = self._intake(earlier)
+        body, intake = photo(0), self._intake(self.tables.beside())
         for number in range(count):
             take_message(intake, self._bucket.put(f"copies/{number}.jpg", body), lambda: PLENTY)
         for number in self._chance.sample(range(count), count):
