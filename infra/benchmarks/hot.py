@@ -10,10 +10,11 @@ cancelled, as is one that finds less than the thousand write units a second that
 - one object is written and deleted --overwrites times, and the events come out of order;
 - --deleted copies of one photo are deleted at once.
 
-"left" are messages that were not done after so many deliveries, six minutes apart; with the fifth they are dead. Left
-out are Lambda's slow start, which would be a help, and the processes in which a second delivery reads its photos. The
-run fails if the tables then do not say what the bucket has, or disagree. The last line is one JSON object: left_300,
-left_500 (after two deliveries), transactions_per_copy_300.
+Conflicts, conditions and throttled count writes of cancelled transactions. "Left" are messages that were not done
+after so many deliveries, six minutes apart; with the fifth they are dead. Left out are Lambda's slow start, which would
+be a help, and the processes in which a second delivery reads its photos. The run fails if the tables then do not say
+what the bucket has, or disagree. The last line is one JSON object: left_300, left_500 (after two deliveries),
+transactions_per_copy_300.
 """
 
 import json
@@ -35,26 +36,24 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--deleted", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args(argv)
-    receives = of_template().receives
-    left = [f"left after {number}" for number in range(1, receives + 1)]
-    table = make_table("meeting", "messages", *left, "seconds", "transactions each", "GetItems each", "cancelled for",
-                       left=("meeting", "cancelled for"))  # fmt: skip
+    table = make_table("meeting", "messages", "left after 1 to 5 deliveries", "seconds", "transactions", "GetItems",
+                       "conflicts", "conditions", "throttled", left=("meeting",))  # fmt: skip
     result: dict[str, float] = {}
     faults: list[str] = []
     for count in arguments.copies:
         with console.status(f"{count} copies ..."):
             met = Crowd(seed=arguments.seed).copies(count)
-        table.add_row(f"{count} copies", *_cells(met, receives))
+        table.add_row(f"{count} copies", *_cells(met))
         faults += met.faults
         result[f"left_{count}"] = met.drained.left(DELIVERIES)
         result[f"transactions_per_copy_{count}"] = round(met.transactions / count, 2)
     with console.status("one object ..."):
         met = Crowd(seed=arguments.seed).overwrites(arguments.overwrites)
-    table.add_row(f"one object, {arguments.overwrites} times", *_cells(met, receives))
+    table.add_row(f"one object, {arguments.overwrites} times", *_cells(met))
     faults += met.faults
     with console.status("deletions ..."):
         met = Crowd(seed=arguments.seed).clearance(arguments.deleted)
-    table.add_row(f"{arguments.deleted} deleted", *_cells(met, receives))
+    table.add_row(f"{arguments.deleted} deleted", *_cells(met))
     faults += met.faults
     show(table)
     for fault in faults:
@@ -63,10 +62,11 @@ def main(argv: Sequence[str]) -> int:
     return 1 if faults else 0
 
 
-def _cells(met: Met, receives: int) -> Iterator[str]:
+def _cells(met: Met) -> Iterator[str]:
     yield f"{met.messages:,}"
-    yield from (str(met.drained.left(number)) for number in range(1, receives + 1))
+    yield " ".join(str(met.drained.left(number)) for number in range(1, of_template().receives + 1))
     yield f"{met.drained.seconds:,.0f}"
-    yield f"{met.transactions / met.messages:.1f}"
-    yield f"{met.reads / met.messages:.1f}"
-    yield ", ".join(f"{code} {count}" for code, count in sorted(met.refused.items()))
+    yield f"{met.transactions:,}"
+    yield f"{met.reads:,}"
+    for code in ("TransactionConflict", "ConditionalCheckFailed", "ThrottlingError"):
+        yield f"{met.refused[code]:,}"

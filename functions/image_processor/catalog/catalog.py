@@ -4,8 +4,8 @@ The decision what to write is pure and stands in `decision.py`; here are the req
 
     answer                                        then
     carried out                                   give the effect
-    a condition failed                            of the first guess: the refusal carries the items as they are, decide
-                                                  from them at once. Else somebody was faster: wait, look, decide again
+    a condition on items that nobody had seen     the refusal carries them as they are: decide at once
+    a condition on an item that had been seen     somebody was faster: wait, look, decide again
     TransactionConflict                           somebody is about to write one of the items: the same
     throttling                                    wait; look, if anything had been seen; send again
     no answer, 5xx after the SDK's own tries      it may have landed: wait, look, decide again; our own sequencer in
@@ -55,9 +55,9 @@ from image_processor.errors import (
 )
 
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.05, 3, 8.0
-"""Upper bounds of the random wait before another attempt: the first, the factor to the next one, the last. One item
-takes some 50 transactions a second, a new table the rows of some 660 photos, and nobody knows how many others want
-them: 500 threads at one item need 10 s, thousands at a table longer (`infra/doubles/processors.py`). Who guesses too
+"""Seconds that a random wait before another attempt takes at most: the first one, the factor from each to the next, and
+the last. One item takes some 50 transactions a second, a new table the rows of some 660 photos, and nobody knows how
+many others want them: 500 threads at one item need 10 s, thousands at a table longer (`infra/doubles/processors.py`). Who guesses too
 low sends in vain, and what is sent in vain takes room from the others; hence waits that soon get long."""
 
 RESERVE_S = 8.0
@@ -158,9 +158,10 @@ class Catalog:
         items = first_guess(fact)
         guessed = bool(items)
         lost: Decision | None = None  # one that may have been carried out without our knowing
-        waits = sent = damages = 0
+        sent = damages = 0
+        longest = 0.0
         trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
-        while self._may_try(waits, time_left):
+        while self._may_try(longest, time_left):
             try:
                 decision = self._decide(fact, items)
                 if decision.outcome is Outcome.DUPLICATE and lost:
@@ -171,8 +172,9 @@ class Catalog:
                 return Effect(decision.outcome, decision.image_added, decision.image_removed, sent, decision.flagged)
             except _Overtaken as overtaken:
                 lost = decision if overtaken.resent else lost
-                if guessed and overtaken.items:
-                    # Nobody was faster: the guess was wrong, and the refusal says in what.
+                seen = set() if guessed else items.keys() & overtaken.items.keys()
+                if overtaken.items and not seen:
+                    # Nobody was faster: the decision assumed something of items unseen, and here they are.
                     items, guessed = Items(items | overtaken.items), False
                     continue
                 guessed = False
@@ -191,18 +193,18 @@ class Catalog:
                 guessed, lost = False, decision
                 trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
                 trouble.__cause__ = unanswered.__cause__
-            waits += 1
+            longest = min(LONGEST_WAIT_S, longest * GROWTH) or FIRST_WAIT_S
             if not guessed:
                 items = Items()  # others write while we wait: what was seen is worth nothing then
         raise trouble
 
-    def _may_try(self, waits: int, time_left: Callable[[], float]) -> bool:
-        """Wait, the longer the more waits there were, if the time left allows one more attempt."""
+    def _may_try(self, longest: float, time_left: Callable[[], float]) -> bool:
+        """Wait for a part of the longest wait, if the time left allows one more attempt."""
         left = time_left() - RESERVE_S
-        if left < 0:
+        if left <= 0:
             return False
-        if waits:
-            self._sleep(min(left, self._chance() * min(LONGEST_WAIT_S, FIRST_WAIT_S * GROWTH ** (waits - 1))))
+        if longest:
+            self._sleep(min(left, self._chance() * longest))
         return True
 
     def _decide(self, fact: Fact, items: Items) -> Decision:
@@ -281,10 +283,12 @@ def _raise_cancelled(error: ClientError, refs: list[Ref]) -> None:
         raise CatalogRefused(f"DynamoDB refused the transaction: {', '.join(sorted(fatal))}") from error
     if throttled := _THROTTLED & set(codes):
         raise _NotNow(", ".join(sorted(throttled))) from error
+    resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
+    if "TransactionConflict" in codes:
+        raise _Overtaken(Items(), resent=resent) from error
     items = Items(
         (ref, reason.get("Item"))
         for ref, reason in zip(refs, reasons, strict=True)
-        if reason.get("Code") == "ConditionalCheckFailed" and "TransactionConflict" not in codes
+        if reason.get("Code") == "ConditionalCheckFailed"
     )
-    resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
     raise _Overtaken(items, resent=resent) from error
