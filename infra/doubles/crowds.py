@@ -141,9 +141,9 @@ class _SlowBucket(MemoryBucket):
         super().__init__()
         self.wait: Callable[[float], None] = lambda seconds: None
 
-    def get_object(self, **arguments: Any) -> dict[str, Any]:
+    def get_object(self, Key: str, Range: str = "bytes=0-", IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
         self.wait(READ_SECONDS)
-        return super().get_object(**arguments)
+        return super().get_object(Key, Range, IfMatch)
 
 
 def photo(number: int) -> bytes:

@@ -174,9 +174,10 @@ def disagreements(tables: MemoryTables, held: Mapping[str, str] | None = None) -
 
 def _faults_of_list(tables: MemoryTables, row: dict[str, Any], holders: set[str]) -> Iterator[str]:
     visited: list[str] = []
-    name: str | None = f"{row['bucket']['S']}/{row['key']['S']}"
-    if row["last_modified"] != tables.objects.get(name, {}).get("last_modified"):
+    head = f"{row['bucket']['S']}/{row['key']['S']}"
+    if row["last_modified"] != tables.objects.get(head, {}).get("last_modified"):
         yield "its date is not the one of its head"
+    name: str | None = head
     while name in holders and name not in visited:
         before = visited[-1] if visited else None
         record = tables.objects[name]

@@ -15,8 +15,8 @@ dynamodb-performance-testing: five items 25 ms, with a condition that fails just
 from collections import Counter, deque
 from typing import Any
 
-from infra.doubles.capacity import Capacity, Place, write_units
-from infra.doubles.memory_tables import MemoryTables, cancel, place_of
+from infra.doubles.capacity import Capacity, write_units
+from infra.doubles.memory_tables import MemoryTables, Place, cancel, place_of
 from infra.doubles.scheduler import Scheduler
 
 READ_SECONDS = 0.006

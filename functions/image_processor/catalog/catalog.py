@@ -57,8 +57,9 @@ from image_processor.errors import (
 FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.05, 3, 8.0
 """Seconds that a random wait before another attempt takes at most: the first one, the factor from each to the next, and
 the last. One item takes some 50 transactions a second, a new table the rows of some 660 photos, and nobody knows how
-many others want them: 500 threads at one item need 10 s, thousands at a table longer (`infra/doubles/processors.py`). Who guesses too
-low sends in vain, and what is sent in vain takes room from the others; hence waits that soon get long."""
+many others want them: 500 threads at one item need 10 s, thousands at a table longer (`infra/doubles/processors.py`).
+Who guesses too low sends in vain, and what is sent in vain takes room from the others; hence waits that soon get
+long."""
 
 RESERVE_S = 8.0
 """Seconds at the end of the invocation in which no attempt begins: the SDK may need them for one request."""
