@@ -88,7 +88,8 @@ class Crowd:
         """Delete all copies of one photo at once."""
         body, intake = photo(0), self._intake(self.tables.beside())
         for number in range(count):
-            take_message(intake, self._bucket.put(f"copies/{number}.jpg", body), lambda: PLENTY)
+            _, failures = take_message(intake, self._bucket.put(f"copies/{number}.jpg", body), lambda: PLENTY)
+            assert not failures
         for number in self._chance.sample(range(count), count):
             self._happens(0.0, partial(self._bucket.delete, f"copies/{number}.jpg"))
         return self._meet()
@@ -143,7 +144,7 @@ class _SlowBucket(MemoryBucket):
 
     def get_object(self, Key: str, Range: str = "bytes=0-", IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
         self.wait(READ_SECONDS)
-        return super().get_object(Key, Range, IfMatch)
+        return super().get_object(Key=Key, Range=Range, IfMatch=IfMatch)
 
 
 def photo(number: int) -> bytes:

@@ -84,6 +84,7 @@ def test_sixty_copies_that_are_deleted_at_once_leave_no_row() -> None:
     met = crowd.clearance(60)
     check(met)
     assert not crowd.tables.images
+    assert met.refused["TransactionConflict"] > 60, "they did meet"
     assert met.transactions < 7 * met.messages
 
 
