@@ -3,12 +3,15 @@
 import copy
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from infra.doubles.refusal import refusal
 
 KEYS = {"images-table": "etag", "objects-table": "object"}
+
+Place = tuple[str, str]
+"""A table's name and the key of an item in it."""
 
 
 class MemoryTables:
@@ -32,6 +35,12 @@ class MemoryTables:
         self.stream: Callable[[dict[str, Any] | None, dict[str, Any] | None], None] = lambda old, new: None
         self._done: set[str] = set()
         self._lock = threading.RLock()
+
+    def beside(self) -> "MemoryTables":
+        """Give the same tables to somebody whose requests are not watched, and take no time."""
+        other = MemoryTables()
+        other.tables = self.tables
+        return other
 
     @property
     def images(self) -> dict[str, dict[str, Any]]:
@@ -60,27 +69,33 @@ class MemoryTables:
         self.before("transact_write_items", arguments)
         with self._lock:
             if not (self.tokens and arguments["ClientRequestToken"] in self._done):
-                self._transact(arguments["TransactItems"])
+                cancel(self.reasons(arguments["TransactItems"]))
+                self.carry_out(arguments["TransactItems"])
                 self._done.add(arguments["ClientRequestToken"])
         self.after("transact_write_items", arguments)
         return {}
 
-    def _transact(self, items: list[dict[str, Any]]) -> None:
-        writes = [next(iter(item.items())) for item in items]
-        places = [self._place(write) for _, write in writes]
+    def reasons(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Say what stands against each write of a transaction: a condition that fails, or nothing (code `None`)."""
+        writes = [next(iter(item.values())) for item in items]
+        places = [place_of(item) for item in items]
         if len(set(places)) < len(places):
             raise refusal("ValidationException", 400)
         reasons: list[dict[str, Any]] = []
-        for (_, write), (table, key) in zip(writes, places, strict=True):
+        for write, (table, key) in zip(writes, places, strict=True):
             item = self.tables[table].get(key)
             if _holds(write, item or {}):
                 reasons.append({"Code": "None"})
             else:
                 assert write["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
                 reasons.append({"Code": "ConditionalCheckFailed"} | ({"Item": copy.deepcopy(item)} if item else {}))
-        if any(reason["Code"] != "None" for reason in reasons):
-            raise refusal("TransactionCanceledException", 400, reasons)
-        for (verb, write), (table, key) in zip(writes, places, strict=True):
+        return reasons
+
+    def carry_out(self, items: list[dict[str, Any]]) -> None:
+        """Do the writes of a transaction, whatever their conditions."""
+        for item in items:
+            ((verb, write),) = item.items()
+            table, key = place_of(item)
             old = copy.deepcopy(self.tables[table].get(key))
             if verb == "Delete":
                 self.tables[table].pop(key, None)
@@ -92,9 +107,17 @@ class MemoryTables:
             if table == "images-table" and old != new:
                 self.stream(old, new)
 
-    def _place(self, write: dict[str, Any]) -> tuple[str, str]:
-        key = KEYS[write["TableName"]]
-        return write["TableName"], (write.get("Item") or write["Key"])[key]["S"]
+
+def place_of(item: Mapping[str, Any]) -> Place:
+    """Name what one write of a transaction is about."""
+    (write,) = item.values()
+    return write["TableName"], (write.get("Item") or write["Key"])[KEYS[write["TableName"]]]["S"]
+
+
+def cancel(reasons: list[dict[str, Any]]) -> None:
+    """Refuse a transaction, if anything stands against one of its writes."""
+    if any(reason["Code"] != "None" for reason in reasons):
+        raise refusal("TransactionCanceledException", 400, reasons)
 
 
 def _holds(write: dict[str, Any], item: dict[str, Any]) -> bool:
@@ -123,3 +146,48 @@ def _update(write: dict[str, Any], item: dict[str, Any]) -> None:
             else:
                 name, value = part.split(" ")
                 item[names[name]] = {"N": str(int(item.get(names[name], {"N": "0"})["N"]) + int(values[value]["N"]))}
+
+
+def disagreements(tables: MemoryTables, held: Mapping[str, str] | None = None) -> list[str]:
+    """Say what the two tables state of which they do not agree: nothing, if every row's list is whole.
+
+    Args:
+        tables: to look at.
+        held: ETag of each object that the bucket has, by the object's name; then the records agree with that, too.
+    """
+    holders: dict[str, set[str]] = {}
+    faults = []
+    for name, record in tables.objects.items():
+        if "etag" in record:
+            holders.setdefault(record["etag"]["S"], set()).add(name)
+        gone = set(record) - {"looks"} == {"object", "sequencer", "expires_at"}
+        if record["object"]["S"] != name or ("etag" in record) == gone or ("etag" in record and "expires_at" in record):
+            faults.append(f"{name} has a record that is none: {sorted(record)}")
+    if held is not None and held != {name: etag for etag, names in holders.items() for name in names}:
+        faults.append("the records say otherwise than the bucket which objects there are, and what they hold")
+    unmatched = tables.images.keys() ^ holders.keys()
+    faults += (f"{etag} has a row without objects, or objects without a row" for etag in unmatched)
+    for etag in tables.images.keys() & holders.keys():
+        faults += (f"{etag}: {fault}" for fault in _faults_of_list(tables, tables.images[etag], holders[etag]))
+    return faults
+
+
+def _faults_of_list(tables: MemoryTables, row: dict[str, Any], holders: set[str]) -> Iterator[str]:
+    visited: list[str] = []
+    head = f"{row['bucket']['S']}/{row['key']['S']}"
+    if row["last_modified"] != tables.objects.get(head, {}).get("last_modified"):
+        yield "its date is not the one of its head"
+    name: str | None = head
+    while name in holders and name not in visited:
+        before = visited[-1] if visited else None
+        record = tables.objects[name]
+        if record.get("older", {}).get("S") != before:
+            yield f"{name} does not follow {before}"
+        visited.append(name)
+        name = record.get("newer", {}).get("S")
+    if name is not None or set(visited) != holders:
+        yield f"its list goes over {len(visited)} of {len(holders)} objects, and on to {name}"
+    elif row["newest_object"]["S"] != visited[-1]:
+        yield "its list does not end where it says"
+    if row["copies"]["N"] != str(len(holders)):
+        yield f"it counts {row['copies']['N']} copies of {len(holders)}"

@@ -4,15 +4,32 @@ The decision what to write is pure and stands in `decision.py`; here are the req
 
     answer                                        then
     carried out                                   give the effect
-    a condition failed                            the refusal carries the items as they are: decide again from them
-    TransactionConflict                           wait, send the same transaction again
-    throttling                                    the same with longer waits, for as long as the invocation lasts
-    no answer, 5xx after the SDK's own tries      it may have landed: read, decide again; our own sequencer in the
-                                                  record means that it had
+    a condition on items that nobody had seen     the refusal carries them as they are: decide at once
+    a condition on an item that had been seen     somebody was faster: wait, look, decide again
+    TransactionConflict                           somebody is about to write one of the items: the same
+    throttling                                    wait; look, if anything had been seen; send again
+    no answer, 5xx after the SDK's own tries      it may have landed: wait, look, decide again; our own sequencer in
+                                                  the record means that it had
     anything else (size, permission, no table)    CatalogRefused
 
 The first attempt for a new object reads nothing: it assumes that neither object nor image is known, which is nearly
 always true; a refusal says so otherwise.
+
+Where many meet at one item (hundreds of copies of one photo, all at once), nobody waits for a turn: of all who have
+seen the item as it is, the first one wins, and the others have lost what they sent.
+
+    time    function A                              function B
+     |      look: the list ends with c1             look: the list ends with c1
+     |      transaction: c1 -> c2, carried out
+     |                                              transaction: c1 -> c3? refused
+     |      (done)                                  wait: others write meanwhile, c2 -> c4
+     |                                              look: the list ends with c4
+     v                                              transaction: c4 -> c3, carried out
+
+What was seen before the wait is worth nothing after it. A look costs two GetItems, half a write unit or so; a cancelled
+transaction costs units of all its items all the same (Developer Guide, "Working with items": of a condition that
+fails). Each lost race means that another writer went on, so races are bounded by the invocation's time alone.
+`infra/benchmarks/hot.py` simulates it.
 """
 
 import random
@@ -37,18 +54,12 @@ from image_processor.errors import (
     OutOfTime,
 )
 
-ATTEMPTS = 12
-"""Transactions sent for one fact, throttled ones left out: enough for some hundred functions that all copy the same
-image at once; the queue delivers the message again after that."""
-
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.05, 2.0
-"""Upper bounds of the random wait between attempts, doubling; a transaction takes about 10 ms."""
-
-LONGEST_THROTTLED_WAIT_S = 8.0
-"""The same where a table takes no more for now. A new table takes the rows of some 660 photos a second, thousands of
-threads may wait for it, and what each sends too early takes room from the others (`infra/doubles/processors.py`
-simulates it). Being throttled says nothing against a message: it has the whole invocation, and hardly ever uses up one
-of its receives."""
+FIRST_WAIT_S, GROWTH, LONGEST_WAIT_S = 0.05, 3, 8.0
+"""Seconds that a random wait before another attempt takes at most: the first one, the factor from each to the next, and
+the last. One item takes some 50 transactions a second, a new table the rows of some 660 photos, and nobody knows how
+many others want them: 500 threads at one item need 10 s, thousands at a table longer (`infra/doubles/processors.py`).
+Who guesses too low sends in vain, and what is sent in vain takes room from the others; hence waits that soon get
+long."""
 
 RESERVE_S = 8.0
 """Seconds at the end of the invocation in which no attempt begins: the SDK may need them for one request,
@@ -57,12 +68,10 @@ and the report its own (`REPORT_RESERVE_S`)."""
 _SURE_OF_DAMAGE = 3
 
 # Reasons of a cancelled transaction (API Reference, TransactWriteItems), which the SDK does not send again by itself:
-# ThrottlingError comes from a table on demand that still grows.
+# ThrottlingError comes from a table on demand that still grows, or has a hot key.
 _THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
-_BUSY = frozenset({"TransactionConflict"}) | _THROTTLED
 # Codes of a whole answer; the SDK has then tried twice.
 _THROTTLED_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
-_BUSY_CODES = frozenset({"TransactionConflictException", "TransactionInProgressException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,27 +93,23 @@ class Effect:
     flagged: bool = False
 
 
-class _ConditionFailed(Exception):
-    """A condition failed.
+class _Overtaken(Exception):
+    """Somebody else has written what the decision rests on, or is about to.
 
     Attributes:
-        items: those that did not meet it, as they are now.
+        items: those that did not meet their conditions, as they are now; none while they are being written.
         resent: the SDK had sent the request before and lost the answer, so it may have been refused for having
             succeeded.
     """
 
     def __init__(self, items: Items, *, resent: bool = False) -> None:
-        super().__init__("a condition failed")
+        super().__init__("another writer was faster")
         self.items = items
         self.resent = resent
 
 
-class _Busy(Exception):
-    """Nothing was written; the same request may succeed a moment later."""
-
-
-class _Throttled(_Busy):
-    """The table, or the account, takes no more for now."""
+class _NotNow(Exception):
+    """Nothing was done, for now: the table takes no more, or a read got no answer."""
 
 
 class _Unanswered(Exception):
@@ -156,11 +161,10 @@ class Catalog:
         items = first_guess(fact)
         guessed = bool(items)
         lost: Decision | None = None  # one that may have been carried out without our knowing
-        attempts = races = sent = damages = 0
-        longest = LONGEST_WAIT_S
+        sent = damages = 0
+        longest = 0.0
         trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
-        while attempts < ATTEMPTS and self._may_try(races, longest, time_left):
-            attempts, longest = attempts + 1, LONGEST_WAIT_S
+        while self._may_try(longest, time_left):
             try:
                 decision = self._decide(fact, items)
                 if decision.outcome is Outcome.DUPLICATE and lost:
@@ -169,31 +173,32 @@ class Catalog:
                     sent += 1
                     self._write(decision)
                 return Effect(decision.outcome, decision.image_added, decision.image_removed, sent, decision.flagged)
-            except _ConditionFailed as failure:
-                lost = decision if failure.resent else lost
-                if guessed:
-                    # Nobody was faster: the guess was wrong, and the refusal says in what.
-                    items, guessed = Items(items | failure.items), False
+            except _Overtaken as overtaken:
+                lost = decision if overtaken.resent else lost
+                seen = set() if guessed else items.keys() & overtaken.items.keys()
+                if overtaken.items and not seen:
+                    # Nobody was faster: the decision assumed something of items unseen, and here they are.
+                    items, guessed = Items(items | overtaken.items), False
                     continue
-                # What else is known may be as old as what was refused.
-                items = failure.items
+                guessed = False
                 trouble = CatalogContended(f"other writers won every attempt to write {fact.object}")
+                trouble.__cause__ = overtaken.__cause__
             except CatalogDamaged as damage:
                 # Items that were seen at different moments may contradict each other too, but not again and again.
                 damages += 1
                 if damages == _SURE_OF_DAMAGE:
                     raise
-                items, trouble = Items(), damage
-            except _Busy as busy:
-                if isinstance(busy, _Throttled):
-                    attempts, longest = attempts - 1, LONGEST_THROTTLED_WAIT_S
-                trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {busy}")
-                trouble.__cause__ = busy.__cause__
+                trouble = damage
+            except _NotNow as refused:
+                trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {refused}")
+                trouble.__cause__ = refused.__cause__
             except _Unanswered as unanswered:
-                items, guessed, lost = Items(), False, decision
+                guessed, lost = False, decision
                 trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
                 trouble.__cause__ = unanswered.__cause__
-            races += 1
+            longest = _longer(longest)
+            if not guessed:
+                items = Items()  # others write while we wait: what was seen is worth nothing then
         raise trouble
 
     def look(self, name: str, time_left: Callable[[], float]) -> Look:
@@ -207,23 +212,23 @@ class Catalog:
             CatalogUnavailable, CatalogRefused, OutOfTime: as for `apply`.
         """
         trouble: Exception = OutOfTime(f"too little time left to read the record of {name}")
-        for races in range(ATTEMPTS):
-            if not self._may_try(races, LONGEST_THROTTLED_WAIT_S, time_left):
-                break
+        longest = 0.0
+        while self._may_try(longest, time_left):
             try:
                 return Look(self._read(Ref(Table.OBJECTS, name)))
-            except _Busy as busy:
-                trouble = CatalogUnavailable(f"DynamoDB is busy with {name}: {busy}")
-                trouble.__cause__ = busy.__cause__
+            except _NotNow as refused:
+                trouble = CatalogUnavailable(f"DynamoDB is busy with {name}: {refused}")
+                trouble.__cause__ = refused.__cause__
+            longest = _longer(longest)
         raise trouble
 
-    def _may_try(self, races: int, longest: float, time_left: Callable[[], float]) -> bool:
-        """Wait as long as the races lost so far suggest, if the time left allows one more attempt."""
+    def _may_try(self, longest: float, time_left: Callable[[], float]) -> bool:
+        """Wait for a part of the longest wait, if the time left allows one more attempt."""
         left = time_left() - RESERVE_S
-        if left < 0:
+        if left <= 0:
             return False
-        if races:
-            self._sleep(min(left, self._chance() * min(longest, FIRST_WAIT_S * 2 ** (races - 1))))
+        if longest:
+            self._sleep(min(left, self._chance() * longest))
         return True
 
     def _decide(self, fact: Fact, items: Items) -> Decision:
@@ -244,7 +249,7 @@ class Catalog:
                 ConsistentRead=True,
             )
         except _Unanswered as error:
-            raise _Busy(str(error)) from error.__cause__  # a read leaves nothing behind
+            raise _NotNow(str(error)) from error.__cause__  # a read leaves nothing behind
         item: Item | None = answer.get("Item")
         return item
 
@@ -252,7 +257,7 @@ class Catalog:
         refs = [write.ref for write in decision.writes]
         if len(set(refs)) < len(refs):
             # One item in two roles: what is known is of different moments, and DynamoDB would refuse the whole request.
-            raise _ConditionFailed(Items())
+            raise _Overtaken(Items())
         _send(
             self._client.transact_write_items,
             refs=refs,
@@ -262,12 +267,16 @@ class Catalog:
         )
 
 
+def _longer(wait: float) -> float:
+    return min(LONGEST_WAIT_S, wait * GROWTH) or FIRST_WAIT_S
+
+
 def _send(request: Callable[..., Any], *, refs: list[Ref] | None = None, **arguments: Any) -> Any:
     """Send one request and tell its refusals apart.
 
     Raises:
-        _ConditionFailed: a condition of one of `refs` failed.
-        _Busy: nothing was done, for now.
+        _Overtaken: a condition of one of `refs` failed, or somebody else is about to write one of them.
+        _NotNow: nothing was done.
         _Unanswered: unknown whether it was done.
         CatalogRefused: the request is refused for good.
     """
@@ -278,9 +287,11 @@ def _send(request: Callable[..., Any], *, refs: list[Ref] | None = None, **argum
         if code == "TransactionCanceledException":
             _raise_cancelled(error, refs or [])
         if code in _THROTTLED_CODES:
-            raise _Throttled(code) from error
-        if code in _BUSY_CODES:
-            raise _Busy(code) from error
+            raise _NotNow(code) from error
+        if code == "TransactionConflictException":
+            raise _Overtaken(Items()) from error
+        if code == "TransactionInProgressException":  # our own, which the SDK has sent before
+            raise _Unanswered(code) from error
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
             raise _Unanswered(code) from error
         raise CatalogRefused(f"DynamoDB refused the request: {code}") from error
@@ -295,15 +306,17 @@ def _raise_cancelled(error: ClientError, refs: list[Ref]) -> None:
     """Say why a transaction was cancelled: one reason for each of its writes, in their order, `None` for the others."""
     reasons: list[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
     codes = [str(reason.get("Code")) for reason in reasons]
-    if fatal := {code for code in codes if code not in _BUSY | {"None", "ConditionalCheckFailed"}}:
+    known = {"None", "ConditionalCheckFailed", "TransactionConflict", *_THROTTLED}
+    if fatal := set(codes) - known:
         raise CatalogRefused(f"DynamoDB refused the transaction: {', '.join(sorted(fatal))}") from error
-    if "ConditionalCheckFailed" in codes:
-        items = {
-            ref: reason.get("Item")
-            for ref, reason in zip(refs, reasons, strict=True)
-            if reason.get("Code") == "ConditionalCheckFailed"
-        }
-        resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
-        raise _ConditionFailed(Items(items), resent=resent) from error
-    kind = _Throttled if _THROTTLED & set(codes) else _Busy
-    raise kind(", ".join(sorted(set(codes) & _BUSY)) or "TransactionCanceledException") from error
+    if throttled := _THROTTLED & set(codes):
+        raise _NotNow(", ".join(sorted(throttled))) from error
+    resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
+    if "TransactionConflict" in codes:
+        raise _Overtaken(Items(), resent=resent) from error
+    items = Items(
+        (ref, reason.get("Item"))
+        for ref, reason in zip(refs, reasons, strict=True)
+        if reason.get("Code") == "ConditionalCheckFailed"
+    )
+    raise _Overtaken(items, resent=resent) from error

@@ -10,7 +10,7 @@ from botocore.exceptions import ConnectionClosedError, ParamValidationError, Rea
 from botocore.stub import ANY, Stubber
 from moto import mock_aws
 
-from image_processor.catalog.catalog import ATTEMPTS, LONGEST_THROTTLED_WAIT_S, RESERVE_S, Catalog, Effect
+from image_processor.catalog.catalog import LONGEST_WAIT_S, RESERVE_S, Catalog, Effect
 from image_processor.catalog.facts import Fact, Outcome
 from image_processor.errors import CatalogContended, CatalogRefused, CatalogUnavailable, OutOfTime
 from infra.doubles.memory_tables import KEYS, MemoryTables, refusal
@@ -27,15 +27,20 @@ from tests.support.catalog_model import (
 )
 
 
-def test_an_answer_lost_on_the_way_is_recognised_as_our_own_success(catalog: Catalog, tables: MemoryTables) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ReadTimeoutError(endpoint_url="https://dynamodb.example"),
+        refusal("InternalServerError", 500),
+        refusal("TransactionInProgressException", 400),
+    ],
+)
+def test_an_answer_lost_on_the_way_is_recognised_as_our_own_success(
+    answer: Exception, catalog: Catalog, tables: MemoryTables
+) -> None:
     """The transaction landed, nobody said so: the record carries our sequencer, and the outcome is the plan's."""
-    lost = iter([True])
-
-    def lose(name: str, _: dict[str, Any]) -> None:
-        if name == "transact_write_items" and next(lost, False):
-            raise ReadTimeoutError(endpoint_url="https://dynamodb.example")
-
-    tables.after = lose
+    lost = iter([answer])
+    tables.after = lambda name, _: _raise(next(lost, None) if name == "transact_write_items" else None)
     assert catalog.apply(present("a.jpg", "E1", 1), lambda: PLENTY) == Effect(
         Outcome.ADDED, image_added=True, image_removed=False, attempts=1
     )
@@ -87,23 +92,53 @@ def test_a_repeated_request_without_token_support_is_recognised_by_its_refusal()
     assert tables.images["E1"]["revision"]["N"] == "1"
 
 
+LOOK = ["get_item", "get_item"]
+
+
 @pytest.mark.parametrize(
-    "error",
+    ("error", "look"),
     [
-        refusal("TransactionCanceledException", 400, [{"Code": "TransactionConflict"}, {"Code": "None"}]),
-        refusal("TransactionCanceledException", 400, [{"Code": "None"}, {"Code": "ThrottlingError"}]),
-        refusal("ProvisionedThroughputExceededException", 400),
-        refusal("TransactionInProgressException", 400),
-        refusal("InternalServerError", 500),
+        (refusal("TransactionCanceledException", 400, [{"Code": "None"}, {"Code": "ThrottlingError"}]), []),
+        (refusal("ProvisionedThroughputExceededException", 400), []),
+        (refusal("TransactionCanceledException", 400, [{"Code": "TransactionConflict"}, {"Code": "None"}]), LOOK),
+        (
+            refusal(
+                "TransactionCanceledException",
+                400,
+                [{"Code": "ConditionalCheckFailed"}, {"Code": "TransactionConflict"}],
+            ),
+            LOOK,
+        ),
+        (refusal("TransactionConflictException", 400), LOOK),
+        (refusal("TransactionInProgressException", 400), LOOK),
+        (refusal("InternalServerError", 500), LOOK),
     ],
 )
-def test_a_busy_table_is_asked_again(error: Exception, tables: MemoryTables) -> None:
-    """Conflicts and throttling pass: a jittered, growing wait, then the same again."""
+def test_a_busy_table_is_asked_again(error: Exception, look: list[str], tables: MemoryTables) -> None:
+    """Conflicts and throttling pass: a jittered, growing wait; then a look, if anybody may have written meanwhile."""
     troubles = iter([error, error, error])
-    tables.before = lambda name, _: _raise(next(troubles, None))
+    tables.before = lambda name, _: _raise(next(troubles, None) if name == "transact_write_items" else None)
     waits = Waits()
     assert apply(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1)) == [Outcome.ADDED]
-    assert waits == [0.05, 0.1, 0.2]
+    assert waits == pytest.approx([0.05, 0.15, 0.45])
+    assert tables.calls == ["transact_write_items", *[*look, "transact_write_items"] * 3]
+    check_lists(tables)
+
+
+def test_what_was_seen_before_a_wait_decides_nothing_after_it(tables: MemoryTables) -> None:
+    """Whoever loses a race waits, and others write meanwhile: without a look the next race would be lost, too."""
+    apply(catalog_of(tables), present("a.jpg", "E1", 1))
+    others = iter([present("c.jpg", "E1", 3), present("d.jpg", "E1", 4)])
+
+    def another() -> None:
+        apply(catalog_of(tables.beside()), next(others))
+
+    tables.before = lambda *_: another() if tables.calls == ["transact_write_items"] * 2 else None
+    tables.calls.clear()
+    catalog = Catalog(tables, "images-table", "objects-table", sleep=lambda _: another())
+    assert catalog.apply(present("b.jpg", "E1", 2), lambda: PLENTY) == Effect(Outcome.ADDED, attempts=3)
+    assert tables.calls == [*["transact_write_items"] * 2, *LOOK, "transact_write_items"]
+    assert tables.images["E1"]["copies"]["N"] == "4"
     check_lists(tables)
 
 
@@ -112,53 +147,44 @@ def _raise(error: Exception | None) -> None:
         raise error
 
 
-def test_a_table_that_stays_busy_fails_the_message(tables: MemoryTables) -> None:
-    """The attempts are bounded, and so is each wait."""
-    tables.before = lambda *_: _raise(refusal("TransactionConflictException", 400))
-    waits = Waits()
-    with pytest.raises(CatalogUnavailable, match=r"TransactionConflictException"):
-        apply(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1))
-    assert len(tables.calls) == ATTEMPTS
-    assert max(waits) == 2.0
-
-
 @pytest.mark.parametrize(
-    "error",
+    ("error", "meaning"),
     [
-        refusal("TransactionCanceledException", 400, [{"Code": "None"}, {"Code": "ThrottlingError"}]),
-        refusal("TransactionCanceledException", 400, [{"Code": "ThrottlingError"}, {"Code": "TransactionConflict"}]),
-        refusal("TransactionCanceledException", 400, [{"Code": "ProvisionedThroughputExceeded"}, {"Code": "None"}]),
-        refusal("ThrottlingException", 400),
-        refusal("ProvisionedThroughputExceededException", 400),
-        refusal("RequestLimitExceeded", 400),
+        (refusal("TransactionCanceledException", 400, [{"Code": "None"}, {"Code": "ThrottlingError"}]), "busy"),
+        (
+            refusal(
+                "TransactionCanceledException", 400, [{"Code": "ThrottlingError"}, {"Code": "TransactionConflict"}]
+            ),
+            "busy",
+        ),
+        (
+            refusal("TransactionCanceledException", 400, [{"Code": "ProvisionedThroughputExceeded"}, {"Code": "None"}]),
+            "busy",
+        ),
+        (refusal("ThrottlingException", 400), "busy"),
+        (refusal("ProvisionedThroughputExceededException", 400), "busy"),
+        (refusal("RequestLimitExceeded", 400), "busy"),
+        (refusal("TransactionConflictException", 400), "other writers won"),
+        (refusal("InternalServerError", 500), "did not answer"),
     ],
 )
-def test_a_throttled_message_has_the_whole_invocation(error: Exception, tables: MemoryTables) -> None:
-    """No attempt counts: the waits grow longer than those of a race, and the last one is cut to the time left."""
-    tables.before = lambda *_: _raise(error)
+def test_a_message_has_the_whole_invocation(error: Exception, meaning: str, tables: MemoryTables) -> None:
+    """Being refused says nothing against it: the waits grow, and the last one is cut to the time left."""
+    tables.before = lambda name, _: _raise(error if name == "transact_write_items" else None)
     waits = Waits()
-    with pytest.raises(CatalogUnavailable, match="busy"):
+    with pytest.raises((CatalogUnavailable, CatalogContended), match=meaning):
         catalog_of(tables, waits=waits).apply(
             present("a.jpg", "E1", 1), lambda: PLENTY - sum(waits) - 0.01 * len(waits)
         )
-    assert max(waits) == LONGEST_THROTTLED_WAIT_S
+    assert max(waits) == LONGEST_WAIT_S
     assert PLENTY - sum(waits) == pytest.approx(RESERVE_S, abs=0.2)
-
-
-def test_who_was_throttled_for_long_has_all_attempts_of_a_race_left(tables: MemoryTables) -> None:
-    """And their short waits."""
-    throttled = [refusal("ThrottlingException", 400)] * ATTEMPTS
-    troubles = iter([*throttled, *[refusal("TransactionConflictException", 400)] * (ATTEMPTS - 1)])
-    tables.before = lambda name, _: _raise(next(troubles, None))
-    waits = Waits()
-    assert apply(catalog_of(tables, waits=waits), present("a.jpg", "E1", 1)) == [Outcome.ADDED]
-    assert max(waits[ATTEMPTS:]) == 2.0
+    assert tables.calls.count("transact_write_items") < 15
 
 
 def test_a_race_lost_for_ever_fails_the_message(tables: MemoryTables) -> None:
-    """Somebody else always comes first; the queue will deliver the message again."""
+    """Somebody else always comes first, until the time is over; the queue will deliver the message again."""
     apply(catalog_of(tables), present("a.jpg", "E1", 1))
-    numbers = iter(range(2, 1000))
+    numbers, waits = iter(range(2, 1000)), Waits()
 
     def overtake(name: str, _: dict[str, Any]) -> None:
         if name == "transact_write_items":
@@ -166,7 +192,8 @@ def test_a_race_lost_for_ever_fails_the_message(tables: MemoryTables) -> None:
 
     tables.before = overtake
     with pytest.raises(CatalogContended):
-        apply(catalog_of(tables), present("a.jpg", "E2", 10**6))
+        catalog_of(tables, waits=waits).apply(present("a.jpg", "E2", 10**6), lambda: PLENTY - sum(waits))
+    assert PLENTY - sum(waits) == pytest.approx(RESERVE_S)
     assert set(tables.images) == {"E1"}
 
 
