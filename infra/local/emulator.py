@@ -22,13 +22,12 @@ from botocore.config import Config
 
 from infra.local.servers import LOOPBACK, Orphan, Server, Stoppable, free_ports
 from infra.paths import HOME
+from infra.waiting import PATIENCE_SECONDS
 
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
 REGION = "us-east-1"
 ACCESS_KEY = "test"  # the emulator's root credentials, also where it checks permissions
 Credentials = tuple[str, str, str | None]
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0  # it writes its whole state then
 
 
 class AlreadyRunningError(Exception):
@@ -133,7 +132,7 @@ class Emulator(Stoppable):
             aws_secret_access_key=secret_key,
             aws_session_token=token,
             region_name=REGION,
-            config=Config(**{"max_pool_connections": 32, **config}),
+            config=Config(**{"max_pool_connections": 32, "read_timeout": PATIENCE_SECONDS, **config}),
         )
 
     def stop(self, *, whole: bool = True) -> None:
@@ -144,7 +143,7 @@ class Emulator(Stoppable):
         """
         if self._server is not None:
             was_running = self._server.running
-            self._server.stop(seconds=STOP_SECONDS)
+            self._server.stop(seconds=PATIENCE_SECONDS)  # it writes its whole state then
             if was_running and whole:
                 self._run_file.unlink(missing_ok=True)
         self._lock.close()
@@ -158,7 +157,7 @@ class Emulator(Stoppable):
         run = {"pid": server.pid, "port": port, "check_permissions": check_permissions}
         self._run_file.write_text(json.dumps(run))
         try:
-            server.wait_until(self._answers, seconds=START_SECONDS)
+            server.wait_until(self._answers)
         except BaseException:
             self.stop()
             raise
@@ -177,7 +176,7 @@ class Emulator(Stoppable):
             self.endpoint_url = f"http://{LOOPBACK}:{last['port']}"
             return orphan
         if orphan:
-            orphan.stop(seconds=STOP_SECONDS)
+            orphan.stop(seconds=PATIENCE_SECONDS)
         aside = self.folder / "data-of-a-hard-end"
         shutil.rmtree(aside, ignore_errors=True)
         if not fresh and (self.folder / "data").exists():

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from infra.local.seaweed import SeaweedFS
+from infra.waiting import PATIENCE_SECONDS
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
@@ -67,7 +68,7 @@ class Deployed:
     def run(self, *arguments: str) -> Any:
         """Run the command and read its JSON."""
         process = self.start(*arguments, "--json")
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 0, err
         return json.loads(out)
 
@@ -188,7 +189,7 @@ def test_a_day_of_an_operator(deployed: Deployed, tmp_path: Path) -> None:
 def test_a_bucket_that_is_not_there_is_one_clear_line(deployed: Deployed) -> None:
     """Exit code 4, no traceback."""
     process = deployed.start("status", "--bucket", "no-such-bucket-here")
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 4
     assert err.count("\n") == 1
     assert "NoSuchBucket" in err
