@@ -21,6 +21,7 @@ import boto3
 from botocore.config import Config
 
 from infra.local.servers import LOOPBACK, Orphan, Server, Stoppable, free_ports
+from infra.local.turn import turn
 from infra.paths import HOME
 from infra.waiting import PATIENCE_SECONDS
 
@@ -45,11 +46,12 @@ def make_environment(folder: Path = HOME / "emulator") -> Path:
     """
     stamp = folder / "made-from"
     wanted = hashlib.sha256(LOCK_FILE.read_bytes() + sys.version.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK_FILE)], check=True)
-        stamp.write_text(wanted)
+    with turn(folder):
+        if not stamp.exists() or stamp.read_text() != wanted:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK_FILE)], check=True)
+            stamp.write_text(wanted)
     return folder / "bin" / "ministack"
 
 
