@@ -29,6 +29,7 @@ from tests.support.paths import ROOT
 from tests.support.template import TEMPLATE
 
 SAM_CLI = "aws-sam-cli==1.170.0"
+COMMAND_SECONDS = 4 * PATIENCE_SECONDS  # pip and SAM CLI take minutes when nothing else runs
 RUNTIMES = TEMPLATE["Parameters"]["Runtime"]["AllowedValues"]
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 pytestmark = pytest.mark.skipif(
@@ -39,7 +40,7 @@ IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info")
 
 
 def run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False, **options)
 
 
 def environment(folder: Path, python: Path, *arguments: str) -> bool:
