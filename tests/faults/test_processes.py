@@ -28,7 +28,7 @@ from tests.support.reader import read_root
 
 KILLS = 30
 PHOTOS = 150
-# After which a batch comes again: soon while functions are killed, then when its function has ended; on AWS six minutes.
+# After which a batch comes again: soon while functions are killed, then when its function has ended (AWS: 6 min)
 VISIBILITY_SECONDS, WHOLE_VISIBILITY_SECONDS = 8, 60
 FUNCTIONS = ("ImageProcessor", "CsvExporter")
 
