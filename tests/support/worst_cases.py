@@ -64,7 +64,7 @@ def grows_faster_than_its_input(work: Callable[[int], object]) -> str | None:
             large = min(large, seconds(lambda: work(LARGE)))
             if large < ENOUGH:
                 return None
-            small = min(small, *(seconds(lambda: work(SMALL)) for _ in range(3)))
+            small = min(small, *(seconds(lambda: work(SMALL)) for _ in range(5)))
         except TooLong:
             return f"more than {PATIENCE} s"
         if large <= GROWTH * small:
