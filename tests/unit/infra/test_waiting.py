@@ -48,12 +48,12 @@ def test_on_a_machine_that_is_half_as_fast_work_may_take_twice_as_long(monkeypat
     assert cpu_time.slowness() == 1, "a faster one has no tighter limit"
 
 
-@pytest.mark.parametrize(("power", "noticed"), [(1, 0), (2, 100)])
+@pytest.mark.parametrize(("power", "slow", "noticed"), [(1, 8, 0), (2, 3, 100)])
 def test_the_measure_of_growth_is_not_led_astray_by_other_work(
-    power: int, noticed: int, monkeypatch: pytest.MonkeyPatch
+    power: int, slow: float, noticed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each measurement may take up to three times as long: linear work stays linear, and quadratic work is noticed."""
+    """Whatever a measurement takes too long: linear work stays linear, and quadratic work is noticed."""
     chance = random.Random(1)
-    monkeypatch.setattr(worst_cases, "seconds", lambda work: work() * chance.uniform(1, 3))
+    monkeypatch.setattr(worst_cases, "seconds", lambda work: work() * chance.uniform(1, slow))
     told = [grows_faster_than_its_input(lambda size: (size / LARGE) ** power) for _ in range(100)]
     assert len([one for one in told if one]) == pytest.approx(noticed, abs=2)
