@@ -1,6 +1,5 @@
 """DynamoDB in memory, for the catalog: atomic under threads, which moto is not, open to faults, and with a stream."""
 
-import copy
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +51,10 @@ class MemoryTables:
         """Items of `Objects` by object."""
         return self.tables["objects-table"]
 
+    def snapshot(self) -> dict[str, dict[str, dict[str, Any]]]:
+        """Copy what the tables hold."""
+        return {table: {key: copied(item) for key, item in items.items()} for table, items in self.tables.items()}
+
     def get_item(self, **arguments: Any) -> dict[str, Any]:
         """Read an item."""
         assert arguments["ConsistentRead"] is True
@@ -59,7 +62,7 @@ class MemoryTables:
         self.before("get_item", arguments)
         with self._lock:
             (key,) = arguments["Key"].values()
-            item = copy.deepcopy(self.tables[arguments["TableName"]].get(key["S"]))
+            item = copied(self.tables[arguments["TableName"]].get(key["S"]) or {})
         self.after("get_item", arguments)
         return {"Item": item} if item else {}
 
@@ -88,7 +91,7 @@ class MemoryTables:
                 reasons.append({"Code": "None"})
             else:
                 assert write["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
-                reasons.append({"Code": "ConditionalCheckFailed"} | ({"Item": copy.deepcopy(item)} if item else {}))
+                reasons.append({"Code": "ConditionalCheckFailed"} | ({"Item": copied(item)} if item else {}))
         return reasons
 
     def carry_out(self, items: list[dict[str, Any]]) -> None:
@@ -96,16 +99,16 @@ class MemoryTables:
         for item in items:
             ((verb, write),) = item.items()
             table, key = place_of(item)
-            old = copy.deepcopy(self.tables[table].get(key))
+            old = copied(self.tables[table].get(key) or {})
             if verb == "Delete":
                 self.tables[table].pop(key, None)
             elif verb == "Put":
-                self.tables[table][key] = copy.deepcopy(write["Item"])
+                self.tables[table][key] = copied(write["Item"])
             else:
-                _update(write, self.tables[table].setdefault(key, copy.deepcopy(write["Key"])))
-            new = copy.deepcopy(self.tables[table].get(key))
+                _update(write, self.tables[table].setdefault(key, copied(write["Key"])))
+            new = copied(self.tables[table].get(key) or {})
             if table == "images-table" and old != new:
-                self.stream(old, new)
+                self.stream(old or None, new or None)
 
 
 def place_of(item: Mapping[str, Any]) -> Place:
@@ -131,6 +134,11 @@ def _holds(write: dict[str, Any], item: dict[str, Any]) -> bool:
             if item.get(names[name]) != values[value]:
                 return False
     return True
+
+
+def copied(item: dict[str, Any]) -> dict[str, Any]:
+    """Copy an item with its values; what is in a list or a set of it is only ever replaced as a whole."""
+    return {name: {**value} for name, value in item.items()}
 
 
 def _update(write: dict[str, Any], item: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import boto3
 
+from infra.local.turn import turn
 from infra.paths import ROOT
 
 FUNCTIONS = ROOT / "functions"
@@ -35,15 +36,16 @@ def build(cache: Path) -> Path:
     inputs = (REQUIREMENTS.read_bytes(), LOCK.read_bytes(), f"{sys.version} {sys.platform} {services}".encode())
     dependencies = _digest({str(number): content for number, content in enumerate(inputs)})
     bundle = cache / f"functions-{_digest({**sources, '': dependencies.encode()})}.zip"
-    if not bundle.exists():
-        base = _build_dependencies(cache, dependencies, services)
-        _remove_others(cache, "functions-*.zip")
-        unfinished = bundle.with_suffix(".unfinished")
-        shutil.copy(base, unfinished)
-        with zipfile.ZipFile(unfinished, "a", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in sources.items():
-                archive.writestr(_entry(name), content, compresslevel=6)
-        unfinished.rename(bundle)
+    with turn(cache):
+        if not bundle.exists():
+            base = _build_dependencies(cache, dependencies, services)
+            _remove_others(cache, "functions-*.zip")
+            unfinished = bundle.with_suffix(".unfinished")
+            shutil.copy(base, unfinished)
+            with zipfile.ZipFile(unfinished, "a", zipfile.ZIP_DEFLATED) as archive:
+                for name, content in sources.items():
+                    archive.writestr(_entry(name), content, compresslevel=6)
+            unfinished.rename(bundle)
     return bundle
 
 

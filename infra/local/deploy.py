@@ -15,6 +15,7 @@ from cfnlint.decode import decode
 from infra.local.bundle import build
 from infra.local.emulator import Emulator
 from infra.paths import ROOT
+from infra.waiting import PATIENCE_SECONDS
 
 STACK = "skyledger"
 CODE_BUCKET = "skyledger-code"
@@ -23,7 +24,7 @@ ALARM_TYPE = "Type: AWS::CloudWatch::Alarm"
 DEFINITION_LINE = re.compile(r"DefinitionUri: (?P<path>[\w./-]+)")
 TLS_CONDITION = 'aws:SecureTransport: "false"'
 NEVER_WHOLE = ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
-WAIT = {"Delay": 1, "MaxAttempts": 120}
+WAIT = {"Delay": 1, "MaxAttempts": int(PATIENCE_SECONDS)}
 
 
 class DeploymentError(Exception):

@@ -21,14 +21,14 @@ import boto3
 from botocore.config import Config
 
 from infra.local.servers import LOOPBACK, Orphan, Server, Stoppable, free_ports
+from infra.local.turn import turn
 from infra.paths import HOME
+from infra.waiting import PATIENCE_SECONDS
 
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
 REGION = "us-east-1"
 ACCESS_KEY = "test"  # the emulator's root credentials, also where it checks permissions
 Credentials = tuple[str, str, str | None]
-START_SECONDS = 60.0
-STOP_SECONDS = 60.0  # it writes its whole state then
 
 
 class AlreadyRunningError(Exception):
@@ -46,11 +46,12 @@ def make_environment(folder: Path = HOME / "emulator") -> Path:
     """
     stamp = folder / "made-from"
     wanted = hashlib.sha256(LOCK_FILE.read_bytes() + sys.version.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != wanted:
-        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-        pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK_FILE)], check=True)
-        stamp.write_text(wanted)
+    with turn(folder):
+        if not stamp.exists() or stamp.read_text() != wanted:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+            subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK_FILE)], check=True)
+            stamp.write_text(wanted)
     return folder / "bin" / "ministack"
 
 
@@ -133,7 +134,7 @@ class Emulator(Stoppable):
             aws_secret_access_key=secret_key,
             aws_session_token=token,
             region_name=REGION,
-            config=Config(**{"max_pool_connections": 32, **config}),
+            config=Config(**{"max_pool_connections": 32, "read_timeout": PATIENCE_SECONDS, **config}),
         )
 
     def stop(self, *, whole: bool = True) -> None:
@@ -144,7 +145,7 @@ class Emulator(Stoppable):
         """
         if self._server is not None:
             was_running = self._server.running
-            self._server.stop(seconds=STOP_SECONDS)
+            self._server.stop(seconds=PATIENCE_SECONDS)  # it writes its whole state then
             if was_running and whole:
                 self._run_file.unlink(missing_ok=True)
         self._lock.close()
@@ -158,7 +159,7 @@ class Emulator(Stoppable):
         run = {"pid": server.pid, "port": port, "check_permissions": check_permissions}
         self._run_file.write_text(json.dumps(run))
         try:
-            server.wait_until(self._answers, seconds=START_SECONDS)
+            server.wait_until(self._answers)
         except BaseException:
             self.stop()
             raise
@@ -177,7 +178,7 @@ class Emulator(Stoppable):
             self.endpoint_url = f"http://{LOOPBACK}:{last['port']}"
             return orphan
         if orphan:
-            orphan.stop(seconds=STOP_SECONDS)
+            orphan.stop(seconds=PATIENCE_SECONDS)
         aside = self.folder / "data-of-a-hard-end"
         shutil.rmtree(aside, ignore_errors=True)
         if not fresh and (self.folder / "data").exists():

@@ -18,7 +18,6 @@ from infra.local.servers import ServerError
 
 POLL_SECONDS = 0.25  # Lambda reads each shard four times a second
 DESCRIBE_SECONDS = 2.0  # how often to look for new shards
-INVOKE_SECONDS = 900  # no function may run longer
 ITERATOR_LOST = ("ExpiredIteratorException", "TrimmedDataAccessException")
 NOT_INVOKED = ("TooManyRequestsException", "ServiceException", "ResourceConflictException")
 
@@ -111,7 +110,7 @@ class LambdaFunction:
     """A deployed function, invoked and waited for."""
 
     def __init__(self, emulator: Emulator, arn: str) -> None:
-        self._client = emulator.client("lambda", read_timeout=INVOKE_SECONDS, retries={"total_max_attempts": 1})
+        self._client = emulator.client("lambda", retries={"total_max_attempts": 1})
         self._arn = arn
 
     def __call__(self, event: Mapping[str, Any]) -> Invocation:

@@ -5,15 +5,15 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from infra.waiting import until
+
 LOOPBACK = "127.0.0.1"
-POLL_SECONDS = 0.05
 
 
 class ServerError(Exception):
@@ -64,12 +64,10 @@ class Orphan:
 
     def stop(self, *, seconds: float = 20.0) -> None:
         """Ask the server to end; after `seconds`, end it."""
-        for way, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, seconds)):
-            deadline = time.monotonic() + patience
-            with contextlib.suppress(ProcessLookupError):
+        for way in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
                 os.kill(self.pid, way)
-            while self.running and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)
+                until(lambda: not self.running, "end of it", seconds=seconds)
 
 
 class Server(Stoppable):
@@ -111,23 +109,25 @@ class Server(Stoppable):
         """Whether the child has not ended."""
         return self._process.poll() is None
 
-    def wait_until(self, answers: Callable[[], bool], *, seconds: float) -> None:
+    def wait_until(self, answers: Callable[[], bool]) -> None:
         """Wait until the server answers.
 
         Args:
             answers: asks the server once; False while it is not ready.
-            seconds: how long to wait at most.
 
         Raises:
             ServerError: it ended, or the time is over.
         """
-        deadline = time.monotonic() + seconds
-        while not answers():
-            if not self.running:
+
+        def ready() -> bool:
+            if not (ready := answers()) and not self.running:
                 raise ServerError(f"{self._what()} ended with {self._process.returncode}:\n{self.log_end()}")
-            if time.monotonic() > deadline:
-                raise ServerError(f"{self._what()} did not answer within {seconds:g} s:\n{self.log_end()}")
-            time.sleep(POLL_SECONDS)
+            return ready
+
+        try:
+            until(ready, f"answer of {self._what()}")
+        except TimeoutError as error:
+            raise ServerError(f"{error}:\n{self.log_end()}") from error
 
     def stop(self, *, seconds: float = 20.0) -> None:
         """Ask the server to end; after `seconds`, end its whole session."""

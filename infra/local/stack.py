@@ -18,6 +18,7 @@ from infra.local.emulator import Emulator, make_environment
 from infra.local.mapping import StreamMapping
 from infra.local.servers import ServerError, Stoppable
 from infra.paths import HOME
+from infra.waiting import until
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.s3_store import S3Store
 
@@ -124,17 +125,13 @@ class LocalStack(Stoppable):
             exporting = not self.mapping.is_idle()
         return Backlog(waiting, under_way, exporting)
 
-    def wait_until_current(self, seconds: float) -> None:
+    def wait_until_current(self) -> None:
         """Wait until the CSV holds all that was uploaded before.
 
         Raises:
-            TimeoutError: it does not yet, after `seconds`.
+            TimeoutError: something is stuck.
         """
-        deadline = time.monotonic() + seconds
-        while backlog := self.backlog():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"after {seconds:g} s there is still work: {backlog}")
-            time.sleep(LOOK_SECONDS)
+        until(lambda: not self.backlog(), lambda: f"end of {self.backlog()}", every=LOOK_SECONDS)
 
     def dead_letters(self) -> int:
         """Count the S3 events that were given up."""

@@ -1,14 +1,12 @@
 """One alarm, all the way: deployed with the stack, fired by a metric, told to whoever has subscribed."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from infra.local.deploy import STACK
 from infra.local.stack import LocalStack
-
-WAIT_SECONDS = 60
+from infra.waiting import until
 
 
 def test_a_fired_alarm_reaches_the_subscribers_with_what_to_do_first(tmp_path: Path) -> None:
@@ -24,9 +22,7 @@ def test_a_fired_alarm_reaches_the_subscribers_with_what_to_do_first(tmp_path: P
         dimensions = [{"Name": "service", "Value": f"{STACK}-csv-exporter"}]
         metric: dict[str, Any] = {"MetricName": "EventsQuarantined", "Dimensions": dimensions, "Value": 1.0}
         cloudwatch.put_metric_data(Namespace="Skyledger", MetricData=[metric])
-        deadline = time.monotonic() + WAIT_SECONDS
-        while not (found := sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages")):
-            assert time.monotonic() < deadline, "no message came"
+        found = until(lambda: sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=1).get("Messages"), "message")
         message = json.loads(json.loads(found[0]["Body"])["Message"])
         assert (message["AlarmName"], message["NewStateValue"]) == (f"{STACK}-EventsQuarantined", "ALARM")
         assert " First: " in message["AlarmDescription"]

@@ -9,6 +9,7 @@ import pytest
 
 from infra.local.bundle import build
 from infra.paths import HOME
+from infra.waiting import PATIENCE_SECONDS
 from tests.support.template import TEMPLATE
 
 HANDLERS = sorted(
@@ -42,7 +43,7 @@ print(Isolation(128 * 2**20, lambda: 60.0).extract(gif, last=True))
 def test_an_image_is_read_in_a_process_that_starts_from_the_bundle(unpacked: Path) -> None:
     """It finds what the function finds, in as much memory as the smallest function gives it."""
     command = [sys.executable, "-I", "-S", "-c", READ_ISOLATED, str(unpacked)]
-    ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(command, env={}, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert "content_type='image/gif'" in ended.stdout, ended.stderr
 
 
@@ -56,7 +57,7 @@ def test_every_handler_finds_all_that_it_imports(unpacked: Path, handler: str) -
         env={**environment, "POWERTOOLS_SERVICE_NAME": "test", "POWERTOOLS_METRICS_NAMESPACE": "test"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr

@@ -14,9 +14,9 @@ from infra.local.deploy import STACK
 from infra.local.emulator import ACCESS_KEY, REGION
 from infra.local.stack import LocalStack
 from infra.survey.photos import survey
+from infra.waiting import PATIENCE_SECONDS
 from tests.support.paths import ROOT
 
-CURRENT_SECONDS = 120
 PHOTOS = 12
 
 
@@ -26,7 +26,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     with LocalStack(data=tmp_path_factory.mktemp("stack"), check_permissions=True) as running:
         for photo in survey(PHOTOS, seed=1):
             running.s3.put_object(Bucket=running.deployment.images_bucket, Key=photo.key, Body=photo.body)
-        running.wait_until_current(CURRENT_SECONDS)
+        running.wait_until_current()
         yield running
 
 
@@ -46,7 +46,7 @@ def skyledger(stack: LocalStack, home: Path, *arguments: str) -> Any:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
@@ -78,7 +78,7 @@ def test_everything_is_proven_and_exporters_go_on(stack: LocalStack, tmp_path: P
     """After the swap a new photo is merged as ever, and tree, CSV and journal agree."""
     (photo,) = survey(1, seed=99)
     stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key="late.jpg", Body=photo.body)
-    stack.wait_until_current(CURRENT_SECONDS)
+    stack.wait_until_current()
     told = skyledger(stack, tmp_path, "verify", "tree", "csv", "journal", "--processes", "1")
     assert told["good"]
     assert told["journal"]["checked"]["tree"] == told["journal"]["checked"]["journal"]

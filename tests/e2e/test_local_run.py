@@ -20,11 +20,9 @@ from infra.local.emulator import Emulator, make_environment
 from infra.local.stack import LocalStack
 from infra.paths import HOME
 from infra.survey.photos import survey
+from infra.waiting import PATIENCE_SECONDS
 from ledger.columns import COLUMNS
 from tests.support.paths import PHOTOS, ROOT
-
-RUN_SECONDS = 300
-CURRENT_SECONDS = 120
 
 real_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the development photos (../shared/photos) are not here")
 
@@ -41,7 +39,7 @@ def rows_of(content: bytes) -> dict[str, dict[str, str]]:
 def run(home: Path, *arguments: str) -> str:
     """Run the command as a user does, and return what it printed."""
     command = [str(ROOT / "infra" / "run"), *arguments, "--once", "--home", str(home)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=RUN_SECONDS, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
@@ -113,7 +111,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 
 
 def published(stack: LocalStack) -> dict[str, dict[str, str]]:
-    stack.wait_until_current(CURRENT_SECONDS)
+    stack.wait_until_current()
     return rows_of(stack.csv())
 
 
@@ -216,11 +214,11 @@ def test_a_restart_keeps_everything_and_doubles_nothing(tmp_path: Path) -> None:
     with LocalStack(data=tmp_path) as stack:
         for number, body in enumerate(photos[:3]):
             put(stack, f"{number}.jpg", body)
-        stack.wait_until_current(CURRENT_SECONDS)
+        stack.wait_until_current()
         before = stack.csv()
     with LocalStack(data=tmp_path) as stack:
         assert stack.emulator.put_aside is None
-        stack.wait_until_current(CURRENT_SECONDS)
+        stack.wait_until_current()
         assert stack.csv() == before
         put(stack, "3.jpg", photos[3])
         delete(stack, "0.jpg")
@@ -232,6 +230,7 @@ import os, signal, sys
 from pathlib import Path
 from infra.local.stack import LocalStack
 from infra.survey.photos import survey
+from infra.waiting import PATIENCE_SECONDS
 stack = LocalStack(data=Path(sys.argv[1]))
 for photo in survey(8, seed=14):
     stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key=photo.key, Body=photo.body)
@@ -244,7 +243,7 @@ def test_a_run_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     killed = subprocess.run(
         [sys.executable, "-c", UPLOAD_AND_DIE, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
-        timeout=RUN_SECONDS,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert killed.returncode == -signal.SIGKILL

@@ -19,6 +19,7 @@ from selenium.webdriver.common.by import By
 from infra.doubles.image_files import chunk, png
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
+from infra.waiting import until
 from operations.page import access
 from operations.page.photos import PhotoReader
 from operations.page.server import PageServer, page_server
@@ -27,7 +28,6 @@ from tests.support.store_calls import WatchedStore
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-WAIT_SECONDS = 60
 QUIET = (
     "--disable-background-networking",
     "--disable-component-update",
@@ -88,12 +88,8 @@ class Browser:
 
     def wait(self, what: str | Callable[[], Any]) -> Any:
         """Wait until an expression or a function says yes."""
-        deadline = time.monotonic() + WAIT_SECONDS
         ask = what if callable(what) else lambda: self.js(f"Boolean({what})")
-        while not (answer := ask()):
-            assert time.monotonic() < deadline, f"{what} stays false; the console says {self.driver.get_log('browser')}"
-            time.sleep(0.05)
-        return answer
+        return until(ask, lambda: f"{what}; the console says {self.driver.get_log('browser')}")
 
     def open(self, address: str, photos: int) -> None:
         """Open the page and wait until map and table show so many photos."""

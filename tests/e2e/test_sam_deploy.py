@@ -12,7 +12,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +24,12 @@ from infra.local.deploy import STACK, fitted
 from infra.local.emulator import LOCK_FILE, Emulator
 from infra.paths import HOME
 from infra.survey.photos import survey
+from infra.waiting import PATIENCE_SECONDS, until
 from tests.support.paths import ROOT
 from tests.support.template import TEMPLATE
 
 SAM_CLI = "aws-sam-cli==1.170.0"
-COMMAND_SECONDS = 600
-CURRENT_SECONDS = 90
+COMMAND_SECONDS = 4 * PATIENCE_SECONDS  # pip and SAM CLI take minutes when nothing else runs
 RUNTIMES = TEMPLATE["Parameters"]["Runtime"]["AllowedValues"]
 ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 pytestmark = pytest.mark.skipif(
@@ -110,11 +109,8 @@ class Sam:
         for number, photo in enumerate(survey(last), start=1):
             if number >= first:
                 s3.put_object(Bucket=bucket, Key=f"{number}.jpg", Body=photo.body)
-        deadline = time.monotonic() + CURRENT_SECONDS
-        while len(rows := self.rows()) < last:
-            assert time.monotonic() < deadline, f"{len(rows)} rows of {last}"
-            time.sleep(0.2)
-        return rows
+        until(lambda: len(self.rows()) >= last, lambda: f"CSV of {last} rows, but one of {len(self.rows())}")
+        return self.rows()
 
 
 @pytest.fixture(scope="module")

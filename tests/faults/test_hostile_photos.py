@@ -9,12 +9,12 @@ from image_processor.handler import LAST_RECEIVE
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.survey.photos import survey
+from infra.waiting import PATIENCE_SECONDS
 from tests.support.lambda_host import Host, Queue
 from tests.support.paths import BROKEN_READERS
 
 MEMORY_MB = 400
 SECONDS = 3.0  # of the invocation whose photo hangs: it would hang for the whole minute
-PATIENCE = 120.0  # no other needs a tenth of it, unless the machine is very busy
 FLAGS = {
     "sleeps": "metadata: reading took longer than 3 s, not read",
     "eats memory": "metadata: reading needed more than 200 MB, not read",
@@ -40,10 +40,10 @@ def test_a_photo_that_breaks_its_reader_costs_one_row_its_metadata(tmp_path: Pat
     try:
         for habit in FLAGS:
             batch = [key for key in bodies if key.startswith(habit)]
-            queue.deliver(host, SECONDS if habit == "sleeps" else PATIENCE, batch)
+            queue.deliver(host, SECONDS if habit == "sleeps" else PATIENCE_SECONDS, batch)
         assert queue.deaths == ["out of time", "out of memory", "crashed"]
         assert set(queue.receives.values()) == {1}
-        queue.deliver(host, PATIENCE, random.Random(1).sample([*bodies], len(bodies)))
+        queue.deliver(host, PATIENCE_SECONDS, random.Random(1).sample([*bodies], len(bodies)))
     finally:
         host.stop()
     assert (queue.receives, queue.dead) == ({}, [])

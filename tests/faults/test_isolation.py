@@ -28,6 +28,7 @@ from image_processor.intake import READ_RESERVE_S
 from image_processor.isolation import Isolation
 from infra.doubles.hostile_photos import RECIPES
 from infra.doubles.image_files import ascii_value, heif, jpeg, tiff
+from infra.waiting import PATIENCE_SECONDS
 from tests.support.bucket_world import PHOTOS
 from tests.support.lambda_host import children
 from tests.support.paths import BROKEN_READERS, ROOT
@@ -67,6 +68,23 @@ def _command(process: int) -> bytes:
 def _no_process_is_left() -> Iterator[None]:
     yield
     assert readers() == []
+
+
+@pytest.fixture(autouse=True)
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is slow because the machine is busy is not what these tests are about."""
+    monkeypatch.setattr(isolation, "START_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(isolation, "READ_SECONDS", PATIENCE_SECONDS)
+
+
+class Clock:
+    """The time, with leaps."""
+
+    def __init__(self) -> None:
+        self.leapt = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.leapt
 
 
 @pytest.fixture
@@ -120,8 +138,12 @@ def test_what_s3_says_in_the_middle_of_a_read_is_what_is_raised(error: Exception
 
 def test_the_time_that_s3_takes_is_not_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """A slow S3 is passing trouble; a flag in a row stays."""
-    monkeypatch.setattr(isolation, "READ_SECONDS", 1.0)
-    source = Source(MANY_SEGMENTS, lambda number: time.sleep(1.2 if number == 2 else 0))
+    monkeypatch.setattr(isolation, "time", clock := Clock())
+
+    def slow(number: int) -> None:
+        clock.leapt += PATIENCE_SECONDS
+
+    source = Source(MANY_SEGMENTS, slow)
     assert Isolation(MEMORY, lambda: 60.0).extract(source, last=False) == extract(Source(MANY_SEGMENTS))
 
 
@@ -142,7 +164,7 @@ def test_the_process_has_no_secret_of_the_function(monkeypatch: pytest.MonkeyPat
 def test_one_process_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each may take half of the function's memory. Heads are fetched meanwhile."""
     running: list[int] = []
-    heads = threading.Barrier(3, timeout=30)
+    heads = threading.Barrier(3, timeout=PATIENCE_SECONDS)
 
     def look(number: int) -> None:
         if number == 1:
@@ -210,7 +232,7 @@ def test_a_process_whose_parent_is_gone_ends_by_itself() -> None:
     """Nobody is left to end it: the limit on processor time does."""
     program = f"from image_processor.reader_process import bind\nbind(0.2, {MEMORY})\nwhile True: pass"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "functions")}
-    ended = subprocess.run([sys.executable, "-c", program], env=environment, timeout=60, check=False)
+    ended = subprocess.run([sys.executable, "-c", program], env=environment, timeout=PATIENCE_SECONDS, check=False)
     assert ended.returncode == -signal.SIGXCPU
 
 

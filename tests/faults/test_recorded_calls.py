@@ -14,6 +14,7 @@ from moto import mock_aws
 
 from csv_exporter.handler import SCHEDULE, export
 from infra.doubles.memory_store import MemoryStore
+from infra.waiting import PATIENCE_SECONDS
 from ledger.commit import commit
 from ledger.ledger import Ledger, no_limit
 from ledger.objects import YOUNG, Objects
@@ -205,7 +206,9 @@ def test_a_denied_call_fails_its_test_and_the_summary_adds_up_the_workers(worker
     (tmp_path / "test_greedy.py").write_text(DENIED)
     command = [sys.executable, "-m", "pytest", "-p", "tests.support.calls.recorder", "-n", workers, str(tmp_path)]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}/functions:{ROOT}"}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    ended = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert "1 failed, 5 passed" in ended.stdout
     assert f"BootstrapFunction may not s3:PutObject on {EXPORT}/journal/x" in ended.stdout
     assert "3 pairs of function and action in 12 calls" in ended.stdout
@@ -312,7 +315,9 @@ def test_the_emulators_functions_leave_their_requests(tmp_path: Path) -> None:
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         recorder.FOLDER: str(tmp_path),
     }
-    subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, timeout=60, check=False)
+    subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, timeout=PATIENCE_SECONDS, check=False
+    )
     (line,) = (line for path in tmp_path.iterdir() for line in path.read_text().splitlines())
     assert json.loads(line) == [
         "skyledger-Collector-1ABC",

@@ -4,7 +4,7 @@ import json
 import struct
 from typing import Any
 
-from image_processor.columns.extract import extract
+from image_processor.columns.extract import Record, extract
 from image_processor.reading.ranged import BytesSource
 from infra.doubles.image_files import (
     ASCII,
@@ -48,7 +48,11 @@ NAMESPACES = {
 
 def cells(data: bytes) -> dict[str, Any]:
     """Extract and return the plain values by column; JSON columns are decoded."""
-    record = extract(BytesSource(data))
+    return values_of(extract(BytesSource(data)))
+
+
+def values_of(record: Record | None) -> dict[str, Any]:
+    """Give the plain values of a record by column; JSON columns are decoded."""
     assert record is not None
     values: dict[str, Any] = {name: next(iter(value.values())) for name, value in record.attributes.items()}
     return values | {

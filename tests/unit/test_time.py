@@ -6,6 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -37,9 +38,14 @@ def module_of(path: Path) -> str:
     return ".".join(path.relative_to(FUNCTIONS).with_suffix("").parts).removesuffix(".__init__")
 
 
+@cache
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def calls_of_re(path: Path) -> Iterator[tuple[str, int]]:
     """Name and line of every call of a function of `re` in a module."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(path):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             owner = node.func.value
             if isinstance(owner, ast.Name) and owner.id == "re":
@@ -69,7 +75,7 @@ def patterns_in(module: str) -> dict[str, re.Pattern[Any]]:
 def uses() -> Iterator[tuple[str, str]]:
     """Name of a pattern and name of its method, wherever one is used."""
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in nodes(path):
             if isinstance(node, ast.Attribute) and node.attr in MATCHERS:
                 owner = node.value
                 name = owner.attr if isinstance(owner, ast.Attribute) else getattr(owner, "id", None)

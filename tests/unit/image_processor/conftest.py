@@ -7,15 +7,19 @@ import pytest
 from moto import mock_aws
 
 from image_processor import handler as handler_module
+from image_processor import isolation
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import METRICS
 from infra.doubles.memory_tables import MemoryTables
+from infra.waiting import PATIENCE_SECONDS
 from tests.support.bucket_world import Lines, World
 from tests.support.catalog_model import catalog_of
 
 
 @pytest.fixture
 def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(isolation, "START_SECONDS", PATIENCE_SECONDS)  # a busy machine starts a process late
+    monkeypatch.setattr(isolation, "READ_SECONDS", PATIENCE_SECONDS)
     with mock_aws():
         world = World()
         monkeypatch.setattr(handler_module, "intake", lambda: world.intake)

@@ -1,5 +1,6 @@
 """The function: batches of SQS messages in, a report of those that failed out."""
 
+import asyncio
 import json
 import logging
 import threading
@@ -15,6 +16,7 @@ from image_processor.errors import BadNotification, NotConfigured, ObjectBroken,
 from image_processor.handler import LAST_RECEIVE, THREADS, handler
 from image_processor.intake import READ_RESERVE_S
 from image_processor.isolation import READ_SECONDS, Isolation
+from infra.waiting import PATIENCE_SECONDS
 from tests.support.bucket_world import PHOTOS, Lines, World, refused, sqs_message
 from tests.support.lambda_context import LambdaContext
 from tests.support.paths import BROKEN_READERS, EVENTS
@@ -88,13 +90,21 @@ def test_a_message_that_hangs_does_not_hold_up_the_report_of_its_neighbours(
     world: World, monkeypatch: pytest.MonkeyPatch, lines: Lines
 ) -> None:
     """It is reported as failed before the invocation ends, the others are done; the next batch has all its threads."""
-    monkeypatch.setattr(handler_module, "REPORT_RESERVE_S", 57.0)
     batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
-    held, meeting = threading.Event(), threading.Barrier(batch, timeout=10)
+    wait_for, works = asyncio.wait_for, list[asyncio.Future[Any]]()
+
+    async def until_the_others_are_done(work: asyncio.Future[Any], seconds: float) -> Any:
+        assert seconds == 60 - handler_module.REPORT_RESERVE_S
+        works.append(work)
+        while len(works) < 3 or sum(not each.done() for each in works) > 1:
+            await asyncio.sleep(0.005)
+        return await wait_for(work, 0)
+
+    held, meeting = threading.Event(), threading.Barrier(batch, timeout=PATIENCE_SECONDS)
 
     def hanging(source: Any) -> Any:
         if source.size == len(PHOTOS[1]):
-            held.wait(60)
+            held.wait(PATIENCE_SECONDS)
         return extract(source)
 
     def meet(source: Any) -> Any:
@@ -105,7 +115,9 @@ def test_a_message_that_hangs_does_not_hold_up_the_report_of_its_neighbours(
     try:
         world.intake = sound.reading_with(hanging)
         records = [world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3])]
-        assert world.deliver(*records) == ["message-2"]
+        with monkeypatch.context() as patched:
+            patched.setattr(asyncio, "wait_for", until_the_others_are_done)
+            assert world.deliver(*records) == ["message-2"]
         assert world.keys == ["0.jpg", "2.jpg"]
         assert lines.of(logging.WARNING) == ["to be delivered again: not done at the end of the invocation"]
         world.intake = sound.reading_with(meet)
@@ -204,7 +216,7 @@ def test_isolated_reads_of_a_whole_batch_fit_its_invocation() -> None:
 def test_images_of_a_batch_are_read_side_by_side(world: World) -> None:
     """All of them, on however small a machine: they wait for S3 and DynamoDB, and each needs the whole time."""
     batch = TEMPLATE["Parameters"]["QueueBatchSize"]["MaxValue"]
-    meeting = threading.Barrier(batch, timeout=10)
+    meeting = threading.Barrier(batch, timeout=PATIENCE_SECONDS)
 
     def slow(source: Any) -> Any:
         meeting.wait()

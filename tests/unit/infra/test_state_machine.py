@@ -107,10 +107,10 @@ def test_what_is_wrong_with_a_definition_is_noticed() -> None:
     """A field that the language does not know, an end that is missing, a state that is not there or not led to."""
     broken = deepcopy(_definition())
     broken["States"]["Gather"]["Retries"] = []
-    assert any("Retries" in fault for fault in faults_of(broken))
-    broken = deepcopy(_definition())
     del broken["States"]["Reduce"]["ItemProcessor"]["States"]["ReduceRanges"]["End"]
-    assert any("End" in fault for fault in faults_of(broken))
+    faults = faults_of(broken)
+    assert any("Retries" in fault for fault in faults)
+    assert any("End" in fault for fault in faults)
     broken = deepcopy(_definition())
     broken["States"]["Gather"]["Next"] = "Redue"
     assert hanging(broken) == {"Redue", "Reduce"}

@@ -1,6 +1,5 @@
 """The decision: whatever happens to objects, in whatever order it is told, the tables end up saying what is true."""
 
-import copy
 import itertools
 import random
 import threading
@@ -135,7 +134,7 @@ def test_every_two_events_that_meet_on_every_small_state_end_in_the_truth(held: 
         fact = present(key, etag, 3) if etag else absent(key, 3)
         other = present(other_key, other_etag, 2) if other_etag else absent(other_key, 2)
         tables = MemoryTables()
-        tables.tables = copy.deepcopy(prepared.tables)
+        tables.tables = prepared.snapshot()
         watch_lives(tables)
         requests = itertools.count(1)
 

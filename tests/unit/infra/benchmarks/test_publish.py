@@ -12,6 +12,7 @@ from botocore.response import StreamingBody
 from infra.benchmarks._reader import Read, Reader, Verdict
 from infra.benchmarks.publish import REQUESTS, CsvStore, Measured
 from infra.doubles.memory_store import MemoryStore
+from infra.waiting import PATIENCE_SECONDS
 from ledger.keys import CSV_KEY
 
 BODIES = {1: b"one\n", 2: b"one\ntwo\n"}
@@ -76,7 +77,7 @@ def test_the_reader_reads_in_the_background_and_once_more_at_the_end():
     client = Client((1, BODIES[1]), (1, BODIES[1]), (2, BODIES[2]))
     reader = Reader(client, "export")
     with reader.reading():
-        assert client.all_given.wait(10)
+        assert client.all_given.wait(PATIENCE_SECONDS)
     assert reader.judge(EXPECTED) == Verdict(reads=len(reader.seen))
     assert [read.version for read in reader.seen[:2]] == [1, 1]
     assert reader.seen[-1].version == 2

@@ -47,7 +47,7 @@ def _swap(ledger: Ledger, rebuilt: tuple[Rebuild, Any], **arguments: Any) -> Swa
     return swap(ledger, rebuilt[0].root, rebuilt[1], **arguments)
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", range(6))
 def test_a_swap_under_load_loses_nothing(seed: int, store: MemoryStore, tmp_path: Path) -> None:
     """Three exporters commit and publish while a tree with other columns is rebuilt and swapped in.
 
@@ -73,7 +73,7 @@ def test_a_swap_under_load_loses_nothing(seed: int, store: MemoryStore, tmp_path
                 report = commit(exporter, batch)
                 columns_seen.add(len(report.root.columns))
                 publish(exporter)
-            swapped.wait(30)
+            swapped.wait()
             commit(exporter, queues[number][-1:])
         except BaseException as error:
             errors.append(error)
@@ -82,10 +82,12 @@ def test_a_swap_under_load_loses_nothing(seed: int, store: MemoryStore, tmp_path
     for thread in threads:
         thread.start()
     operator = make_ledger(store, seed + 1000)
-    done = _swap(operator, _rebuild(operator, tmp_path, columns=COLUMNS))
-    swapped.set()
-    for thread in threads:
-        thread.join()
+    try:
+        done = _swap(operator, _rebuild(operator, tmp_path, columns=COLUMNS))
+    finally:
+        swapped.set()
+        for thread in threads:
+            thread.join()
     assert errors == []
     publish(ledger)
     expected = model_csv(made.items.values(), COLUMNS)

@@ -5,7 +5,6 @@ import json
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from email.message import Message
@@ -20,6 +19,7 @@ import pytest
 from infra.doubles.image_files import jpeg
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
+from infra.waiting import PATIENCE_SECONDS, until
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from operations.bootstrap import bootstrap
@@ -51,7 +51,7 @@ class Asker:
         self.token = server.access.token
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.server.server_address[:2], timeout=30)  # type: ignore[arg-type]
+        return socket.create_connection(self.server.server_address[:2], timeout=PATIENCE_SECONDS)  # type: ignore[arg-type]
 
     def raw(self, request: bytes) -> bytes:
         """Send these bytes and give all that comes back until the server closes."""
@@ -320,13 +320,14 @@ def test_there_are_not_too_many_connections(asker: Asker) -> None:
     finally:
         for connection in held:
             connection.close()
-    for _ in range(1500):
+
+    def is_answered() -> bool:
         with asker.connect() as again, suppress(ConnectionError):
             again.sendall(asker.request("page/config.json"))
-            if again.recv(1 << 16).startswith(b"HTTP/1.1 200"):
-                return
-        time.sleep(0.02)
-    pytest.fail("no room again")
+            return again.recv(1 << 16).startswith(b"HTTP/1.1 200")
+        return False
+
+    until(is_answered, "room", every=0.02)
 
 
 def test_who_has_not_shown_the_token_makes_room(asker: Asker) -> None:
@@ -367,10 +368,10 @@ def test_a_reader_who_leaves_early_is_no_fault(
         with asker.connect() as connection:
             connection.sendall(asker.request(path))
             connection.recv(1 << 16)
-        assert closed.wait(30)
+        assert closed.wait(PATIENCE_SECONDS)
         for thread in threading.enumerate():
             if "process_request_thread" in thread.name:
-                thread.join(30)
+                thread.join(PATIENCE_SECONDS)
         assert asker.ask("page/config.json")[0] == 200
         assert (asker.told, *capfd.readouterr()) == ([], "", "")
 

@@ -42,7 +42,7 @@ def _csv(store: MemoryStore, root: Root) -> bytes:
     return header(root.columns) + read_tree(store, root.rows)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", [0, 1, 2, 5])  # each has other targets
 def test_a_replay_gives_the_live_tree(seed: int, store: MemoryStore, tmp_path: Path) -> None:
     """Inserts, overwrites, removals, re-uploads, foreign writes, redelivery in other cuts: one tree hash, one CSV."""
     targets = random.Random(seed).choice([Targets(1000, 4), Targets(300, 2), Targets(20_000, 1000), Targets(1, 1)])
@@ -170,7 +170,7 @@ class _Dies(Exception):
     pass
 
 
-@pytest.mark.parametrize("dies_at", range(0, 90, 11))
+@pytest.mark.parametrize("dies_at", range(0, 90, 17))
 def test_a_replay_that_died_goes_on_where_it_was(dies_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever write to scratch was the last: the next run ends with the same tree and repeats no finished step."""
     store = MemoryStore()
