@@ -188,7 +188,7 @@ class Catalog:
                 damages += 1
                 if damages == _SURE_OF_DAMAGE:
                     raise
-                trouble = damage
+                guessed, trouble = False, damage
             except _NotNow as refused:
                 trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {refused}")
                 trouble.__cause__ = refused.__cause__

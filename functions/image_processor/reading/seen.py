@@ -56,7 +56,7 @@ def look_at(client: Any, bucket: str, key: str) -> Seen | None:
         if isinstance(meaning, ObjectUnreadable):
             return _listed(client, bucket, key)
         raise meaning from error
-    return Seen(_etag(head), head.get("VersionId"), head["ContentLength"], iso(head["LastModified"]))
+    return Seen(_unquoted(head["ETag"]), head.get("VersionId"), head["ContentLength"], iso(head["LastModified"]))
 
 
 def _listed(client: Any, bucket: str, key: str) -> Seen | None:
@@ -67,7 +67,7 @@ def _listed(client: Any, bucket: str, key: str) -> Seen | None:
         raise object_error(error) from error
     if not found or found[0]["Key"] != key:
         return None
-    return Seen(_etag(found[0]), None, found[0]["Size"], iso(found[0]["LastModified"]))
+    return Seen(_unquoted(found[0]["ETag"]), None, found[0]["Size"], iso(found[0]["LastModified"]))
 
 
 def iso(moment: datetime) -> str:
@@ -75,5 +75,5 @@ def iso(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _etag(answer: dict[str, Any]) -> str:
-    return str(answer["ETag"]).strip('"')
+def _unquoted(etag: str) -> str:
+    return etag.strip('"')
