@@ -131,6 +131,26 @@ def test_a_condition_reaches_nothing_but_the_rows(attack: str, copy: Path, tmp_p
     assert len(frame) == 1
 
 
+def test_the_bounds_of_the_database_are_set_and_locked(copy: Path) -> None:
+    """Each holds by itself, so that no attack needs to be known for it: pinned one by one, as the database has them."""
+    folder = copy.parent / "unfinished"
+    folder.mkdir()
+    with formats._database(copy, folder) as database:
+        settings = dict(database.execute("SELECT name, value FROM duckdb_settings()").fetchall())
+    bounds = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+        "TimeZone": "UTC",
+        "temp_directory": str(folder),  # what does not fit into memory goes when the file is written
+        "allowed_paths": f"[{copy}]",
+    }
+    assert {name: settings[name] for name in bounds} == bounds
+    assert {one.rstrip("/") for one in settings["allowed_directories"].strip("[]").split(", ")} == {str(folder)}
+
+
 @pytest.mark.parametrize(
     ("expression", "rows"),
     [

@@ -17,6 +17,7 @@ from operations.errors import NotPulled
 from operations.readers.pull import follow, pull
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert, item, make_ledger, model_csv, modify
+from tests.support.faulty_tree import Pages, alter_rows
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root, read_rows
 
@@ -30,11 +31,18 @@ def counted(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return read
 
 
+def _bytes_of_tree(store: MemoryStore, keys: list[str]) -> int:
+    return sum(store.objects[key][0].size for key in keys if key != "manifest.json")
+
+
 def test_a_copy_is_the_tree(ledger: Ledger, store: MemoryStore, tmp_path: Path) -> None:
     """Header and rows, byte for byte, and nothing but copy and state in the folder."""
     made = history(1, 300)
     deliver(ledger, made)
-    pulled = pull(ledger, tmp_path / "new")
+    steps: list[tuple[str, int, int]] = []
+    pulled = pull(ledger, tmp_path / "new" / "folder", progress=lambda *step: steps.append(step))
+    rows = read_root(store).rows.rows
+    assert steps[-1] == ("writing rows", rows, rows)
     assert pulled.path.read_bytes() == read_rows(store) == model_csv(made.items.values())
     assert (pulled.changed, pulled.reused_bytes, pulled.rows) == (True, 0, read_root(store).rows.rows)
     assert sorted(path.name for path in pulled.path.parent.iterdir()) == [
@@ -42,6 +50,8 @@ def test_a_copy_is_the_tree(ledger: Ledger, store: MemoryStore, tmp_path: Path) 
         "image-data.csv-metadata.json",
         "image-data.csv.state.json",
     ]
+    assert not pull(ledger, tmp_path / "new" / "folder", progress=lambda *step: steps.append(step)).changed
+    assert steps[-1] == ("checking the copy", rows, rows)
 
 
 def test_after_one_changed_row_only_its_shard_and_page_are_fetched(
@@ -51,12 +61,18 @@ def test_after_one_changed_row_only_its_shard_and_page_are_fetched(
     ledger = make_ledger(store, targets=Targets(2000, 10))
     commit(ledger, [insert(number) for number in range(1000)])
     first = pull(ledger, tmp_path)
+    assert first.fetched_shards == sum(key.startswith("shards/") for key in counted) > 16
+    assert first.fetched_bytes == _bytes_of_tree(store, counted)
     commit(make_ledger(store, 2), [modify(500, 2, title={"S": "new"})])
     counted.clear()
     second = pull(make_ledger(store, 3), tmp_path)
-    read = sorted(key.partition("/")[0] for key in counted)
+    came = [*counted]
+    read = sorted(key.partition("/")[0] for key in came)
     assert second.path.read_bytes() == read_rows(store)
     assert second.fetched_shards <= 2
+    assert second.fetched_bytes == _bytes_of_tree(store, came)
+    shards = [key for key in came if key.startswith("shards/")]
+    assert second.reused_bytes == read_root(store).rows.bytes - _bytes_of_tree(store, shards)
     assert second.fetched_bytes < first.fetched_bytes / 20
     assert read in (
         ["manifest", "manifest.json", "shards"],
@@ -161,12 +177,47 @@ def test_other_columns_are_another_header_over_the_same_file(store: MemoryStore,
     assert pull(fresh, tmp_path).path.read_bytes() == model_csv([item(1)], columns)
 
 
-def test_a_folder_that_cannot_be_written_is_told(ledger: Ledger, tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_the_way", ["file", "folder"])
+def test_a_folder_that_cannot_be_written_is_told(in_the_way: str, ledger: Ledger, tmp_path: Path) -> None:
     """One clear line, no half file."""
     commit(ledger, [insert(1)])
-    (tmp_path / "file").write_text("")
-    with pytest.raises(NotPulled, match=r"image-data\.csv"):
-        pull(ledger, tmp_path / "file")
+    if in_the_way == "file":
+        (tmp_path / "copy").write_text("")
+    else:
+        (tmp_path / "copy" / "image-data.csv").mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(NotPulled, match=r"image-data\.csv: \w"):
+        pull(ledger, tmp_path / "copy")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_copy_is_on_disk_before_it_takes_the_old_ones_place(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a power cut could leave the new name with none of the bytes, and the old copy gone."""
+    commit(ledger, [insert(1)])
+    old = pull(ledger, tmp_path).path.read_bytes()
+    commit(ledger, [insert(2)])
+    synced: list[tuple[int, bytes]] = []
+    path = tmp_path / "image-data.csv"
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append((os.fstat(number).st_size, path.read_bytes())))
+    pull(ledger, tmp_path)
+    assert synced == [(path.stat().st_size, old)]
+
+
+@pytest.mark.parametrize("said", [-1, 1])
+def test_a_page_that_counts_wrong_is_damaged(said: int, ledger: Ledger, store: MemoryStore, tmp_path: Path) -> None:
+    """Its hash is right, and so is the shard's: but where the next shard stands is not what the page says."""
+    deliver(ledger, history(2, 200))
+
+    def miscount(pages: Pages) -> None:
+        entry, body = pages[0][0]
+        pages[0][0] = (entry._replace(bytes=entry.bytes + said), body)
+
+    alter_rows(store, miscount)
+    with pytest.raises(Damaged, match="bytes that its page says"):
+        pull(make_ledger(store, 2), tmp_path)
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_follow_gives_every_new_tree_once(store: MemoryStore) -> None:
