@@ -141,6 +141,30 @@ def test_the_csv_comes_shard_by_shard(asker: Asker, watched: WatchedStore, expor
     assert watched.verbs("image-data.csv") == []
 
 
+def test_a_ledger_is_asked_by_one_thread_at_a_time(asker: Asker, watched: WatchedStore) -> None:
+    """It remembers the root that it read last; every connection has a thread of its own."""
+    inside: list[int] = []
+    others = threading.Event()
+
+    def look(call: Callable[[], Any]) -> Any:
+        inside.append(len(inside))
+        if inside == [0]:
+            others.wait(0.3)  # which is for whoever comes in beside it
+        else:
+            others.set()
+        answer = call()
+        inside.pop()
+        return answer
+
+    watched.on("get", "manifest.json", look, times=2)
+    threads = [threading.Thread(target=asker.ask, args=("image-data.csv",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not others.is_set()
+
+
 def test_head_tells_what_get_would_give(asker: Asker, images: MemoryBucket, exports: MemoryStore) -> None:
     """Without the body, and without reading it."""
     path = keep(images, exports, 9, "a.jpg", jpeg())

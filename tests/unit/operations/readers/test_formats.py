@@ -21,7 +21,7 @@ from ledger.commit import commit
 from ledger.guard import unguard
 from ledger.ledger import Ledger
 from operations.errors import BadExpression, TooManyRows
-from operations.readers import formats, spreadsheet
+from operations.readers import formats, geolocation, spreadsheet
 from operations.readers.formats import Format, write
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
@@ -245,6 +245,74 @@ def test_geojson_holds_a_document_however_deep(tmp_path: Path) -> None:
     copy.write_bytes(model_csv([item(1, **{**DJI, "xmp": {"S": deep}})]))
     written = write(Format.GEOJSON, copy, NAMES)
     assert json.loads(written.path.read_text())["features"][0]["properties"]["xmp"] == json.loads(deep)
+
+
+@pytest.mark.parametrize(
+    ("row", "position"),
+    [
+        ({"gps_latitude_deg": 90.0, "gps_longitude_deg": -180.0}, (90.0, -180.0, None)),
+        ({"gps_latitude_deg": 90.1, "gps_longitude_deg": 0.0}, None),
+        ({"gps_latitude_deg": 0.0, "gps_longitude_deg": 180.1}, None),
+        ({"gps_latitude_deg": 0.0}, None),
+        ({"gps_longitude_deg": 0.0}, None),
+        ({"gps_latitude_deg": 1.0, "gps_longitude_deg": 2.0, "absolute_altitude_m": 3.0}, (1.0, 2.0, 3.0)),
+        (
+            {"gps_latitude_deg": 1.0, "gps_longitude_deg": 2.0, "gps_altitude_m": 0.0, "absolute_altitude_m": 3.0},
+            (1.0, 2.0, 0.0),
+        ),
+    ],
+)
+def test_a_position_is_on_earth_and_zero_is_an_altitude(row: dict[str, float], position: object) -> None:
+    """Poles and date line included; the maker's altitude serves where the receiver gave none."""
+    assert geolocation.position_of(row) == position
+
+
+AT = {"gps_latitude_deg": -1e-12, "gps_longitude_deg": 2.0}
+HIGH = {**AT, "gps_altitude_m": 3.0}
+GIMBAL = {"gimbal_yaw_deg": 10.0, "gimbal_pitch_deg": -90.0, "gimbal_roll_deg": 1.0}
+CAMERA = {"camera_yaw_deg": 20.0, "camera_pitch_deg": 5.0, "camera_roll_deg": 2.0}
+RTK = {"rtk_std_latitude_m": 0.2, "rtk_std_longitude_m": 0.1, "rtk_std_height_m": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("row", "odm", "pix4d"),
+    [
+        (AT, "a 2 0", None),
+        (HIGH, "a 2 0 3", "a,0,2,3"),
+        (HIGH | GIMBAL, "a 2 0 3 10 0 1", "a,0,2,3,10,0,1"),
+        (HIGH | GIMBAL | CAMERA, "a 2 0 3 20 5 2", "a,0,2,3,20,5,2"),
+        (HIGH | RTK, "a 2 0 3 0 0 0 0.2 0.3", "a,0,2,3"),
+        (HIGH | GIMBAL | RTK, "a 2 0 3 10 0 1 0.2 0.3", "a,0,2,3,10,0,1,0.2,0.3"),
+        (
+            HIGH | CAMERA | {"gps_horizontal_error_m": 7.0, "rtk_std_height_m": 8.0},
+            "a 2 0 3 20 5 2 7 8",
+            "a,0,2,3,20,5,2,7,8",
+        ),
+        (HIGH | CAMERA | {"gps_horizontal_error_m": 7.0}, "a 2 0 3 20 5 2", "a,0,2,3,20,5,2"),
+        (HIGH | CAMERA | {"gimbal_yaw_deg": 1.0, "camera_roll_deg": None}, "a 2 0 3", "a,0,2,3"),
+    ],
+)
+def test_what_is_known_of_a_photo_stands_at_its_place(
+    row: dict[str, float], odm: str, pix4d: str | None, tmp_path: Path
+) -> None:
+    """Camera before gimbal; the worse of both errors; what comes behind an unknown value only where zeros may stand."""
+    path = tmp_path / "file"
+    geolocation.write_odm(iter([{"key": "x/a", **row}, {"key": None, **row}]), path)
+    assert path.read_text() == f"EPSG:4326\n{odm}\n"
+    geolocation.write_pix4d(iter([{"key": "x/a", **row}]), path)
+    assert path.read_text().splitlines()[1:] == ([pix4d] if pix4d else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "odm", "pix4d"),
+    [('a"b', True, False), ("a,b", True, False), (" ab", False, False), ("ab ", False, False), ("a b", False, True),
+     ("#ab", False, False), ("", False, False), ("a#b", True, True), ("=ab", True, False)],
+)  # fmt: skip
+def test_which_names_each_format_holds(name: str, odm: bool, pix4d: bool, tmp_path: Path) -> None:
+    """The others are counted."""
+    for holds, writer in ((odm, geolocation.write_odm), (pix4d, geolocation.write_pix4d)):
+        count, left_out = writer(iter([{"key": f"x/{name}", **HIGH}]), tmp_path / "file")
+        assert (count, left_out) == (1, {}) if holds else (0, {geolocation.BAD_NAME: 1})
 
 
 def test_geo_txt_is_what_opendronemap_reads(copy: Path) -> None:

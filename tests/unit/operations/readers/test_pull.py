@@ -248,6 +248,7 @@ def test_the_command_pulls_follows_and_says_what_it_did(
     assert skyledger("snapshot", "monday").code == 0
     commit(ledger, [event("INSERT", item(2))])
     live = skyledger("pull", str(tmp_path / "live"), "--json")
+    assert "writing rows" in live.err
     assert (live.json["rows"], live.json["changed"]) == (2, True)
     assert "nothing new" in skyledger("pull", str(tmp_path / "live")).out
     old = skyledger("pull", str(tmp_path / "old"), "--snapshot", "monday", "--json")

@@ -1,5 +1,6 @@
 """What the checks of tree, CSV and journal find, and that it finds nothing where nothing is wrong."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import md5
@@ -322,6 +323,40 @@ def test_events_on_their_way_are_no_difference(filled: Ledger, store: MemoryStor
     write_segment(store, segment_with(third))
     assert compare_with_journal(operator, FolderScratch(tmp_path / "scratch")).count == 2
     assert waits == [3.0] * 4
+
+
+def test_what_is_merged_while_the_journal_is_read_is_no_difference(
+    filled: Ledger, store: MemoryStore, tmp_path: Path
+) -> None:
+    """The rebuilt tree is caught up with the live one before they are compared."""
+    commits = iter([[insert(10**6)]])
+    exporter = make_ledger(store, 2)
+
+    def show(step: str, done: int, total: int) -> None:
+        for batch in commits if step == "reading events" and done == total else ():
+            commit(exporter, batch)
+
+    segments = sum(1 for _ in store.list("journal/"))
+    found = compare_with_journal(make_ledger(store, 3), FolderScratch(tmp_path / "scratch"), progress=show)
+    assert next(commits, None) is None
+    assert (found.good, found.checked["segments"]) == (True, segments + 1)
+
+
+def test_what_is_another_difference_at_every_look_is_on_its_way(
+    filled: Ledger, store: MemoryStore, tmp_path: Path
+) -> None:
+    """Only what stays the same is told."""
+    numbers = iter(range(10))
+
+    def change(*_: object) -> None:
+        new = b"image/%d" % next(numbers)
+        alter_rows(store, _put(0, lambda lines: [re.sub(rb"image/\w+", new, line) for line in lines]))
+
+    change()
+    operator = replace(make_ledger(store, 3), sleep=change)
+    assert compare_with_journal(operator, FolderScratch(tmp_path / "scratch")).good
+    assert next(numbers) == 2, "at the second look none of the first was left"
+    assert compare_with_journal(make_ledger(store, 4), FolderScratch(tmp_path / "scratch")).count > 0
 
 
 def test_more_differences_than_are_listed_are_counted() -> None:
