@@ -26,7 +26,7 @@ from operations.cli import view
 from operations.page import server as server_module
 from operations.page.access import WITHOUT_TOKEN
 from operations.page.files import page_files
-from operations.page.photos import PhotoReader
+from operations.page.photos import PIECE_BYTES, PhotoReader
 from operations.page.server import HEAD_BYTES, PageServer, page_server
 from tests.support.command_line import Ran
 from tests.support.page_world import add_photos, export_bucket, keep
@@ -326,6 +326,14 @@ def test_a_head_that_trickles_ends_with_its_time(asker: Asker, monkeypatch: pyte
         else:
             pytest.fail("the server listens still")
     assert asker.told == []
+
+
+def test_the_bounds_leave_room_for_a_browser_and_a_slow_line() -> None:
+    """Two windows of six connections each, 8 KB a second; who says nothing is not waited for longer than a minute."""
+    assert 12 <= server_module.MOST_CONNECTIONS <= 256
+    assert PIECE_BYTES / server_module.PIECE_SECONDS <= 8_000
+    assert 5 <= server_module.HEAD_SECONDS <= 60
+    assert 8_192 <= HEAD_BYTES <= 1 << 17
 
 
 def test_there_are_not_too_many_connections(asker: Asker) -> None:

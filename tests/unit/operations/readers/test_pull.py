@@ -240,17 +240,30 @@ def test_follow_gives_every_new_tree_once(store: MemoryStore) -> None:
     assert waits == [7.0] * 3
 
 
-def test_the_command_pulls_follows_and_says_what_it_did(
-    skyledger: Callable[..., Ran], ledger: Ledger, store: MemoryStore, tmp_path: Path
+def test_the_command_pulls_and_says_what_it_did(
+    skyledger: Callable[..., Ran], ledger: Ledger, store: MemoryStore, counted: list[str], tmp_path: Path
 ) -> None:
-    """A snapshot can be pulled as well as the live tree."""
+    """A snapshot can be pulled as well as the live tree; a format that is named twice is written once."""
     commit(ledger, [event("INSERT", item(1))])
     assert skyledger("snapshot", "monday").code == 0
     commit(ledger, [event("INSERT", item(2))])
-    live = skyledger("pull", str(tmp_path / "live"), "--json")
+    counted.clear()
+    live = skyledger("pull", str(tmp_path / "live"), "--json", "--format", "csvt", "--format", "csvt")
     assert "writing rows" in live.err
-    assert (live.json["rows"], live.json["changed"]) == (2, True)
-    assert "nothing new" in skyledger("pull", str(tmp_path / "live")).out
-    old = skyledger("pull", str(tmp_path / "old"), "--snapshot", "monday", "--json")
-    assert old.json["rows"] == 1
+    path = tmp_path / "live" / "image-data.csv"
+    assert live.json == {
+        "version": 2,
+        "tree": read_root(store).tree_hash,
+        "rows": 2,
+        "bytes": path.stat().st_size,
+        "path": str(path),
+        "changed": True,
+        "fetched_bytes": _bytes_of_tree(store, counted),
+        "fetched_shards": sum(key.startswith("shards/") for key in counted),
+        "reused_bytes": 0,
+        "files": [{"path": f"{path}t", "rows": 2, "left_out": {}}],
+    }
+    assert skyledger("pull", str(path.parent)).out == f"{path}: version 2, 2 rows, nothing new\n"
+    old = skyledger("pull", str(tmp_path / "old"), "--snapshot", "monday").out
+    assert old.startswith(f"{tmp_path / 'old' / 'image-data.csv'}: snapshot monday, 1 rows, fetched ")
     assert (tmp_path / "old" / "image-data.csv").read_bytes() == model_csv([item(1)])
