@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 import typer
@@ -109,6 +110,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
         ("--stack", "sky"),
         {"1": ("images", "", None), "2": (None, "backfill"), "keep_rows": False, "dry_run": False},
     ),
+    "backfill to now": ("backfill.backfill_table", ("--table", "T", *SINCE_UNTIL[:2]), {"1": ("T", "", (FROM, ANY))}),
     "backfill again": ("backfill.backfill_table", ("--export", ARN), {"1": ("", ARN, None)}),
     "verify journal": ("verify.compare_with_journal", ("journal", *HERE), {"1": (WORK, "verify"), "processes": 3}),
     "verify table": (

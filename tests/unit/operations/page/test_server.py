@@ -377,10 +377,22 @@ def test_who_has_not_shown_the_token_makes_room(asker: Asker) -> None:
         assert is_answered(), "not who came first, but who came first of these"
 
 
+def test_other_machines_do_not_reach_the_server(asker: Asker) -> None:
+    """It reads with its user's credentials: it listens on this machine's own address, and on no other."""
+    assert asker.server.socket.getsockname() == ("127.0.0.1", asker.server.access.port)
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["goes", "stays and takes nothing"])
 def test_a_reader_who_leaves_early_is_no_fault(
-    exports: MemoryStore, images: MemoryBucket, capfd: pytest.CaptureFixture[str]
+    stays: bool,
+    exports: MemoryStore,
+    images: MemoryBucket,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What he did not take is not read, what was open is closed, and the terminal hears nothing of it."""
+    if stays:
+        monkeypatch.setattr(server_module, "PIECE_SECONDS", 0.1)
     path = keep(images, exports, 9, "a.jpg", jpeg())
     closed = threading.Event()
 
@@ -395,7 +407,8 @@ def test_a_reader_who_leaves_early_is_no_fault(
     with serving(exports, PhotoReader(images, {"photos"})) as asker:
         with asker.connect() as connection:
             connection.sendall(asker.request(path))
-            connection.recv(1 << 16)
+            connection.recv(1 << 10)
+            assert not stays or closed.wait(30)
         assert closed.wait(30)
         for thread in threading.enumerate():
             if "process_request_thread" in thread.name:

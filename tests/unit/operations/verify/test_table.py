@@ -56,6 +56,18 @@ def test_what_tree_and_table_do_not_agree_on_is_told_by_key(store: MemoryStore, 
         (b"03", False, False),
         (b"04", True, False),
     ]
+    assert found.problems == []
+
+
+def test_an_item_that_cannot_be_a_row_is_a_problem(store: MemoryStore, scratch: FolderScratch) -> None:
+    """The tree cannot have it, and nobody would miss it."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    found = _compare(ledger, store, [item(1), item(2) | {"revision": {"S": "none"}}], scratch)
+    (problem,) = found.problems
+    assert problem.startswith("an item cannot be a row: ")
+    assert (found.good, found.count, found.checked["items"], found.checked["unusable"]) == (False, 0, 1, 1)
+    assert scratch.names("") == []
 
 
 def test_what_changes_during_the_export_is_not_judged(store: MemoryStore, scratch: FolderScratch) -> None:
