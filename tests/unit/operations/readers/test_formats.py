@@ -229,6 +229,7 @@ def test_geojson_has_a_point_for_every_row_with_a_position(copy: Path) -> None:
     assert (written.rows, written.left_out) == (2, {"without a position": 1})
     content = json.loads(written.path.read_bytes())
     assert content["type"] == "FeatureCollection"
+    assert [one["id"] for one in content["features"]] == [f"{1:032x}", f"{2:032x}"]
     first, second = content["features"]
     assert first["geometry"] == {"type": "Point", "coordinates": [-91.9942096111111, 46.84252125, 198.609]}
     assert second["geometry"]["coordinates"] == [10.0, 0.0]
@@ -245,6 +246,9 @@ def test_geojson_holds_a_document_however_deep(tmp_path: Path) -> None:
     copy.write_bytes(model_csv([item(1, **{**DJI, "xmp": {"S": deep}})]))
     written = write(Format.GEOJSON, copy, NAMES)
     assert json.loads(written.path.read_text())["features"][0]["properties"]["xmp"] == json.loads(deep)
+    copy.write_bytes(model_csv([item(1, **{**DJI, "xmp": {"S": "{no JSON"}})]))
+    written = write(Format.GEOJSON, copy, NAMES)
+    assert json.loads(written.path.read_text())["features"][0]["properties"]["xmp"] == "{no JSON"
 
 
 @pytest.mark.parametrize(
@@ -460,6 +464,27 @@ def test_a_workbook_cuts_what_a_cell_cannot_hold_and_counts_it(tmp_path: Path, m
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
     with pytest.raises(TooManyRows, match="--where"):
         write(Format.XLSX, copy, NAMES)
+
+
+def test_the_limits_of_a_workbook_are_excels() -> None:
+    """Microsoft, "Excel specifications and limits": with one more, Excel mends the file or refuses it."""
+    assert (spreadsheet.MOST_ROWS, spreadsheet.MOST_CHARACTERS, spreadsheet.EXACT_DIGITS) == (1_048_576, 32_767, 15)
+
+
+def test_a_workbook_keeps_what_a_number_of_excels_would_lose(tmp_path: Path) -> None:
+    """Whole numbers of more than 15 digits, and times before 1900, are texts; a sheet is full with its last row."""
+    names, path = ("iso", "f_number", "captured_at", "key"), tmp_path / "book.xlsx"
+    rows = [
+        {"iso": 10**15 - 1, "f_number": 1.5, "captured_at": datetime(1900, 1, 2), "key": "https://a.example"},
+        {"iso": 10**15, "f_number": None, "captured_at": datetime(1899, 12, 31), "key": "x" * 16_384},
+    ]
+    assert spreadsheet.write_xlsx(iter(rows), names, spreadsheet.MOST_ROWS - 1, path) == (2, {})
+    sheet = _sheet(path)
+    assert ("<v>999999999999999</v>" in sheet, "<t>1000000000000000</t>" in sheet) == (True, True)
+    assert ("<v>2</v>" in sheet, "<t>1899-12-31 00:00:00</t>" in sheet) == (True, True)
+    assert "hyperlink" not in sheet
+    with pytest.raises(TooManyRows):
+        spreadsheet.write_xlsx(iter(rows), names, spreadsheet.MOST_ROWS, path)
 
 
 def test_columns_of_another_version_are_read_as_text(tmp_path: Path) -> None:
