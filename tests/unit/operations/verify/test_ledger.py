@@ -228,7 +228,8 @@ def test_a_csv_that_is_replaced_while_it_is_read_is_read_anew(moment: int, fille
         return call()
 
     watched.on("get_range", "image-data.csv", published_before, after=moment)
-    assert check_csv(make_ledger(watched, 3)).good  # type: ignore[arg-type]
+    found = check_csv(make_ledger(watched, 3))  # type: ignore[arg-type]
+    assert (found.good, found.checked["version"]) == (True, read_root(store).version)
     store.objects["image-data.csv"] = (damaged, content_type)
     watched.on("get_range", "image-data.csv", refuse(Refused("PreconditionFailed")), times=100)
     with pytest.raises(Refused, match="replaced 5 times"):
