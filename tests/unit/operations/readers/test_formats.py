@@ -316,7 +316,7 @@ def test_which_names_each_format_holds(name: str, odm: bool, pix4d: bool, tmp_pa
     """The others are counted."""
     for holds, writer in ((odm, geolocation.write_odm), (pix4d, geolocation.write_pix4d)):
         count, left_out = writer(iter([{"key": f"x/{name}", **HIGH}]), tmp_path / "file")
-        assert (count, left_out) == (1, {}) if holds else (0, {geolocation.BAD_NAME: 1})
+        assert (count, left_out) == ((1, {}) if holds else (0, {geolocation.BAD_NAME: 1}))
 
 
 def test_geo_txt_is_what_opendronemap_reads(copy: Path) -> None:
