@@ -43,7 +43,7 @@ class NoPlace(LedgerError):
 
 
 class Busy(LedgerError):
-    """Another process works in the same scratch folder."""
+    """Somebody else is at work where a command was to be: its scratch folder, its port, the journal."""
 
 
 class NotOurs(LedgerError):
@@ -56,5 +56,3 @@ class StillThere(LedgerError):
 
 class UnknownImage(LedgerError):
     """No event is about an image that is to be forgotten; nothing was changed."""
-
-    """Another process works in the same scratch folder, or listens on the same port."""

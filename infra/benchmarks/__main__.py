@@ -34,5 +34,16 @@ def main(argv: list[str]) -> int:
     return importlib.import_module(f"infra.benchmarks.{name}").main(arguments) or 0
 
 
+def run() -> int:
+    """Run `main`; a reader who leaves (`| head`) ends it without a traceback (Python's `signal`, "Note on SIGPIPE")."""
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the end
+        return 1
+    return code
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run())

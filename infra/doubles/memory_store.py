@@ -53,12 +53,14 @@ class MemoryStore:
 
     Args:
         now: gives the time that objects are stamped with.
+        kms_key: of a bucket under SSE-KMS: its ETags look like MD5s and are none (S3 API reference, "Object").
     """
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC), kms_key: bytes = b"") -> None:
         self.objects: dict[str, tuple[Stored, str]] = {}
         self.uploads: dict[str, tuple[str, str, dict[str, str], dict[int, bytes]]] = {}
         self._now = now
+        self._kms_key = kms_key
         self._count = 0
         self._lock = RLock()
 
@@ -90,7 +92,7 @@ class MemoryStore:
         with self._lock:
             if key in self.objects:
                 return False
-            self._keep(key, body, hashlib.md5(body).hexdigest(), content_type, {})
+            self._keep(key, body, self._tag(body), content_type, {})
             return True
 
     def put_if_match(
@@ -99,7 +101,7 @@ class MemoryStore:
         """Replace the object with this ETag, or create it if `etag` is None."""
         with self._lock:
             self._check(key, etag)
-            return self._keep(key, body, hashlib.md5(body).hexdigest(), content_type, metadata)
+            return self._keep(key, body, self._tag(body), content_type, metadata)
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """List objects in key order."""
@@ -136,7 +138,7 @@ class MemoryStore:
             if not 1 <= number <= MOST_PARTS or len(body) > LARGEST_PART:
                 raise Unavailable(f"{key}: InvalidArgument")
             self.uploads[upload][3][number] = body
-            return hashlib.md5(body).hexdigest()
+            return self._tag(body)
 
     def copy_part(
         self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
@@ -164,7 +166,7 @@ class MemoryStore:
                 raise NotFound(f"{key}: NoSuchUpload")
             _, content_type, metadata, bodies = self.uploads[upload]
             ordered = [bodies[number] for number in range(1, len(parts) + 1)]
-            check_parts(key, [(hashlib.md5(body).hexdigest(), len(body)) for body in ordered], parts, size)
+            check_parts(key, [(self._tag(body), len(body)) for body in ordered], parts, size)
             self._check(key, etag)
             del self.uploads[upload]
             digest = hashlib.md5(b"".join(hashlib.md5(body).digest() for body in ordered)).hexdigest()
@@ -184,6 +186,9 @@ class MemoryStore:
             if key not in self.objects:
                 raise NotFound(f"{key}: NoSuchKey")
             return self.objects[key][0]
+
+    def _tag(self, body: bytes) -> str:
+        return hashlib.md5(self._kms_key + body).hexdigest()
 
     def _check(self, key: str, etag: str | None) -> None:
         check_condition(key, self.objects[key][0].etag if key in self.objects else None, etag)

@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Sequence
 from types import ModuleType
 
@@ -9,6 +12,7 @@ import pytest
 
 from csv_exporter.handler import logger
 from infra.benchmarks import commit, contention, cost, growth, publish, scan
+from tests.support.paths import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -103,3 +107,13 @@ def test_a_small_csv_is_put_whole_by_one_request(capfd):
     assert [line.split()[-5:] for line in requests] == [["1", "0", "0", "0", "0"]] * 3
     assert last["worst_excess_bytes_per_region"] == last["worst_excess_bytes_both_ways"]
     assert (last["torn"], last["older"]) == (0, 0)
+
+
+def test_a_reader_who_leaves_gets_no_traceback() -> None:
+    """`./infra/bench | head`: nobody is there who could read it."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "wb") as nobody:
+        command = [sys.executable, "-m", "infra.benchmarks"]
+        ended = subprocess.run(command, cwd=ROOT, stdout=nobody, stderr=subprocess.PIPE, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"")

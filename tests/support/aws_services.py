@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 OUTPUTS = {
+    "ImagesTableName": "images",
     "ExportBucketName": "exports",
     "ImageDeadLettersUrl": "dead",
     "ImageQueueUrl": "queue",

@@ -60,7 +60,7 @@ def command(
         )
     output.result({"export": export.name, "exported_at": export.time, **asdict(report)})
     would = "would be " if dry_run else ""
-    output.say(f"export of {export.time}: {report.items:,} items, {report.unusable:,} of them cannot be rows")
+    output.say(f"export of {export.time}: {report.items:,} items, and {report.unusable:,} that cannot be rows")
     output.say(
         f"{report.put:,} rows {would}put, {report.removed:,} {would}removed, {report.kept:,} not in the export and kept"
     )

@@ -3,7 +3,7 @@
 The journal rests on its events: their times and numbers make the checkpoint, and a replay must come to the live tree.
 So an event is not taken out, it is *redacted*: it becomes the removal of the lives that it speaks of, at its own time
 and revision, and keeps nothing else of its images, not even the name of the object. What stays of a life is its key
-(`ingested_at`, and the ETag, which is a checksum of the photo) and its revisions.
+(`ingested_at`, and the ETag, at most a checksum of the photo) and its revisions.
 
 A replay to any time then finds removals and never a row; and the highest of them is the removal that really happened,
 so that what the removals tree remembers is the same too. Redacting what is redacted changes nothing.

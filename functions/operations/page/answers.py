@@ -14,7 +14,7 @@ stands behind a question mark is for caches: the map asks for its worker by vers
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from threading import Lock
@@ -28,7 +28,7 @@ from ledger.objects import Objects
 from ledger.row import ETAG, INGESTED_AT, header
 from operations.page.files import PAGE_POLICY, TYPES, page_files
 from operations.page.photos import PhotoReader
-from operations.rebuild.tree_reader import bodies, shards_of
+from operations.rebuild.tree_reader import whole_csv
 
 _PHOTO = "photo/"
 _ROW_KEY = re.compile(f"{INGESTED_AT.pattern},{ETAG.pattern}", re.ASCII)
@@ -131,13 +131,8 @@ class Answers:
 
     def _csv(self) -> Answer:
         root = self._root()
-        return Answer(_CSV_TYPE, len(header(root.columns)) + root.rows.bytes, self._lines(root))
-
-    def _lines(self, root: Root) -> Iterator[bytes]:
-        yield header(root.columns)
-        objects = Objects(self._ledger.store, cache_bytes=0)
-        for _, body in bodies(objects, shards_of(objects, root.rows.pages)):
-            yield body
+        pieces = whole_csv(Objects(self._ledger.store, cache_bytes=0), root)
+        return Answer(_CSV_TYPE, len(header(root.columns)) + root.rows.bytes, pieces)
 
     def _photo(self, photos: PhotoReader, key: str) -> Answer:
         if not _ROW_KEY.fullmatch(key):

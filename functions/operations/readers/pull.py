@@ -4,6 +4,10 @@ Beside the copy a state file names its pages and shards, so that what is unchang
 machine. Every byte of the new file is checked against the hash of its shard, the shards against their page and the
 pages against the tree hash, also those that were here already; then the new file takes the old one's place in one
 step. A state file that does not fit the copy (a crash between the two, an edit by hand) costs downloads, nothing else.
+
+A copy is called current only after it was read, at over 1 GB a second: its time and size do not prove its bytes. A tool
+may set the time back, and a file that is written twice within a tick of the kernel's clock keeps it (Git, "Use of index
+and Racy Git problem").
 """
 
 import hashlib
@@ -60,18 +64,10 @@ class PullReport:
 
 @dataclass(frozen=True, slots=True)
 class _LocalCopy:
-    """The copy on this machine: its tree, its time, its pages in order, and where its shards lie in the file."""
+    """The copy on this machine: its pages in order, and where its shards lie in the file."""
 
-    tree: str
-    modified: int
     header_bytes: int
     pages: dict[str, tuple[Entry, ...]]
-
-    def is_untouched(self, path: Path, root: Root) -> bool:
-        """Say whether the file is a root's tree, as far as that can be said without reading it."""
-        found = path.stat()
-        size = self.header_bytes + root.rows.bytes
-        return (self.tree, self.modified, size) == (root.tree_hash, found.st_mtime_ns, found.st_size)
 
     def offsets(self) -> dict[str, int]:
         """Say where each shard starts."""
@@ -99,16 +95,14 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
     """
     root = root or ledger.load_root()[0]
     path = folder / CSV_KEY
-    old = _load_state(path)
-    if old is not None and old.is_untouched(path, root):
-        return _report(root, path, None)
     objects = Objects(ledger.store, cache_bytes=0)
-    known = old.pages if old else {}
-    missing = [page for page in root.rows.pages if page.sha256 not in known]
-    pages = {
-        page.sha256: tuple(known.get(page.sha256) or objects.pages([page])[page.sha256]) for page in root.rows.pages
-    }
     try:
+        old = _load_state(path)
+        known = old.pages if old else {}
+        missing = [page for page in root.rows.pages if page.sha256 not in known]
+        if old and not missing and _is_current(path, root, known, progress):
+            return _report(root, path, None)
+        pages = known | {name: tuple(shards) for name, shards in objects.pages(missing).items()}
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as unfinished, unfinished.open("wb") as file:
             transfer = _write(file, path, old, root, pages, objects, progress)
@@ -150,6 +144,27 @@ def _report(root: Root, path: Path, transfer: _Transfer | None) -> PullReport:
         fetched_bytes=transfer.fetched,
         reused_bytes=transfer.reused,
     )
+
+
+def _is_current(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]], progress: Progress) -> bool:
+    """Say whether copy and description are those of a root, all pages of which are known."""
+    start = header(root.columns)
+    description = path.with_name(DESCRIPTION_KEY)
+    if not description.exists() or description.read_bytes() != describe(root.columns):
+        return False
+    if path.stat().st_size != len(start) + root.rows.bytes:
+        return False
+    rows = 0
+    with path.open("rb") as file:
+        if file.read(len(start)) != start:
+            return False
+        for page in root.rows.pages:
+            for shard in pages[page.sha256]:
+                if hashlib.sha256(file.read(shard.bytes)).hexdigest() != shard.sha256:
+                    return False
+            rows += page.rows
+            progress("checking the copy", rows, root.rows.rows)
+    return True
 
 
 def _write(
@@ -220,7 +235,7 @@ def _load_state(path: Path) -> _LocalCopy | None:
             if hashlib.sha256(body).hexdigest() != digest:
                 return None
             pages[digest] = decode_page(body)
-        return _LocalCopy(content["tree"], content.get("modified", 0), content["header_bytes"], pages)
+        return _LocalCopy(content["header_bytes"], pages)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, Damaged):
         return None
 
@@ -230,7 +245,6 @@ def _save_state(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]]) -> 
         "format": _FORMAT,
         "version": root.version,
         "tree": root.tree_hash,
-        "modified": path.stat().st_mtime_ns,
         "header_bytes": len(header(root.columns)),
         "pages": {page.sha256: encode_page(pages[page.sha256]).decode() for page in root.rows.pages},
     }

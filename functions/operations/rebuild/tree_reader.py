@@ -7,10 +7,10 @@ from typing import Any
 
 from ledger.columns import TYPES
 from ledger.guard import unguard
-from ledger.manifest import Entry, Tree
+from ledger.manifest import Entry, Root, Tree
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.objects import Objects
-from ledger.row import key_of
+from ledger.row import header, key_of
 from ledger.store import read_ahead
 from operations.rebuild.merge_join import full_join
 
@@ -46,6 +46,13 @@ def lines(objects: Objects, shards: Iterable[Entry]) -> Iterator[bytes]:
     """Read the lines of shards, in order."""
     for _, body in bodies(objects, shards):
         yield from body.splitlines(keepends=True)
+
+
+def whole_csv(objects: Objects, root: Root) -> Iterator[bytes]:
+    """Give the bytes of the CSV that a root stands for: the header, and shard after shard."""
+    yield header(root.columns)
+    for _, body in bodies(objects, shards_of(objects, root.rows.pages)):
+        yield body
 
 
 def look_up(objects: Objects, tree: Tree, keys: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,7 +15,18 @@ import operations
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import LedgerError, Unavailable
 from ledger.ledger import Ledger
-from operations.cli.exit_codes import ENDINGS, with_exit_code
+from operations.cli.exit_codes import (
+    A_FAULT,
+    DIFFERENT,
+    ENDINGS,
+    EXIT_CODES,
+    INTERRUPTED,
+    NEEDS_AN_OPERATOR,
+    NO_ANSWER,
+    TRY_AGAIN,
+    WRONG_USE,
+    with_exit_code,
+)
 from tests.support.command_line import Ran
 
 Run = Callable[..., Ran]
@@ -30,6 +42,8 @@ ONE = ("--processes", "1")
         (("snapshot", "a/b"), 2, "is no name"),
         (("restore", "--undo"), 2, "there is nothing to undo"),
         (("replay", "--dry-run", "--swap"), 2, "--dry-run writes nothing"),
+        (("replay", "--dry-run", "--snapshot", "a"), 2, "--dry-run writes nothing"),
+        (("restore", "a", "--undo"), 2, "say a snapshot, --to TIME, or --undo"),
     ],
 )
 def test_wrong_use_exits_with_two(
@@ -122,6 +136,9 @@ def test_every_error_stands_in_one_file_and_has_an_exit_code_of_its_own() -> Non
 
 def test_exit_codes_are_those_of_the_help() -> None:
     """Scripts rest on them."""
+    all_codes = (0, DIFFERENT, WRONG_USE, NEEDS_AN_OPERATOR, NO_ANSWER, TRY_AGAIN, A_FAULT, INTERRUPTED)
+    assert all_codes == (0, 1, 2, 3, 4, 5, 70, 130)
+    assert tuple(map(int, re.findall(r"\d+", EXIT_CODES))) == all_codes
     codes: dict[int, set[str]] = {}
     for kind, ending in ENDINGS.items():
         codes.setdefault(ending.code, set()).add(kind.__name__)

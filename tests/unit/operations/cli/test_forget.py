@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.keys import FORGOTTEN
+from operations.cli.main import app
 from tests.support.command_line import Ran
 from tests.support.forgotten_person import ETAG, Clock, live_and_die, places_with_values
 
@@ -37,9 +39,10 @@ def test_a_dry_run_shows_all_places_and_changes_nothing(skyledger: Run, store: M
 
 
 def test_it_asks_and_takes_no_for_an_answer(skyledger: Run, store: MemoryStore) -> None:
-    """Nobody answers here: nothing is changed."""
+    """Nor nothing: then nothing is changed."""
     before = dict(store.objects)
     assert skyledger("forget", ETAG).code == 1
+    assert CliRunner().invoke(app, ["forget", ETAG], input="n\n").exit_code == 1
     assert store.objects == before
 
 

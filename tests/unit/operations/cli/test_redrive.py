@@ -28,5 +28,11 @@ def test_redrive_merges_what_was_put_aside(
     assert [one["MessageBody"] for one in services.sent] == ["event"]
     assert read_csv(store) == model_csv([item(1), item(3)])
     text = skyledger("redrive", "quarantine").out
+    assert [line.split(":")[0] for line in text.splitlines() if not line.startswith(" ")] == ["quarantine"]
+    bad = {"requestContext": {}, "payload": json.dumps({"Records": [insert(5, revision={"S": "bad"})]})}
+    store.put_new("aws/lambda/m/shardId-1/2026/11/25/y", json.dumps(bad).encode(), "application/json")
+    plain = skyledger("redrive").out
+    assert [line.split(":")[0] for line in plain.splitlines() if not line.startswith(" ")] == ["batches", "quarantine"]
+    assert [line for line in plain.splitlines() if line.startswith("  in quarantine: quarantine/")]
     assert "1 found" in text
     assert "size_bytes" in text

@@ -64,6 +64,14 @@ def test_the_page_is_uploaded_once(store: MemoryStore) -> None:
     store.put_if_match("page/page.css", b"old", store.head("page/page.css").etag, "text/css", {"sha256": "old"})
     assert upload_page(store) == 2
     stored = store.get("page/page.css")
+    types = {key.rpartition(".")[2]: kind.partition(";")[0] for key, (_, kind) in store.objects.items()}
+    assert types == {
+        "html": "text/html",
+        "css": "text/css",
+        "js": "text/javascript",
+        "mjs": "text/javascript",  # a browser runs no module of another type (HTML Standard, "fetch a module script")
+        "txt": "text/plain",
+    }
     assert stored.body == (FOLDER / "page.css").read_bytes()
 
 

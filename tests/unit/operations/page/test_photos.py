@@ -5,7 +5,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
+from botocore.exceptions import ClientError, IncompleteReadError, NoCredentialsError, ReadTimeoutError
 from moto import mock_aws
 
 from infra.doubles.image_files import chunk, heif, jpeg, png, tiff, vp8x, webp
@@ -47,6 +47,15 @@ def find(exports: MemoryStore, images: MemoryBucket) -> Find:
         (heif(), "image/heif"),
         (heif(brand=b"avif"), "image/avif"),
         (b"GIF89a", "image/gif"),
+        *(
+            (b"\0\0\0\x18ftyp" + brand, "image/heif")
+            for brand in (b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+        ),
+        (b"\0\0\0\x18ftypavis", "image/avif"),
+        (b"\xff\x0a\0", "image/jxl"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
+        (b"BM\x36\x10\0\0\0\0\0\0", "image/bmp"),
     ],
 )
 def test_an_image_is_shown_as_what_its_bytes_say(
@@ -139,13 +148,15 @@ def test_an_object_that_is_another_by_now_is_not_given(find: Find, exports: Memo
 class LargeBody:
     """A body of many pieces, of which it is noted how much was asked for at a time."""
 
+    error: Exception = ReadTimeoutError(endpoint_url="https://s3")
+
     def __init__(self, size: int, breaks_at: int | None = None) -> None:
         self.left, self.breaks_at, self.read_so_far, self.largest, self.closed = size, breaks_at, 0, 0, False
 
     def read(self, size: int) -> bytes:
         self.largest = max(self.largest, size)
         if self.breaks_at is not None and self.read_so_far >= self.breaks_at:
-            raise ReadTimeoutError(endpoint_url="https://s3")
+            raise self.error
         piece = b"\xff\xd8\xff".ljust(size, b"\0")[: self.left]
         self.left -= len(piece)
         self.read_so_far += len(piece)
@@ -180,9 +191,12 @@ def test_a_photo_is_in_memory_by_pieces(find: Find, exports: MemoryStore, images
 @pytest.mark.parametrize("breaks_at", [0, 16, 1 << 20])
 def test_a_body_that_breaks_off_is_told(find: Find, exports: MemoryStore, images: MemoryBucket, breaks_at: int) -> None:
     path = keep(images, exports, 1, "a.jpg", jpeg())
-    served(images, LargeBody(10 << 20, breaks_at))
-    with pytest.raises(Unavailable, match=r"a\.jpg: ReadTimeoutError"):
-        b"".join(find(path).body)
+    for error in (LargeBody.error, IncompleteReadError(actual_bytes=1, expected_bytes=2)):
+        body = LargeBody(10 << 20, breaks_at)
+        body.error = error
+        served(images, body)
+        with pytest.raises(Unavailable, match=rf"a\.jpg: {type(error).__name__}"):
+            b"".join(find(path).body)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from email.message import Message
 from email.parser import BytesParser
 from http.server import ThreadingHTTPServer
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,8 +25,8 @@ from operations.bootstrap import bootstrap
 from operations.cli import view
 from operations.page import server as server_module
 from operations.page.access import WITHOUT_TOKEN
-from operations.page.files import PAGE_POLICY, page_files
-from operations.page.photos import PhotoReader
+from operations.page.files import page_files
+from operations.page.photos import PIECE_BYTES, PhotoReader
 from operations.page.server import HEAD_BYTES, PageServer, page_server
 from tests.support.command_line import Ran
 from tests.support.page_world import add_photos, export_bucket, keep
@@ -128,6 +127,7 @@ def test_what_did_not_change_is_not_sent_again(asker: Asker, exports: MemoryStor
         tag = asker.ask(path)[1]["ETag"]
         status, headers, body = asker.ask(path, f"If-None-Match: {tag}")
         assert (status, headers["ETag"], body) == (304, tag, b"")
+        assert asker.ask(path, f"If-None-Match: W/{tag}")[0] == 304, "as whoever packs answers on the way writes it"
         assert asker.ask(path, 'If-None-Match: "another"')[0] == 200
     tag = asker.ask("manifest.json")[1]["ETag"]
     add_photos(exports, 3, 3)
@@ -140,6 +140,30 @@ def test_the_csv_comes_shard_by_shard(asker: Asker, watched: WatchedStore, expor
     assert (status, body, headers["Content-Length"]) == (200, read_rows(exports), str(len(body)))
     assert headers["Content-Type"] == "text/csv; charset=utf-8"
     assert watched.verbs("image-data.csv") == []
+
+
+def test_a_ledger_is_asked_by_one_thread_at_a_time(asker: Asker, watched: WatchedStore) -> None:
+    """It remembers the root that it read last; every connection has a thread of its own."""
+    inside: list[int] = []
+    others = threading.Event()
+
+    def look(call: Callable[[], Any]) -> Any:
+        inside.append(len(inside))
+        if inside == [0]:
+            others.wait(0.3)  # which is for whoever comes in beside it
+        else:
+            others.set()
+        answer = call()
+        inside.pop()
+        return answer
+
+    watched.on("get", "manifest.json", look, times=2)
+    threads = [threading.Thread(target=asker.ask, args=("image-data.csv",)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert not others.is_set()
 
 
 def test_head_tells_what_get_would_give(asker: Asker, images: MemoryBucket, exports: MemoryStore) -> None:
@@ -206,16 +230,14 @@ def test_every_answer_closes_the_page_to_others(asker: Asker, images: MemoryBuck
         assert headers["Referrer-Policy"] == "no-referrer"
         assert headers["X-Frame-Options"] == "DENY"
         assert "private" in headers["Cache-Control"]
-        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert directives(headers["Content-Security-Policy"])["frame-ancestors"] == "'none'"
         assert headers["Access-Control-Allow-Origin"] is None
         assert headers["Set-Cookie"] is None
         assert "Python" not in headers["Server"]
     for _, headers, _ in answers[:2]:
-        assert headers["Content-Security-Policy"].startswith(PAGE_POLICY)
         assert headers["Cross-Origin-Opener-Policy"] == "same-origin"
     for _, headers, _ in answers[2:]:
-        assert "default-src 'none'" in headers["Content-Security-Policy"]
-        assert "sandbox" in headers["Content-Security-Policy"]
+        assert directives(headers["Content-Security-Policy"]) == DATA_POLICY
     assert asker.told == []
 
 
@@ -307,6 +329,14 @@ def test_a_head_that_trickles_ends_with_its_time(asker: Asker, monkeypatch: pyte
     assert asker.told == []
 
 
+def test_the_bounds_leave_room_for_a_browser_and_a_slow_line() -> None:
+    """Two windows of six connections each, 8 KB a second; who says nothing is not waited for longer than a minute."""
+    assert 12 <= server_module.MOST_CONNECTIONS <= 256
+    assert PIECE_BYTES / server_module.PIECE_SECONDS <= 8_000
+    assert 5 <= server_module.HEAD_SECONDS <= 60
+    assert 8_192 <= HEAD_BYTES <= 1 << 17
+
+
 def test_there_are_not_too_many_connections(asker: Asker) -> None:
     """Whoever comes when all are taken finds the door closed; when one ends there is room again."""
     held = []
@@ -349,10 +379,22 @@ def test_who_has_not_shown_the_token_makes_room(asker: Asker) -> None:
         assert is_answered(), "not who came first, but who came first of these"
 
 
+def test_other_machines_do_not_reach_the_server(asker: Asker) -> None:
+    """It reads with its user's credentials: it listens on this machine's own address, and on no other."""
+    assert asker.server.socket.getsockname() == ("127.0.0.1", asker.server.access.port)
+
+
+@pytest.mark.parametrize("stays", [False, True], ids=["goes", "stays and takes nothing"])
 def test_a_reader_who_leaves_early_is_no_fault(
-    exports: MemoryStore, images: MemoryBucket, capfd: pytest.CaptureFixture[str]
+    stays: bool,
+    exports: MemoryStore,
+    images: MemoryBucket,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What he did not take is not read, what was open is closed, and the terminal hears nothing of it."""
+    if stays:
+        monkeypatch.setattr(server_module, "PIECE_SECONDS", 0.1)
     path = keep(images, exports, 9, "a.jpg", jpeg())
     closed = threading.Event()
 
@@ -367,7 +409,8 @@ def test_a_reader_who_leaves_early_is_no_fault(
     with serving(exports, PhotoReader(images, {"photos"})) as asker:
         with asker.connect() as connection:
             connection.sendall(asker.request(path))
-            connection.recv(1 << 16)
+            connection.recv(1 << 10)
+            assert not stays or closed.wait(PATIENCE_SECONDS)
         assert closed.wait(PATIENCE_SECONDS)
         for thread in threading.enumerate():
             if "process_request_thread" in thread.name:
@@ -458,8 +501,38 @@ def test_a_port_that_is_taken_is_told(skyledger: Callable[..., Ran]) -> None:
     assert "Traceback" not in ran.err
 
 
-def test_the_policy_of_the_page_is_in_the_page_too() -> None:
-    """For where no server of ours gives it: beside the CSV, behind CloudFront."""
-    index = dict(page_files())["index.html"]
-    assert isinstance(index, Path)
-    assert f'http-equiv="Content-Security-Policy" content="{PAGE_POLICY}"' in index.read_text()
+# What the page may do, directive by directive. A photo's own texts stand in it, so no script but its files ever runs.
+POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "worker-src": "'self' blob:",  # the map's worker
+    "style-src": "'self' 'unsafe-inline'",  # map and table set styles
+    "img-src": "'self' data: blob: https:",  # a background map comes from where the user says
+    "connect-src": "'self' https:",
+    "base-uri": "'none'",
+    "form-action": "'none'",
+}
+DATA_POLICY = {
+    "default-src": "'none'",
+    "style-src": "'unsafe-inline'",
+    "sandbox": "",
+    "frame-ancestors": "'none'",
+}
+
+
+def directives(policy: str) -> dict[str, str]:
+    """Read a policy; one that names a directive twice is none (browsers take the first)."""
+    parts = [part.strip().partition(" ")[::2] for part in policy.split(";")]
+    assert len(dict(parts)) == len(parts)
+    return dict(parts)
+
+
+def test_what_the_page_may_load_is_pinned_one_by_one(asker: Asker, images: MemoryBucket, exports: MemoryStore) -> None:
+    """As `skyledger view` says it, and in the page itself, for where no server of ours does: behind CloudFront."""
+    (meta,) = re.findall(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">', asker.ask("")[2].decode())
+    assert directives(meta) == POLICY
+    photo = keep(images, exports, 9, "a.jpg", jpeg())
+    for key, _ in page_files():
+        assert directives(asker.ask(key)[1]["Content-Security-Policy"]) == POLICY | {"frame-ancestors": "'none'"}, key
+    for path in ("page/config.json", "manifest.json", "image-data.csv", photo, "nothing"):
+        assert directives(asker.ask(path)[1]["Content-Security-Policy"]) == DATA_POLICY, path

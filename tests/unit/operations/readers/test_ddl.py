@@ -25,6 +25,9 @@ def test_athena_reads_text_and_its_view_has_the_types() -> None:
     table, view = text.split("CREATE OR REPLACE VIEW")
     assert table.count(" string") == 6
     assert r"'escapeChar' = '\001'" in table
+    assert "'separatorChar' = ',', 'quoteChar' = '\"'" in table
+    assert "TBLPROPERTIES ('skip.header.line.count' = '1')" in table
+    assert "LOCATION 's3://b/athena/'" in table
     assert 'TRY(from_iso8601_timestamp(NULLIF("ingested_at", \'\'))) AS "ingested_at"' in view
     assert "TRY_CAST(NULLIF(\"revision\", '') AS bigint)" in view
     assert "TRY_CAST(NULLIF(\"f_number\", '') AS double)" in view
@@ -43,7 +46,9 @@ def test_redshift_gets_types_of_its_own() -> None:
         '"captured_at" VARCHAR(40)',
         '"exif" VARCHAR(65535)',
         "COPY images FROM 's3://b/image-data.csv'",
-        "FORMAT CSV IGNOREHEADER 1",
+        "IAM_ROLE default",
+        # A COPY ends at the first row that it cannot load: so empty is NULL, and a long or odd text is cut or mended.
+        "FORMAT CSV IGNOREHEADER 1 EMPTYASNULL TRUNCATECOLUMNS ACCEPTINVCHARS TIMEFORMAT 'auto' ENCODING UTF8;",
     ):
         assert part in text
 
@@ -64,7 +69,7 @@ def test_a_column_of_any_name_is_one_name(engine: Engine) -> None:
         assert [name.replace('""', '"') for name in named] == list(columns)
 
 
-@pytest.mark.parametrize("bucket", ["", "a'b", "a\n; DROP TABLE x; --", "a/b", "a b"])
+@pytest.mark.parametrize("bucket", ["", "b\n", "a'b", "a\n; DROP TABLE x; --", "a/b", "a b"])
 @pytest.mark.parametrize("engine", Engine)
 def test_what_is_no_bucket_is_in_no_statement(engine: Engine, bucket: str) -> None:
     """It stands in quotes, in a comment and in a line for a shell."""

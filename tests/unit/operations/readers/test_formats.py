@@ -21,7 +21,7 @@ from ledger.commit import commit
 from ledger.guard import unguard
 from ledger.ledger import Ledger
 from operations.errors import BadExpression, TooManyRows
-from operations.readers import formats, spreadsheet
+from operations.readers import formats, geolocation, spreadsheet
 from operations.readers.formats import Format, write
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
@@ -131,6 +131,26 @@ def test_a_condition_reaches_nothing_but_the_rows(attack: str, copy: Path, tmp_p
     assert len(frame) == 1
 
 
+def test_the_bounds_of_the_database_are_set_and_locked(copy: Path) -> None:
+    """Each holds by itself, so that no attack needs to be known for it: pinned one by one, as the database has them."""
+    folder = copy.parent / "unfinished"
+    folder.mkdir()
+    with formats._database(copy, folder) as database:
+        settings = dict(database.execute("SELECT name, value FROM duckdb_settings()").fetchall())
+    bounds = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "python_enable_replacements": "false",
+        "enable_external_access": "false",
+        "lock_configuration": "true",
+        "TimeZone": "UTC",
+        "temp_directory": str(folder),  # what does not fit into memory goes when the file is written
+        "allowed_paths": f"[{copy}]",
+    }
+    assert {name: settings[name] for name in bounds} == bounds
+    assert {one.rstrip("/") for one in settings["allowed_directories"].strip("[]").split(", ")} == {str(folder)}
+
+
 @pytest.mark.parametrize(
     ("expression", "rows"),
     [
@@ -209,6 +229,7 @@ def test_geojson_has_a_point_for_every_row_with_a_position(copy: Path) -> None:
     assert (written.rows, written.left_out) == (2, {"without a position": 1})
     content = json.loads(written.path.read_bytes())
     assert content["type"] == "FeatureCollection"
+    assert [one["id"] for one in content["features"]] == [f"{1:032x}", f"{2:032x}"]
     first, second = content["features"]
     assert first["geometry"] == {"type": "Point", "coordinates": [-91.9942096111111, 46.84252125, 198.609]}
     assert second["geometry"]["coordinates"] == [10.0, 0.0]
@@ -225,6 +246,77 @@ def test_geojson_holds_a_document_however_deep(tmp_path: Path) -> None:
     copy.write_bytes(model_csv([item(1, **{**DJI, "xmp": {"S": deep}})]))
     written = write(Format.GEOJSON, copy, NAMES)
     assert json.loads(written.path.read_text())["features"][0]["properties"]["xmp"] == json.loads(deep)
+    copy.write_bytes(model_csv([item(1, **{**DJI, "xmp": {"S": "{no JSON"}})]))
+    written = write(Format.GEOJSON, copy, NAMES)
+    assert json.loads(written.path.read_text())["features"][0]["properties"]["xmp"] == "{no JSON"
+
+
+@pytest.mark.parametrize(
+    ("row", "position"),
+    [
+        ({"gps_latitude_deg": 90.0, "gps_longitude_deg": -180.0}, (90.0, -180.0, None)),
+        ({"gps_latitude_deg": 90.1, "gps_longitude_deg": 0.0}, None),
+        ({"gps_latitude_deg": 0.0, "gps_longitude_deg": 180.1}, None),
+        ({"gps_latitude_deg": 0.0}, None),
+        ({"gps_longitude_deg": 0.0}, None),
+        ({"gps_latitude_deg": 1.0, "gps_longitude_deg": 2.0, "absolute_altitude_m": 3.0}, (1.0, 2.0, 3.0)),
+        (
+            {"gps_latitude_deg": 1.0, "gps_longitude_deg": 2.0, "gps_altitude_m": 0.0, "absolute_altitude_m": 3.0},
+            (1.0, 2.0, 0.0),
+        ),
+    ],
+)
+def test_a_position_is_on_earth_and_zero_is_an_altitude(row: dict[str, float], position: object) -> None:
+    """Poles and date line included; the maker's altitude serves where the receiver gave none."""
+    assert geolocation.position_of(row) == position
+
+
+AT = {"gps_latitude_deg": -1e-12, "gps_longitude_deg": 2.0}
+HIGH = {**AT, "gps_altitude_m": 3.0}
+GIMBAL = {"gimbal_yaw_deg": 10.0, "gimbal_pitch_deg": -90.0, "gimbal_roll_deg": 1.0}
+CAMERA = {"camera_yaw_deg": 20.0, "camera_pitch_deg": 5.0, "camera_roll_deg": 2.0}
+RTK = {"rtk_std_latitude_m": 0.2, "rtk_std_longitude_m": 0.1, "rtk_std_height_m": 0.3}
+
+
+@pytest.mark.parametrize(
+    ("row", "odm", "pix4d"),
+    [
+        (AT, "a 2 0", None),
+        (HIGH, "a 2 0 3", "a,0,2,3"),
+        (HIGH | GIMBAL, "a 2 0 3 10 0 1", "a,0,2,3,10,0,1"),
+        (HIGH | GIMBAL | CAMERA, "a 2 0 3 20 5 2", "a,0,2,3,20,5,2"),
+        (HIGH | RTK, "a 2 0 3 0 0 0 0.2 0.3", "a,0,2,3"),
+        (HIGH | GIMBAL | RTK, "a 2 0 3 10 0 1 0.2 0.3", "a,0,2,3,10,0,1,0.2,0.3"),
+        (
+            HIGH | CAMERA | {"gps_horizontal_error_m": 7.0, "rtk_std_height_m": 8.0},
+            "a 2 0 3 20 5 2 7 8",
+            "a,0,2,3,20,5,2,7,8",
+        ),
+        (HIGH | CAMERA | {"gps_horizontal_error_m": 7.0}, "a 2 0 3 20 5 2", "a,0,2,3,20,5,2"),
+        (HIGH | CAMERA | {"gimbal_yaw_deg": 1.0, "camera_roll_deg": None}, "a 2 0 3", "a,0,2,3"),
+    ],
+)
+def test_what_is_known_of_a_photo_stands_at_its_place(
+    row: dict[str, float], odm: str, pix4d: str | None, tmp_path: Path
+) -> None:
+    """Camera before gimbal; the worse of both errors; what comes behind an unknown value only where zeros may stand."""
+    path = tmp_path / "file"
+    geolocation.write_odm(iter([{"key": "x/a", **row}, {"key": None, **row}]), path)
+    assert path.read_text() == f"EPSG:4326\n{odm}\n"
+    geolocation.write_pix4d(iter([{"key": "x/a", **row}]), path)
+    assert path.read_text().splitlines()[1:] == ([pix4d] if pix4d else [])
+
+
+@pytest.mark.parametrize(
+    ("name", "odm", "pix4d"),
+    [('a"b', True, False), ("a,b", True, False), (" ab", False, False), ("ab ", False, False), ("a b", False, True),
+     ("#ab", False, False), ("", False, False), ("a#b", True, True), ("=ab", True, False)],
+)  # fmt: skip
+def test_which_names_each_format_holds(name: str, odm: bool, pix4d: bool, tmp_path: Path) -> None:
+    """The others are counted."""
+    for holds, writer in ((odm, geolocation.write_odm), (pix4d, geolocation.write_pix4d)):
+        count, left_out = writer(iter([{"key": f"x/{name}", **HIGH}]), tmp_path / "file")
+        assert (count, left_out) == ((1, {}) if holds else (0, {geolocation.BAD_NAME: 1}))
 
 
 def test_geo_txt_is_what_opendronemap_reads(copy: Path) -> None:
@@ -372,6 +464,27 @@ def test_a_workbook_cuts_what_a_cell_cannot_hold_and_counts_it(tmp_path: Path, m
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
     with pytest.raises(TooManyRows, match="--where"):
         write(Format.XLSX, copy, NAMES)
+
+
+def test_the_limits_of_a_workbook_are_excels() -> None:
+    """Microsoft, "Excel specifications and limits": with one more, Excel mends the file or refuses it."""
+    assert (spreadsheet.MOST_ROWS, spreadsheet.MOST_CHARACTERS, spreadsheet.EXACT_DIGITS) == (1_048_576, 32_767, 15)
+
+
+def test_a_workbook_keeps_what_a_number_of_excels_would_lose(tmp_path: Path) -> None:
+    """Whole numbers of more than 15 digits, and times before 1900, are texts; a sheet is full with its last row."""
+    names, path = ("iso", "f_number", "captured_at", "key"), tmp_path / "book.xlsx"
+    rows = [
+        {"iso": 10**15 - 1, "f_number": 1.5, "captured_at": datetime(1900, 1, 2), "key": "https://a.example"},
+        {"iso": 10**15, "f_number": None, "captured_at": datetime(1899, 12, 31), "key": "x" * 16_384},
+    ]
+    assert spreadsheet.write_xlsx(iter(rows), names, spreadsheet.MOST_ROWS - 1, path) == (2, {})
+    sheet = _sheet(path)
+    assert ("<v>999999999999999</v>" in sheet, "<t>1000000000000000</t>" in sheet) == (True, True)
+    assert ("<v>2</v>" in sheet, "<t>1899-12-31 00:00:00</t>" in sheet) == (True, True)
+    assert "hyperlink" not in sheet
+    with pytest.raises(TooManyRows):
+        spreadsheet.write_xlsx(iter(rows), names, spreadsheet.MOST_ROWS, path)
 
 
 def test_columns_of_another_version_are_read_as_text(tmp_path: Path) -> None:

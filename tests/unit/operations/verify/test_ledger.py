@@ -1,25 +1,31 @@
 """What the checks of tree, CSV and journal find, and that it finds nothing where nothing is wrong."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import md5
 from pathlib import Path
 
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
+from ledger.errors import Refused
 from ledger.journal import write_segment
 from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import Entry, decode_page, encode_page, encode_root, sha256
+from ledger.manifest import Entry, decode_page
 from ledger.publish import publish
-from ledger.row import key_of
 from operations.rebuild.scratch import FolderScratch
-from operations.rebuild.tree_reader import both_sides
+from operations.rebuild.tree_reader import Difference, both_sides
+from operations.verify import ledger as verify_ledger
+from operations.verify.findings import Findings
 from operations.verify.ledger import check_csv, check_tree, compare_with_journal
 from tests.support.factories import event, insert, item, make_ledger, segment_with
+from tests.support.faulty_tree import Pages, alter_rows, lines_of, shard_of
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root
+from tests.support.store_calls import WatchedStore, refuse
 
 
 @pytest.fixture
@@ -33,7 +39,7 @@ def filled(ledger: Ledger) -> Ledger:
 def _alter(store: MemoryStore, key: str, change: Callable[[bytes], bytes]) -> None:
     stored, content_type = store.objects[key]
     body = change(stored.body)
-    store.objects[key] = (replace(stored, body=body, size=len(body)), content_type)
+    store.objects[key] = (replace(stored, body=body, size=len(body), etag=md5(body).hexdigest()), content_type)
 
 
 def _first_page(store: MemoryStore) -> str:
@@ -74,64 +80,94 @@ def test_a_lost_or_altered_object_is_named(what: str, harm: str, filled: Ledger,
     assert int(found.checked["shards"]) > 3
 
 
-def _replace_first_page(store: MemoryStore, body: bytes, *, counted: bool = False) -> None:
-    """Put another first page into the tree, as a faulty writer would: with right hashes, and perhaps right counts."""
-    root = read_root(store)
-    shards = decode_page(body)
-    store.put_new(page_key(sha256(body)), body, "application/json")
-    page = root.rows.pages[0]._replace(sha256=sha256(body))
-    if counted:
-        page = page._replace(rows=sum(one.rows for one in shards), bytes=sum(one.bytes for one in shards))
-    rows = replace(root.rows, pages=(page, *root.rows.pages[1:]))
-    stored, content_type = store.objects["manifest.json"]
-    store.objects["manifest.json"] = (replace(stored, body=encode_root(replace(root, rows=rows))), content_type)
-    assert shards
+def _put(place: int, change: Callable[[list[bytes]], list[bytes]]) -> Callable[[Pages], object]:
+    """Change the lines of a shard of the first page, and say the truth about it."""
+    return lambda pages: pages[0].__setitem__(place, shard_of(change(lines_of(pages[0][place]))))
 
 
-def test_wrong_counts_cuts_and_order_are_found_behind_right_hashes(filled: Ledger, store: MemoryStore) -> None:
-    """Hashes prove bytes, not sense: counts, cuts and order are checked against the lines themselves."""
-    page = store.objects[_first_page(store)][0].body
-    shards = decode_page(page)
-    counted_wrong = [shards[0]._replace(rows=shards[0].rows + 1), *shards[1:]]
-    _replace_first_page(store, encode_page(counted_wrong))
-    problems = check_tree(make_ledger(store), read_root(store)).problems
-    assert any("rows or bytes that its page says" in line for line in problems)
-    assert any("does not have the rows, bytes or first key that the root says" in line for line in problems)
-
-    joined = b"".join(store.objects[shard_key(shard.sha256)][0].body for shard in shards[:2])
-    store.put_new(shard_key(sha256(joined)), joined, "text/csv")
-    one = shards[0]._replace(rows=shards[0].rows + shards[1].rows, bytes=len(joined), sha256=sha256(joined))
-    _replace_first_page(store, encode_page([one, *shards[2:]]))
-    problems = check_tree(make_ledger(store), read_root(store)).problems
-    assert any("not cut where its rows say" in line for line in problems)
-
-    lines = joined.splitlines(keepends=True)
-    swapped = b"".join([*lines[1::-1], *lines[2:]])
-    store.put_new(shard_key(sha256(swapped)), swapped, "text/csv")
-    _replace_first_page(store, encode_page([one._replace(sha256=sha256(swapped)), *shards[2:]]))
-    problems = check_tree(make_ledger(store), read_root(store)).problems
-    assert any("not in order at line 2" in line for line in problems)
+def _say(**other: int | bytes) -> Callable[[Pages], object]:
+    """Let the first page say something else of its second shard."""
+    return lambda pages: pages[0].__setitem__(1, (pages[0][1][0]._replace(**other), pages[0][1][1]))
 
 
-@pytest.mark.parametrize("where", ["in a shard", "in the next shard"])
-def test_a_key_that_is_there_twice_is_named_behind_right_hashes_and_counts(
-    where: str, filled: Ledger, store: MemoryStore
+def _one_row_more(pages: list[Entry]) -> None:
+    pages[0] = pages[0]._replace(rows=pages[0].rows + 1)
+
+
+def _another_first_key(pages: list[Entry]) -> None:
+    pages[1] = pages[1]._replace(first=pages[1].first + b"0")
+
+
+def _cut_elsewhere(pages: Pages) -> None:
+    lines = lines_of(pages[0][1])
+    pages[0][1:2] = [shard_of(lines[:1]), shard_of(lines[1:])]
+
+
+def _unended(pages: Pages) -> None:
+    body = pages[0][1][1][:-1]
+    pages[0][1] = (pages[0][1][0]._replace(bytes=len(body)), body)
+
+
+def _as_they_are(pages: Pages) -> None:
+    pass
+
+
+PAGE_SAYS, ROOT_SAYS = "rows or bytes that its page says", "rows, bytes or first key that the root says"
+FAULTS: dict[str, tuple[Callable[[Pages], object], Callable[[list[Entry]], object], str]] = {
+    "a count of rows": (_say(rows=99), lambda pages: None, PAGE_SAYS),
+    "a count of bytes": (_say(bytes=99), lambda pages: None, PAGE_SAYS),
+    "no line break at the end": (_unended, lambda pages: None, PAGE_SAYS),
+    "a first key": (
+        _say(first=b"2026-11-25T08:00:00.000000Z,0"),
+        lambda pages: None,
+        "start with the key that its page",
+    ),
+    "a count in the root": (_as_they_are, _one_row_more, ROOT_SAYS),
+    "a first key in the root": (_as_they_are, _another_first_key, ROOT_SAYS),
+    "an empty page": (lambda pages: pages[0].clear(), lambda pages: None, ROOT_SAYS),
+    "two shards in one": (
+        lambda pages: pages[0].__setitem__(slice(0, 2), [shard_of(lines_of(pages[0][0]) + lines_of(pages[0][1]))]),
+        lambda pages: None,
+        "not cut where its rows say, at line",
+    ),
+    "one shard in two": (_cut_elsewhere, lambda pages: None, "not cut where its rows say, at line 1"),
+    "two pages in one": (
+        lambda pages: pages.__setitem__(slice(0, 2), [pages[0] + pages[1]]),
+        lambda pages: None,
+        "not cut where its shards say, at shard",
+    ),
+    "lines the other way round": (
+        _put(1, lambda lines: [*lines[1::-1], *lines[2:]]),
+        lambda pages: None,
+        "order at line 2",
+    ),
+    "a line twice": (_put(1, lambda lines: [lines[0], *lines]), lambda pages: None, "once more, at line 2"),
+    "a line again in the next shard": (
+        lambda pages: pages[0].__setitem__(1, shard_of([lines_of(pages[0][0])[-1], *lines_of(pages[0][1])])),
+        lambda pages: None,
+        "once more, at line 1",
+    ),
+    "shards the other way round": (
+        lambda pages: pages[0].__setitem__(slice(0, 2), pages[0][1::-1]),
+        lambda pages: None,
+        "order at line 1",
+    ),
+    "pages the other way round": (lambda pages: pages.reverse(), lambda pages: None, "order at line 1"),
+    "no line": (_put(1, lambda lines: [lines[0], b"none\n", *lines[1:]]), lambda pages: None, "without a key, line 2"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_wrong_behind_right_hashes_is_found(
+    fault: str, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The worst that a wrong merge could do: no hash, count or cut tells of it, and order alone need not."""
-    first, second, *rest = decode_page(store.objects[_first_page(store)][0].body)
-    one, other = (store.objects[shard_key(shard.sha256)][0].body.splitlines(keepends=True) for shard in (first, second))
-    twice = [*one, one[-1]] if where == "in a shard" else [one[-1], *other]
-    body = b"".join(twice)
-    store.put_new(shard_key(sha256(body)), body, "text/csv")
-    made = Entry(key_of(body), len(twice), len(body), sha256(body))
-    shards = [made, second, *rest] if where == "in a shard" else [first, made, *rest]
-    _replace_first_page(store, encode_page(shards), counted=True)
-    told = check_tree(make_ledger(store), read_root(store)).problems
-    line = len(twice) if where == "in a shard" else 1
-    key = key_of(one[-1]).decode()
-    assert told[0] == f"shards/{made.sha256}.csv has the key {key} once more, at line {line}"
-    if where == "in a shard":
-        assert len(told) == 1
+    """Hashes prove bytes, not sense: counts, cuts and order are checked against the lines themselves."""
+    monkeypatch.setattr(verify_ledger, "READ_AHEAD", 1)  # so that a page is read in several turns
+    change, change_root, told = FAULTS[fault]
+    alter_rows(store, _as_they_are)
+    assert check_tree(make_ledger(store), read_root(store)).good
+    alter_rows(store, change, change_root)
+    assert [line for line in check_tree(make_ledger(store), read_root(store)).problems if told in line]
 
 
 def test_a_csv_that_somebody_edited_is_told_row_by_row(filled: Ledger, store: MemoryStore) -> None:
@@ -155,27 +191,105 @@ def test_a_csv_that_somebody_edited_is_told_row_by_row(filled: Ledger, store: Me
     assert second["etag"] == before[3].split(b",")[1].decode()
 
 
+EDITS: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
+    "a row more": (lambda body: body + b"2030-01-01T00:00:00.000000Z,ff,1,more\n", 1, ""),
+    "its last line break gone": (lambda body: body[:-1], 0, "in header or order"),
+    "its last row cut": (lambda body: body[: body.rindex(b"\n", 0, -1) + 80], 1, ""),
+    "two rows the other way round": (
+        lambda body: b"".join((lines := body.splitlines(keepends=True))[:5] + lines[6:4:-1] + lines[7:]), 2, ""
+    ),
+    "many lines that are no rows": (lambda body: body + b"none\n" * 7, 0, "no row"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_whatever_was_done_to_a_csv_is_told(
+    edit: str, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small the blocks are in which it is read; of lines that are no rows the first are told."""
+    monkeypatch.setattr(verify_ledger, "_CSV_BLOCK", 100)
+    monkeypatch.setattr(verify_ledger, "LISTED", 5)
+    change, count, told = EDITS[edit]
+    _alter(store, "image-data.csv", change)
+    found = check_csv(filled)
+    assert not found.good
+    assert found.count == count
+    assert len(found.problems) == (5 if told == "no row" else bool(told))
+    assert all(told in problem for problem in found.problems)
+
+
+@pytest.mark.parametrize("moment", [0, 1])
+def test_a_csv_that_is_replaced_while_it_is_read_is_read_anew(moment: int, filled: Ledger, store: MemoryStore) -> None:
+    """Bytes of two versions are never compared; whoever replaces it again and again is told about."""
+    stored, content_type = store.objects["image-data.csv"]
+    damaged = replace(stored, etag=f"{stored.etag}-2", body=stored.body.replace(b"bucket", b"basket", 1))
+    store.objects["image-data.csv"] = (damaged, content_type)
+    commit(filled, [insert(number) for number in range(10**6, 10**6 + 9)])
+    watched = WatchedStore(store)
+    exporter = make_ledger(store, 2)
+
+    def published_before(call: Callable[[], bytes]) -> bytes:
+        publish(exporter)
+        return call()
+
+    watched.on("get_range", "image-data.csv", published_before, after=moment)
+    found = check_csv(make_ledger(watched, 3))  # type: ignore[arg-type]
+    assert (found.good, found.checked["version"]) == (True, read_root(store).version)
+    store.objects["image-data.csv"] = (damaged, content_type)
+    watched.on("get_range", "image-data.csv", refuse(Refused("PreconditionFailed")), times=100)
+    with pytest.raises(Refused, match="replaced 5 times"):
+        check_csv(make_ledger(watched, 3))  # type: ignore[arg-type]
+
+
 def test_a_csv_that_is_behind_is_still_what_its_root_says(filled: Ledger, store: MemoryStore) -> None:
     """Behind is not wrong: the CSV is compared with the root that it names."""
+    copies = [listed.key for listed in store.list("roots/")]
+    kept = {key: store.objects[key] for key in copies}
+    store.delete(copies)
+    assert check_csv(make_ledger(store)).good, "the live root is what it names"
+    store.objects.update(kept)
     commit(filled, [insert(10**6)])
     found = check_csv(filled)
     assert found.good
     assert found.checked["version"] == read_root(store).version - 1
+    named = store.objects["image-data.csv"][0].metadata["root"]
+    for key in copies:
+        if named in key:
+            _alter(store, key, lambda body: b"torn")
+    assert "does not name a root" in check_csv(make_ledger(store)).problems[0]
     store.delete([listed.key for listed in store.list("roots/")])
     assert "does not name a root" in check_csv(make_ledger(store)).problems[0]
     store.delete(["image-data.csv"])
     assert check_csv(filled).problems == ["there is no image-data.csv"]
 
 
-def test_a_csv_in_parts_is_compared_byte_by_byte(
-    filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The ETag of an upload in parts is no checksum of the whole: then all of it is read."""
+@pytest.mark.parametrize("etag", ["whole", "in parts", "under SSE-KMS"])
+def test_a_csv_is_the_trees_whatever_its_etag_is(etag: str) -> None:
+    """An ETag that is no MD5 of the bytes says nothing of them, with as many digits or others: then all of it is read.
+
+    What differs is told all the same: a row by its key, the header by itself.
+    """
+    store = MemoryStore(kms_key=b"key" if etag == "under SSE-KMS" else b"")
+    ledger = make_ledger(store)
+    deliver(ledger, history(1, 300))
+    publish(ledger)
     stored, content_type = store.objects["image-data.csv"]
-    store.objects["image-data.csv"] = (replace(stored, etag="0123-2"), content_type)
-    assert check_csv(filled).good
-    _alter(store, "image-data.csv", lambda body: body.replace(b"image/jpeg", b"image/jpgg", 1))
-    assert check_csv(filled).count == 1
+    if etag == "in parts":
+        stored = replace(stored, etag=f"{stored.etag}-2")
+        store.objects["image-data.csv"] = (stored, content_type)
+    found = check_csv(ledger)
+    assert (found.good, found.checked["bytes"], found.checked["rows"]) == (
+        True,
+        stored.size,
+        read_root(store).rows.rows,
+    )
+    other = replace(stored, etag=stored.etag[::-1])
+    for old, new, count, told in ((b"image/jpeg", b"image/jpgg", 1, 0), (b"bucket", b"basket", 0, 1)):
+        changed = replace(other, body=stored.body.replace(old, new, 1))
+        store.objects["image-data.csv"] = (changed, content_type)
+        found = check_csv(ledger)
+        assert (found.good, found.count, len(found.problems)) == (False, count, told)
+    assert "in header or order" in found.problems[0]
 
 
 def test_a_segment_that_was_journaled_and_never_merged_differs_from_the_tree(
@@ -191,11 +305,71 @@ def test_a_segment_that_was_journaled_and_never_merged_differs_from_the_tree(
 
 
 def test_events_on_their_way_are_no_difference(filled: Ledger, store: MemoryStore, tmp_path: Path) -> None:
-    """What is journaled but not merged when it is first looked at, and merged some seconds later, is not told."""
-    write_segment(store, segment_with([insert(10**6)]))
+    """What is journaled but not merged when it is first looked at, and merged some seconds later, is not told.
+
+    Nor what is on its way by then. What stays the same is; it is looked at in all rounds.
+    """
+    first, second, third = ([insert(10**6 + number)] for number in range(3))
+    write_segment(store, segment_with(first))
     exporter = make_ledger(store, 2)
-    operator = replace(make_ledger(store, 3), sleep=lambda seconds: commit(exporter, [insert(10**6)]) and None)
+    meanwhile = iter([lambda: (commit(exporter, first), write_segment(store, segment_with(second)))])
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        for do in meanwhile:
+            do()
+
+    operator = replace(make_ledger(store, 3), sleep=sleep)
     notes: list[str] = []
     found = compare_with_journal(operator, FolderScratch(tmp_path / "scratch"), report=notes.append)
     assert found.good
     assert notes[0].startswith("1 differences")
+    assert waits == [3.0]
+    write_segment(store, segment_with(third))
+    assert compare_with_journal(operator, FolderScratch(tmp_path / "scratch")).count == 2
+    assert waits == [3.0] * 4
+
+
+def test_what_is_merged_while_the_journal_is_read_is_no_difference(
+    filled: Ledger, store: MemoryStore, tmp_path: Path
+) -> None:
+    """The rebuilt tree is caught up with the live one before they are compared."""
+    commits = iter([[insert(10**6)]])
+    exporter = make_ledger(store, 2)
+
+    def show(step: str, done: int, total: int) -> None:
+        for batch in commits if step == "reading events" and done == total else ():
+            commit(exporter, batch)
+
+    segments = sum(1 for _ in store.list("journal/"))
+    found = compare_with_journal(make_ledger(store, 3), FolderScratch(tmp_path / "scratch"), progress=show)
+    assert next(commits, None) is None
+    assert (found.good, found.checked["segments"]) == (True, segments + 1)
+
+
+def test_what_is_another_difference_at_every_look_is_on_its_way(
+    filled: Ledger, store: MemoryStore, tmp_path: Path
+) -> None:
+    """Only what stays the same is told."""
+    numbers = iter(range(10))
+
+    def change(*_: object) -> None:
+        new = b"image/%d" % next(numbers)
+        alter_rows(store, _put(0, lambda lines: [re.sub(rb"image/\w+", new, line) for line in lines]))
+
+    change()
+    operator = replace(make_ledger(store, 3), sleep=change)
+    assert compare_with_journal(operator, FolderScratch(tmp_path / "scratch")).good
+    assert next(numbers) == 2, "at the second look none of the first was left"
+    assert compare_with_journal(make_ledger(store, 4), FolderScratch(tmp_path / "scratch")).count > 0
+
+
+def test_more_differences_than_are_listed_are_counted() -> None:
+    """The first hundred are told one by one."""
+    findings = Findings()
+    findings.add(Difference(b"%d" % number, b"", None) for number in range(250))
+    assert (len(findings.differences), findings.count, findings.good) == (100, 250, False)
+    assert not Findings(problems=["a problem"]).good
+    assert not Findings(count=1).good
+    assert Findings().good
