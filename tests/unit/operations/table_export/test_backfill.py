@@ -21,6 +21,7 @@ from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, replay
 from operations.table_export import backfill as backfilling
+from operations.table_export import sorted_items
 from operations.table_export.backfill import BackfillReport, backfill
 from operations.table_export.files import read_export
 from tests.support.export_files import write_full_export, write_incremental_export
@@ -30,6 +31,7 @@ from tests.support.reader import read_root, read_rows
 
 LATER = START + timedelta(hours=1)
 TITLE = {"S": "by hand"}
+OTHER_STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
 
 
 @pytest.fixture
@@ -183,21 +185,68 @@ def test_a_dry_run_counts_and_changes_nothing(store: MemoryStore, scratch: Folde
     assert {key: one for key, one in store.objects.items() if not key.startswith("table-exports/")} == before
 
 
-def test_items_that_cannot_be_rows_are_told(store: MemoryStore, scratch: FolderScratch) -> None:
-    """An item of another program, or one that was broken by hand."""
+@pytest.mark.parametrize(
+    "harm",
+    [{"revision": {"S": "2"}}, {"ingested_at": {"S": "yesterday"}}, {"revision": {"NULL": True}, "ingested_at": {}}],
+)
+def test_the_row_of_an_item_that_cannot_be_a_row_stays(harm: Item, store: MemoryStore, scratch: FolderScratch) -> None:
+    """Broken by hand, it is in the table all the same: its etag says whose row is not gone, and it is named."""
     ledger = make_ledger(store)
-    ledger.load_root()
-    done = _full(ledger, store, [item(1), item(2, size_bytes={"S": "x"}), {"etag": {"S": "e"}}], scratch)
-    assert (done.items, done.unusable, read_root(store).rows.rows) == (1, 2, 1)
-    assert {reason.partition(": ")[0] for reason in done.reasons} == {"e", f"{2:032x}"}
+    commit(ledger, [insert(1), insert(2), insert(3)])
+    foreign = {"etag": {"S": "no row's, and no ETag"}}
+    done = _full(ledger, store, [item(1), item(2) | harm, foreign], scratch)
+    assert (done.items, done.unusable, done.removed, done.kept) == (1, 2, 1, 1)
+    assert read_rows(store) == model_csv([item(1), item(2)])
+    named, unknown = sorted(done.reasons)
+    assert named.startswith(f"{2:032x}: ")
+    assert unknown.startswith("no row's, and no ETag: ")
+    assert _replayed(ledger, store, scratch)
+
+
+@pytest.mark.parametrize("why", ["no etag", "too many"])
+def test_if_it_cannot_be_told_whose_rows_items_are_none_is_removed(
+    why: str, store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of another program: what can be put is put, the report says why nothing goes, and gaps stay open."""
+    monkeypatch.setattr(sorted_items, "_MOST_ETAGS", 2)
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=1200, stream=OTHER_STREAM)])
+    strange: list[Item] = [{"id": {"N": "7"}}] if why == "no etag" else [{"etag": {"S": etag}} for etag in "abc"]
+    done = _full(ledger, store, [item(1), item(3), *strange], scratch)
+    assert (done.put, done.removed, done.kept, done.gaps_closed) == (1, 0, 1, 0)
+    assert "so none that the export lacks counts as gone" in done.reasons[-1]
+    assert read_rows(store) == model_csv([item(1), item(2), item(3)])
+    assert len(read_root(store).checkpoint.gaps) == 1
+    assert _full(ledger, store, [item(1), item(3), *strange[:2]], scratch).removed == (why == "too many")
+
+
+def test_an_incremental_export_loses_no_item_for_an_old_image_that_cannot_be_read(
+    store: MemoryStore, scratch: FolderScratch
+) -> None:
+    """Broken and mended by hand within its time: what is there now counts; what is gone goes by its key."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(number) for number in range(1, 6)])
+    no_key, no_revision = {"ingested_at": {"S": "?"}}, {"revision": {"S": "?"}}
+    records = [
+        (item(1) | no_key, item(1, 4)),
+        (item(2) | no_revision, item(2, 4)),
+        (item(3), item(3, 4) | no_revision),
+        (item(4) | no_revision, None),
+        (item(5) | no_key, None),
+    ]
+    key = write_incremental_export(store, records, START, LATER)
+    done = backfill(ledger, store, read_export(store, key), read_root(store), scratch)
+    assert (done.items, done.unusable, done.put, done.removed) == (3, 3, 2, 1)
+    assert read_rows(store) == model_csv([item(1, 4), item(2, 4), item(3), item(5)])
+    assert sorted(reason.partition(": ")[0][-1] for reason in done.reasons) == ["1", "3", "5"]
 
 
 def test_a_gap_is_closed_by_an_export_that_is_later(store: MemoryStore, scratch: FolderScratch) -> None:
     """A new stream left a gap in the checkpoint; a full export after it takes it out, an earlier one does not."""
-    other = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
     ledger = make_ledger(store)
     commit(ledger, [insert(1)])
-    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=3500, stream=other)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=3500, stream=OTHER_STREAM)])
     assert len(read_root(store).checkpoint.gaps) == 1
     items = [item(1), item(2)]
     assert _full(ledger, store, items, scratch, START + timedelta(seconds=3600)).gaps_closed == 0
@@ -235,10 +284,9 @@ def test_an_incremental_export_puts_and_removes_what_changed(store: MemoryStore,
 
 def test_an_incremental_export_closes_only_gaps_within_its_time(store: MemoryStore, scratch: FolderScratch) -> None:
     """What happened before its start it does not tell."""
-    other = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
     ledger = make_ledger(store)
     commit(ledger, [event("INSERT", item(1), seconds=600)])
-    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=1200, stream=other)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=1200, stream=OTHER_STREAM)])
     for name, start, closed in (("a", 700, 0), ("b", 600, 1)):
         key = write_incremental_export(store, [], START + timedelta(seconds=start), LATER, name=name)
         done = backfill(ledger, store, read_export(store, key), read_root(store), scratch)
