@@ -1,13 +1,6 @@
 """What was put aside is merged, published, and only then deleted; at any time, any number of times."""
 
 import json
-from collections.abc import Iterator
-from typing import Any
-
-import boto3
-import orjson
-import pytest
-from moto import mock_aws
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
@@ -16,7 +9,6 @@ from ledger.journal import quarantine
 from ledger.keys import FAILED_BATCHES
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
-from operations.dead_letters import redrive_images
 from operations.live.redrive import redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, replay
@@ -178,48 +170,3 @@ def test_a_search_over_many_pages_finds_every_life(store: MemoryStore) -> None:
     commit(ledger, [remove_without_image(number, sequence=5_000, seconds=60) for number in (0, 31, 59)])
     redrive_quarantine(ledger)
     assert read_rows(store) == model_csv(item(number) for number in range(60) if number not in (0, 31, 59))
-
-
-@pytest.fixture
-def sqs() -> Iterator[Any]:
-    """SQS with the two queues of the images."""
-    with mock_aws():
-        client = boto3.client("sqs", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test")
-        client.images = client.create_queue(QueueName="images")["QueueUrl"]
-        client.dead = client.create_queue(QueueName="dead")["QueueUrl"]
-        yield client
-
-
-def _bodies(sqs: Any, queue: str) -> list[str]:
-    bodies = []
-    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
-        bodies += [message["Body"] for message in messages]
-    return sorted(bodies)
-
-
-def test_dead_letters_go_back_to_the_images_queue(sqs: Any) -> None:
-    """Each once, as it was; then the dead-letter queue is empty."""
-    sent = [orjson.dumps({"Records": [{"n": number}]}).decode() for number in range(23)]
-    for body in sent:
-        sqs.send_message(QueueUrl=sqs.dead, MessageBody=body)
-    done = redrive_images(sqs, sqs.dead, sqs.images)
-    assert (done.found, done.resent, done.refused) == (23, 23, 0)
-    assert _bodies(sqs, sqs.images) == sorted(sent)
-    assert redrive_images(sqs, sqs.dead, sqs.images).found == 0
-
-
-def test_a_dead_letter_that_is_not_accepted_stays(sqs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is deleted before it was sent."""
-    for number in range(4):
-        sqs.send_message(QueueUrl=sqs.dead, MessageBody=str(number))
-    send = sqs.send_message_batch
-
-    def refuse_some(QueueUrl: str, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803 - as boto3 names them
-        return send(QueueUrl=QueueUrl, Entries=[entry for entry in Entries if entry["MessageBody"] != "2"])
-
-    monkeypatch.setattr(sqs, "send_message_batch", refuse_some)
-    done = redrive_images(sqs, sqs.dead, sqs.images)
-    assert (done.resent, done.refused) == (3, 1)
-    assert _bodies(sqs, sqs.images) == ["0", "1", "3"]
-    count = sqs.get_queue_attributes(QueueUrl=sqs.dead, AttributeNames=["All"])["Attributes"]
-    assert count["ApproximateNumberOfMessagesNotVisible"] == "1"
