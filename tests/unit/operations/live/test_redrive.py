@@ -1,6 +1,11 @@
 """What was put aside is merged, published, and only then deleted; at any time, any number of times."""
 
 import json
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
@@ -9,7 +14,7 @@ from ledger.journal import quarantine
 from ledger.keys import FAILED_BATCHES
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
-from operations.live.redrive import redrive_batches, redrive_quarantine
+from operations.live.redrive import RedriveReport, redrive_batches, redrive_quarantine
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, replay
 from tests.support.factories import (
@@ -24,6 +29,7 @@ from tests.support.factories import (
 )
 from tests.support.failed_batches import put_aside
 from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.store_calls import WatchedStore
 
 DAY = 86_400
 
@@ -117,6 +123,93 @@ def test_an_old_event_of_a_batch_does_not_move_the_checkpoint(store: MemoryStore
     after = read_root(store).checkpoint
     assert (after.streams, after.gaps, after.newest_event) == (before.streams, before.gaps, before.newest_event)
     assert read_rows(store) == model_csv([item(1), item(8)])
+
+
+def test_a_late_event_is_judged_by_a_batch_that_began_the_day_before(store: MemoryStore, ledger: Ledger) -> None:
+    """A batch is filed under the day of its first event; the removal after midnight stands in one from before it."""
+    midnight = 16 * 3600
+    batch = [event("INSERT", item(5), sequence=5, seconds=midnight - 10), remove(1, 2, seconds=midnight + 60)]
+    commit(ledger, batch)
+    commit(ledger, [event("INSERT", item(8), sequence=90, seconds=5 * DAY)])
+    commit(ledger, [event("INSERT", item(9), sequence=91, seconds=5 * DAY)])
+    put_aside(store, event("INSERT", item(1), sequence=4, seconds=midnight + 30))
+    redrive_batches(ledger)
+    assert read_rows(store) == model_csv([item(5), item(8), item(9)])
+    assert read_root(store).tree_hash == _replayed_tree(store)
+
+
+Redrive = Callable[[Ledger], RedriveReport]
+KINDS = pytest.mark.parametrize(
+    ("redrive", "put"),
+    [
+        (redrive_batches, put_aside),
+        (redrive_quarantine, lambda store, record: quarantine(store, read_event(record), "it was bad once")),
+    ],
+    ids=["batches", "quarantine"],
+)
+
+
+@KINDS
+def test_what_exporters_kept_from_being_merged_stays(
+    redrive: Redrive, put: Callable[..., str], store: MemoryStore, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit that gave way to others has not merged the events: the object is named and kept, and tried again."""
+    monkeypatch.setattr(import_module("ledger.commit"), "MAX_CONFLICTS", 1)
+    commit(ledger, [insert(1)])
+    key = put(store, insert(2))
+
+    def rival(swap: Callable[[], Any]) -> Any:
+        commit(make_ledger(store, 9), [insert(10)])
+        return swap()
+
+    watched = WatchedStore(store)
+    watched.on("put_if_match", "manifest.json", rival)
+    done = redrive(make_ledger(watched, 2))  # type: ignore[arg-type]
+    assert (done.found, done.merged, done.events) == (1, 0, 0)
+    assert done.left == {key: "exporters were faster every time; try again"}
+    assert key in store.objects
+    assert read_rows(store) == model_csv([item(1), item(10)])
+    assert (redrive(ledger).merged, key in store.objects) == (1, False)
+    assert read_csv(store) == model_csv([item(1), item(2), item(10)])
+
+
+@KINDS
+def test_what_was_put_aside_is_deleted_only_after_the_csv_shows_it(
+    redrive: Redrive, put: Callable[..., str], store: MemoryStore, ledger: Ledger
+) -> None:
+    """Merged, then published, then deleted: who dies between leaves it to be done again."""
+    commit(ledger, [insert(1)])
+    key = put(store, insert(2))
+    seen: list[bytes] = []
+    watched = WatchedStore(store)
+    watched.on("delete_if_match", key, lambda delete: [seen.append(read_csv(store)), delete()])
+    redrive(make_ledger(watched, 2))  # type: ignore[arg-type]
+    assert seen == [model_csv([item(1), item(2)])]
+    assert key not in store.objects
+
+
+@KINDS
+@pytest.mark.parametrize("rival", ["takes it", "puts another there", "takes it after it was merged"])
+def test_another_redrive_at_the_same_time_does_no_harm(
+    redrive: Redrive, put: Callable[..., str], rival: str, store: MemoryStore, ledger: Ledger
+) -> None:
+    """An object that is gone by now is the other's, and no fault; one that was not read is not deleted."""
+    commit(ledger, [insert(1)])
+    key = put(store, insert(2))
+    put(store, insert(3)) if redrive is redrive_quarantine else put(store, insert(3), name="two")
+
+    def meanwhile(call: Callable[[], Any]) -> Any:
+        store.delete([key])
+        if rival == "puts another there":
+            store.put_new(key, b"other", "text/plain")
+        return call()
+
+    watched = WatchedStore(store)
+    watched.on("get" if rival == "takes it" else "delete_if_match", key, meanwhile)
+    done = redrive(make_ledger(watched, 2))  # type: ignore[arg-type]
+    assert (done.found, done.left) == (2, {})
+    assert (key in store.objects) == (rival == "puts another there")
+    assert read_csv(store) == model_csv([item(1), item(3)] if rival == "takes it" else [item(1), item(2), item(3)])
 
 
 def test_a_quarantined_event_that_is_good_now_is_merged_and_deleted(store: MemoryStore, ledger: Ledger) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from infra.survey.stream_records import STREAM
 from ledger.change import changes_of
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -30,7 +31,18 @@ from operations.live.swap import SwapReport, swap
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Rebuild, Wishes, replay
-from tests.support.factories import START, event, events_of, insert, item, make_ledger, model_csv, remove, segment_with
+from tests.support.factories import (
+    START,
+    event,
+    events_of,
+    insert,
+    item,
+    leave_waiting,
+    make_ledger,
+    model_csv,
+    remove,
+    segment_with,
+)
 from tests.support.histories import History, batches, deliver, history
 from tests.support.reader import read_csv, read_root, read_rows
 
@@ -276,6 +288,35 @@ def test_objects_about_to_be_collected_are_made_young_before_the_swap(tmp_path: 
         assert all(_modified(store, f"shards/{shard.sha256}.csv") > old for shard in shards[page.sha256])
 
 
+def test_objects_that_exporters_leave_while_the_swap_waits_are_made_young_too(tmp_path: Path) -> None:
+    """The live root named them when the swap began; of a point in time they are wanted, and soon named by nobody."""
+    time = START - timedelta(hours=30)
+    store = _Interleaved()
+    store._now = lambda: time
+    ledger = make_ledger(store)
+    commit(ledger, [insert(number) for number in range(60)])
+    until = "2026-11-25T08:00:05Z"
+    rebuilt = _rebuild(ledger, tmp_path, until=until)
+    old = read_root(store)
+    assert rebuilt[0].root.rows == old.rows
+    late = [event("MODIFY", item(n, 2, title={"S": "x"}), item(n), sequence=500, seconds=60) for n in (5, 30)]
+    rivals: list[Root] = []
+    store.before_swap = iter([lambda: rivals.append(commit(make_ledger(store, 2), late).root)])
+    time = START
+    assert _swap(make_ledger(store, 3), rebuilt, until=until).refused == 1
+    assert read_csv(store) == model_csv([item(number) for number in range(60)])
+    ages = [START - _modified(store, key) for key in _named(ledger, old) - _named(ledger, rivals[0])]
+    assert len(ages) >= 3
+    assert max(ages) < timedelta(hours=12)
+
+
+def _named(ledger: Ledger, root: Root) -> set[str]:
+    """Name the pages and shards of a root's rows."""
+    pages = ledger.objects.pages(root.rows.pages)
+    shards = (shard for page in pages.values() for shard in page)
+    return {*(f"manifest/{page}.json" for page in pages), *(f"shards/{shard.sha256}.csv" for shard in shards)}
+
+
 def _modified(store: MemoryStore, key: str) -> datetime:
     modified = store.head(key).modified
     assert modified is not None
@@ -308,15 +349,17 @@ def test_a_swapped_root_is_as_good_as_any(store: MemoryStore, tmp_path: Path) ->
     """It carries what exporters need: a later version, the merged segments, the gaps and the highest numbers."""
     ledger = make_ledger(store)
     deliver(ledger, History(history(5, 60).events))
+    leave_waiting(make_ledger(store, 7), [insert(10**6)])
+    leader = make_ledger(store, 8)
+    leader.met_others()
+    new_stream = f"{STREAM.rpartition('/')[0]}/2026-11-26T07:00:00.000"
+    commit(leader, [event("INSERT", item(10**6 + 1), sequence=1, seconds=3600, stream=new_stream)])
     before = read_root(store)
+    assert (len(before.merged), len(before.checkpoint.gaps)) == (1, 1)
     done = _swap(ledger, _rebuild(ledger, tmp_path))
     root = read_root(store)
     assert isinstance(root, Root)
-    assert (root.version, root.merged, root.checkpoint.streams) == (
-        before.version + 1,
-        before.merged,
-        before.checkpoint.streams,
-    )
+    assert (root.version, root.merged, root.checkpoint) == (before.version + 1, before.merged, before.checkpoint)
     assert root.rows == before.rows
     assert done.root == root
     assert isinstance(store.get(root.copy_key), Stored)
