@@ -1,6 +1,7 @@
 """A collection deletes what nothing names, long after anybody can have needed it, and nothing else, ever."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 from ledger import keys
 from ledger.errors import Damaged, Unavailable, Unknown
 from ledger.keys import COLLECTING_KEY, root_copy_key, shard_key
+from ledger.manifest import encode_root
 from ledger.objects import Objects
 from ledger.publish import publish
 from operations.collection import collect as collecting
-from operations.live.snapshot import pin
+from operations.live.snapshot import pin, restore
 from operations.live.snapshot import remove as unpin
 from tests.support.factories import event, insert, item, modify, remove
 from tests.support.lambda_context import LambdaContext
@@ -117,12 +119,12 @@ def test_what_is_pinned_or_published_is_kept_at_any_age(kind: str, bucket: Bucke
 @pytest.mark.parametrize("lying_about", ["", "99-dead"])
 def test_a_root_that_stood_within_a_day_is_read_whole(lying_about: str, bucket: Bucket) -> None:
     """By a slow publish or pull; copies above the present version, left by a restoration, tell nothing of its time."""
-    first = bucket.commit(*map(insert, range(60)))
+    first = bucket.commit(*map(insert, range(60)), remove(7))
     if lying_about:
         put(bucket, root_copy_key(lying_about))
     expected = bucket.read(first)
     bucket.later(hours=10)
-    bucket.commit(modify(20, 2), modify(50, 2))
+    bucket.commit(modify(20, 2), modify(50, 2), remove(8))
     for minutes in (-1, 1):  # the copy of the second root may be older than its swap, so the first is kept with it
         bucket.now = bucket.now.replace(hour=18, minute=0)
         bucket.later(hours=24, minutes=minutes)
@@ -135,18 +137,40 @@ def test_a_root_that_stood_within_a_day_is_read_whole(lying_about: str, bucket: 
     bucket.collect()
     assert bucket.read(first) == expected
     bucket.later(minutes=2)
-    assert bucket.collect().deleted["shards"] == 2
+    assert bucket.collect().deleted["shards"] == 4  # three of rows, one of removals
     assert bucket.left(root_copy_key(first.name)) == [False]
 
 
 def test_a_copy_of_an_attempt_that_died_may_name_what_is_not_there(bucket: Bucket) -> None:
     """It says nothing of a root that stood; what it does name is kept with the others."""
     live = bucket.commit(*map(insert, range(60)))
-    bucket.store.put_new(root_copy_key("1-dead"), b'{"format":', "application/json")
     page = live.rows.pages[0]
+    unwritten = page._replace(sha256=NOBODYS)
+    died = replace(live, commit_id="died", rows=replace(live.rows, pages=(unwritten, *live.rows.pages)))
+    copies = [root_copy_key("1-died"), root_copy_key("1-cut")]
+    bucket.store.put_new(copies[0], encode_root(died), "application/json")
+    bucket.store.put_new(copies[1], b'{"format":', "application/json")
     bucket.later(hours=30)
     assert bucket.collect().finished
-    assert bucket.left(root_copy_key("1-dead"), keys.page_key(page.sha256)) == [True, True]
+    assert bucket.left(*copies, keys.page_key(page.sha256)) == [True, True, True]
+
+
+def test_what_the_root_has_come_to_name_since_is_not_even_asked_for(bucket: Bucket) -> None:
+    """The root is read again before each batch: after a restoration nothing of the tree that is live again goes."""
+    old = bucket.commit(*map(insert, range(60)))
+    for number in range(3):
+        bucket.commit(modify(20, 2 + number), modify(50, 2 + number))
+    bucket.later(hours=30)
+
+    def restored(listing: Callable[[], Any]) -> Any:
+        found = listing()
+        restore(bucket.ledger(), old)
+        return found
+
+    bucket.watched.on("list", keys.SHARDS, restored)
+    told = bucket.collect()
+    assert (told.finished, told.kept) == (True, 0)
+    assert read_rows(bucket.store).endswith(bucket.read(old))
 
 
 @pytest.mark.parametrize("harm", ["snapshot", "page of a snapshot", "root", "page"])
