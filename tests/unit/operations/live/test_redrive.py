@@ -65,7 +65,9 @@ def test_what_is_not_a_batch_stays_and_is_named(store: MemoryStore, ledger: Ledg
     }
     for name, body in bodies.items():
         store.put_new(FAILED_BATCHES + name, body, "application/json")
+    good = put_aside(store, insert(1))
     done = redrive_batches(ledger)
+    assert (done.merged, good in store.objects) == (1, False)
     assert done.left == {FAILED_BATCHES + name: "not a batch of stream records" for name in bodies}
     assert all(FAILED_BATCHES + name in store.objects for name in bodies)
 
