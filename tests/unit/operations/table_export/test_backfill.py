@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.event import Record
 from ledger.ledger import Ledger
-from operations.errors import TooOld
+from operations.errors import NotSwapped, TooOld
 from operations.live.swap import swap
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
@@ -28,6 +29,7 @@ from tests.support.export_files import write_full_export, write_incremental_expo
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv, remove
 from tests.support.histories import history
 from tests.support.reader import read_root, read_rows
+from tests.support.store_calls import WatchedStore
 
 LATER = START + timedelta(hours=1)
 TITLE = {"S": "by hand"}
@@ -141,10 +143,10 @@ def test_rows_that_the_export_lacks_are_removed_only_if_they_are_surely_gone(
 ) -> None:
     """A row that is older than the export by 15 minutes goes; a younger one stays, and is counted."""
     ledger = make_ledger(store)
-    young = int(timedelta(minutes=46).total_seconds() * 1000)
-    commit(ledger, [insert(1), insert(2), insert(young)])
+    young = int(timedelta(minutes=45).total_seconds() * 1000)
+    commit(ledger, [insert(1), insert(2), insert(young - 1), insert(young)])
     done = _full(ledger, store, [item(2)], scratch)
-    assert (done.removed, done.kept) == (1, 1)
+    assert (done.removed, done.kept) == (2, 1)
     assert read_rows(store) == model_csv([item(2), item(young)])
     commit(ledger, [insert(1)])
     assert read_rows(store) == model_csv([item(2), item(young)]), "a late delivery does not bring it back"
@@ -159,6 +161,29 @@ def test_without_a_root_from_before_the_export_no_row_is_removed(store: MemorySt
     done = _full(ledger, store, [item(2)], scratch, before=None)
     assert (done.put, done.removed, done.kept) == (1, 0, 1)
     assert read_rows(store) == model_csv([item(1), item(2)])
+    commit(ledger, [event("INSERT", item(3), sequence=1, seconds=1200, stream=OTHER_STREAM)])
+    key = write_incremental_export(store, [(item(1), None)], START, LATER)
+    done = backfill(ledger, store, read_export(store, key), None, scratch)
+    assert (done.removed, done.gaps_closed) == (0, 0)
+    assert _full(ledger, store, [item(2)], scratch, before=None).gaps_closed == 0
+    assert read_rows(store) == model_csv([item(1), item(2), item(3)])
+    assert len(read_root(store).checkpoint.gaps) == 1
+
+
+def test_a_backfill_that_gave_way_to_exporters_says_so(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not told as done, and what it lacks is brought in when it is run again."""
+    monkeypatch.setattr(import_module("ledger.commit"), "MAX_CONFLICTS", 1)
+    commit(make_ledger(store), [insert(1)])
+    watched = WatchedStore(store)
+    rival = lambda swap: [commit(make_ledger(store, 9), [insert(9)]), swap()][1]  # noqa: E731
+    watched.on("put_if_match", "manifest.json", rival)
+    ledger = make_ledger(watched, 2)  # type: ignore[arg-type]
+    with pytest.raises(NotSwapped, match="run it again"):
+        _full(ledger, store, [item(1), item(2)], scratch)
+    _full(ledger, store, [item(1), item(2), item(9)], scratch)
+    assert read_rows(store) == model_csv([item(1), item(2), item(9)])
 
 
 def test_a_lost_foreign_write_replaces_the_row_that_was_seen_and_no_other(
