@@ -1,7 +1,7 @@
 """A backfill brings the tree in line with the table, removes only what is surely gone, and can be replayed."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import import_module
@@ -341,6 +341,29 @@ def test_a_backfill_goes_on_over_a_change_of_columns(
     monkeypatch.setattr(backfilling, "commit_batch", commit_batch)
     _full(ledger, store, [item(1), item(2), item(3)], scratch, before=before)
     assert read_rows(store) == model_csv([item(1), item(2), item(3)], columns)
+
+
+def test_each_list_of_an_export_is_held_against_the_others(store: MemoryStore, scratch: FolderScratch) -> None:
+    """A file of another export, one that is not listed, counts that are both wrong, or no old images."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1), insert(2)])
+    expected = read_rows(store)
+    keys = [write_full_export(store, [item(n), item(n + 10)], LATER, name=str(n), files=2) for n in (2, 3, 4, 5)]
+    data = [[key for key in store.objects if f"/{n}/data/" in key] for n in (2, 3, 4, 5)]
+
+    def change(key: str, change_body: Callable[[bytes], bytes]) -> None:
+        stored, kind = store.objects[key]
+        store.objects[key] = (replace(stored, body=change_body(stored.body)), kind)
+
+    change(data[0][0], lambda body: store.get(data[1][0]).body)
+    change(keys[2].replace("summary", "files"), lambda body: body[: body.index(b"\n") + 1])
+    change(keys[3], lambda body: body.replace(b'"itemCount":2', b'"itemCount":3'))
+    change(keys[3].replace("summary", "files"), lambda body: body.replace(b'"itemCount":1', b'"itemCount":2', 1))
+    keys.append(write_incremental_export(store, [(item(1), None)], START, LATER, view="NEW_IMAGE"))
+    for key in (keys[0], *keys[2:]):
+        with pytest.raises(Damaged):
+            backfill(ledger, store, read_export(store, key), read_root(store), scratch)
+    assert read_rows(store) == expected
 
 
 @pytest.mark.parametrize("harm", ["cut", "gone", "count", "other bytes", "format", "view"])
