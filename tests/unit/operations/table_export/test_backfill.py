@@ -165,7 +165,7 @@ def test_without_a_root_from_before_the_export_no_row_is_removed(store: MemorySt
     key = write_incremental_export(store, [(item(1), None)], START, LATER)
     done = backfill(ledger, store, read_export(store, key), None, scratch)
     assert (done.removed, done.gaps_closed) == (0, 0)
-    assert _full(ledger, store, [item(2)], scratch, before=None).gaps_closed == 0
+    assert _full(ledger, store, [item(2)], scratch, LATER + timedelta(hours=1), before=None).gaps_closed == 0
     assert read_rows(store) == model_csv([item(1), item(2), item(3)])
     assert len(read_root(store).checkpoint.gaps) == 1
 
