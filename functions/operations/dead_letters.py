@@ -5,9 +5,21 @@
 3. What was accepted is deleted.
 
 Dying between 2 and 3 leaves a message in both queues, which is one delivery more: ImageProcessor tells by the event's
-sequencer that it has seen it. An event that fails again comes back, so no more is taken than was there at first.
+sequencer that it has seen it.
+
+It ends when answer after answer brings nothing that could be moved. SQS's number of messages does not say when: it is
+approximate, and may be 0 for a minute while messages are there (API reference, GetQueueAttributes). So it serves the
+progress alone. SQS's own redrive reports no better number, nor which messages were refused (API reference,
+StartMessageMoveTask and ListMessageMoveTasks).
+
+An event that fails again comes back, and is left for the next run. It is known by the time at which it was sent, later
+than this run began, which SQS does not change when it gives a message up (SQS Developer Guide, "Setting-up dead-letter
+queue retention"). Clocks need not agree well: five tries take half an hour, and AWS refuses requests by a clock that is
+wrong by 15 minutes (AWS Developer Tools Blog, "Clock-skew correction").
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +27,8 @@ from operations.progress import Progress, silent
 
 _BATCH = 10  # SQS takes no more
 _HIDDEN_SECONDS = 120
-_EMPTY_ANSWERS = 3  # in a row: a queue is spread over servers, and one that is asked may know of no message
+_WAIT_SECONDS = 1
+_IDLE_ANSWERS = 3  # in a row: a queue is spread over servers, and one that is asked may know of no message
 
 
 @dataclass(slots=True)
@@ -23,7 +36,7 @@ class ResendReport:
     """What was sent again.
 
     Attributes:
-        found: messages that were there, about.
+        found: messages that were there.
         resent: messages moved to the images' queue.
         refused: messages that the queue did not accept, left where they are.
     """
@@ -45,37 +58,42 @@ def count_dead_letters(sqs: Any, dead_letters: str) -> int:
     return int(answer["Attributes"][name])
 
 
-def redrive_images(sqs: Any, dead_letters: str, queue: str, progress: Progress = silent) -> ResendReport:
+def redrive_images(
+    sqs: Any, dead_letters: str, queue: str, progress: Progress = silent, now: Callable[[], float] = time.time
+) -> ResendReport:
     """Move the messages of the dead-letter queue back to the images' queue.
 
     Args:
         sqs: boto3 client.
         dead_letters: URL of the dead-letter queue.
         queue: URL of the images' queue.
-        progress: is told how many of how many were moved.
+        progress: is told how many of how many were moved, about.
+        now: the time, in seconds since 1970.
 
     Raises:
         BotoCoreError, ClientError: SQS did not answer; run it again.
     """
-    report = ResendReport(found=count_dead_letters(sqs, dead_letters))
-    empty = 0
-    while report.resent + report.refused < report.found and empty < _EMPTY_ANSWERS:
+    began = now() * 1000
+    about = count_dead_letters(sqs, dead_letters)
+    report = ResendReport()
+    idle = 0
+    while idle < _IDLE_ANSWERS:
         answer = sqs.receive_message(
             QueueUrl=dead_letters,
-            MaxNumberOfMessages=min(_BATCH, report.found - report.resent - report.refused),
+            MaxNumberOfMessages=_BATCH,
             VisibilityTimeout=_HIDDEN_SECONDS,
-            WaitTimeSeconds=1,
+            WaitTimeSeconds=_WAIT_SECONDS,
+            MessageSystemAttributeNames=["SentTimestamp"],
             MessageAttributeNames=["All"],
         )
-        messages = answer.get("Messages", [])
-        empty = 0 if messages else empty + 1
-        if messages:
-            _move(sqs, dead_letters, queue, messages, report)
-            progress("redriving images", report.resent, report.found)
+        messages = [one for one in answer.get("Messages", []) if int(one["Attributes"]["SentTimestamp"]) <= began]
+        idle = 0 if messages and _move(sqs, dead_letters, queue, messages, report) else idle + 1
+        progress("redriving images", report.resent, max(about, report.found))
     return report
 
 
-def _move(sqs: Any, dead_letters: str, queue: str, messages: list[dict[str, Any]], report: ResendReport) -> None:
+def _move(sqs: Any, dead_letters: str, queue: str, messages: list[dict[str, Any]], report: ResendReport) -> bool:
+    """Send messages again, and delete those that were accepted; say whether there were any."""
     entries = [
         {"Id": str(number), "MessageBody": message["Body"]}
         | ({"MessageAttributes": message["MessageAttributes"]} if message.get("MessageAttributes") else {})
@@ -83,7 +101,9 @@ def _move(sqs: Any, dead_letters: str, queue: str, messages: list[dict[str, Any]
     ]
     accepted = sqs.send_message_batch(QueueUrl=queue, Entries=entries).get("Successful", [])
     handles = [{"Id": one["Id"], "ReceiptHandle": messages[int(one["Id"])]["ReceiptHandle"]} for one in accepted]
+    report.found += len(messages)
     report.refused += len(messages) - len(accepted)
     if handles:
         sqs.delete_message_batch(QueueUrl=dead_letters, Entries=handles)
         report.resent += len(handles)
+    return bool(handles)

@@ -17,7 +17,8 @@ class Services:
     """The calls that the commands make of CloudFormation, SQS, Lambda and Step Functions; no others."""
 
     def __init__(self) -> None:
-        self.messages = [{"MessageId": "1", "Body": "event", "ReceiptHandle": "r"}]
+        sent = {"SentTimestamp": "1795576140123"}
+        self.messages = [{"MessageId": "1", "Body": "event", "ReceiptHandle": "r", "Attributes": sent}]
         self.sent: list[Any] = []
         self.switched: list[dict[str, Any]] = []
         self.started: list[dict[str, Any]] = []
@@ -29,7 +30,8 @@ class Services:
     def get_queue_attributes(self, **_: Any) -> Any:
         return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages))}}
 
-    def receive_message(self, **_: Any) -> Any:
+    def receive_message(self, **asked: Any) -> Any:
+        assert "SentTimestamp" in asked["MessageSystemAttributeNames"]
         found, self.messages = self.messages, []
         return {"Messages": found}
 

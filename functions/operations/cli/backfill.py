@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from operations.cli.deployment import make_deployment
+from operations.cli.exit_codes import DIFFERENT
 from operations.cli.options import (
     AsJson,
     Bucket,
@@ -44,6 +45,7 @@ def command(
 
     For a table that was there before the exporter, and after a gap in the stream. The export costs per GB of the
     table (with --since, of its changes) and takes minutes. Rows whose image is gone are removed where that is safe.
+    Items that cannot be rows are named, and their rows stay; then the exit code is 1.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     ledger = deployment.ledger()
@@ -68,6 +70,8 @@ def command(
         output.say(f"  {reason}")
     if report.gaps_closed:
         output.say(f"{report.gaps_closed} gaps closed")
+    if report.unusable:
+        raise typer.Exit(DIFFERENT)
 
 
 def _window(since: str, until: str) -> tuple[datetime, datetime] | None:

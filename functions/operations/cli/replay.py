@@ -23,6 +23,7 @@ from operations.cli.options import (
 )
 from operations.cli.output import Output
 from operations.cli.work_folder import hold_work_folder
+from operations.live.root import live_root
 from operations.live.swap import PATIENCE_SECONDS
 from operations.replay.adopt import Adoption, Purpose
 from operations.replay.local import Rebuild, Wishes, replay_for
@@ -112,7 +113,8 @@ def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]
 def _targets(ledger: Ledger, shard_bytes: int, page_shards: int) -> Targets | None:
     if not shard_bytes and not page_shards:
         return None
-    targets = ledger.load_root()[0].targets
+    live, _ = live_root(ledger)  # which this may be to make again
+    targets = live.targets if live else ledger.targets
     return Targets(shard_bytes or targets.shard_bytes, page_shards or targets.page_shards)
 
 

@@ -36,7 +36,6 @@ class Reachable:
         # Copies first, the root last: whatever is swapped in meanwhile is in neither, and needs not be (see
         # `operations.collection.collect`).
         for copy in self._recent_copies(readable):
-            self.keys.add(copy.key)
             self._add_copy(copy.key)
         self._add_csv()
         for listed in self._ledger.store.list(SNAPSHOTS):

@@ -119,7 +119,10 @@ def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> RedriveRe
     without_key: list[tuple[Listed, Event]] = []
     for number, one in enumerate(listed):
         progress("redriving quarantine", number, len(listed))
-        event = quarantined_event(_read(ledger, one.key))
+        body = _read(ledger, one.key)
+        if body is None:
+            continue
+        event = quarantined_event(body)
         if event is None:
             report.left[one.key] = "not a quarantined event"
             continue
@@ -192,10 +195,10 @@ def events_of_batch(body: bytes) -> list[Event] | None:
     return [read_event(record) for record in records] if usable else None
 
 
-def quarantined_event(body: bytes | None) -> Event | None:
+def quarantined_event(body: bytes) -> Event | None:
     """Take the event out of an object of the quarantine; None if it is no such object."""
     try:
-        record = orjson.loads(body or b"null")["event"]
+        record = orjson.loads(body)["event"]
     except (ValueError, KeyError, TypeError):
         return None
     return read_event(record) if isinstance(record, dict) else None

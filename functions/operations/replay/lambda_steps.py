@@ -130,11 +130,14 @@ def end(ledger: Ledger, event: dict[str, Any]) -> dict[str, Any]:
         "live_tree": live.tree_hash if live else None,
         "same": live is not None and live.tree_hash == root.tree_hash,
     }
-    purpose = Purpose(snapshot=wishes.get("snapshot") or "", swap=bool(wishes.get("swap")))
+    purpose = Purpose(
+        snapshot=wishes.get("snapshot") or "", swap=bool(wishes.get("swap")), keep_replaced=bool(plan.until)
+    )
     adoption = adopt(ledger, scratch, plan, root, purpose, logger.info)
     if purpose.snapshot:
         result["snapshot"] = purpose.snapshot
     if swapped := adoption.swapped:
+        result |= {"undo": adoption.undo} if purpose.keep_replaced else {}
         result |= {
             "version": swapped.root.version,
             "tree": swapped.root.tree_hash,

@@ -17,7 +17,8 @@ Rules that make it safe, with T the time of the export and V the root that was r
    began, so its item was gone at T. If its life goes on after T all the same, because an operator put the item back
    with a higher revision, this removal does not touch it.
 5. But a row whose `ingested_at` is less than 15 minutes before T stays: an export may lack the last minute before T,
-   and a function may have written an item some minutes after it took the time.
+   and a function may have written an item some minutes after it took the time. So does a row if its item may be one
+   that cannot be a row (`operations.table_export.sorted_items`): such items are named in the report.
 6. Without a root that is known to be older than the export no row is removed (`before` is None); they are counted.
 7. An incremental export tells the last state of each item that changed between two times. A key whose old image it
    shows and which is gone is removed at the revision that V has, if V has it. It cannot tell of an image that came and
@@ -39,7 +40,7 @@ from ledger.event import time_text
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
 from ledger.publish import publish
-from ledger.row import INGESTED_AT_WIDTH, key_of, revision_of
+from ledger.row import key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 from ledger.store import Store
 from operations.errors import NotSwapped, TooOld
@@ -50,13 +51,12 @@ from operations.rebuild.scratch import Scratch
 from operations.rebuild.statements import BACKFILL
 from operations.table_export.export_batch import ExportBatch, Proposal
 from operations.table_export.files import Export
-from operations.table_export.sorted_items import ExportLine, join_all_rows, look_up_rows, sort_export
+from operations.table_export.sorted_items import ExportLine, SortedExport, join_all_rows, look_up_rows, sort_export
 from operations.table_export.take import ExportRequest, exported_table
 
 BATCH_ITEMS = 2000
 BATCH_BYTES = 8 << 20
 OLDEST = REMOVALS_KEPT - timedelta(hours=2)
-MAY_BE_MISSED = timedelta(minutes=15)
 # A gap counts as repaired only by an export that is later than its end by this: an export may lack the last minute.
 _MARGIN = timedelta(minutes=5)
 _CLOSING_TRIES = 60
@@ -68,7 +68,7 @@ class BackfillReport:
 
     Attributes:
         items: read from the export.
-        unusable: items that cannot be rows; `reasons` has the first of them.
+        unusable: items that cannot be rows; `reasons` names the first of them, and says if no row was removed for them.
         put: items whose row the tree lacked, or had with an older revision or other content.
         removed: rows whose item is gone.
         kept: rows whose item the export lacks, kept by the rules.
@@ -152,9 +152,11 @@ def backfill(
     root = before or live
     scratch.clear()
     counts = sort_export(export_store, scratch, export, root.columns, progress)
-    report = BackfillReport(counts.items, counts.unusable, counts.reasons)
+    report = BackfillReport(counts.items, counts.unusable, counts.problems)
     total = export.items + (root.rows.rows if export.kind == "full" else 0)
-    for number, batch in enumerate(_batches(_proposals(ledger, export, root, before is not None, scratch, report))):
+    for number, batch in enumerate(
+        _batches(_proposals(ledger, export, root, before is not None, scratch, counts, report))
+    ):
         if not dry_run:
             commit = commit_batch(ledger, ExportBatch(export, number, root.columns, batch))
             report.segments += 1
@@ -165,15 +167,9 @@ def backfill(
         progress("merging", min(total, report.put + report.removed), total)
     progress("merging", total, total)
     scratch.clear()
-    if before is not None and not dry_run:
+    if before is not None and counts.etags is not None and not dry_run:  # else lost removals may have stayed
         report.gaps_closed = _close_gaps(ledger, export)
     return report
-
-
-def surely_exported(export: Export) -> bytes:
-    """Say before which `ingested_at` an item that was there at the time of a full export is surely in it (rule 5)."""
-    limit = datetime.fromisoformat(export.time) - MAY_BE_MISSED
-    return limit.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode()
 
 
 def _check_age(export: Export, root: Root) -> None:
@@ -183,7 +179,13 @@ def _check_age(export: Export, root: Root) -> None:
 
 
 def _proposals(
-    ledger: Ledger, export: Export, root: Root, may_remove: bool, scratch: Scratch, report: BackfillReport
+    ledger: Ledger,
+    export: Export,
+    root: Root,
+    may_remove: bool,
+    scratch: Scratch,
+    counts: SortedExport,
+    report: BackfillReport,
 ) -> Iterator[Proposal]:
     """Compare the export with V and propose changes, in key order."""
     if export.kind == "incremental":
@@ -194,11 +196,10 @@ def _proposals(
                 report.removed += 1
                 yield _removal(row, line.time)
         return
-    limit = surely_exported(export)
     for exported, row in join_all_rows(ledger.objects, root, scratch):
         if exported is not None:
             yield from _put(exported, row, report)
-        elif row is not None and may_remove and row[:INGESTED_AT_WIDTH] < limit:
+        elif row is not None and may_remove and counts.surely_lacks(row):
             report.removed += 1
             yield _removal(row, export.time)
         else:

@@ -2,11 +2,16 @@
 
 Each line is the item's row as the exporter would write it, NUL, a mark, the time, and the item itself. Of an
 incremental export there are also lines for keys that are gone.
+
+An item that cannot be a row (its key or revision is not usable) is in the table all the same, so a row that the export
+lacks may be its. The table's key, `etag`, says which: the rows of that etag are not known to be gone, whatever else of
+the item cannot be read. If not even the etag can be, or there are too many such items to be held in memory, then of no
+row is it known.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
@@ -15,7 +20,7 @@ from ledger.errors import BadEvent, Damaged
 from ledger.event import time_text
 from ledger.manifest import Root
 from ledger.objects import Objects
-from ledger.row import RowEncoder, item_key, item_revision, key_of
+from ledger.row import INGESTED_AT_WIDTH, RowEncoder, item_key, key_of
 from ledger.store import Store
 from operations.batches import batched
 from operations.progress import Progress
@@ -30,28 +35,58 @@ BUFFER_BYTES = 32 << 20
 _TIME_BYTES = 20
 _LOOKED_UP_AT_ONCE = 2000
 _MOST_REASONS = 20
+_MOST_ETAGS = 100_000  # 10 MB
+# A full export may lack the last minute before its time, and a function may have written an item some minutes after it
+# took the time that the item bears.
+MAY_BE_MISSED = timedelta(minutes=15)
+_UNKNOWN_ETAGS = "it may be any row's, so none that the export lacks counts as gone"
 
 
 @dataclass(slots=True)
 class SortedExport:
-    """How many items of an export were sorted.
+    """What is known of an export whose items were sorted.
 
     Attributes:
+        young: `ingested_at` from which on an item that was in the table may be missing in it.
         items: usable items, or records of an incremental export.
         unusable: items that cannot be rows.
         reasons: of the first of them, with their etag.
+        etags: of all of them; None if that cannot be told.
     """
 
+    young: bytes
     items: int = 0
     unusable: int = 0
     reasons: list[str] = field(default_factory=list)
+    etags: set[bytes] | None = field(default_factory=set)
+
+    def surely_lacks(self, row: bytes) -> bool:
+        """Say whether a row, or key, that a full export does not have was surely not in the table at its time."""
+        etag = row[INGESTED_AT_WIDTH + 1 :].partition(b",")[0]
+        return self.etags is not None and etag not in self.etags and row[:INGESTED_AT_WIDTH] < self.young
+
+    @property
+    def problems(self) -> list[str]:
+        """Name the first of the items that cannot be rows, a line each, and say what else is not known for them."""
+        return self.reasons + ([] if self.etags is not None else [_UNKNOWN_ETAGS])
+
+    def leave_out(self, image: Mapping[str, Any], reason: str) -> None:
+        """Count an item that cannot be a row."""
+        etag = image.get("etag", {}).get("S", "")
+        self.unusable += 1
+        if len(self.reasons) < _MOST_REASONS:
+            self.reasons.append(f"{etag or '(no etag)'}: {reason}")
+        if self.etags is not None:
+            self.etags.add(etag.encode())
+            if not etag or len(self.etags) > _MOST_ETAGS:
+                self.etags = None
 
 
 class ExportLine(NamedTuple):
     """One line of a sorted export.
 
     Attributes:
-        row: the item's row; of a key that is gone, its removal line without the time.
+        row: the item's row; of a key that is gone, only the key and a comma.
         item: the table item; None if it is gone.
         time: for the changes that are made of it, ISO 8601.
     """
@@ -75,7 +110,8 @@ def sort_export(
         Damaged: a data file is not what the export's list says.
         Unavailable: the store did not answer.
     """
-    counts = SortedExport()
+    young = datetime.fromisoformat(export.time) - MAY_BE_MISSED
+    counts = SortedExport(young.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode())
     encoder = RowEncoder(columns)
     waiting: list[bytes] = []
     size = runs = 0
@@ -96,27 +132,32 @@ def sort_export(
 def _lines(record: Mapping[str, Any], export: Export, encoder: RowEncoder, counts: SortedExport) -> list[bytes]:
     """Write the lines of one record, and count it."""
     try:
-        lines = _lines_of_item(record, export, encoder)
-    except BadEvent as error:
-        counts.unusable += 1
-        if len(counts.reasons) < _MOST_REASONS:
-            image = record.get("Item") or record.get("NewImage") or record.get("OldImage") or {}
-            counts.reasons.append(f"{image.get('etag', {}).get('S', '(no etag)')}: {error}")
-        return []
+        return _lines_of_images(*_images(record, export), encoder, counts)
     except (AttributeError, KeyError, TypeError) as error:
         raise Damaged(f"the export has a record of another form: {type(error).__name__}") from error
-    counts.items += 1
-    return lines
 
 
-def _lines_of_item(record: Mapping[str, Any], export: Export, encoder: RowEncoder) -> list[bytes]:
+def _images(record: Mapping[str, Any], export: Export) -> tuple[Any, Any, str]:
+    """Give an item as it is, as it was before (if it is told), and the time of that."""
     if export.kind == "full":
-        return [_put(record["Item"], export.time, encoder)]
-    time = _written_at(record)
-    new, old = record.get("NewImage"), record.get("OldImage")
-    lines = [_put(new, time, encoder)] if new else []
-    if old and (not new or item_key(old) != item_key(new)):
-        lines.append(b"%b,%d,\0-%b\n" % (item_key(old), item_revision(old), time.encode()))
+        return record["Item"], None, export.time
+    return record.get("NewImage"), record.get("OldImage"), _written_at(record)
+
+
+def _lines_of_images(new: Any, old: Any, time: str, encoder: RowEncoder, counts: SortedExport) -> list[bytes]:
+    lines = []
+    image = new or {}
+    try:
+        if new:
+            lines.append(_put(new, time, encoder))
+        image = old or {}
+        if old and (not new or item_key(old) != item_key(new)):
+            lines.append(b"%b,\0-%b\n" % (item_key(old), time.encode()))
+    except BadEvent as error:
+        counts.leave_out(image, str(error))
+        if not lines:
+            return lines
+    counts.items += 1
     return lines
 
 

@@ -7,16 +7,14 @@ from itertools import islice
 from ledger.errors import Damaged, Refused
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from ledger.row import INGESTED_AT_WIDTH
 from ledger.store import Store
 from ledger.tree_writer import TreeWriter
 from operations.progress import Progress, silent
 from operations.rebuild.destination import Destination
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.tree_reader import Difference, compare_lines, lines, shards_of
-from operations.table_export.backfill import surely_exported
 from operations.table_export.files import Export
-from operations.table_export.sorted_items import export_rows, sort_export
+from operations.table_export.sorted_items import SortedExport, export_rows, sort_export
 from operations.table_export.take import ExportRequest, exported_table
 from operations.verify.findings import ROUND_SECONDS, ROUNDS, WATCHED, Findings
 
@@ -60,8 +58,8 @@ def compare_with_export(
     """Compare the live tree with a full export of the table, also while images come and go.
 
     A key is told as different only if the tree said the same of it before the export began, after it, and some seconds
-    later: what changed meanwhile cannot be judged. What a full export may lack for being too young is not told either
-    (rule 5 of `operations.table_export.backfill`).
+    later: what changed meanwhile cannot be judged. A row that the export lacks is not told either if its item may have
+    been in the table all the same (rule 5 of `operations.table_export.backfill`).
 
     Args:
         ledger: whose tree.
@@ -83,8 +81,8 @@ def compare_with_export(
     start = before or live
     scratch.clear()
     counts = sort_export(export_store, scratch, export, start.columns, progress)
-    findings = Findings(("tree", "table"), problems=[f"an item cannot be a row: {why}" for why in counts.reasons])
-    staying = _differences(ledger, start, export, scratch)
+    findings = Findings(("tree", "table"), problems=[f"an item cannot be a row: {why}" for why in counts.problems])
+    staying = _differences(ledger, start, counts, scratch)
     for number in range(ROUNDS):
         if number:
             report(f"{len(staying):,} differences, looking again whether they are only on their way")
@@ -92,7 +90,7 @@ def compare_with_export(
         live, _ = ledger.load_root()
         if live.columns != start.columns:
             raise Refused("the columns of the CSV changed meanwhile: run it again")
-        now = _differences(ledger, live, export, scratch)
+        now = _differences(ledger, live, counts, scratch)
         staying = {key: one for key, one in staying.items() if now.get(key) == one}
         if not staying:
             break
@@ -109,12 +107,11 @@ def compare_with_export(
     return findings
 
 
-def _differences(ledger: Ledger, root: Root, export: Export, scratch: Scratch) -> dict[bytes, Difference]:
+def _differences(ledger: Ledger, root: Root, counts: SortedExport, scratch: Scratch) -> dict[bytes, Difference]:
     """Compare a root with the sorted export; too many differences are cut off."""
-    limit = surely_exported(export)
     rows = lines(ledger.objects, shards_of(ledger.objects, root.rows.pages))
     every = compare_lines(rows, export_rows(scratch))
-    sure = (one for one in every if one.right is not None or one.key[:INGESTED_AT_WIDTH] < limit)
+    sure = (one for one in every if one.right is not None or counts.surely_lacks(one.key))
     return {one.key: one for one in islice(sure, WATCHED)}
 
 

@@ -31,6 +31,9 @@ def test_replay_compares_pins_and_swaps(skyledger: Run, filled: Ledger, store: M
     assert swapped["version"] == read_root(store).version == 3
     assert read_root(store).targets.shard_bytes == 500
     assert read_csv(store) == model_csv([item(1), item(2)])
+    store.delete(["manifest.json"])
+    assert skyledger("replay", "--swap", "--page-shards", "7", "--json", *ONE).json["version"] == 4
+    assert read_root(store).targets.page_shards == 7
 
 
 def test_rows_written_by_an_older_rule_are_told_and_written_anew(

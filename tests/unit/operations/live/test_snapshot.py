@@ -1,15 +1,20 @@
 """Snapshots pin a tree, and restoring one can be undone."""
 
+from dataclasses import replace
+
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.csvw import describe
 from ledger.errors import Damaged
 from ledger.ledger import Ledger
+from ledger.manifest import Gap
 from ledger.publish import publish
 from operations.errors import BadName, NotSwapped
-from operations.live.snapshot import load, pin, remove, restore, snapshots
+from operations.live.root import put_root
+from operations.live.snapshot import last_replaced, load, pin, remove, restore, snapshots
 from tests.support.factories import insert, item, make_ledger, model_csv, modify
 from tests.support.reader import read_csv, read_root, read_rows
 
@@ -73,6 +78,29 @@ def test_exporters_that_always_win_are_given_way(store: MemoryStore) -> None:
         restore(make_ledger(store, 3), load(ledger, "start"))
     assert read_root(store).rows.rows == 61
     assert [one.name for one in snapshots(ledger)] == ["start"]
+
+
+def test_a_restored_root_has_what_exporters_need_of_the_one_before(ledger: Ledger, store: MemoryStore) -> None:
+    """Segments that a leader merged, and open gaps, are those of the root that it replaces; the description fits."""
+    commit(ledger, [insert(1)])
+    pin(ledger, "monday", read_root(store))
+    root, etag = ledger.load_root()
+    checkpoint = replace(root.checkpoint, gaps=(Gap("late", "stream", "a", "b"),))
+    assert put_root(ledger, root.successor("x", merged=("taken along",), checkpoint=checkpoint), etag)
+    restored, _ = restore(ledger, load(ledger, "monday"))
+    assert (restored.merged, restored.checkpoint.gaps) == (("taken along",), checkpoint.gaps)
+    assert restored.segments == ()
+    assert store.get("image-data.csv-metadata.json").body == describe(NAMES)
+
+
+def test_undoing_goes_back_to_the_last_root_that_was_replaced(ledger: Ledger, store: MemoryStore) -> None:
+    """Versions are numbers; a snapshot of somebody's own that is named alike is none of these."""
+    root, _ = ledger.load_root()
+    for name in ("before-restore-9", "before-restore-10", "before-restore-x", "monday"):
+        pin(ledger, name, root)
+    assert last_replaced(ledger) == "before-restore-10"
+    with pytest.raises(BadName, match="no snapshot"):
+        remove(ledger, "tuesday")
 
 
 def test_names_are_safe_unique_and_known(ledger: Ledger, store: MemoryStore) -> None:

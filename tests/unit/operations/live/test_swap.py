@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from infra.survey.stream_records import STREAM
 from ledger.change import changes_of
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -19,18 +20,30 @@ from ledger.event import read_event
 from ledger.journal import write_segment
 from ledger.keys import ROOT_KEY
 from ledger.ledger import Ledger
-from ledger.manifest import Root, Targets, decode_root
+from ledger.manifest import REBUILT, Root, Targets, decode_root
 from ledger.pending import Waiting, encode
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.store import Stored
 from operations.errors import NotSwapped
+from operations.live import catch_up, keep_alive
 from operations.live.late_events import commit_late
 from operations.live.swap import SwapReport, swap
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Rebuild, Wishes, replay
-from tests.support.factories import START, event, events_of, insert, item, make_ledger, model_csv, remove, segment_with
+from tests.support.factories import (
+    START,
+    event,
+    events_of,
+    insert,
+    item,
+    leave_waiting,
+    make_ledger,
+    model_csv,
+    remove,
+    segment_with,
+)
 from tests.support.histories import History, batches, deliver, history
 from tests.support.reader import read_csv, read_root, read_rows
 
@@ -121,11 +134,14 @@ def test_what_is_committed_between_read_and_swap_is_caught_up_with(tmp_path: Pat
     deliver(ledger, history(1, 100))
     rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
     exporter = make_ledger(store, 2)
-    late = [[insert(10**6 + number)] for number in range(3)]
-    commit(exporter, [insert(5 * 10**6)])
+    gone = 6 * 10**6
+    late = [[insert(10**6)], [insert(10**6 + 1), insert(gone), event("MODIFY", sequence=7)], [remove(gone)]]
+    commit(exporter, [insert(10**6 + 2), insert(5 * 10**6)])
     store.before_swap = iter([lambda batch=batch: commit(exporter, batch) for batch in late])
-    done = _swap(make_ledger(store, 3), rebuilt)
-    assert (done.refused, done.caught_up) == (3, 4)
+    waits: list[float] = []
+    done = _swap(replace(make_ledger(store, 3), sleep=waits.append), rebuilt)
+    assert (done.refused, done.caught_up, len(waits)) == (3, 4, 3)
+    commit(make_ledger(store, 4), [insert(gone)])  # delivered again: its removal is remembered
     expected = make_ledger(MemoryStore())
     deliver(expected, history(1, 100))
     items = [*history(1, 100).items.values(), *(item(10**6 + number) for number in range(3)), item(5 * 10**6)]
@@ -172,8 +188,10 @@ def test_a_redrive_of_an_old_batch_brings_nothing_back_by_way_of_the_swap(store:
     assert read_rows(store) == model_csv([item(2), item(3), item(4)], COLUMNS)
 
 
-@pytest.mark.parametrize("lost", ["copies", "rebuilt"])
-def test_without_the_copies_of_roots_the_journal_is_listed_again(lost: str, store: MemoryStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", ["copies", "rebuilt", "too many"])
+def test_without_the_copies_of_roots_the_journal_is_listed_again(
+    lost: str, store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Copies are collected after a day, and a root that was rebuilt does not name segments: all that is new is read."""
     ledger = make_ledger(store)
     deliver(ledger, history(2, 100))
@@ -183,6 +201,8 @@ def test_without_the_copies_of_roots_the_journal_is_listed_again(lost: str, stor
     commit(ledger, [insert(10**6 + 1)])
     if lost == "copies":
         store.delete([listed.key for listed in store.list("roots/")][-2:-1])
+    elif lost == "too many":
+        monkeypatch.setattr(catch_up, "_MOST_COPIES", 2)
     else:
         _swap(ledger, _rebuild(ledger, tmp_path / "second"))
         commit(ledger, [insert(10**6 + 2)])
@@ -241,6 +261,7 @@ def test_a_lost_manifest_is_rebuilt_from_the_journal(store: MemoryStore, tmp_pat
     done = _swap(operator, _rebuild(operator, tmp_path, targets=Targets(1000, 4)))
     assert read_rows(store) == read_csv(store) == model_csv(made.items.values())
     assert (done.replaced, done.root.version > version) == (-1, True)
+    assert read_root(store).segments == REBUILT, "whoever has a tree from before lists the journal again"
     commit(make_ledger(store, 4), [insert(10**6)])
     assert read_root(store).version == done.root.version + 1
 
@@ -278,14 +299,52 @@ def test_objects_about_to_be_collected_are_made_young_before_the_swap(tmp_path: 
         assert all(_modified(store, f"shards/{shard.sha256}.csv") > old for shard in shards[page.sha256])
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_objects_that_exporters_leave_while_the_swap_waits_are_made_young_too(
+    listed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The live root named them when the swap began; of a point in time they are wanted, and soon named by nobody."""
+    monkeypatch.setattr(keep_alive, "_LIST_FROM", 0 if listed else 2000)
+    time = START - timedelta(hours=30)
+    store = _Interleaved()
+    store._now = lambda: time
+    ledger = make_ledger(store)
+    commit(ledger, [*(insert(number) for number in range(60)), remove(900)])
+    until = "2026-11-25T08:00:05Z"
+    rebuilt = _rebuild(ledger, tmp_path, until=until)
+    old = read_root(store)
+    assert rebuilt[0].root.rows == old.rows
+    late = [event("MODIFY", item(n, 2, title={"S": "x"}), item(n), sequence=500, seconds=60) for n in (5, 30)]
+    late.append(remove(901, sequence=501, seconds=60))
+    rivals: list[Root] = []
+    store.before_swap = iter([lambda: rivals.append(commit(make_ledger(store, 2), late).root)])
+    time = START
+    assert _swap(make_ledger(store, 3), rebuilt, until=until).refused == 1
+    assert read_csv(store) == model_csv([item(number) for number in range(60)])
+    ages = [START - _modified(store, key) for key in _named(ledger, old) - _named(ledger, rivals[0])]
+    assert len(ages) >= 5
+    assert max(ages) < timedelta(hours=12)
+
+
+def _named(ledger: Ledger, root: Root) -> set[str]:
+    """Name the pages and shards of a root."""
+    pages = ledger.objects.pages([*root.rows.pages, *root.removals.pages])
+    shards = (shard for page in pages.values() for shard in page)
+    return {*(f"manifest/{page}.json" for page in pages), *(f"shards/{shard.sha256}.csv" for shard in shards)}
+
+
 def _modified(store: MemoryStore, key: str) -> datetime:
     modified = store.head(key).modified
     assert modified is not None
     return modified
 
 
-def test_a_tree_of_which_an_object_was_collected_is_not_swapped_in(store: MemoryStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_tree_of_which_an_object_was_collected_is_not_swapped_in(
+    listed: bool, store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every object that the new root will name is there, or the swap does not happen."""
+    monkeypatch.setattr(keep_alive, "_LIST_FROM", 0 if listed else 2000)
     ledger = make_ledger(store)
     deliver(ledger, history(4, 150))
     rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
@@ -310,15 +369,17 @@ def test_a_swapped_root_is_as_good_as_any(store: MemoryStore, tmp_path: Path) ->
     """It carries what exporters need: a later version, the merged segments, the gaps and the highest numbers."""
     ledger = make_ledger(store)
     deliver(ledger, History(history(5, 60).events))
+    leave_waiting(make_ledger(store, 7), [insert(10**6)])
+    leader = make_ledger(store, 8)
+    leader.met_others()
+    new_stream = f"{STREAM.rpartition('/')[0]}/2026-11-26T07:00:00.000"
+    commit(leader, [event("INSERT", item(10**6 + 1), sequence=1, seconds=3600, stream=new_stream)])
     before = read_root(store)
+    assert (len(before.merged), len(before.checkpoint.gaps)) == (1, 1)
     done = _swap(ledger, _rebuild(ledger, tmp_path))
     root = read_root(store)
     assert isinstance(root, Root)
-    assert (root.version, root.merged, root.checkpoint.streams) == (
-        before.version + 1,
-        before.merged,
-        before.checkpoint.streams,
-    )
+    assert (root.version, root.merged, root.checkpoint) == (before.version + 1, before.merged, before.checkpoint)
     assert root.rows == before.rows
     assert done.root == root
     assert isinstance(store.get(root.copy_key), Stored)

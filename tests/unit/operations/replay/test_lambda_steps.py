@@ -10,6 +10,7 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.manifest import Targets
+from operations.live.snapshot import load
 from operations.rebuild import plan
 from operations.replay import lambda_steps
 from tests.support import state_machine
@@ -108,12 +109,14 @@ def test_children_that_fail_are_tried_again(store: MemoryStore) -> None:
 
 
 def test_until_and_current_columns_are_wishes_too(store: MemoryStore) -> None:
-    """The same as the command's options."""
+    """The same as the command's options; what a point in time replaces is pinned, so that it can be undone."""
     made = history(7, 200)
     deliver(make_ledger(store), made)
+    before = read_root(store)
     result = machine(store).run("until", {"swap": True, "until": "2026-11-25T08:00:40Z", "columns": "current"})
     assert read_csv(store) == model_csv(made.items_at(40), NAMES)
     assert result["version"] == read_root(store).version
+    assert load(make_ledger(store), result["undo"]) == before
 
 
 def test_an_empty_journal_needs_no_children(store: MemoryStore) -> None:

@@ -1,9 +1,10 @@
 """A backfill brings the tree in line with the table, removes only what is surely gone, and can be replayed."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,24 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.event import Record
 from ledger.ledger import Ledger
-from operations.errors import TooOld
+from operations.errors import NotSwapped, TooOld
 from operations.live.swap import swap
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, replay
 from operations.table_export import backfill as backfilling
+from operations.table_export import sorted_items
 from operations.table_export.backfill import BackfillReport, backfill
 from operations.table_export.files import read_export
 from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv, remove
 from tests.support.histories import history
 from tests.support.reader import read_root, read_rows
+from tests.support.store_calls import WatchedStore
 
 LATER = START + timedelta(hours=1)
 TITLE = {"S": "by hand"}
+OTHER_STREAM = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
 
 
 @pytest.fixture
@@ -139,10 +143,10 @@ def test_rows_that_the_export_lacks_are_removed_only_if_they_are_surely_gone(
 ) -> None:
     """A row that is older than the export by 15 minutes goes; a younger one stays, and is counted."""
     ledger = make_ledger(store)
-    young = int(timedelta(minutes=46).total_seconds() * 1000)
-    commit(ledger, [insert(1), insert(2), insert(young)])
+    young = int(timedelta(minutes=45).total_seconds() * 1000)
+    commit(ledger, [insert(1), insert(2), insert(young - 1), insert(young)])
     done = _full(ledger, store, [item(2)], scratch)
-    assert (done.removed, done.kept) == (1, 1)
+    assert (done.removed, done.kept) == (2, 1)
     assert read_rows(store) == model_csv([item(2), item(young)])
     commit(ledger, [insert(1)])
     assert read_rows(store) == model_csv([item(2), item(young)]), "a late delivery does not bring it back"
@@ -157,6 +161,29 @@ def test_without_a_root_from_before_the_export_no_row_is_removed(store: MemorySt
     done = _full(ledger, store, [item(2)], scratch, before=None)
     assert (done.put, done.removed, done.kept) == (1, 0, 1)
     assert read_rows(store) == model_csv([item(1), item(2)])
+    commit(ledger, [event("INSERT", item(3), sequence=1, seconds=1200, stream=OTHER_STREAM)])
+    key = write_incremental_export(store, [(item(1), None)], START, LATER)
+    done = backfill(ledger, store, read_export(store, key), None, scratch)
+    assert (done.removed, done.gaps_closed) == (0, 0)
+    assert _full(ledger, store, [item(2)], scratch, LATER + timedelta(hours=1), before=None).gaps_closed == 0
+    assert read_rows(store) == model_csv([item(1), item(2), item(3)])
+    assert len(read_root(store).checkpoint.gaps) == 1
+
+
+def test_a_backfill_that_gave_way_to_exporters_says_so(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not told as done, and what it lacks is brought in when it is run again."""
+    monkeypatch.setattr(import_module("ledger.commit"), "MAX_CONFLICTS", 1)
+    commit(make_ledger(store), [insert(1)])
+    watched = WatchedStore(store)
+    rival = lambda swap: [commit(make_ledger(store, 9), [insert(9)]), swap()][1]  # noqa: E731
+    watched.on("put_if_match", "manifest.json", rival)
+    ledger = make_ledger(watched, 2)  # type: ignore[arg-type]
+    with pytest.raises(NotSwapped, match="run it again"):
+        _full(ledger, store, [item(1), item(2)], scratch)
+    _full(ledger, store, [item(1), item(2), item(9)], scratch)
+    assert read_rows(store) == model_csv([item(1), item(2), item(9)])
 
 
 def test_a_lost_foreign_write_replaces_the_row_that_was_seen_and_no_other(
@@ -183,21 +210,68 @@ def test_a_dry_run_counts_and_changes_nothing(store: MemoryStore, scratch: Folde
     assert {key: one for key, one in store.objects.items() if not key.startswith("table-exports/")} == before
 
 
-def test_items_that_cannot_be_rows_are_told(store: MemoryStore, scratch: FolderScratch) -> None:
-    """An item of another program, or one that was broken by hand."""
+@pytest.mark.parametrize(
+    "harm",
+    [{"revision": {"S": "2"}}, {"ingested_at": {"S": "yesterday"}}, {"revision": {"NULL": True}, "ingested_at": {}}],
+)
+def test_the_row_of_an_item_that_cannot_be_a_row_stays(harm: Item, store: MemoryStore, scratch: FolderScratch) -> None:
+    """Broken by hand, it is in the table all the same: its etag says whose row is not gone, and it is named."""
     ledger = make_ledger(store)
-    ledger.load_root()
-    done = _full(ledger, store, [item(1), item(2, size_bytes={"S": "x"}), {"etag": {"S": "e"}}], scratch)
-    assert (done.items, done.unusable, read_root(store).rows.rows) == (1, 2, 1)
-    assert {reason.partition(": ")[0] for reason in done.reasons} == {"e", f"{2:032x}"}
+    commit(ledger, [insert(1), insert(2), insert(3)])
+    foreign = {"etag": {"S": "no row's, and no ETag"}}
+    done = _full(ledger, store, [item(1), item(2) | harm, foreign], scratch)
+    assert (done.items, done.unusable, done.removed, done.kept) == (1, 2, 1, 1)
+    assert read_rows(store) == model_csv([item(1), item(2)])
+    named, unknown = sorted(done.reasons)
+    assert named.startswith(f"{2:032x}: ")
+    assert unknown.startswith("no row's, and no ETag: ")
+    assert _replayed(ledger, store, scratch)
+
+
+@pytest.mark.parametrize("why", ["no etag", "too many"])
+def test_if_it_cannot_be_told_whose_rows_items_are_none_is_removed(
+    why: str, store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A table of another program: what can be put is put, the report says why nothing goes, and gaps stay open."""
+    monkeypatch.setattr(sorted_items, "_MOST_ETAGS", 2)
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=1200, stream=OTHER_STREAM)])
+    strange: list[Item] = [{"id": {"N": "7"}}] if why == "no etag" else [{"etag": {"S": etag}} for etag in "abc"]
+    done = _full(ledger, store, [item(1), item(3), *strange], scratch)
+    assert (done.put, done.removed, done.kept, done.gaps_closed) == (1, 0, 1, 0)
+    assert "so none that the export lacks counts as gone" in done.reasons[-1]
+    assert read_rows(store) == model_csv([item(1), item(2), item(3)])
+    assert len(read_root(store).checkpoint.gaps) == 1
+    assert _full(ledger, store, [item(1), item(3), *strange[:2]], scratch).removed == (why == "too many")
+
+
+def test_an_incremental_export_loses_no_item_for_an_old_image_that_cannot_be_read(
+    store: MemoryStore, scratch: FolderScratch
+) -> None:
+    """Broken and mended by hand within its time: what is there now counts; what is gone goes by its key."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(number) for number in range(1, 6)])
+    no_key, no_revision = {"ingested_at": {"S": "?"}}, {"revision": {"S": "?"}}
+    records = [
+        (item(1) | no_key, item(1, 4)),
+        (item(2) | no_revision, item(2, 4)),
+        (item(3), item(3, 4) | no_revision),
+        (item(4) | no_revision, None),
+        (item(5) | no_key, None),
+    ]
+    key = write_incremental_export(store, records, START, LATER)
+    done = backfill(ledger, store, read_export(store, key), read_root(store), scratch)
+    assert (done.items, done.unusable, done.put, done.removed) == (3, 3, 2, 1)
+    assert read_rows(store) == model_csv([item(1, 4), item(2, 4), item(3), item(5)])
+    assert sorted(reason.partition(": ")[0][-1] for reason in done.reasons) == ["1", "3", "5"]
 
 
 def test_a_gap_is_closed_by_an_export_that_is_later(store: MemoryStore, scratch: FolderScratch) -> None:
     """A new stream left a gap in the checkpoint; a full export after it takes it out, an earlier one does not."""
-    other = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
     ledger = make_ledger(store)
     commit(ledger, [insert(1)])
-    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=3500, stream=other)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=3500, stream=OTHER_STREAM)])
     assert len(read_root(store).checkpoint.gaps) == 1
     items = [item(1), item(2)]
     assert _full(ledger, store, items, scratch, START + timedelta(seconds=3600)).gaps_closed == 0
@@ -235,10 +309,9 @@ def test_an_incremental_export_puts_and_removes_what_changed(store: MemoryStore,
 
 def test_an_incremental_export_closes_only_gaps_within_its_time(store: MemoryStore, scratch: FolderScratch) -> None:
     """What happened before its start it does not tell."""
-    other = "arn:aws:dynamodb:eu-west-1:111122223333:table/Images/stream/2026-11-26T07:00:00.000"
     ledger = make_ledger(store)
     commit(ledger, [event("INSERT", item(1), seconds=600)])
-    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=1200, stream=other)])
+    commit(ledger, [event("INSERT", item(2), sequence=1, seconds=1200, stream=OTHER_STREAM)])
     for name, start, closed in (("a", 700, 0), ("b", 600, 1)):
         key = write_incremental_export(store, [], START + timedelta(seconds=start), LATER, name=name)
         done = backfill(ledger, store, read_export(store, key), read_root(store), scratch)
@@ -268,6 +341,29 @@ def test_a_backfill_goes_on_over_a_change_of_columns(
     monkeypatch.setattr(backfilling, "commit_batch", commit_batch)
     _full(ledger, store, [item(1), item(2), item(3)], scratch, before=before)
     assert read_rows(store) == model_csv([item(1), item(2), item(3)], columns)
+
+
+def test_each_list_of_an_export_is_held_against_the_others(store: MemoryStore, scratch: FolderScratch) -> None:
+    """A file of another export, one that is not listed, counts that are both wrong, or no old images."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1), insert(2)])
+    expected = read_rows(store)
+    keys = [write_full_export(store, [item(n), item(n + 10)], LATER, name=str(n), files=2) for n in (2, 3, 4, 5)]
+    data = [[key for key in store.objects if f"/{n}/data/" in key] for n in (2, 3, 4, 5)]
+
+    def change(key: str, change_body: Callable[[bytes], bytes]) -> None:
+        stored, kind = store.objects[key]
+        store.objects[key] = (replace(stored, body=change_body(stored.body)), kind)
+
+    change(data[0][0], lambda body: store.get(data[1][0]).body)
+    change(keys[2].replace("summary", "files"), lambda body: body[: body.index(b"\n") + 1])
+    change(keys[3], lambda body: body.replace(b'"itemCount":2', b'"itemCount":3'))
+    change(keys[3].replace("summary", "files"), lambda body: body.replace(b'"itemCount":1', b'"itemCount":2', 1))
+    keys.append(write_incremental_export(store, [(item(1), None)], START, LATER, view="NEW_IMAGE"))
+    for key in (keys[0], *keys[2:]):
+        with pytest.raises(Damaged):
+            backfill(ledger, store, read_export(store, key), read_root(store), scratch)
+    assert read_rows(store) == expected
 
 
 @pytest.mark.parametrize("harm", ["cut", "gone", "count", "other bytes", "format", "view"])

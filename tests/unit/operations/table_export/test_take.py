@@ -165,6 +165,22 @@ def test_verify_table_proves_the_csv_against_the_table(
     assert [(one["etag"], one["table"]) for one in bad.json["table"]["differences"]] == [(f"{1:032x}", None)]
 
 
+def test_an_item_that_cannot_be_a_row_is_named_and_no_difference(
+    skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table
+) -> None:
+    """`backfill` and `verify table` end with 1 and its etag and reason; neither calls its row gone."""
+    commit(ledger, [insert(1), insert(2), insert(3)])
+    table.items.append(item(1) | {"revision": {"S": "1"}})
+    named = f"{1:032x}: revision is not a whole number"
+    ran = skyledger("backfill", "--table", "Images-1")
+    assert (ran.code, read_csv(store)) == (1, model_csv([item(1), item(2), item(3)]))
+    assert f"\n  {named}" in ran.out
+    told = skyledger("verify", "table", "--export", ARN, "--json")
+    assert told.code == 1
+    assert told.json["table"]["problems"] == [f"an item cannot be a row: {named}"]
+    assert told.json["table"]["differences"] == []
+
+
 def test_an_export_that_fails_says_why(skyledger: Run, ledger: Ledger, table: Table) -> None:
     """DynamoDB's own words, in one line."""
     commit(ledger, [insert(1)])

@@ -1,0 +1,316 @@
+"""A collection deletes what nothing names, long after anybody can have needed it, and nothing else, ever."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ledger import keys
+from ledger.errors import Damaged, Unavailable, Unknown
+from ledger.keys import COLLECTING_KEY, root_copy_key, shard_key
+from ledger.manifest import encode_root
+from ledger.objects import Objects
+from ledger.publish import publish
+from operations.collection import collect as collecting
+from operations.live.snapshot import pin, restore
+from operations.live.snapshot import remove as unpin
+from tests.support.factories import event, insert, item, modify, remove
+from tests.support.lambda_context import LambdaContext
+from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.template import TEMPLATE
+from tests.unit.operations.collection.conftest import Bucket
+
+NOBODYS = "f" * 64
+ORPHANS = (shard_key(NOBODYS), keys.page_key(NOBODYS), root_copy_key("0-dead"))
+LEAVINGS = ("pending/left", "leading/left", "publishing/left")
+FOLDERS = {
+    value for name, value in vars(keys).items() if name[0] != "_" and isinstance(value, str) and value[-1] == "/"
+}
+
+
+def put(bucket: Bucket, *names: str) -> None:
+    """Leave objects that nothing names."""
+    for name in names:
+        bucket.store.put_new(name, b"four", "text/plain")
+
+
+def grow(bucket: Bucket) -> None:
+    """Let the ledger be some versions and days old, and collected."""
+    for number in range(3):
+        bucket.commit(*(insert(40 * number + one) for one in range(40)))
+    bucket.later(hours=30)
+    assert bucket.collect().finished
+
+
+@pytest.mark.parametrize(
+    ("names", "stays", "goes"),
+    [
+        (ORPHANS, {"hours": 25, "minutes": 59}, {"hours": 26, "minutes": 1}),
+        (LEAVINGS, {"hours": 23, "minutes": 59}, {"hours": 24, "minutes": 1}),
+    ],
+)
+def test_what_nothing_names_goes_after_its_time_and_not_before(
+    names: tuple[str, ...], stays: dict[str, float], goes: dict[str, float], bucket: Bucket
+) -> None:
+    """Shards, pages and copies of roots after 26 hours, what the dead left after 24."""
+    grow(bucket)
+    put(bucket, *names)
+    start, rows = bucket.now, read_rows(bucket.store)
+    bucket.later(**stays)
+    assert (bucket.collect().deleted, bucket.left(*names)) == ({}, [True] * 3)
+    bucket.now = start
+    bucket.later(**goes)
+    told = bucket.collect(dry_run=True)
+    assert bucket.left(*names) == [True] * 3
+    assert bucket.collect() == told
+    assert (told.finished, told.kept, told.unknown) == (True, 0, 0)
+    assert (told.deleted, told.bytes) == ({name.partition("/")[0]: 1 for name in names}, 12)
+    assert bucket.left(*names, COLLECTING_KEY) == [False] * 4
+    assert read_rows(bucket.store) == rows
+
+
+def test_nothing_else_is_ever_collected(bucket: Bucket) -> None:
+    """Journal, quarantine, batches, proofs, exports, the page, the CSV, and keys that this code does not know."""
+    grow(bucket)
+    bucket.commit(insert(1), event("MODIFY", sequence=7))
+    publish(bucket.ledger())
+    collected = {*collecting.ORPHAN_PREFIXES, *collecting.WAITING_PREFIXES}
+    put(bucket, *(f"{folder}left" for folder in FOLDERS - collected - {keys.SNAPSHOTS}), "left", "shards-of/left")
+    pin(bucket.ledger(), "left", read_root(bucket.store))
+    put(bucket, *LEAVINGS, *ORPHANS)
+    there = {key for key in bucket.store.objects if key not in (*LEAVINGS, *ORPHANS)}
+    bucket.later(days=1000)
+    assert bucket.collect().finished
+    assert bucket.store.objects.keys() == there
+    assert len(collected) == 6
+
+
+@pytest.mark.parametrize("kind", ["snapshot", "snapshot of nothing live", "csv"])
+def test_what_is_pinned_or_published_is_kept_at_any_age(kind: str, bucket: Bucket) -> None:
+    """Rows and removals that only a snapshot names, or the root that the CSV was made from, are read as before."""
+    named = bucket.commit(*map(insert, range(60)), remove(7), remove(33))
+    expected = bucket.read(named)
+    if kind == "csv":
+        publish(bucket.ledger())
+    else:
+        pin(bucket.ledger(), "monday", named)
+    everything = [event("REMOVE", old=item(number), sequence=10**7, seconds=200_000) for number in range(60)]
+    bucket.commit(*(everything if kind == "snapshot of nothing live" else [modify(20, 2), modify(50, 2)]))
+    for number in (70, 71):
+        bucket.commit(insert(number))
+    for _ in range(3):
+        bucket.later(hours=60)
+        bucket.collect()
+    assert bucket.read(named) == expected
+    assert bucket.left(root_copy_key(named.name)) == [True]
+    if kind == "csv":
+        assert read_csv(bucket.store).endswith(expected)
+        publish(bucket.ledger())
+    else:
+        unpin(bucket.ledger(), "monday")
+    bucket.later(hours=60)
+    assert bucket.collect().deleted["shards"] >= 2
+    with pytest.raises(Exception, match=r"(shards|manifest)/"):
+        bucket.read(named)
+    assert bucket.read(read_root(bucket.store)).count(b"\n") == read_root(bucket.store).rows.rows
+
+
+@pytest.mark.parametrize("lying_about", ["", "99-dead"])
+def test_a_root_that_stood_within_a_day_is_read_whole(lying_about: str, bucket: Bucket) -> None:
+    """By a slow publish or pull; copies above the present version, left by a restoration, tell nothing of its time."""
+    first = bucket.commit(*map(insert, range(60)), remove(7))
+    if lying_about:
+        put(bucket, root_copy_key(lying_about))
+    expected = bucket.read(first)
+    bucket.later(hours=10)
+    bucket.commit(modify(20, 2), modify(50, 2), remove(8))
+    for minutes in (-1, 1):  # the copy of the second root may be older than its swap, so the first is kept with it
+        bucket.now = bucket.now.replace(hour=18, minute=0)
+        bucket.later(hours=24, minutes=minutes)
+        bucket.collect()
+        assert bucket.read(first) == expected
+        bucket.later(hours=-24, minutes=-minutes)
+    bucket.later(hours=1)
+    bucket.commit(insert(70))
+    bucket.later(hours=23, minutes=59)
+    bucket.collect()
+    assert bucket.read(first) == expected
+    bucket.later(minutes=2)
+    assert bucket.collect().deleted["shards"] == 4  # three of rows, one of removals
+    assert bucket.left(root_copy_key(first.name)) == [False]
+
+
+def test_a_copy_of_an_attempt_that_died_may_name_what_is_not_there(bucket: Bucket) -> None:
+    """It says nothing of a root that stood; what it does name is kept with the others."""
+    live = bucket.commit(*map(insert, range(60)))
+    page = live.rows.pages[0]
+    unwritten = page._replace(sha256=NOBODYS)
+    died = replace(live, commit_id="died", rows=replace(live.rows, pages=(unwritten, *live.rows.pages)))
+    copies = [root_copy_key("1-died"), root_copy_key("1-cut")]
+    bucket.store.put_new(copies[0], encode_root(died), "application/json")
+    bucket.store.put_new(copies[1], b'{"format":', "application/json")
+    bucket.later(hours=30)
+    assert bucket.collect().finished
+    assert bucket.left(*copies, keys.page_key(page.sha256)) == [True, True, True]
+
+
+def test_what_the_root_has_come_to_name_since_is_not_even_asked_for(bucket: Bucket) -> None:
+    """The root is read again before each batch: after a restoration nothing of the tree that is live again goes."""
+    old = bucket.commit(*map(insert, range(60)))
+    for number in range(3):
+        bucket.commit(modify(20, 2 + number), modify(50, 2 + number))
+    bucket.later(hours=30)
+
+    def restored(listing: Callable[[], Any]) -> Any:
+        found = listing()
+        restore(bucket.ledger(), old)
+        return found
+
+    bucket.watched.on("list", keys.SHARDS, restored)
+    told = bucket.collect()
+    assert (told.finished, told.kept) == (True, 0)
+    assert read_rows(bucket.store).endswith(bucket.read(old))
+
+
+@pytest.mark.parametrize("harm", ["snapshot", "page of a snapshot", "root", "page"])
+def test_in_doubt_nothing_is_deleted(harm: str, bucket: Bucket) -> None:
+    """A root, a snapshot, or a page of them, that cannot be read may name anything."""
+    named = bucket.commit(*map(insert, range(60)))
+    pin(bucket.ledger(), "monday", named)
+    live = bucket.commit(modify(20, 2), modify(50, 2))
+    put(bucket, *ORPHANS, *LEAVINGS)
+    pages = {page.sha256 for page in live.rows.pages}
+    (gone, *_) = [page.sha256 for page in named.rows.pages if page.sha256 not in pages]
+    harmed = {
+        "snapshot": keys.snapshot_key("monday"),
+        "page of a snapshot": keys.page_key(gone),
+        "root": keys.ROOT_KEY,
+        "page": keys.page_key(live.rows.pages[0].sha256),
+    }[harm]
+    bucket.store.delete([harmed])
+    put(bucket, harmed)
+    bucket.later(days=9)
+    before = {**bucket.store.objects}
+    with pytest.raises(Damaged):
+        bucket.collect()
+    assert bucket.store.objects == before
+
+
+def test_what_is_touched_after_it_was_listed_stays(bucket: Bucket) -> None:
+    """It is deleted by the ETag that was listed, and once; what was perhaps deleted is for the next run."""
+    grow(bucket)
+    put(bucket, *ORPHANS, *LEAVINGS)
+    bucket.later(hours=30)
+
+    def touched(delete: Callable[[], Any]) -> Any:
+        Objects(bucket.store, now=lambda: bucket.now).put(ORPHANS[0], b"four", "text/csv")
+        return delete()
+
+    def lost(delete: Callable[[], Any]) -> Any:
+        raise Unknown("no answer")
+
+    def gone(delete: Callable[[], Any]) -> Any:
+        bucket.store.delete([LEAVINGS[0]])
+        return delete()
+
+    for name, do in ((ORPHANS[0], touched), (ORPHANS[1], lost), (LEAVINGS[0], gone)):
+        bucket.watched.on("delete_if_match", name, do)
+    told = bucket.collect()
+    assert (told.kept, told.unknown, told.deleted) == (1, 1, {"roots": 1, "leading": 1, "publishing": 1})
+    assert bucket.left(*ORPHANS, *LEAVINGS) == [True, True, False, False, False, False]
+    assert bucket.watched.verbs(ORPHANS[1]).count("delete_if_match") == 1
+    assert bucket.collect().deleted == {"manifest": 1}
+
+
+def test_one_collection_at_a_time_claims_the_bucket_for_an_hour(bucket: Bucket) -> None:
+    """One that died holds it no longer; a dry run needs none."""
+    grow(bucket)
+    put(bucket, *ORPHANS)
+    bucket.later(hours=30)
+    put(bucket, COLLECTING_KEY)
+    for minutes, done in ((0, False), (59, False), (2, True)):
+        bucket.later(minutes=minutes)
+        assert bucket.collect(dry_run=True).deleted
+        told = bucket.collect()
+        assert (told.claimed, told.finished, bucket.left(ORPHANS[0])) == (done, done, [not done])
+    assert bucket.left(COLLECTING_KEY) == [False]
+
+
+def test_of_two_that_take_over_a_dead_claim_one_goes_on(bucket: Bucket) -> None:
+    """Both find it void; the claim is replaced by its ETag."""
+    grow(bucket)
+    put(bucket, *ORPHANS, COLLECTING_KEY)
+    bucket.later(hours=30)
+    told = []
+
+    def meanwhile(take: Callable[[], Any]) -> Any:
+        told.append(bucket.collect())
+        return take()
+
+    bucket.watched.on("put_if_match", COLLECTING_KEY, meanwhile, after=1)
+    assert not bucket.collect().claimed
+    assert [one.deleted for one in told] == [{"manifest": 1, "roots": 1, "shards": 1}]
+
+
+def test_a_run_that_fails_gives_its_claim_back(bucket: Bucket) -> None:
+    """So that the next one need not wait for an hour."""
+    grow(bucket)
+    put(bucket, *ORPHANS)
+    bucket.later(hours=30)
+
+    def fail(call: Callable[[], Any]) -> Any:
+        raise Unavailable("S3 is away")
+
+    bucket.watched.on("list", keys.SHARDS, fail)
+    with pytest.raises(Unavailable):
+        bucket.collect()
+    assert bucket.left(COLLECTING_KEY) == [False]
+    assert bucket.collect().finished
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds", "finished"), [(20.0, 0, False), (21.0, 0, True), (None, 1799, True), (None, 1800, False)]
+)
+def test_a_run_ends_in_time(left: float | None, seconds: int, finished: bool, bucket: Bucket) -> None:
+    """Before its invocation does, and within half of the hour for which it holds the claim."""
+    grow(bucket)
+    put(bucket, *ORPHANS)
+    bucket.later(hours=30)
+    ledger = bucket.ledger()
+    clock = [0.0]
+    ledger.monotonic = lambda: clock[0]
+
+    def time_left() -> float | None:
+        clock[0] = seconds
+        return left
+
+    told = collecting.collect(ledger, time_left)
+    assert (told.finished, bool(told.deleted), bucket.left(ORPHANS[0])) == (finished, finished, [not finished])
+    assert collecting.CLAIM_HOLDS.total_seconds() >= 2 * collecting.RUN_SECONDS
+    assert TEMPLATE["Resources"]["Collector"]["Properties"]["Timeout"] <= collecting.RUN_SECONDS
+
+
+def test_a_run_that_ended_early_is_gone_on_with(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It deletes batch by batch, and looks at the clock before each."""
+    monkeypatch.setattr(collecting, "_BATCH", 2)
+    grow(bucket)
+    put(bucket, *ORPHANS, *LEAVINGS)
+    bucket.later(hours=30)
+    times = iter([100.0, 100.0, 10.0])
+    told = bucket.collect(lambda: next(times))
+    assert (told.finished, sum(told.deleted.values())) == (False, 4)
+    assert sum(bucket.collect().deleted.values()) == 2
+
+
+def test_the_function_collects_its_bucket_within_its_time(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log and its answer say what was done."""
+    grow(bucket)
+    put(bucket, *ORPHANS)
+    bucket.later(hours=30)
+    monkeypatch.setenv("EXPORT_BUCKET", "exports")
+    monkeypatch.setattr(collecting, "S3Store", lambda name: bucket.store)
+    monkeypatch.setattr(collecting, "Ledger", bucket.ledger)
+    assert collecting.handler({}, LambdaContext(left_ms=20_000))["finished"] is False
+    told = collecting.handler({}, LambdaContext(left_ms=20_001))
+    assert (told["finished"], told["deleted"]) == (True, {"manifest": 1, "roots": 1, "shards": 1})
