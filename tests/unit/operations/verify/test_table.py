@@ -14,8 +14,8 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
 from operations.rebuild.scratch import FolderScratch
-from operations.table_export.backfill import MAY_BE_MISSED
 from operations.table_export.files import read_export
+from operations.table_export.sorted_items import MAY_BE_MISSED
 from operations.verify.findings import Findings
 from operations.verify.table import compare_with_export
 from tests.support.export_files import write_full_export, write_incremental_export
