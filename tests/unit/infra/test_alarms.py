@@ -188,7 +188,7 @@ def nothing_is_exported(system: System) -> None:
 
 
 def a_bad_item(system: System) -> None:
-    system.export(event("INSERT", item(0, make={"N": "1"})))
+    system.export(event("INSERT", item(0, iso={"S": "auto"})), event("INSERT", item(0, ingested_at={"S": "never"})))
     system.now += MINUTE
 
 
@@ -334,7 +334,14 @@ def test_what_is_nearly_always_zero_is_sent_only_when_it_is_not(system: System) 
     system.healthy(1)
     service_of = frozenset({("service", service("CsvExporter"))})
     sent = {name for _, name, dimensions in system.metrics.values if dimensions == service_of}
-    rare = {"EventsQuarantined", "EventsUnfinished", "StaleChanges", "PutsAfterRemoval", "ForeignWrites"}
+    rare = {
+        "EventsQuarantined",
+        "FieldsUnusable",
+        "EventsUnfinished",
+        "StaleChanges",
+        "PutsAfterRemoval",
+        "ForeignWrites",
+    }
     assert set(exporter.METRICS) - sent == rare | {"Conflicts", "SegmentsCombined", "RowsRemoved"}
 
 
