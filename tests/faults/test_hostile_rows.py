@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Iterator
 from contextlib import chdir
@@ -107,7 +108,7 @@ def values_of(name: str) -> Iterator[tuple[Any, Any]]:
         yield from (({"S": text}, None) for text in (*NO_TIMES, *(CLOCKS[4:] if name in UTC else ())))
     else:
         yield {"S": "1"}, None
-        yield from (({"N": text}, number) for text, number in NUMBERS.items())
+        yield from (({"N": text}, number if kind == "integer" else float(number)) for text, number in NUMBERS.items())
         if kind == "decimal":
             yield from (({"N": text}, float(Decimal(text))) for text in DECIMALS)
         yield from (({"N": text}, None) for text in (NO_INTEGERS if kind == "integer" else NO_NUMBERS))
@@ -220,6 +221,8 @@ def compare(by: str, column: str, cells: list[Any], are_typed: bool = False) -> 
             assert set(wanted or ()) <= set(json.loads(cell or "[]")), by
         elif isinstance(cell, datetime):
             assert cell == datetime.fromisoformat(wanted), by
+        elif isinstance(cell, float):  # pandas reads them quickly, and not to the last bit
+            assert math.isclose(cell, wanted, rel_tol=1e-15), (by, column)
         else:
             assert cell == wanted, (by, column)
 
