@@ -30,7 +30,7 @@ from operations.readers.ddl import Engine, statements
 from operations.readers.formats import Format, write
 from tests.support.factories import Item, item, model_csv
 from tests.support.paths import ROOT
-from tests.support.readmes import blocks
+from tests.support.readmes import blocks, rows_of
 
 HEAD = 3000  # rows; DuckDB guesses by the first 2,047 (duckdb/duckdb#16251, #16476)
 REDSHIFT_ROW = 4 << 20  # bytes (Redshift Database Developer Guide, COPY)
@@ -200,9 +200,7 @@ def read_by_recipes(folder: Path) -> list[Any]:
     with chdir(folder):
         for language, code in blocks(ROOT / "README.md", "Read it"):
             if language == "python":
-                names: dict[str, Any] = {}
-                exec(compile(code, "README.md", "exec"), names)
-                read.append(names["rows"])
+                read.append(rows_of(code))
     return read
 
 

@@ -24,7 +24,7 @@ from tests.support.factories import START, event, item, make_ledger, model_csv
 from tests.support.histories import apply
 from tests.support.paths import ROOT
 from tests.support.reader import read_csv
-from tests.support.readmes import blocks
+from tests.support.readmes import blocks, rows_of
 
 FOR_USERS = ROOT / "README.md"
 FOR_OPERATORS = ROOT / "infra" / "README.md"
@@ -78,9 +78,7 @@ def test_every_line_of_read_it_runs(
                     (here / redirect).write_text(ran.out)
         else:
             assert language == "python"
-            names: dict[str, Any] = {}
-            exec(compile(code, "README.md", "exec"), names)
-            read.append(names["rows"])
+            read.append(rows_of(code))
     assert (here / "photos" / "image-data.csv").read_bytes() == model_csv(ITEMS)
     assert {path.name for path in here.rglob("*")} >= {
         "image-data.parquet",
