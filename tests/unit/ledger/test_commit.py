@@ -470,7 +470,7 @@ def test_a_bad_event_is_put_aside_whole_and_blocks_nothing(store: MemoryStore, l
     (key,) = report.quarantined
     kept = orjson.loads(store.objects[key][0].body)
     assert kept["event"] == poison
-    assert "make" in kept["reason"]
+    assert "ingested_at" in kept["reason"]
     assert poison in read_segment(store, report.segment)
 
 
