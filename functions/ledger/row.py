@@ -147,12 +147,11 @@ def _string(item: Item, name: str) -> str:
 
 
 def _one_by_one(item: Item, kind: str, names: Sequence[str], unusable: dict[str, str]) -> list[str]:
-    """Write values of one type; those that cannot be cells are empty, and noted with the reason."""
+    """Write values of one type; note those that cannot be cells, with the reason: then the line is written without them."""
     cells = []
     for name in names:
         try:
             cells.append(cell(item[name], kind, name))
         except Unusable as reason:
             unusable[name] = str(reason)
-            cells.append("")
     return cells
