@@ -147,7 +147,7 @@ def _string(item: Item, name: str) -> str:
 
 
 def _one_by_one(item: Item, kind: str, names: Sequence[str], unusable: dict[str, str]) -> list[str]:
-    """Write values of one type; note those that cannot be cells, with the reason: then the line is written without them."""
+    """Write values of one type; note those that cannot be cells: then the line is written without them."""
     cells = []
     for name in names:
         try:
