@@ -160,6 +160,14 @@ def test_of_a_foreign_writers_puts_the_later_in_the_stream_counts() -> None:
     assert set(last.replaces) == {b"a", b"b"}
 
 
+def test_only_an_item_of_the_same_revision_is_replaced_by_a_foreign_writer() -> None:
+    """And of two deliveries of one write the one that remembers more is kept."""
+    (change,) = changes_of(read_event(event("MODIFY", item(1, 2), item(1, 3))), ENCODER)
+    assert change.replaces == ()
+    more, less = put(1, b"x", b"a", b"b"), put(1, b"x", b"a")
+    assert newer(more, less) == newer(less, more) == more
+
+
 def test_an_old_delivery_does_not_undo_a_foreign_write() -> None:
     """What a put replaced does not come back, however late it is delivered again."""
     a, b, c = put(1, b"a"), put(1, b"b", b"a"), put(1, b"c", b"b")

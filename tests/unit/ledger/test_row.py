@@ -89,6 +89,7 @@ def test_no_text_cell_is_a_formula_and_the_guard_comes_off(text: str) -> None:
         ("x; \xa0+1", "x;' \xa0+1"),
         ("x\t-1|@y", "x\t'-1|'@y"),
         ('x;"=1', "x;'\"=1"),
+        ("x|=1", "x|'=1"),
         ("x;'=1", "x;''=1"),
         ("\uff1d1+1", "'\uff1d1+1"),
         ("x;\uff20y", "x;'\uff20y"),
