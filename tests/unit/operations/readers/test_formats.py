@@ -23,6 +23,7 @@ from ledger.ledger import Ledger
 from operations.errors import BadExpression, TooManyRows
 from operations.readers import formats, spreadsheet
 from operations.readers.formats import Format, write
+from operations.rebuild.tree_reader import named_cells
 from tests.support.command_line import Ran
 from tests.support.factories import event, item, model_csv
 
@@ -201,6 +202,17 @@ def test_typed_copies_have_every_text_as_it_was(tmp_path: Path) -> None:
     assert [json.loads(exif) for _, exif in rows] == [json.loads(document) for document in documents]
     with copy.open(newline="") as file:
         assert [unguard(row["title"]) for row in csv.DictReader(file)] == texts
+
+
+def test_whoever_reads_keys_has_their_line_breaks(tmp_path: Path) -> None:
+    """S3b: formats by DuckDB, and the page, `history` and `verify` by Python, name the object that there is."""
+    keys = ["a b", "a\nb", "a\r\nb", "a\rb", "\0", "\u241bn", "\u241be\n", "=\n1", "x;=\u241b"]
+    body = model_csv([item(number, key={"S": key}) for number, key in enumerate(keys)])
+    copy = tmp_path / "image-data.csv"
+    copy.write_bytes(body)
+    written = write(Format.PARQUET, copy, NAMES)
+    assert duckdb.sql(f"SELECT key FROM '{written.path}' ORDER BY ingested_at").fetchall() == [(key,) for key in keys]
+    assert [named_cells(NAMES, line)["key"] for line in body.splitlines(keepends=True)[1:]] == keys
 
 
 def test_geojson_has_a_point_for_every_row_with_a_position(copy: Path) -> None:
