@@ -28,6 +28,7 @@ METRICS: dict[str, tuple[MetricUnit, str]] = {
     "RowsPut": (MetricUnit.Count, "rows that came or changed"),
     "RowsRemoved": (MetricUnit.Count, "rows that went"),
     "EventsQuarantined": (MetricUnit.Count, "events that cannot become a row, put aside"),
+    "FieldsUnusable": (MetricUnit.Count, "fields that a foreign writer filled with no value of their column: empty"),
     "EventsUnfinished": (MetricUnit.Count, "events that the time left did not allow: delivered again"),
     "StaleChanges": (MetricUnit.Count, "changes that the CSV had already, or newer ones"),
     "PutsAfterRemoval": (MetricUnit.Count, "late changes of rows that were removed since"),
@@ -86,9 +87,10 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         return {"batchItemFailures": []}
     began = to.monotonic()
     try:
-        report = commit_batch(to, StreamBatch(events, to.now()), time_left, redelivered=True)
+        batch = StreamBatch(events, to.now())
+        report = commit_batch(to, batch, time_left, redelivered=True)
         committed = to.monotonic()
-        _observe_commit(report, committed - began)
+        _observe_commit(report, batch.unusable.total(), committed - began)
         published = _publish(to, time_left, report) if not report.unfinished else None
     except LedgerError as error:
         _measure("BatchesPublished", 0)
@@ -108,6 +110,7 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         copied=published.copied if published else 0,
         unfinished=len(report.unfinished),
         quarantined=report.quarantined,
+        unusable=dict(batch.unusable),
         events=len(events),
         commit_seconds=round(committed - began, 3),
         publish_seconds=round(seconds, 3),
@@ -153,7 +156,7 @@ def _failures(report: Report) -> list[dict[str, str]]:
     return [{"itemIdentifier": min((event.sequence_number for event in report.unfinished), key=int)}]
 
 
-def _observe_commit(report: Report, seconds: float) -> None:
+def _observe_commit(report: Report, unusable: int, seconds: float) -> None:
     counts = report.counts
     _measure("CommitSeconds", seconds)
     _measure("GapsOpen", len(report.root.checkpoint.gaps))  # the zero ends the alarm
@@ -166,6 +169,7 @@ def _observe_commit(report: Report, seconds: float) -> None:
         "ForeignWrites": counts.foreign,
         "PutsAfterRemoval": counts.after_removal,
         "EventsQuarantined": len(report.quarantined),
+        "FieldsUnusable": unusable,
         "Conflicts": report.conflicts,
         "SegmentsCombined": report.led + report.combined,
         "EventsUnfinished": len(report.unfinished),

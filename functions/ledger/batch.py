@@ -1,5 +1,6 @@
 """What a commit merges: a batch of stream records, or of another kind (`operations` has two more)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
@@ -47,6 +48,10 @@ class StreamBatch:
         events: at least one, in stream order.
         arrived: when the stream delivered them (seconds since 1970), which tells how near it was to forgetting them;
             None if they do not come from the stream directly.
+
+    Attributes:
+        unusable: how many fields of its items are empty for what stood in them, by column; known once `changes` was
+            asked.
     """
 
     def __init__(self, events: Sequence[Event], arrived: float | None) -> None:
@@ -57,12 +62,13 @@ class StreamBatch:
         self.streams = _highest(events)
         self.gaps = _late(events, min(times - {""}, default=""), arrived)
         self.bad: list[tuple[Event, str]] = []
+        self.unusable: Counter[str] = Counter()
         self._per_event: list[list[Change]] = []
 
     def changes(self, columns: tuple[str, ...]) -> list[Change]:
         """Say what the events mean: one change per key, in key order."""
         encoder = RowEncoder(columns)
-        self.bad, self._per_event = [], []
+        self.bad, self.unusable, self._per_event = [], encoder.unusable, []
         for event in self.events:
             try:
                 self._per_event.append(changes_of(event, encoder))

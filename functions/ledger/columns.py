@@ -39,7 +39,7 @@ _COLUMNS: tuple[Column, ...] = (
     Column("etag", "text", "S3 ETag of the image's bytes, without quotes; opaque text"),
     Column("revision", "integer", "Counts the writes of this image's table item"),
     Column("bucket", "text", "Bucket of an object that holds the image"),
-    Column("key", "text", "Key of that object, decoded"),
+    Column("key", "text", "Key of that object, decoded; a line break in it is escaped by \u241b"),
     Column("size_bytes", "integer", "Size of the object", "bytes"),
     Column("copies", "integer", "Number of objects that hold these bytes now"),
     Column("content_type", "text", "Media type, decided by content and never by suffix"),
@@ -126,3 +126,9 @@ _COLUMNS: tuple[Column, ...] = (
 COLUMNS: tuple[Column, ...] = tuple(replace(column, source=SOURCES[column.name]) for column in _COLUMNS)
 NAMES: tuple[str, ...] = tuple(column.name for column in COLUMNS)
 TYPES: dict[str, type_names] = {column.name: column.type for column in COLUMNS}
+UTC: frozenset[str] = frozenset(
+    column.name for column in COLUMNS if column.type == "timestamp" and column.unit == "UTC"
+)
+"""Points in time; another timestamp may be a clock whose offset nobody knows."""
+EXACT: frozenset[str] = frozenset({"key"})
+"""Texts by which something is found again: their line breaks are escaped (`ledger.guard.escape`), not folded."""

@@ -83,7 +83,7 @@ BEFORE = [insert(number) for number in range(60)]
 BATCH = [
     modify(7, 2, sequence=101),
     remove(20, sequence=102),
-    event("INSERT", item(99, make={"N": "1"}), sequence=103),  # cannot become a row
+    event("INSERT", item(99, ingested_at={"S": "never"}), sequence=103),  # cannot become a row
     *(insert(number, sequence=number + 100) for number in range(70, 80)),
 ]
 CSV_BEFORE = model_csv(item(number) for number in range(60))

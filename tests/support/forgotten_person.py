@@ -80,7 +80,7 @@ def live_and_die(store: MemoryStore, clock: Clock) -> None:
     pin(ledger, "monday", read_root(store))
     clock.later(minutes=10)
     commit(ledger, [event("MODIFY", person(2, title={"S": "Zoe at home"}), person(), sequence=20, seconds=600)])
-    spoiled = person(3, make={"N": "1"})  # a foreign writer's: it cannot become a row
+    spoiled = person(3, ingested_at={"S": "never"})  # a foreign writer's: it cannot become a row
     commit(ledger, [event("MODIFY", spoiled, person(2), sequence=30, seconds=601)])
     pin(ledger, "tuesday", read_root(store))
     _backfill(ledger, person(2, title={"S": "Zoe at home"}))
@@ -93,7 +93,7 @@ def live_and_die(store: MemoryStore, clock: Clock) -> None:
     row = _row(2)  # of an exporter that lost its swap and died: no page names it
     store.put_new(shard_key(sha256(row)), row, "text/csv")
     clock.later(hours=3)
-    commit(ledger, [event("REMOVE", old=spoiled, sequence=40, seconds=11_000)])
+    commit(ledger, [event("REMOVE", old=person(3), sequence=40, seconds=11_000)])
     publish(ledger)
 
 

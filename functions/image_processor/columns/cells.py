@@ -8,7 +8,7 @@ from image_processor.columns import position, precedence, timestamps
 from image_processor.columns.metadata import Metadata
 from image_processor.columns.position import Axis
 from image_processor.errors import Unusable
-from image_processor.tags.numbers import Raw, number, whole
+from image_processor.tags.numbers import LARGEST_WHOLE, Raw, number, whole
 from image_processor.tags.text import clean, decode
 from image_processor.tags.xmp import text_of
 
@@ -37,7 +37,17 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
     for column, read in _SPECIAL.items():
         values[column] = read(metadata)
     values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
-    return {column: value for column, value in values.items() if value is not None}
+    return {
+        column: value for column, value in values.items() if value is not None and _is_held(metadata, column, value)
+    }
+
+
+def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
+    """Say whether readers hold a value: a frame's size has 64 bits without a sign in BigTIFF."""
+    if not isinstance(value, int) or abs(value) <= LARGEST_WHOLE:
+        return True
+    metadata.warn(f"{column}: too large")
+    return False
 
 
 def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Callable[[Raw], Any]) -> Any:

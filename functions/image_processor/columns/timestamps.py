@@ -14,6 +14,9 @@ from image_processor.tags.numbers import Raw, exact
 MAX_FRACTION = 6
 """Digits of a second's fraction: microseconds, which every reader of the CSV can hold; further digits are cut."""
 
+YEARS = range(1678, 2262)
+"""Whole years that pandas holds as nanoseconds (pandas User Guide, "Timestamp limitations")."""
+
 # Possessive, as all patterns that meet strangers' texts: no other way is tried for what was matched.
 _DATE = r"(\d{4})[:\-/.](\d{1,2}| \d)[:\-/.](\d{1,2}| \d)"
 _TIME = r"(\d{1,2}| \d):(\d{1,2}| \d)(?::(\d{1,2}| \d)(?:[.,](\d++))?+)?+"
@@ -55,6 +58,7 @@ def stamp(text: str, fraction: str = "", offset: str = "") -> str | None:
         moment = datetime(int(year), int(month), int(day), int(hour), int(minute), int(second or 0))
     except ValueError as error:
         raise Unusable(f"no such date or time: {text[:40]}") from error
+    _hold(moment)
     digits = (written_fraction or fraction_digits(fraction))[:MAX_FRACTION]
     return moment.isoformat() + (f".{digits}" if digits else "") + (_zone(zone) if zone else offset)
 
@@ -116,6 +120,7 @@ def utc_stamp(date: str, time: tuple[Raw, ...] | str) -> str | None:
         moment = datetime(year, month, day, int(hour), int(minute), int(second))
     except (ValueError, OverflowError) as error:  # the latter for numbers beyond 32 bits
         raise Unusable("no such date or time") from error
+    _hold(moment)
     return moment.isoformat() + _fraction_text(second % 1) + "Z"
 
 
@@ -137,7 +142,14 @@ def in_utc(text: str) -> str | None:
             moment = moment.replace(tzinfo=timezone(shift if sign == "+" else -shift)).astimezone(UTC)
         except OverflowError as error:
             raise Unusable("no such date or time") from error
+        _hold(moment)
     return moment.replace(tzinfo=None).isoformat() + (fraction or "") + "Z"
+
+
+def _hold(moment: datetime) -> None:
+    """Refuse a time by which readers of the CSV could read no time at all."""
+    if moment.year not in YEARS:
+        raise Unusable(f"the year {moment.year} is beyond what readers hold")
 
 
 def _zone(text: str) -> str:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from enum import StrEnum
 
-from ledger.columns import COLUMNS
+from ledger.columns import COLUMNS, UTC
 from ledger.keys import CSV_KEY
 from operations.errors import NoPlace
 
@@ -74,7 +74,7 @@ def _cast(name: str) -> str:
         return f"TRY_CAST({given} AS bigint)"
     if column is not None and column.type == "decimal":
         return f"TRY_CAST({given} AS double)"
-    if column is not None and column.type == "timestamp" and column.unit == "UTC":
+    if name in UTC:
         return f"TRY(from_iso8601_timestamp({given}))"
     return given
 
@@ -95,5 +95,5 @@ FORMAT CSV IGNOREHEADER 1 EMPTYASNULL TRUNCATECOLUMNS ACCEPTINVCHARS TIMEFORMAT 
 def _redshift_type(name: str) -> str:
     column = _KNOWN.get(name)
     if column is not None and column.type == "timestamp":
-        return "TIMESTAMPTZ" if column.unit == "UTC" else "VARCHAR(40)"
+        return "TIMESTAMPTZ" if name in UTC else "VARCHAR(40)"
     return _REDSHIFT_TYPES.get(column.type if column else "text", _REDSHIFT_TYPES["text"])

@@ -15,8 +15,8 @@ from typing import Any
 
 import duckdb
 
-from ledger.columns import COLUMNS
-from ledger.guard import GUARDED
+from ledger.columns import COLUMNS, EXACT, UTC
+from ledger.guard import ESCAPES, GUARDED
 from operations.atomic_write import atomic_write
 from operations.errors import BadExpression
 from operations.readers import geolocation, spreadsheet
@@ -152,25 +152,26 @@ def _typed(name: str) -> str:
         return f"TRY_CAST({_name(name)} AS BIGINT)"
     if kind == "decimal":
         return f"TRY_CAST({_name(name)} AS DOUBLE)"
-    if _is_utc(name):
+    if name in UTC:
         return f"TRY_CAST({_name(name)} AS TIMESTAMPTZ)"
     if kind == "text":
         unguarded = _name(name)
         for pattern in GUARDED:
             unguarded = rf"regexp_replace({unguarded}, {_text(pattern)}, '\1\2', 'g')"
-        return f"CASE WHEN contains({_name(name)}, '''') THEN {unguarded} ELSE {_name(name)} END"
+        text = f"CASE WHEN contains({_name(name)}, '''') THEN {unguarded} ELSE {_name(name)} END"
+        return _unescaped(text) if name in EXACT else text
     return _name(name)
 
 
-def _is_utc(name: str) -> bool:
-    """Say whether a column holds points in time; another timestamp may be a clock whose offset nobody knows."""
-    column = _KNOWN.get(name)
-    return column is not None and column.type == "timestamp" and column.unit == "UTC"
+def _unescaped(text: str) -> str:
+    for written, meant in ESCAPES:
+        text = f"replace({text}, {_text(written)}, chr({ord(meant)}))"  # no statement can hold a NUL
+    return text
 
 
 def _plain(name: str) -> str:
     """Select a column as Python reads it: times without an offset, in UTC."""
-    return f"{_name(name)} AT TIME ZONE 'UTC' AS {_name(name)}" if _is_utc(name) else _name(name)
+    return f"{_name(name)} AT TIME ZONE 'UTC' AS {_name(name)}" if name in UTC else _name(name)
 
 
 def _name(name: str) -> str:

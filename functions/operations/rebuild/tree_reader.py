@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ledger.columns import TYPES
-from ledger.guard import unguard
+from ledger.columns import EXACT, TYPES
+from ledger.guard import unescape, unguard
 from ledger.manifest import Entry, Root, Tree
 from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.objects import Objects
@@ -94,9 +94,13 @@ def cells(line: bytes) -> list[str]:
 
 
 def named_cells(columns: Sequence[str], line: bytes) -> dict[str, str]:
-    """Read a row's cells by the names of the columns, as the table has them: text without its guard."""
-    values = _raw_cells(columns, line).items()
-    return {name: unguard(value) if TYPES.get(name) == "text" else value for name, value in values}
+    """Read a row's cells by the names of the columns, as the table has them: text without its guard and escapes."""
+    return {name: _as_it_was(name, value) for name, value in _raw_cells(columns, line).items()}
+
+
+def _as_it_was(name: str, value: str) -> str:
+    text = unguard(value) if TYPES.get(name) == "text" else value
+    return unescape(text) if name in EXACT else text
 
 
 def _raw_cells(columns: Sequence[str], line: bytes) -> dict[str, str]:

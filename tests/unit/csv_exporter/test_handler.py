@@ -87,10 +87,12 @@ def test_a_redelivered_batch_says_so_in_the_log(watched: WatchedStore, store: Me
 
 
 def test_counts_go_out_as_embedded_metrics(
-    watched: WatchedStore, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+    watched: WatchedStore, store: MemoryStore, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """CloudWatch reads them from the log; every alarm of the template stands on one of these names."""
-    invoke(insert(1), insert(2), insert(3), remove(3), event("INSERT", item(4, make={"N": "1"})))
+    foreign = insert(2, iso={"S": "auto"}, make={"N": "1"})
+    invoke(insert(1), foreign, insert(3), remove(3), event("INSERT", item(4, ingested_at={"S": "never"})))
+    assert log_lines(logged)[-1]["unusable"] == {"iso": 1, "make": 1}
     metrics = emf(capsys)
     (declared,) = metrics["_aws"]["CloudWatchMetrics"]
     assert declared["Namespace"] == "Skyledger"
@@ -103,6 +105,7 @@ def test_counts_go_out_as_embedded_metrics(
         "Events": 5,
         "RowsPut": 2,
         "EventsQuarantined": 1,
+        "FieldsUnusable": 2,
         "GapsOpen": 0,
         "Rows": 2,
         "CsvBytes": read_root(store).rows.bytes,
@@ -215,7 +218,7 @@ def test_unfinished_records_without_a_number_fail_the_whole_batch(watched: Watch
 
 def test_a_poison_record_is_neither_reported_nor_in_the_way(watched: WatchedStore, store: MemoryStore) -> None:
     """X2: it lies in quarantine, so delivering it again for a day would change nothing but the neighbours' age."""
-    poison = event("INSERT", item(2, make={"N": "1"}), sequence=101)
+    poison = event("INSERT", item(2, ingested_at={"S": "never"}), sequence=101)
     assert invoke(insert(1, sequence=100), poison, insert(3, sequence=102)) == {"batchItemFailures": []}
     assert read_csv(store) == model_csv([item(1), item(3)])
     answer = invoke(insert(1, sequence=100), poison, insert(4, sequence=103), seconds=5)
@@ -362,7 +365,7 @@ def test_the_exporter_reads_no_table(monkeypatch: pytest.MonkeyPatch) -> None:
         [insert(1), insert(2), insert(3)],
         [modify(1, 2), remove(2)],
         [insert(1)],
-        [event("INSERT", item(9, make={"N": "1"}))],
+        [event("INSERT", item(9, ingested_at={"S": "never"}))],
         [event("MODIFY", item(50, 4, etag=item(3)["etag"]), item(3, 3), sequence=9)],
     ]
     for batch in batches:

@@ -39,7 +39,7 @@ def the_processor_breaks(system: System) -> None:
 
 
 def a_bad_item(system: System) -> None:
-    system.export(event("INSERT", item(0, make={"N": "1"})))
+    system.export(event("INSERT", item(0, iso={"S": "auto"})), event("INSERT", item(0, ingested_at={"S": "never"})))
 
 
 # What one minute of trouble is, how many such minutes an alarm is to wait out, and with which it fires: what fails is

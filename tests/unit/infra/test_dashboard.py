@@ -39,7 +39,7 @@ def system(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> System:
 def test_alarms_look_at_metrics_that_exist(system: System) -> None:
     """Name, namespace and dimensions are those of what the functions print, or of what AWS documents."""
     system.healthy(1)
-    system.export(event("INSERT", item(0, make={"N": "1"})))
+    system.export(event("INSERT", item(0, iso={"S": "auto"})), event("INSERT", item(0, ingested_at={"S": "never"})))
     system.strange_message()
     emitted = set(system.metrics.values)
     looked_at = {series for name in ALARMS for series, _, _ in alarm(name).series}
@@ -71,7 +71,14 @@ def test_what_is_nearly_always_zero_is_sent_only_when_it_is_not(system: System) 
     system.healthy(1)
     service_of = frozenset({("service", service("CsvExporter"))})
     sent = {name for _, name, dimensions in system.metrics.values if dimensions == service_of}
-    rare = {"EventsQuarantined", "EventsUnfinished", "StaleChanges", "PutsAfterRemoval", "ForeignWrites"}
+    rare = {
+        "EventsQuarantined",
+        "FieldsUnusable",
+        "EventsUnfinished",
+        "StaleChanges",
+        "PutsAfterRemoval",
+        "ForeignWrites",
+    }
     assert set(exporter.METRICS) - sent == rare | {"Conflicts", "SegmentsCombined", "RowsRemoved"}
 
 

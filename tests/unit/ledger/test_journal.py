@@ -112,7 +112,7 @@ def test_a_segment_that_is_missing_or_torn_is_damaged_and_named(store: MemorySto
 
 def test_quarantine_keeps_the_event_whole_with_its_reason(store: MemoryStore) -> None:
     """Under the day and number of the event, once however often it comes."""
-    poison = event("INSERT", item(1, make={"N": "1"}), sequence=101)
+    poison = event("INSERT", item(1, ingested_at={"S": "never"}), sequence=101)
     key = quarantine(store, read_event(poison), 'make is "bad"')
     assert key.startswith("quarantine/date=2026-11-25/101-")
     assert orjson.loads(store.objects[key][0].body) == {"reason": 'make is "bad"', "event": poison}

@@ -80,6 +80,7 @@ function parse(text, columns) {
       const name = columns[index];
       if (cell === "" || LEFT_OUT.has(name)) return;
       row[name] = NUMERIC.has(types[name]) ? Number(cell) : unguard(cell);
+      if (name === "key") row[name] = withBreaks(row[name]);
     });
     return row;
   });
@@ -93,6 +94,13 @@ const GUARDED_SIGN =
 
 function unguard(text) {
   return text.replace(GUARDED_TAB, "$1$2").replace(GUARDED_SIGN, "$1$2");
+}
+
+// What is written for a line break in a key, in the order in which it is undone: also of guard.py, by the same test.
+const ESCAPES = [["\u241bn", "\n"], ["\u241br", "\r"], ["\u241b0", "\0"], ["\u241be", "\u241b"]];
+
+function withBreaks(text) {
+  return ESCAPES.reduce((rest, [written, meant]) => rest.replaceAll(written, meant), text);
 }
 
 async function json(path) {

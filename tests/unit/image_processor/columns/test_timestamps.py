@@ -135,3 +135,18 @@ def test_no_text_makes_a_date_fail_otherwise(text):
         except Unusable:
             continue
         assert iso is None or iso[4] == "-"
+
+
+@pytest.mark.parametrize("year", [1, 1677, 2262, 9999])
+def test_a_year_that_pandas_does_not_hold_is_unusable(year: int) -> None:
+    """One such time, and a reader that wants nanoseconds reads no time of the column; a zone may shift into one."""
+    for read in (
+        lambda: stamp(f"{year:04}-06-01T00:00:00"),
+        lambda: utc_stamp(f"{year:04}:06:01", "1:2:3"),
+        lambda: in_utc("1678-01-01T00:00:00+14:00"),
+        lambda: in_utc("2261-12-31T23:00:00-01:00"),
+    ):
+        with pytest.raises(Unusable, match="beyond what readers hold"):
+            read()
+    assert stamp("1678-01-01T00:00:00") == "1678-01-01T00:00:00"
+    assert stamp("2261-12-31T23:59:59") == "2261-12-31T23:59:59"

@@ -127,7 +127,7 @@ def test_a_hostile_key_is_text_in_what_every_command_prints(
     commit(ledger, [event("INSERT", item(1, **texts), sequence=1, seconds=1)])
     lost = {*store.objects}
     commit(ledger, [event("INSERT", item(2, **texts), sequence=2, seconds=2)])
-    commit(ledger, [event("INSERT", item(3, **texts, make={HOSTILE: "x"}), sequence=3, seconds=3)])
+    commit(ledger, [event(HOSTILE, item(3, **texts), sequence=3, seconds=3)])
     commit(ledger, [event("MODIFY", item(1, 2, title={"S": HOSTILE}), item(1, **texts), sequence=4, seconds=4)])
     publish(ledger)
     if command == "verify":

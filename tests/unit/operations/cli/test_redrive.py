@@ -18,7 +18,7 @@ def test_redrive_merges_what_was_put_aside(
     skyledger: Run, ledger: Ledger, store: MemoryStore, services: Services
 ) -> None:
     """Batches, quarantine and dead letters, each with its numbers; what cannot be merged is named and stays."""
-    commit(ledger, [insert(1), insert(2, size_bytes={"S": "bad"})])
+    commit(ledger, [insert(1), insert(2, ingested_at={"S": "never"})])
     batch = {"requestContext": {}, "payload": json.dumps({"Records": [insert(3)]})}
     store.put_new("aws/lambda/m/shardId-1/2026/11/25/x", json.dumps(batch).encode(), "application/json")
     ran = skyledger("redrive", "--stack", "sky", "--json")
@@ -35,4 +35,4 @@ def test_redrive_merges_what_was_put_aside(
     assert [line.split(":")[0] for line in plain.splitlines() if not line.startswith(" ")] == ["batches", "quarantine"]
     assert [line for line in plain.splitlines() if line.startswith("  in quarantine: quarantine/")]
     assert "1 found" in text
-    assert "size_bytes" in text
+    assert "ingested_at" in text

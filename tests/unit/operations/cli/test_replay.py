@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
-from ledger import row
+from ledger import cells
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
@@ -43,7 +43,7 @@ def test_rows_written_by_an_older_rule_are_told_and_written_anew(
     monkeypatch.setattr(verify_ledger, "ROUND_SECONDS", 0.0)
     first, second = item(1, title={"S": "x;=1+1"}), item(2, title={"S": "=2"})
     with monkeypatch.context() as before:
-        before.setattr(row, "guard", lambda text: "'" + text if text.startswith("=") else text)
+        before.setattr(cells, "guard", lambda text: "'" + text if text.startswith("=") else text)
         commit(ledger, [event("INSERT", first, sequence=1), event("INSERT", second, sequence=2)])
         publish(ledger)
     (told,) = skyledger("verify", "journal", "--json", *ONE).json["journal"]["differences"]

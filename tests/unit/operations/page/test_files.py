@@ -1,13 +1,14 @@
 """The page's files: whole, licensed, and put beside the CSV once."""
 
 import hashlib
+import json
 import re
 
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Refused
-from ledger.guard import GUARDED
+from ledger.guard import ESCAPES, GUARDED
 from operations.page.files import FOLDER, PAGE_POLICY, page_files, page_hash, upload_page
 from tests.support.store_calls import WatchedStore, refuse
 
@@ -101,3 +102,6 @@ def test_the_page_takes_off_the_guard_by_the_rule_of_the_ledger() -> None:
     patterns = re.findall(r"^ *(?:const GUARDED_TAB = )?/(\^?\(.*\))/g?;$", script, re.MULTILINE)
     decoded = [re.sub(r"\\(?:x|u)([0-9a-f]{2,4})", lambda code: chr(int(code[1], 16)), text) for text in patterns]
     assert [text.replace(r"\t", "\t") for text in decoded] == [*GUARDED]
+    escapes = re.search(r"^const ESCAPES = (\[.*\]);$", script, re.MULTILINE)
+    assert escapes is not None
+    assert json.loads(escapes[1].replace(r"\0", r"\u0000")) == [[*pair] for pair in ESCAPES]

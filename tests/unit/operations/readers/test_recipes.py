@@ -24,6 +24,7 @@ from tests.support.factories import START, event, item, make_ledger, model_csv
 from tests.support.histories import apply
 from tests.support.paths import ROOT
 from tests.support.reader import read_csv
+from tests.support.readmes import blocks, rows_of
 
 FOR_USERS = ROOT / "README.md"
 FOR_OPERATORS = ROOT / "infra" / "README.md"
@@ -35,16 +36,6 @@ ITEMS = [
     item(3, model={"S": "NA"}, f_number={"N": "2.8"}, relative_altitude_m={"N": "80"})
     | {"etag": {"S": "0" * 29 + "e12"}},
 ]
-
-
-def blocks(readme: Path, section: str) -> Iterator[tuple[str, str]]:
-    """Give the code blocks of a section of a README, each with its language."""
-    text = readme.read_text(encoding="utf-8")
-    found = re.search(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found is not None, f"{readme} has no section {section!r}"
-    for block in re.finditer(r"^( *)```(\w+)\n(.*?)^ *```$", found[1], re.MULTILINE | re.DOTALL):
-        indent, language, code = block.groups()
-        yield language, re.sub(rf"^{indent}", "", code, flags=re.MULTILINE)
 
 
 def commands(code: str) -> Iterator[tuple[list[str], str]]:
@@ -87,9 +78,7 @@ def test_every_line_of_read_it_runs(
                     (here / redirect).write_text(ran.out)
         else:
             assert language == "python"
-            names: dict[str, Any] = {}
-            exec(compile(code, "README.md", "exec"), names)
-            read.append(names["rows"])
+            read.append(rows_of(code))
     assert (here / "photos" / "image-data.csv").read_bytes() == model_csv(ITEMS)
     assert {path.name for path in here.rglob("*")} >= {
         "image-data.parquet",
