@@ -187,8 +187,13 @@ def test_items_that_cannot_be_rows_are_told(store: MemoryStore, scratch: FolderS
     """An item of another program, or one that was broken by hand."""
     ledger = make_ledger(store)
     ledger.load_root()
-    done = _full(ledger, store, [item(1), item(2, size_bytes={"S": "x"}), {"etag": {"S": "e"}}], scratch)
-    assert (done.items, done.unusable, read_root(store).rows.rows) == (1, 2, 1)
+    done = _full(
+        ledger,
+        store,
+        [item(1), item(2, ingested_at={"S": "never"}), item(3, size_bytes={"S": "x"}), {"etag": {"S": "e"}}],
+        scratch,
+    )
+    assert (done.items, done.unusable, read_root(store).rows.rows) == (2, 2, 2)
     assert {reason.partition(": ")[0] for reason in done.reasons} == {"e", f"{2:032x}"}
 
 
