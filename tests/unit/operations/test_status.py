@@ -35,7 +35,7 @@ def test_an_empty_ledger_has_no_age(ledger: Ledger) -> None:
 
 def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, store: MemoryStore) -> None:
     """Each line of what is to do names a command."""
-    commit(ledger, [insert(1), insert(2, size_bytes={"S": "bad"})])
+    commit(ledger, [insert(1), insert(2, ingested_at={"S": "never"})])
     publish(ledger)
     commit(ledger, [insert(3)])
     store.put_new("aws/lambda/uuid/shardId-1/2026/11/25/x", b"{}", "application/json")

@@ -106,13 +106,13 @@ def test_an_item_put_back_after_48_hours_is_there_and_before_it_is_not(store: Me
 def test_quarantined_events_are_left_out_and_counted(store: MemoryStore, tmp_path: Path) -> None:
     """What the exporter could not read, a replay cannot read either, and says so."""
     ledger = make_ledger(store)
-    bad = insert(5, size_bytes={"S": "large"})
+    bad, foreign = insert(5, ingested_at={"S": "never"}), insert(7, size_bytes={"S": "large"})
     odd = insert(6, unknown_attribute={"S": "\ud800"})  # no column: ignored, and the journal keeps it as it came
-    commit(ledger, [insert(1), bad, odd, {"eventName": "REMOVE", "dynamodb": {}}])
+    commit(ledger, [insert(1), bad, odd, foreign, {"eventName": "REMOVE", "dynamodb": {}}])
     replayed = _replay(ledger, tmp_path)
     assert _csv(store, replayed.root) == read_rows(store)
     assert replayed.journal.quarantined == 2
-    assert replayed.root.rows.rows == 2
+    assert replayed.root.rows.rows == 3
 
 
 def test_an_empty_journal_gives_the_empty_tree(store: MemoryStore, tmp_path: Path) -> None:
