@@ -260,6 +260,16 @@ def test_modifies_far_apart_meet_in_the_right_order(store: MemoryStore, tmp_path
     assert rows.count(f"{1:032x},100,".encode()) == 1
 
 
+def test_a_key_cuts_the_ranges_once(store: MemoryStore, tmp_path: Path) -> None:
+    """However much of the journal is of one image, that is one range's work."""
+    ledger, chance = make_ledger(store), random.Random(1)
+    for revision in range(1, 11):
+        commit(ledger, [modify(1, revision, description={"S": f"{chance.getrandbits(8000):x}"})])
+    replayed = _replay(ledger, tmp_path)
+    assert replayed.plan.bytes > 3 * plan.RANGE_BYTES
+    assert (replayed.plan.ranges, replayed.root.rows.rows) == (2, 1)
+
+
 def test_what_is_live_is_not_sent_again(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rebuild of the same tree uploads only the shards over the ends of its ranges, and looks at no other."""
     ledger = make_ledger(store, targets=Targets(300, 4))
