@@ -103,7 +103,8 @@ def test_a_foreign_write_redriven_days_later_replaces_what_came_before_it(
     """A write by hand leaves the revision as it is: which row is the later one, the journal and the old image say."""
     first, second, third = (item(1, title={"S": title}) for title in ("one", "two", "three"))
     commit(ledger, [event("INSERT", first, sequence=1), insert(2)])
-    put_aside(store, event("MODIFY", second, first, sequence=50, seconds=seconds))
+    there = event("MODIFY", third, first, sequence=50, seconds=seconds)
+    put_aside(store, there, event("MODIFY", second, third, sequence=51, seconds=seconds))
     commit(ledger, [event("INSERT", item(8), sequence=90, seconds=5 * DAY)])
     redrive_batches(ledger)
     assert read_rows(store) == model_csv([second, item(2), item(8)])

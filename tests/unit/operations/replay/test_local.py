@@ -330,7 +330,7 @@ def test_a_replay_in_several_processes_adds_their_parts_up(
 ) -> None:
     """Each opens the bucket for itself (here a process is a thread); in whatever order they are done."""
     ledger = make_ledger(store)
-    deliver(ledger, history(9, 60))
+    deliver(ledger, history(9, 100))
     opened: list[MemoryStore] = []
     monkeypatch.setattr(
         workers,
@@ -340,6 +340,7 @@ def test_a_replay_in_several_processes_adds_their_parts_up(
     scratch = FolderScratch(tmp_path / "scratch")
     replayed = replay(ledger, scratch, Wishes(), processes=2, open_store=lambda: opened.append(store) or store)
     assert replayed.root == _replay(ledger, tmp_path / "alone").root
+    assert replayed.plan.chunks > 1
     assert opened
 
 
