@@ -53,7 +53,9 @@ class Services:
 
     def describe_execution(self, **_: Any) -> Any:
         status = self.statuses.pop(0)
-        return {"status": status, "output": json.dumps({"tree": "abc", "same": True}), "error": "X", "cause": "why"}
+        # There is an output only if it succeeded, and an error only if it failed (API reference, DescribeExecution).
+        ends = {"SUCCEEDED": {"output": json.dumps({"tree": "abc", "same": True})}, "RUNNING": {}}
+        return {"status": status} | ends.get(status, {"error": "X", "cause": "why"})
 
     def list_map_runs(self, **_: Any) -> Any:
         return {"mapRuns": [{"mapRunArn": "arn:mapRun:machine/Reduce:1"}]}

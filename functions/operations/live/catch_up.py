@@ -119,7 +119,9 @@ def _merge(ledger: Ledger, tree: RebuiltTree, segments: list[str]) -> Root:
     """Merge segments into the tree, and write what it then consists of; give its root."""
     root, checkpoint = tree.root, tree.root.checkpoint
     summary = JournalSummary(newest_event=checkpoint.newest_event, streams=dict(checkpoint.streams))
-    events = [event for event in read_events(ledger.store, segments) if summary.heed(event, tree.until)]
+    heeded = (event for event in read_events(ledger.store, segments) if summary.heed(event, tree.until))
+    # As a replay orders them: what a backfill journaled is as old as its export, whatever was merged before it.
+    events = sorted(heeded, key=lambda event: event.time)
     late = [event for event in events if not is_recent(event.time, summary.newest_event)]
     changes = late_changes(ledger, late, root.columns) if late else []
     encoder = RowEncoder(root.columns)

@@ -6,7 +6,7 @@ merged together with all that the journal holds of the same keys since, and each
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from ledger.batch import StreamBatch
@@ -18,7 +18,7 @@ from ledger.journal import list_segments, load_record, read_segments, segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.row import RowEncoder, key_of
-from operations.rebuild.statements import group_by_key, resolve, statement_lines
+from operations.rebuild.statements import group_by_key, journaled_changes, puts_of, resolve, statement_lines
 
 # Half of the time that removals are remembered.
 LATE = timedelta(hours=24)
@@ -67,17 +67,20 @@ class _LateBatch:
         encoder = RowEncoder(columns)
         self.bad, self._keys = [], []
         statements: set[bytes] = set()
+        replaced: dict[bytes, tuple[bytes, ...]] = {}
         for event in self._events:
             try:
-                lines = statement_lines(event, encoder)
+                stated = journaled_changes(event, encoder)
             except BadEvent as error:
                 self.bad.append((event, str(error)))
-                lines = []
-            statements.update(lines)
-            self._keys.append({key_of(line) for line in lines})
+                stated = []
+            statements.update(statement_lines(event, stated))
+            for change in stated:
+                replaced[change.key] = (*replaced.get(change.key, ()), *change.replaces)
+            self._keys.append({change.key for change in stated})
         wanted = set().union(*self._keys)
         statements.update(_journaled_since(self._ledger, min(event.time for event in self._events), wanted, encoder))
-        return [_change(group) for group in group_by_key(sorted(statements))]
+        return [_change(group, replaced) for group in group_by_key(sorted(statements))]
 
     def events_of(self, todo: Sequence[Change]) -> list[Event]:
         """Name the events that these changes came from."""
@@ -85,10 +88,11 @@ class _LateBatch:
         return [event for event, keys in zip(self._events, self._keys, strict=True) if keys & unmerged]
 
 
-def _change(group: Sequence[bytes]) -> Change:
+def _change(group: Sequence[bytes], replaced: Mapping[bytes, tuple[bytes, ...]]) -> Change:
+    """Say what becomes of a key; a foreign writer's row replaces those of its revision that came before it."""
     row, removal = resolve(group)
     if row is not None:
-        return put_of(row)
+        return put_of(row, (*replaced.get(key_of(row), ()), *puts_of(group)))
     assert removal is not None, "every statement is a put or a removal"
     return removal_of(removal)
 
@@ -102,10 +106,11 @@ def _journaled_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: Row
     for key, lines in read_segments(ledger.store, listed):
         for line in filter(etags.search, lines):
             try:
-                statements = statement_lines(read_event(load_record(key, line)), encoder)
+                event = read_event(load_record(key, line))
+                stated = journaled_changes(event, encoder)
             except BadEvent:
                 continue
-            yield from (statement for statement in statements if key_of(statement) in wanted)
+            yield from statement_lines(event, (change for change in stated if change.key in wanted))
 
 
 def _day_before(time: str) -> str:

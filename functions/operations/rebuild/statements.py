@@ -67,15 +67,15 @@ def journaled_changes(event: Event, encoder: RowEncoder) -> list[Change]:
         raise BadEvent(f"not a record of a backfill: {type(error).__name__}") from error
 
 
-def statement_lines(event: Event, encoder: RowEncoder) -> list[bytes]:
-    """Write what one journaled record states, one line a key; raises as `journaled_changes` does."""
+def statement_lines(event: Event, changes: Iterable[Change]) -> list[bytes]:
+    """Write what one journaled record states by these changes, one line a key."""
     meta = b"%b %b %b\n" % (
         event.time.encode(),
         event.sequence_number.encode() if event.has_number else b"0",
         event.stream.translate(_UNSAFE).encode("utf-8", "replace"),
     )
     lines = []
-    for change in journaled_changes(event, encoder):
+    for change in changes:
         if change.line is None:
             lines.append(b"%b\0%b%b" % (change.removal_line[:-1], _REMOVAL, meta))
         else:
@@ -126,6 +126,11 @@ def resolve(group: Sequence[bytes]) -> tuple[bytes | None, bytes | None]:
         if not any(revision >= put.revision and put.time <= until for revision, until in held_back):
             return put.line, removals[0][0].line if removals else None
     return None, removals[0][0].line if removals else None
+
+
+def puts_of(group: Sequence[bytes]) -> list[bytes]:
+    """Give the rows that one key was put as, the latest first."""
+    return [put.line for put, _ in _puts_and_removals(group)[0]]
 
 
 def _puts_and_removals(group: Sequence[bytes]) -> tuple[list[tuple[Statement, bytes]], list[tuple[Statement, bytes]]]:

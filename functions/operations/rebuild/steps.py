@@ -28,7 +28,7 @@ from operations.rebuild.plan import JournalSummary, Plan, read_events
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import chunk_name, mapped_name, mapped_run, range_folder, reduced_name
 from operations.rebuild.sorted_runs import merge_statements, read_run, write_run
-from operations.rebuild.statements import compact, group_by_key, resolve, statement_lines
+from operations.rebuild.statements import compact, group_by_key, journaled_changes, resolve, statement_lines
 
 BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
 
@@ -50,7 +50,7 @@ def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> Journa
     for event in read_events(store, chunk.decode().split("\n")):
         if summary.heed(event, plan.until):
             try:
-                spill.add(statement_lines(event, encoder))
+                spill.add(statement_lines(event, journaled_changes(event, encoder)))
             except BadEvent:
                 summary.quarantined += 1
     spill.flush()

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 
 from infra.doubles.fault_store import Call
 from infra.doubles.memory_store import MemoryStore
+from ledger import s3_store
 from ledger.assemble import metadata_of
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.csvw import describe
-from ledger.errors import NewerFormat, Unavailable
+from ledger.errors import NewerFormat, Unavailable, Unknown
 from ledger.keys import CSV_KEY, DESCRIPTION_KEY, ROOT_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import decode_root, encode_root
@@ -28,7 +30,8 @@ from tests.faults.policies import asked_by, role_of
 from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
-from tests.support.store_calls import Do, WatchedStore, first, refuse
+from tests.support.store_calls import Do, WatchedStore, first, land_and_lose, refuse
+from tests.support.template import TEMPLATE
 
 
 @dataclass
@@ -221,6 +224,48 @@ def test_a_role_that_may_not_is_told_in_time(cloudformation: CloudFormation, exp
     assert cloudformation.answers[0]["Status"] == "FAILED"
     assert cloudformation.answers[0]["Reason"] == "Unavailable: manifest.json: AccessDenied"
     assert TRY_SECONDS <= export.context.left_ms / 1000 < TRY_SECONDS + 10
+    # boto3's standard mode sends a request three times (Boto3 documentation, "Retries").
+    one_request = 3 * (s3_store._CONNECT_SECONDS + s3_store._READ_SECONDS)
+    assert one_request + bootstrapping._ANSWER_SECONDS < TRY_SECONDS
+    function = TEMPLATE["Resources"]["BootstrapFunction"]["Properties"]
+    assert function["Timeout"] > 2 * TRY_SECONDS
+
+
+TROUBLE: dict[str, tuple[str, str, Do]] = {
+    "the CSV's answer is lost": ("put_if_match", CSV_KEY, land_and_lose(Unknown("no answer"))),
+    "the CSV is not known": ("put_if_match", CSV_KEY, refuse(Unknown("no answer"))),
+    "a file of the page is refused": ("put_if_match", "page/", refuse(Unavailable("SlowDown"))),
+    "a file of the page is not known": ("head", "index.html", refuse(Unavailable("SlowDown"))),
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLE)
+def test_what_fails_in_passing_is_done_again(
+    trouble: str, cloudformation: CloudFormation, export: Export, store: MemoryStore
+) -> None:
+    """Wherever it is; called by hand, without an end that is known, it is told at once."""
+    verb, key, do = TROUBLE[trouble]
+    export.on(verb, key, do)
+    handler(cloudformation.request("Create"), export.context)
+    assert cloudformation.answers[0]["Status"] == "SUCCESS"
+    assert read_csv(store) == model_csv([])
+    assert {name for name, _ in page_files()} < store.objects.keys()
+    export.denied = 1
+    with pytest.raises(Unavailable):
+        handler({}, None)
+
+
+def test_an_answer_that_is_not_taken_ends_in_time(export: Export, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that a last try leaves is for it."""
+    allowed: list[float] = []
+
+    def urlopen(request: Any, *, timeout: float) -> Any:
+        allowed.append(timeout)
+        return nullcontext()
+
+    monkeypatch.setattr(bootstrapping.urllib.request, "urlopen", urlopen)
+    handler(CloudFormation("http://127.0.0.1/never").request("Create"), export.context)
+    assert allowed == [bootstrapping._ANSWER_SECONDS]
 
 
 def test_a_rolled_back_deployment_leaves_an_empty_bucket(
@@ -234,6 +279,7 @@ def test_a_rolled_back_deployment_leaves_an_empty_bucket(
     assert export.refused() == set()
     deleted = [key for verb, key in export.calls if verb == "delete_if_match"]
     assert deleted[0] == ROOT_KEY
+    assert export.context.left_ms == 300_000, "nothing is waited for: no Create runs beside it"
     assert {verb for verb, _ in export.calls if "delete" in verb} == {"delete_if_match"}
 
 

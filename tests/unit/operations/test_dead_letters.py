@@ -23,7 +23,8 @@ class Queues:
         self.client = boto3.client(
             "sqs", region_name="eu-west-1", aws_access_key_id="test", aws_secret_access_key="test"
         )
-        self.dead = self.client.create_queue(QueueName="dead")["QueueUrl"]
+        # Whatever its own time of hiding is, the command asks for one.
+        self.dead = self.client.create_queue(QueueName="dead", Attributes={"VisibilityTimeout": "0"})["QueueUrl"]
         self.images = self.client.create_queue(QueueName="images")["QueueUrl"]
         self.now = START.timestamp()
 

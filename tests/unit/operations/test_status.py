@@ -3,13 +3,16 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import encode_root
 from ledger.publish import publish
-from operations.status import read_status, with_services
+from operations import status
+from operations.status import COUNTED, read_status, todo, with_services
 from tests.support.factories import START, event, insert, item, make_ledger
 
 NOW = START + timedelta(seconds=90)
@@ -36,18 +39,48 @@ def test_an_empty_ledger_has_no_age(ledger: Ledger) -> None:
 def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, store: MemoryStore) -> None:
     """Each line of what is to do names a command."""
     commit(ledger, [insert(1), insert(2, ingested_at={"S": "never"})])
+    commit(ledger, [insert(4)])
     publish(ledger)
     commit(ledger, [insert(3)])
-    store.put_new("aws/lambda/uuid/shardId-1/2026/11/25/x", b"{}", "application/json")
-    store.put_new("pending/x", b"{}", "text/plain")
+    for count, folder in ((2, "aws/lambda/uuid/shardId-1/2026/11/25/"), (4, "pending/"), (3, "snapshots/")):
+        for number in range(count):
+            store.put_new(f"{folder}{number}", b"{}", "application/json")
     root, etag = ledger.load_root()
     store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
     found = with_services(read_status(make_ledger(store), NOW), 7, "Disabled")
-    assert (found.failed_batches, found.quarantined, found.waiting_segments, found.dead_letters) == (1, 1, 1, 7)
-    assert (found.published, found.published_version, found.columns_current) == (False, 1, False)
-    text = "\n".join(found.todo)
-    for advice in ("skyledger redrive", "replay --columns current --swap", "within 24 hours", "behind"):
-        assert advice in text
+    assert (found.failed_batches, found.quarantined, found.waiting_segments, found.snapshots) == (2, 1, 4, 3)
+    assert (found.dead_letters, found.stream, found.columns) == (7, "Disabled", 9)
+    assert (found.published, found.published_version, found.columns_current) == (False, 2, False)
+    advice = [
+        "(Disabled): switch the event source mapping on within 24 hours",
+        "2 batches were given up: skyledger redrive",
+        "1 events are in quarantine: look at them, then skyledger redrive",
+        "7 S3 events could not be processed: skyledger redrive",
+        "image-data.csv is behind",
+        "skyledger replay --columns current --swap",
+    ]
+    assert [text in line for text, line in zip(advice, found.todo, strict=True)] == [True] * 6
+
+
+def test_a_csv_that_is_missing_or_nobodys_is_not_published(ledger: Ledger, store: MemoryStore) -> None:
+    """It shows no version that is known."""
+    commit(ledger, [insert(1)])
+    found = read_status(ledger, NOW)
+    assert (found.published, found.published_version) == (False, None)
+    store.put_if_match("image-data.csv", b"x", None, "text/csv", {"rows": "7"})
+    found = read_status(ledger, NOW)
+    assert (found.published, found.published_version) == (False, -1)
+
+
+def test_counting_ends_where_the_number_no_longer_matters(
+    ledger: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A listing has its price."""
+    for number in range(5):
+        store.put_new(f"pending/{number}", b"{}", "text/plain")
+    for most, counted in ((COUNTED, 5), (4, 4)):
+        monkeypatch.setattr(status, "COUNTED", most)
+        assert read_status(ledger, NOW).waiting_segments == counted
 
 
 def test_a_gap_names_its_times_and_the_backfill(ledger: Ledger) -> None:
@@ -59,4 +92,6 @@ def test_a_gap_names_its_times_and_the_backfill(ledger: Ledger) -> None:
     found = read_status(ledger, NOW)
     assert [gap.kind for gap in found.gaps] == ["new-stream"]
     assert "between 2026-11-25T08:00:00Z and 2026-11-25T10:00:00Z" in found.todo[0]
-    assert "skyledger backfill" in found.todo[0]
+    assert "may be lost (the stream was made anew): skyledger backfill" in found.todo[0]
+    found.gaps = [replace(found.gaps[0], kind="late")]
+    assert "(records came when others may have been gone): skyledger backfill" in todo(found)[0]

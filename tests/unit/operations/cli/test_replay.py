@@ -10,6 +10,8 @@ from ledger import cells
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
+from operations.progress import silent
+from operations.replay.state_machine import replay_distributed
 from operations.verify import ledger as verify_ledger
 from tests.support.aws_services import Services
 from tests.support.command_line import Ran
@@ -70,7 +72,16 @@ def test_a_replay_runs_on_step_functions_with_the_same_wishes(skyledger: Run, se
         "page_shards": 0,
     }
     assert "3/7" in ran.err
-    services.statuses = ["FAILED"]
-    failed = skyledger("replay", "--distributed", "--swap", "--stack", "sky")
-    assert failed.code == 5
-    assert "the execution ended as FAILED: X why" in failed.err
+    for status in ("FAILED", "TIMED_OUT", "ABORTED"):
+        services.statuses = ["RUNNING", status]
+        failed = skyledger("replay", "--distributed", "--swap", "--stack", "sky")
+        assert failed.code == 5
+        assert f"the execution ended as {status}: X why" in failed.err
+
+
+def test_an_execution_is_looked_at_every_five_seconds() -> None:
+    """Not without a pause: Step Functions throttles."""
+    services, waits = Services(), list[float]()
+    services.statuses = ["RUNNING", "RUNNING", "SUCCEEDED"]
+    assert replay_distributed(services, "machine", {}, silent, lambda line: None, waits.append)["same"]
+    assert waits == [5.0, 5.0]

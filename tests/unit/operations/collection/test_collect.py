@@ -237,6 +237,39 @@ def test_one_collection_at_a_time_claims_the_bucket_for_an_hour(bucket: Bucket) 
     assert bucket.left(COLLECTING_KEY) == [False]
 
 
+@pytest.mark.parametrize("at_it", [True, False])
+def test_who_comes_second_to_a_dead_claim_does_nothing(at_it: bool, bucket: Bucket) -> None:
+    """Whether the first is still at it when the claim is to be replaced by its ETag, or has died meanwhile."""
+    put(bucket, *ORPHANS, COLLECTING_KEY)
+    bucket.later(hours=30)
+
+    def meanwhile(take: Callable[[], Any]) -> Any:
+        bucket.store.delete([COLLECTING_KEY])
+        if at_it:
+            bucket.store.put_new(COLLECTING_KEY, b"another's", "application/json")
+        return take()
+
+    bucket.watched.on("put_if_match", COLLECTING_KEY, meanwhile, after=1)
+    told = bucket.collect()
+    assert (told.claimed, told.finished, told.deleted) == (False, False, {})
+    assert bucket.left(COLLECTING_KEY, *ORPHANS) == [at_it, True, True, True]
+
+
+def test_a_claim_that_somebody_took_over_is_not_given_back(bucket: Bucket) -> None:
+    """A collection that stood still for an hour may not let a third one in beside the second."""
+    grow(bucket)
+
+    def stands_still(listing: Callable[[], Any]) -> Any:
+        bucket.later(hours=2)
+        bucket.store.delete([COLLECTING_KEY])
+        put(bucket, COLLECTING_KEY)
+        return listing()
+
+    bucket.watched.on("list", keys.SHARDS, stands_still)
+    bucket.collect()
+    assert bucket.left(COLLECTING_KEY) == [True]
+
+
 def test_of_two_that_take_over_a_dead_claim_one_goes_on(bucket: Bucket) -> None:
     """Both find it void; the claim is replaced by its ETag."""
     grow(bucket)

@@ -96,6 +96,29 @@ def test_a_batch_redriven_days_later_brings_no_removed_row_back(
     assert read_root(store).tree_hash == _replayed_tree(store)
 
 
+@pytest.mark.parametrize("seconds", [60, 3 * DAY])
+def test_a_foreign_write_redriven_days_later_replaces_what_came_before_it(
+    seconds: int, store: MemoryStore, ledger: Ledger
+) -> None:
+    """A write by hand leaves the revision as it is: which row is the later one, the journal and the old image say."""
+    first, second, third = (item(1, title={"S": title}) for title in ("one", "two", "three"))
+    commit(ledger, [event("INSERT", first, sequence=1), insert(2)])
+    there = event("MODIFY", third, first, sequence=50, seconds=seconds)
+    put_aside(store, there, event("MODIFY", second, third, sequence=51, seconds=seconds))
+    commit(ledger, [event("INSERT", item(8), sequence=90, seconds=5 * DAY)])
+    redrive_batches(ledger)
+    assert read_rows(store) == model_csv([second, item(2), item(8)])
+    assert read_root(store).tree_hash == _replayed_tree(store)
+    put_aside(store, event("MODIFY", third, second, sequence=70, seconds=seconds + 60))
+    commit(ledger, [event("MODIFY", second, third, sequence=80, seconds=seconds + 90)])
+    redrive_batches(ledger)
+    assert read_rows(store) == model_csv([second, item(2), item(8)]), "which was put back since"
+    put_aside(store, event("MODIFY", third, first, sequence=85, seconds=seconds + 120))
+    redrive_batches(ledger)
+    assert read_rows(store) == model_csv([third, item(2), item(8)]), "though it was made from another"
+    assert read_root(store).tree_hash == _replayed_tree(store)
+
+
 def test_a_batch_redriven_days_later_does_not_take_back_what_was_put_back_since(
     store: MemoryStore, ledger: Ledger
 ) -> None:

@@ -33,6 +33,11 @@ def test_a_restored_snapshot_is_a_new_version_with_the_old_rows(ledger: Ledger, 
     assert read_rows(store) == model_csv([item(1), item(3)])
     restore(ledger, load(ledger, undo))
     assert read_csv(store) == model_csv([item(1), item(2)])
+    version = read_root(store).version
+    store.delete(["manifest.json"])
+    root, undo = restore(make_ledger(store, 4), load(ledger, "monday"))
+    assert (root.version, undo) == (version + 1, ""), "above all that ever were, though none stands"
+    assert read_csv(store) == model_csv([item(1)])
 
 
 def test_an_exporter_that_is_faster_is_kept_for_undoing(store: MemoryStore) -> None:

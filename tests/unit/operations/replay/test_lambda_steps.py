@@ -1,6 +1,7 @@
 """The replay state machine gives the live tree, whatever order its children run in and however often."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,15 +10,18 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Unavailable
-from ledger.manifest import Targets
+from ledger.manifest import Targets, encode_root
+from ledger.row import header
 from operations.live.snapshot import load
 from operations.rebuild import plan
+from operations.rebuild.plan import listed_segments, load_plan
+from operations.rebuild.scratch import StoreScratch
 from operations.replay import lambda_steps
 from tests.support import state_machine
-from tests.support.factories import insert, item, make_ledger, model_csv
+from tests.support.factories import event, insert, item, make_ledger, model_csv, remove
 from tests.support.histories import deliver, history
 from tests.support.paths import ROOT
-from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.reader import read_csv, read_root, read_rows, read_tree
 from tests.support.state_machine import StateMachine
 
 DEFINITION = ROOT / "infra" / "replay.asl.yaml"
@@ -64,18 +68,24 @@ def test_it_swaps_the_rebuilt_tree_in_while_exporters_commit(store: MemoryStore)
     commit(exporter, made.events[:half])
     waiting = made.events[half:]
     chance = random.Random(1)
+    batches: list[int] = []
 
     def worker(event: dict[str, Any]) -> Any:
         size = chance.randint(1, 30)
         if waiting:
             commit(exporter, waiting[:size])
             del waiting[:size]
+            batches.append(size)
         return lambda_steps.do(make_ledger(store, 2), event)
 
     result = machine(store, worker=worker).run("swap", {"swap": True, "columns": "live", "shard_bytes": 700})
+    swapped_in = read_root(store)
+    assert (result["version"], result["tree"]) == (swapped_in.version, swapped_in.tree_hash)
+    assert "undo" not in result
+    assert not list(store.list("snapshots/"))
     if waiting:
         commit(exporter, waiting)
-    assert result["caught_up"] > 0
+    assert result["caught_up"] == len(batches) - 1 > 0, "what came before the plan is in it"
     assert read_root(store).targets == Targets(700, 4)
     assert read_rows(store) == model_csv(made.items.values())
     assert not list(store.list("replay/"))
@@ -111,12 +121,68 @@ def test_children_that_fail_are_tried_again(store: MemoryStore) -> None:
 def test_until_and_current_columns_are_wishes_too(store: MemoryStore) -> None:
     """The same as the command's options; what a point in time replaces is pinned, so that it can be undone."""
     made = history(7, 200)
-    deliver(make_ledger(store), made)
-    before = read_root(store)
-    result = machine(store).run("until", {"swap": True, "until": "2026-11-25T08:00:40Z", "columns": "current"})
+    ledger = make_ledger(store)
+    root, etag = ledger.load_root()
+    store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
+    deliver(ledger, made)
+    befores = []
+
+    def finisher(given: dict[str, Any]) -> Any:
+        commit(ledger, [event("INSERT", item(10**6), seconds=3600), *made.events[-1:]])
+        befores.append(read_root(store))
+        return lambda_steps.end(make_ledger(store, 2), given)
+
+    wishes = {"swap": True, "until": "2026-11-25T08:00:40Z", "columns": "current"}
+    result = machine(store, finisher=finisher).run("until", wishes)
     assert read_csv(store) == model_csv(made.items_at(40), NAMES)
+    before = befores[-1]
     assert result["version"] == read_root(store).version
     assert load(make_ledger(store), result["undo"]) == before
+
+
+def test_a_snapshot_names_what_is_there_and_a_look_writes_nothing(store: MemoryStore) -> None:
+    """Whatever targets were wished for; the removals are those of 48 hours, and all that was read is counted."""
+    ledger = make_ledger(store)
+    for number in range(30):
+        commit(ledger, [insert(number)])
+    commit(ledger, [insert(40, sequence=1, size_bytes={"S": "bad"}), remove(3), remove(4, seconds=48 * 3600 + 1)])
+    wishes = {"snapshot": "proof", "shard_bytes": 300, "page_shards": 2}
+    result = machine(store).run("pin", wishes)
+    proof, live = load(ledger, "proof"), read_root(store)
+    assert proof.targets == Targets(300, 2)
+    assert header(proof.columns) + read_tree(store, proof.rows) == read_rows(store)
+    assert read_tree(store, proof.removals).count(b"\n") == 1
+    assert proof.checkpoint.newest_event == live.checkpoint.newest_event
+    assert (result["same"], result["events"], result["quarantined"]) == (False, 33, 1)
+    before = dict(store.objects)
+    assert machine(store).run("look", {"shard_bytes": 200})["rows"] == result["rows"]
+    assert store.objects == before
+
+
+def test_a_lost_root_is_the_same_as_nothing_and_comes_back(store: MemoryStore) -> None:
+    """Above every version that ever was."""
+    deliver(make_ledger(store), history(9, 60))
+    lost = read_root(store)
+    rows = read_rows(store)
+    store.delete(["manifest.json"])
+    told = machine(store).run("compare", {})
+    assert (told["same"], told["live_tree"], told["rows"]) == (False, None, lost.rows.rows)
+    assert machine(store).run("swap", {"swap": True})["version"] == lost.version + 1
+    assert read_rows(store) == rows
+
+
+def test_a_plan_that_is_made_again_is_of_the_journal_as_it_is_by_then(store: MemoryStore) -> None:
+    """The first answer was lost: nothing of that plan is left."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    lambda_steps.do(ledger, {"step": "plan", "run": "x"})
+    commit(ledger, [insert(2)])
+    planned = lambda_steps.do(ledger, {"step": "plan", "run": "x"})
+    scratch = StoreScratch(store, planned["prefix"])
+    made = load_plan(scratch)
+    assert made is not None
+    assert made.version == read_root(store).version
+    assert list(listed_segments(scratch, made)) == sorted(key for key in store.objects if key.startswith("journal/"))
 
 
 def test_an_empty_journal_needs_no_children(store: MemoryStore) -> None:

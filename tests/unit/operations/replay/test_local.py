@@ -1,6 +1,7 @@
 """A replay of the journal gives the live tree, byte for byte."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +15,18 @@ from ledger.errors import Damaged
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
+from operations.errors import NotSwapped
+from operations.live.snapshot import load, snapshots
 from operations.rebuild import plan, sorted_runs, steps
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch, StoreScratch
-from operations.replay.local import Rebuild, Wishes, replay
+from operations.replay import workers
+from operations.replay.adopt import Purpose
+from operations.replay.local import Rebuild, Wishes, replay, replay_for
 from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.histories import deliver, history
-from tests.support.reader import read_root, read_rows, read_tree
+from tests.support.reader import read_csv, read_root, read_rows, read_tree
+from tests.support.store_calls import WatchedStore
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +61,7 @@ def test_a_replay_gives_the_live_tree(seed: int, store: MemoryStore, tmp_path: P
     assert _csv(store, replayed.root) == read_rows(store) == model_csv(made.items.values())
     assert replayed.plan.chunks > 1
     assert replayed.plan.ranges > 3
+    assert list(replayed.plan.boundaries) == sorted(set(replayed.plan.boundaries))
     assert all(store.objects[key] == one for key, one in before.items()), "nothing that was there is touched"
 
 
@@ -63,9 +70,10 @@ def test_the_removals_of_the_last_48_hours_are_rebuilt_too(store: MemoryStore, t
     ledger = make_ledger(store)
     commit(ledger, [insert(1), remove(1, seconds=0)])
     commit(ledger, [remove(2, 7, seconds=3600), remove(2, 4, seconds=7200)])
-    commit(ledger, [remove(3, seconds=48 * 3600 + 1)])
+    commit(ledger, [remove(3, seconds=48 * 3600 + 1), remove(4, seconds=1)])
     root = _replay(ledger, tmp_path).root
-    lines = read_tree(store, root.removals).splitlines()
+    *lines, youngest = read_tree(store, root.removals).splitlines()
+    assert youngest.split(b",")[1:] == [f"{4:032x}".encode(), b"1", b"2026-11-25T08:00:01Z"], "48 hours to the second"
     assert [line.split(b",")[1:] for line in lines] == [
         [f"{2:032x}".encode(), b"7", b"2026-11-25T09:00:00Z"],
         [f"{3:032x}".encode(), b"1", b"2026-11-27T08:00:01Z"],
@@ -108,6 +116,7 @@ def test_quarantined_events_are_left_out_and_counted(store: MemoryStore, tmp_pat
     ledger = make_ledger(store)
     bad, foreign = insert(5, ingested_at={"S": "never"}), insert(7, size_bytes={"S": "large"})
     odd = insert(6, unknown_attribute={"S": "\ud800"})  # no column: ignored, and the journal keeps it as it came
+    odd["eventSourceARN"] = "arn:a/b\0/c/d\r\ne"
     commit(ledger, [insert(1), bad, odd, foreign, {"eventName": "REMOVE", "dynamodb": {}}])
     replayed = _replay(ledger, tmp_path)
     assert _csv(store, replayed.root) == read_rows(store)
@@ -125,12 +134,17 @@ def test_an_empty_journal_gives_the_empty_tree(store: MemoryStore, tmp_path: Pat
 def test_a_dry_run_writes_nothing_and_gives_the_same_hash(store: MemoryStore, tmp_path: Path) -> None:
     """A dry run only hashes."""
     ledger = make_ledger(store)
-    deliver(ledger, history(1, 200))
+    deliver(ledger, history(1, 80))
     before = dict(store.objects)
     assert _replay(ledger, tmp_path, columns=NAMES[:9], keep="nothing").root.tree_hash != read_root(store).tree_hash
     assert store.objects == before
     dry = _replay(ledger, tmp_path, keep="nothing").root
     assert dry.tree_hash == read_root(store).tree_hash
+    cut = {"targets": Targets(300, 2)}
+    assert _replay(ledger, tmp_path, keep="nothing", **cut).root.rows.rows == dry.rows.rows
+    assert store.objects == before
+    kept = _replay(ledger, tmp_path, **cut)
+    assert (kept.resumed, _csv(store, kept.root)) == (0, read_rows(store)), "what was only hashed is not gone on with"
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -170,9 +184,14 @@ class _Dies(Exception):
     pass
 
 
-@pytest.mark.parametrize("dies_at", range(0, 90, 17))
-def test_a_replay_that_died_goes_on_where_it_was(dies_at: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whichever write to scratch was the last: the next run ends with the same tree and repeats no finished step."""
+@pytest.mark.parametrize("dies_at", [*range(0, 70, 23), "mapped/", "/done"])
+def test_a_replay_that_died_goes_on_where_it_was(
+    dies_at: int | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever write to scratch was the last: the next run ends with the same tree and repeats no finished step.
+
+    So too if it was the mark that a step is done: then all that the step leaves is there.
+    """
     store = MemoryStore()
     ledger = make_ledger(store)
     deliver(ledger, history(4, 250))
@@ -182,10 +201,14 @@ def test_a_replay_that_died_goes_on_where_it_was(dies_at: int, tmp_path: Path, m
     def write(self: FolderScratch, name: str, body: bytes) -> None:
         nonlocal writes
         writes += 1
-        if writes > dies_at:
+        if isinstance(dies_at, int) and writes > dies_at:
             raise _Dies
         real(self, name, body)
+        if isinstance(dies_at, str) and dies_at in name:
+            raise _Dies
 
+    if dies_at == "mapped/":
+        monkeypatch.setattr(steps, "BUFFER_BYTES", 1 << 20)  # a chunk's statements are all written at its end
     monkeypatch.setattr(FolderScratch, "write", write)
     with pytest.raises(_Dies):
         _replay(ledger, tmp_path)
@@ -200,6 +223,8 @@ def test_a_replay_that_died_goes_on_where_it_was(dies_at: int, tmp_path: Path, m
     if not had_plan:
         commit(expected, [insert(10**6)])
     assert replayed.root.tree_hash == expected.load_root()[0].tree_hash
+    monkeypatch.setattr(FolderScratch, "write", None)
+    assert _replay(ledger, tmp_path).root == replayed.root, "nothing is left to do"
 
 
 def test_scratch_in_the_bucket_does_as_well_as_a_folder(store: MemoryStore) -> None:
@@ -235,15 +260,129 @@ def test_modifies_far_apart_meet_in_the_right_order(store: MemoryStore, tmp_path
     assert rows.count(f"{1:032x},100,".encode()) == 1
 
 
+def test_a_key_cuts_the_ranges_once(store: MemoryStore, tmp_path: Path) -> None:
+    """However much of the journal is of one image, that is one range's work."""
+    ledger, chance = make_ledger(store), random.Random(1)
+    for revision in range(1, 11):
+        commit(ledger, [modify(1, revision, description={"S": f"{chance.getrandbits(8000):x}"})])
+    replayed = _replay(ledger, tmp_path)
+    assert replayed.plan.bytes > 3 * plan.RANGE_BYTES
+    assert (replayed.plan.ranges, replayed.root.rows.rows) == (2, 1)
+
+
 def test_what_is_live_is_not_sent_again(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rebuild of the same tree uploads only the shards over the ends of its ranges, and looks at no other."""
     ledger = make_ledger(store, targets=Targets(300, 4))
     deliver(ledger, history(6, 400))
     asked: list[str] = []
-    for name in ("put_new", "head"):
+    read: list[str] = []
+    for name, keys in (("put_new", asked), ("head", asked), ("get", read)):
         real = getattr(store, name)
-        monkeypatch.setattr(store, name, lambda key, *more, real=real: asked.append(key) or real(key, *more))
-    root = _replay(ledger, tmp_path).root
+        monkeypatch.setattr(store, name, lambda key, *more, real=real, keys=keys: keys.append(key) or real(key, *more))
+    replayed = _replay(ledger, tmp_path)
+    root, pages = replayed.root, [key for key in read if key.startswith("manifest/")]
+    assert len(pages) <= len(root.rows.pages) + replayed.plan.ranges, "a range reads its own pages"
     shards = sum(map(len, ledger.objects.pages(root.rows.pages).values()))
     assert root.tree_hash == read_root(store).tree_hash
     assert len({key for key in asked if key.startswith("shards/")}) < shards / 2
+
+
+def test_a_rebuild_has_the_columns_of_the_live_tree_and_a_summary_of_all_the_journal(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    """Whatever columns this code has, and in whatever order the parts of the journal end."""
+    ledger = make_ledger(store)
+    root, etag = ledger.load_root()
+    store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
+    commit(ledger, [event("INSERT", item(1), sequence=9, seconds=7200)])
+    for number in range(2, 20):
+        commit(ledger, [event("INSERT", item(number), sequence=10 - number % 3, seconds=3600)])
+    replayed = _replay(ledger, tmp_path)
+    live = read_root(store)
+    assert replayed.plan.chunks > 1
+    assert (replayed.root.columns, replayed.root.tree_hash) == (live.columns, live.tree_hash)
+    assert replayed.root.checkpoint.streams == live.checkpoint.streams
+    assert replayed.root.checkpoint.newest_event == live.checkpoint.newest_event == "2026-11-25T10:00:00Z"
+    until = _replay(ledger, tmp_path, until="2026-11-25T09:59:59Z").journal
+    assert (until.events, until.later, until.newest_event) == (19, 1, "2026-11-25T09:00:00Z")
+
+
+def test_until_heeds_what_was_filed_a_day_later(store: MemoryStore, tmp_path: Path) -> None:
+    """A batch is filed under its first event's date, and may hold what is up to a day older."""
+    ledger = make_ledger(store)
+    commit(ledger, [event("INSERT", item(1), sequence=1, seconds=86_400), event("INSERT", item(2), sequence=2)])
+    assert _csv(store, _replay(ledger, tmp_path, until="2026-11-25T08:00:00Z").root) == model_csv([item(2)])
+
+
+def test_a_replay_is_not_gone_on_with_after_half_a_day(store: MemoryStore, tmp_path: Path) -> None:
+    """What it wrote, and no root names, may be collected after a day."""
+    ledger = make_ledger(store)
+    commit(ledger, [insert(1)])
+    _replay(ledger, tmp_path)
+    commit(ledger, [insert(2)])
+    for seconds, rows in ((12 * 3600 - 1, 1), (12 * 3600, 2)):
+        later = replace(make_ledger(store, 2), now=lambda seconds=seconds: START.timestamp() + seconds)
+        assert _replay(later, tmp_path).root.rows.rows == rows
+
+
+def test_a_replay_in_several_processes_adds_their_parts_up(
+    store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each opens the bucket for itself (here a process is a thread); in whatever order they are done."""
+    ledger = make_ledger(store)
+    deliver(ledger, history(9, 100))
+    opened: list[MemoryStore] = []
+    monkeypatch.setattr(
+        workers,
+        "ProcessPoolExecutor",
+        lambda processes, context, start, given: ThreadPoolExecutor(processes, initializer=start, initargs=given),
+    )
+    scratch = FolderScratch(tmp_path / "scratch")
+    replayed = replay(ledger, scratch, Wishes(), processes=2, open_store=lambda: opened.append(store) or store)
+    assert replayed.root == _replay(ledger, tmp_path / "alone").root
+    assert replayed.plan.chunks > 1
+    assert opened
+
+
+def _rival(watched: WatchedStore, verb: str, key: str, *batches: dict[str, Any]) -> None:
+    """Let an exporter merge these, each after (a listing) or before (a swap) such a call of ours."""
+    exporter, waiting = make_ledger(watched.store, 99), iter(batches)
+
+    def act(call: Any) -> Any:
+        if verb != "list":
+            commit(exporter, [next(waiting)])
+            return call()
+        found = list(call())
+        commit(exporter, [next(waiting)])
+        return iter(found)
+
+    watched.on(verb, key, act, times=len(batches))
+
+
+def test_what_is_merged_while_the_journal_is_listed_is_in_the_tree_that_is_swapped_in(
+    store: MemoryStore, tmp_path: Path
+) -> None:
+    """The version that counts is the one from before; what a tree is not asked for, it does not leave behind."""
+    commit(make_ledger(store), [insert(1)])
+    watched = WatchedStore(store)
+    _rival(watched, "list", "journal/date=", insert(2))
+    ledger, scratch = make_ledger(watched, 2), FolderScratch(tmp_path / "scratch")  # type: ignore[arg-type]
+    purpose = Purpose(snapshot="proof", swap=True)
+    rebuilt, adoption = replay_for(ledger, scratch, Wishes(targets=Targets(700, 2)), purpose)
+    assert read_csv(store) == model_csv([item(1), item(2)])
+    assert load(ledger, "proof") == rebuilt.root
+    assert (adoption.undo, [one.name for one in snapshots(ledger)]) == ("", ["proof"])
+    assert not scratch.names("")
+
+
+def test_a_swap_that_loses_for_longer_than_it_may_leaves_its_scratch(store: MemoryStore, tmp_path: Path) -> None:
+    """So that the same call goes on with it."""
+    commit(make_ledger(store), [insert(1)])
+    watched = WatchedStore(store)
+    _rival(watched, "put_if_match", "manifest.json", insert(2))
+    ledger, scratch = make_ledger(watched, 2), FolderScratch(tmp_path / "scratch")  # type: ignore[arg-type]
+    wishes, purpose = Wishes(targets=Targets(700, 2)), Purpose(swap=True, patience=0.0)
+    with pytest.raises(NotSwapped):
+        replay_for(ledger, scratch, wishes, purpose)
+    assert replay_for(ledger, scratch, wishes, purpose)[0].resumed == 1
+    assert read_csv(store) == model_csv([item(1), item(2)])

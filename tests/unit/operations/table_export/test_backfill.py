@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from ledger.change import removed_at
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Damaged
@@ -18,18 +19,21 @@ from ledger.event import Record
 from ledger.ledger import Ledger
 from operations.errors import NotSwapped, TooOld
 from operations.live.swap import swap
+from operations.progress import silent
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
+from operations.rebuild.scratch_names import EXPORT
 from operations.replay.local import Wishes, replay
 from operations.table_export import backfill as backfilling
 from operations.table_export import sorted_items
 from operations.table_export.backfill import BackfillReport, backfill
 from operations.table_export.files import read_export
+from operations.table_export.sorted_items import sort_export
 from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv, remove
 from tests.support.histories import history
-from tests.support.reader import read_root, read_rows
-from tests.support.store_calls import WatchedStore
+from tests.support.reader import read_root, read_rows, read_tree
+from tests.support.store_calls import WatchedStore, first
 
 LATER = START + timedelta(hours=1)
 TITLE = {"S": "by hand"}
@@ -56,6 +60,11 @@ def _full(
     return backfill(ledger, store, read_export(store, key), before, scratch, **more)
 
 
+def _removed_at(store: MemoryStore) -> set[bytes]:
+    """Give the times at which the tree says that rows were removed."""
+    return {removed_at(line) for line in read_tree(store, read_root(store).removals).splitlines(keepends=True)}
+
+
 def _replayed(ledger: Ledger, store: MemoryStore, scratch: FolderScratch) -> bool:
     """Say whether a replay of the journal gives the live tree."""
     done = replay(ledger, scratch, Wishes(keep="nothing"))
@@ -63,18 +72,22 @@ def _replayed(ledger: Ledger, store: MemoryStore, scratch: FolderScratch) -> boo
     return done.root.tree_hash == read_root(store).tree_hash
 
 
+@pytest.mark.parametrize("limit", ["BATCH_ITEMS", "BATCH_BYTES"])
 def test_a_table_that_was_there_before_the_exporter_is_merged_whole(
-    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+    limit: str, store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every item becomes a row, in several segments, and the journal alone gives the same tree."""
-    monkeypatch.setattr(backfilling, "BATCH_ITEMS", 40)
+    items = [item(number) for number in range(150)]
+    a_quarter = len(model_csv(items)) - len(model_csv([])) + 3 >> 2
+    monkeypatch.setattr(backfilling, limit, a_quarter if limit == "BATCH_BYTES" else 40)
     ledger = make_ledger(store)
     ledger.load_root()
-    items = [item(number) for number in range(150)]
     done = _full(ledger, store, items, scratch)
     assert (done.items, done.put, done.removed, done.segments) == (150, 150, 0, 4)
     assert read_rows(store) == model_csv(items)
-    assert [key for key in store.objects if "/backfill-export-" in key and key.startswith("journal/date=2026-11-25/")]
+    names = sorted(key for key in store.objects if key.startswith("journal/date=2026-11-25/hour=09/backfill-export-"))
+    assert [int(name.split("-")[-2]) for name in names] == [0, 1, 2, 3]
+    assert read_root(store).checkpoint.newest_event == "2026-11-25T09:00:00Z"
     assert _replayed(ledger, store, scratch)
     again = _full(ledger, store, items, scratch)
     assert (again.put, again.removed, again.segments) == (0, 0, 0)
@@ -138,6 +151,21 @@ def test_an_export_older_than_removals_are_remembered_is_refused(store: MemorySt
         _full(ledger, store, [item(2)], scratch)
 
 
+def test_an_export_that_comes_to_be_too_old_goes_no_further(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What exporters merge meanwhile may let removals be forgotten: each commit says how old the export is by then."""
+    monkeypatch.setattr(backfilling, "BATCH_ITEMS", 1)
+    watched = WatchedStore(store)
+    ledger = make_ledger(watched)  # type: ignore[arg-type]
+    commit(ledger, [insert(1)])
+    late = event("INSERT", item(9), seconds=3600 + 46 * 3600 + 1)
+    watched.on("put_if_match", "manifest.json", first(lambda: commit(make_ledger(store, 2), [late])))
+    with pytest.raises(TooOld, match="export again"):
+        _full(ledger, store, [item(1), item(2), item(3)], scratch)
+    assert read_rows(store) == model_csv([item(1), item(2), item(9)])
+
+
 def test_rows_that_the_export_lacks_are_removed_only_if_they_are_surely_gone(
     store: MemoryStore, scratch: FolderScratch
 ) -> None:
@@ -148,6 +176,7 @@ def test_rows_that_the_export_lacks_are_removed_only_if_they_are_surely_gone(
     done = _full(ledger, store, [item(2)], scratch)
     assert (done.removed, done.kept) == (2, 1)
     assert read_rows(store) == model_csv([item(2), item(young)])
+    assert _removed_at(store) == {b"2026-11-25T09:00:00Z"}, "the export's time: until then it is known to be gone"
     commit(ledger, [insert(1)])
     assert read_rows(store) == model_csv([item(2), item(young)]), "a late delivery does not bring it back"
     commit(ledger, [event("INSERT", item(1, 2))])
@@ -193,20 +222,27 @@ def test_a_lost_foreign_write_replaces_the_row_that_was_seen_and_no_other(
     ledger = make_ledger(store)
     commit(ledger, [insert(1), insert(2)])
     before = read_root(store)
+    other = FolderScratch(scratch.folder.with_name("other"))
+    earlier = replay(make_ledger(store, 7), other, Wishes())
     newest = item(2, title={"S": "newest"})
     commit(ledger, [event("MODIFY", newest, item(2), sequence=50, seconds=3700)])
     _full(ledger, store, [item(1, title=TITLE), item(2, title=TITLE)], scratch, before=before)
     assert read_rows(store) == model_csv([item(1, title=TITLE), newest])
     assert _replayed(ledger, store, scratch)
+    swap(make_ledger(store, 8), earlier.root, lambda: listed_segments(other, earlier.plan))
+    assert read_rows(store) == model_csv([item(1, title=TITLE), newest]), "a swap catches up with it"
 
 
 def test_a_dry_run_counts_and_changes_nothing(store: MemoryStore, scratch: FolderScratch) -> None:
     """To look before one leaps."""
     ledger = make_ledger(store)
     commit(ledger, [insert(1)])
+    commit(ledger, [event("MODIFY", item(1, 2), item(1), sequence=1, seconds=1200, stream=OTHER_STREAM)])
     before = dict(store.objects)
-    done = _full(ledger, store, [item(2)], scratch, dry_run=True)
-    assert (done.put, done.removed, done.segments) == (1, 1, 0)
+    foreign = [{"etag": {"S": f"no row's {number}"}} for number in range(25)]
+    done = _full(ledger, store, [item(2), *foreign], scratch, dry_run=True)
+    assert (done.put, done.removed, done.segments, done.gaps_closed) == (1, 1, 0, 0)
+    assert (done.unusable, len(done.reasons)) == (25, 20), "all are counted, some named"
     assert {key: one for key, one in store.objects.items() if not key.startswith("table-exports/")} == before
 
 
@@ -280,6 +316,51 @@ def test_a_gap_is_closed_by_an_export_that_is_later(store: MemoryStore, scratch:
     assert read_rows(store) == model_csv(items)
 
 
+def test_a_gap_that_exporters_keep_from_being_closed_is_told(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is merged by then, but the gap stands until it is run again."""
+    monkeypatch.setattr(backfilling, "_CLOSING_TRIES", 3)
+    commit(make_ledger(store), [insert(1)])
+    commit(make_ledger(store), [event("INSERT", item(2), sequence=1, seconds=1200, stream=OTHER_STREAM)])
+    watched = WatchedStore(store)
+    ledger = make_ledger(watched, 2)  # type: ignore[arg-type]
+    numbers = iter(range(3, 9))
+    rival = first(lambda: commit(make_ledger(store, 9), [insert(next(numbers))]))
+    watched.on("put_if_match", "manifest.json", rival, times=3)
+    with pytest.raises(NotSwapped, match="run it again"):
+        _full(ledger, store, [item(1), item(2)], scratch)
+    assert len(read_root(store).checkpoint.gaps) == 1
+    assert _full(ledger, store, [item(1), item(2)], scratch, before=None).gaps_closed == 0
+    assert _full(ledger, store, [item(number) for number in range(1, 6)], scratch).gaps_closed == 1
+
+
+def test_an_export_beyond_memory_is_sorted_in_runs_and_none_is_of_another_export(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run left that died is not taken for this export's."""
+    monkeypatch.setattr(sorted_items, "BUFFER_BYTES", 1)
+    ledger = make_ledger(store)
+    ledger.load_root()
+    dead = read_export(store, write_full_export(store, [item(number) for number in range(9)], LATER, name="dead"))
+    sort_export(store, scratch, dead, NAMES, silent)
+    assert len(scratch.names(EXPORT)) == 9
+    items = [item(number) for number in range(20, 25)]
+    assert _full(ledger, store, items, scratch).put == 5
+    assert read_rows(store) == model_csv(items)
+    assert not scratch.names("")
+
+
+@pytest.mark.parametrize("time", ["09:00:00.999Z", "10:00:00+01:00", "08:30:00-00:30", "09:00:00"])
+def test_the_time_of_an_export_is_told_in_utc(time: str, store: MemoryStore) -> None:
+    """It is held against the times of events, as text; without a zone it is UTC."""
+    key = write_full_export(store, [], LATER)
+    stored, kind = store.objects[key]
+    body = stored.body.replace(b"09:00:00.000Z", time.encode())
+    store.objects[key] = (replace(stored, body=body), kind)
+    assert read_export(store, key).time == "2026-11-25T09:00:00Z"
+
+
 def test_an_incremental_export_puts_and_removes_what_changed(store: MemoryStore, scratch: FolderScratch) -> None:
     """Changed, new, removed, and removed and uploaded again as a new life; untouched shards are not read."""
     ledger = make_ledger(store)
@@ -300,6 +381,7 @@ def test_an_incremental_export_puts_and_removes_what_changed(store: MemoryStore,
     done = backfill(fresh, store, read_export(store, key), read_root(store), scratch)
     store.get = real  # type: ignore[method-assign]
     assert (done.put, done.removed) == (3, 3)
+    assert _removed_at(store) == {b"2026-11-25T08:59:55Z"}, "when it was written"
     expected = [item(n) for n in range(300) if n not in (1, 2, 3, 299)]
     assert read_rows(store) == model_csv([*expected, item(1, 4, title=TITLE), reborn, item(400)])
     pages = fresh.objects.pages(read_root(store).rows.pages)

@@ -12,8 +12,9 @@ from ledger.ledger import Ledger
 from operations.cli import deployment
 from operations.errors import ExportFailed
 from operations.live.snapshot import snapshots
+from operations.progress import silent
 from operations.table_export.request import wait_for_export
-from operations.table_export.take import root_before
+from operations.table_export.take import ExportRequest, exported_table, root_before
 from tests.support.command_line import Ran
 from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv
@@ -31,6 +32,7 @@ class Table:
         items: what it holds.
         started: arguments of the exports that were started.
         waits: times that an export is in progress before it is done.
+        bucket: that exports are written to.
     """
 
     def __init__(self, store: MemoryStore, items: Iterable[Item]) -> None:
@@ -40,6 +42,7 @@ class Table:
         self.started: list[dict[str, Any]] = []
         self.waits = 2
         self.failure = ""
+        self.bucket = "exports"
 
     def describe_table(self, TableName: str) -> Any:  # noqa: N803
         assert TableName == "Images-1"
@@ -62,7 +65,7 @@ class Table:
             )
         else:
             key = write_full_export(self.store, self.items, START + timedelta(hours=1), name="0017-abc")
-        return {"ExportDescription": {"ExportStatus": "COMPLETED", "ExportManifest": key, "S3Bucket": "exports"}}
+        return {"ExportDescription": {"ExportStatus": "COMPLETED", "ExportManifest": key, "S3Bucket": self.bucket}}
 
 
 @pytest.fixture
@@ -98,6 +101,35 @@ def test_a_backfill_exports_the_table_and_brings_the_csv_in_line(
     ]
     assert f"--export {ARN}" in ran.err
     assert not list(snapshots(ledger))
+
+
+def test_what_is_merged_while_the_export_starts_is_not_taken_for_gone(
+    skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The root is read before: a row that came after it says nothing of what the export should have."""
+    commit(ledger, [insert(2)])
+    start = Table.export_table_to_point_in_time
+    rival = make_ledger(store, 2)
+
+    def export(self: Table, **arguments: Any) -> Any:
+        commit(rival, [insert(5)])
+        return start(self, **arguments)
+
+    monkeypatch.setattr(Table, "export_table_to_point_in_time", export)
+    assert skyledger("backfill", "--table", "Images-1", "--json").json["removed"] == 0
+    assert read_csv(store) == model_csv([item(2), item(3), item(5)])
+
+
+def test_an_export_is_read_from_the_bucket_that_it_was_written_to(
+    ledger: Ledger, store: MemoryStore, table: Table
+) -> None:
+    """One that somebody started elsewhere; its summary names no bucket, DynamoDB does."""
+    commit(ledger, [insert(1)])
+    table.store = other = MemoryStore()
+    table.bucket = "elsewhere"
+    request = ExportRequest(table, "exports", {"elsewhere": other}.__getitem__, arn=ARN)
+    with exported_table(ledger, request, silent, lambda line: None) as taken:
+        assert (taken.store, taken.export.items) == (other, 2)
 
 
 def test_an_interrupted_backfill_goes_on_with_its_export_and_its_root(
