@@ -20,7 +20,7 @@ from ledger.errors import (
     Unavailable,
     Unknown,
 )
-from operations.cli.output import NOBODY_READS, Output
+from operations.cli.output import Output
 from operations.errors import (
     BadExpression,
     BadName,

@@ -21,7 +21,6 @@ from rich.table import Table
 from operations.progress import Progress
 from operations.seen import is_seen
 
-
 # As the shell tells of a program that SIGPIPE ended (128 + 13): whoever read us has ended, as `| head` does. Never 1,
 # which Rich and Click end with, and which says that a check found differences.
 NOBODY_READS = 141

@@ -34,8 +34,8 @@ from operations.rebuild.tree_reader import lines, shards_of
 from operations.replay.local import Wishes, replay
 from operations.verify.ledger import check_csv, check_tree, compare_with_journal
 from tests.support.export_files import write_full_export
-from tests.support.failed_batches import put_aside
 from tests.support.factories import START, event, insert, item, model_csv, remove
+from tests.support.failed_batches import put_aside
 from tests.support.forgotten_person import (
     ETAG,
     NUMBER,
