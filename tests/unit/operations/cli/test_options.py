@@ -18,6 +18,7 @@ from ledger.s3_store import S3Store
 from operations.cli import deployment
 from operations.cli.deployment import Deployment, make_deployment, open_bucket
 from operations.cli.main import COMMANDS
+from operations.page.photos import PhotoReader
 from operations.replay.adopt import Purpose
 from operations.replay.local import Wishes
 from operations.table_export.take import ExportRequest
@@ -124,6 +125,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "history": ("history.read_history", ("a/b", "--since", "2026-11-25"), {"1": "a/b", "since": "2026-11-25"}),
     "pull": ("pull.follow", ("copy", "--follow", "--every", "0.5"), {"1": 0.5}),
     "view": ("view.page_server", ("--port", "4321"), {"1": None, "2": 4321}),
+    "view, with photos": ("view.page_server", ("--stack", "sky"), {"1": {"photos"}, "2": 0}),
 }  # fmt: skip
 
 
@@ -132,7 +134,9 @@ def _asked(place: Deployment, work: Path | None, command: str) -> tuple[Path | N
 
 
 def _plain(given: Any) -> Any:
-    """Give an argument as the table has it: a folder by what was asked for, an export by what was wanted."""
+    """Give an argument as the table has it: a folder by what was asked for, an export or photos by what is wanted."""
+    if isinstance(given, PhotoReader):
+        return given._buckets
     if isinstance(given, ExportRequest):
         return given.table, given.arn, given.window
     return given() if isinstance(given, partial) and given.func is _asked else given
