@@ -39,7 +39,11 @@ def test_what_cannot_be_seen_is_shown_by_number() -> None:
     """What can be seen stays as it is, in every script."""
     assert visible(HOSTILE) == SHOWN
     assert visible("Brücke 測量 😀 [a]") == "Brücke 測量 😀 [a]"
-    assert visible("a\u3164\u034f\u2800\ufe0f\U000e0101") == r"a\u3164\u034f\u2800\ufe0f\U000e0101"
+    ranges = ((0x180B, 0x180D), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+    unseen = "\u034f\u115f\u1160\u17b4\u17b5\u180f\u2800\u3164\uffa0" + "".join(
+        chr(one) for pair in ranges for one in pair
+    )
+    assert visible(f"a{unseen}") == f"a{unseen.encode('unicode_escape').decode()}"
     assert visible("\ud800") == r"\ud800"
 
 

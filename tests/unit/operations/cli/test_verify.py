@@ -21,7 +21,8 @@ def test_verify_exits_with_one_when_something_differs(
     assert good.code == 0
     assert [line.split(":")[0] for line in good.out.splitlines()] == ["tree", "csv", "journal"]
     stored, kind = store.objects["image-data.csv"]
-    body = stored.body.replace(b"site/1.jpg", b"site/x.jpg")
+    other = f"site/{'x' * 70}.jpg"
+    body = stored.body.replace(b"site/1.jpg", other.encode())
     store.objects["image-data.csv"] = (type(stored)(body, "0-1", stored.metadata, len(body)), kind)
     bad = skyledger("verify", "csv", "--json")
     assert bad.code == 1
@@ -30,7 +31,7 @@ def test_verify_exits_with_one_when_something_differs(
             "etag": f"{1:032x}",
             "ingested_at": "2026-11-25T08:00:00.001000Z",
             "tree": {"key": "site/1.jpg"},
-            "csv": {"key": "site/x.jpg"},
+            "csv": {"key": other},
         }
     ]
     both = skyledger("verify", "tree", "csv")
@@ -38,7 +39,7 @@ def test_verify_exits_with_one_when_something_differs(
         1,
         ["tree: good", "csv: NOT GOOD"],
     )
-    assert f"{1:032x}  tree: key=site/1.jpg  csv: key=site/x.jpg" in both.out
+    assert f"{1:032x}  tree: key=site/1.jpg  csv: key={other[:60]}\n" in both.out
     assert "more" not in both.out
     monkeypatch.setattr(findings, "LISTED", 1)
     header = body.splitlines(keepends=True)[0]
