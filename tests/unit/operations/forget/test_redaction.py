@@ -125,6 +125,7 @@ def test_a_life_is_over_when_its_last_revision_is_removed() -> None:
     """Removed by an event, by the next life, or by a backfill; not by an older removal."""
     new: Item = person(4)
     assert not _life(event("INSERT", new)).is_over
+    assert not _life(event("INSERT", person(0))).is_over, "the lowest revision that there is"
     assert not _life(event("MODIFY", person(5), new), event("REMOVE", old=new)).is_over
     assert _life(event("REMOVE", old=person(5)), event("MODIFY", person(5), new)).is_over
     assert _life(event("INSERT", person()), RECORDS["lacking"]).is_over
