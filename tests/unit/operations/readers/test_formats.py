@@ -190,6 +190,17 @@ def test_ctrl_c_interrupts_a_condition_without_an_end(copy: Path, monkeypatch: p
         write(Format.CSV, copy, NAMES, "true")
 
 
+def test_another_error_while_a_copy_is_written_is_told_as_it_is(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only DuckDB's own word for it is Ctrl-C."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("another")
+
+    monkeypatch.setitem(formats._WRITERS, Format.CSV, fail)
+    with pytest.raises(RuntimeError, match="another"):
+        write(Format.CSV, copy, NAMES, "true")
+
+
 def test_a_copy_beside_a_quote_in_the_folders_name_is_written(copy: Path) -> None:
     """The folder is the reader's own choice."""
     folder = copy.parent / "it's [here]"
