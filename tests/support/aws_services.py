@@ -5,6 +5,7 @@ from typing import Any
 
 OUTPUTS = {
     "ImagesTableName": "images",
+    "ImagesBucketName": "photos",
     "ExportBucketName": "exports",
     "ImageDeadLettersUrl": "dead",
     "ImageQueueUrl": "queue",

@@ -3,10 +3,12 @@
 Much of it was written by strangers: keys, titles, and errors that name a key. A terminal does what control characters
 in them say, and a text that turns its direction reads as another. So no other module prints, and this one shows what
 cannot be seen by its number, as Python writes it; Rich takes nothing of it for markup. JSON is ASCII, with escapes.
+
+All is written at once, and not when a buffer is full: a program that reads `pull --follow --json` waits for it.
 """
 
 import json
-import sys
+import os
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +20,26 @@ from rich.table import Table
 
 from operations.progress import Progress
 from operations.seen import is_seen
+
+# As the shell tells of a program that SIGPIPE ended (128 + 13): whoever read us has ended, as `| head` does. Never 1,
+# which Rich and Click end with, and which says that a check found differences.
+NOBODY_READS = 141
+
+
+class _Console(Console):
+    """Writes for somebody who may end before we do."""
+
+    def on_broken_pipe(self) -> None:
+        """End quietly; Rich calls this (`Console.on_broken_pipe`).
+
+        SIGPIPE itself stays off: it would end us whenever a connection breaks (Python, `signal`, "Note on SIGPIPE").
+        SystemExit, since a progress bar writes in a thread, which any other exception would end with a traceback.
+        """
+        self.quiet = True
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())  # else Python fails once more when it flushes in the end
+        os.close(nowhere)
+        raise SystemExit(NOBODY_READS)
 
 
 def visible(text: str) -> str:
@@ -39,8 +61,8 @@ class Output:
 
     def __init__(self, as_json: bool) -> None:
         self.as_json = as_json
-        self.console = Console(highlight=False, markup=False, emoji=False)
-        self.errors = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = _Console(highlight=False, markup=False, emoji=False)
+        self.errors = _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def say(self, line: str) -> None:
         """Tell a person one line of a result."""
@@ -73,7 +95,7 @@ class Output:
     def result(self, values: Mapping[str, Any]) -> None:
         """Give the result to a program."""
         if self.as_json:
-            sys.stdout.write(json.dumps(values, default=str) + "\n")
+            self.console.out(json.dumps(values, default=str), highlight=False)
 
     def pairs(self, values: Mapping[str, Any]) -> None:
         """Show names and values to a person."""

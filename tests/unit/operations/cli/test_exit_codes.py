@@ -27,6 +27,7 @@ from operations.cli.exit_codes import (
     WRONG_USE,
     with_exit_code,
 )
+from operations.cli.output import NOBODY_READS
 from tests.support.command_line import Ran
 
 Run = Callable[..., Ran]
@@ -136,8 +137,8 @@ def test_every_error_stands_in_one_file_and_has_an_exit_code_of_its_own() -> Non
 
 def test_exit_codes_are_those_of_the_help() -> None:
     """Scripts rest on them."""
-    all_codes = (0, DIFFERENT, WRONG_USE, NEEDS_AN_OPERATOR, NO_ANSWER, TRY_AGAIN, A_FAULT, INTERRUPTED)
-    assert all_codes == (0, 1, 2, 3, 4, 5, 70, 130)
+    all_codes = (0, DIFFERENT, WRONG_USE, NEEDS_AN_OPERATOR, NO_ANSWER, TRY_AGAIN, A_FAULT, INTERRUPTED, NOBODY_READS)
+    assert all_codes == (0, 1, 2, 3, 4, 5, 70, 130, 141)
     assert tuple(map(int, re.findall(r"\d+", EXIT_CODES))) == all_codes
     codes: dict[int, set[str]] = {}
     for kind, ending in ENDINGS.items():

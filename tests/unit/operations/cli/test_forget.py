@@ -7,18 +7,27 @@ import pytest
 from typer.testing import CliRunner
 
 from infra.doubles.memory_store import MemoryStore
-from ledger.keys import FORGOTTEN
+from ledger.commit import commit
+from ledger.keys import FORGETTING_KEY, FORGOTTEN
+from operations.cli import deployment
 from operations.cli.main import app
 from tests.support.command_line import Ran
-from tests.support.forgotten_person import ETAG, Clock, live_and_die, places_with_values
+from tests.support.factories import event, insert
+from tests.support.forgotten_person import ETAG, Clock, live_and_die, open_ledger, person, places_with_values
+from tests.support.store_calls import WatchedStore, first
 
 Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def store() -> MemoryStore:
+def clock() -> Clock:
+    """The time of the bucket."""
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryStore:
     """A bucket in which a photo that was removed stands in every place, two days later."""
-    clock = Clock()
     store = MemoryStore(clock)
     live_and_die(store, clock)
     clock.later(hours=48)
@@ -48,14 +57,16 @@ def test_it_asks_and_takes_no_for_an_answer(skyledger: Run, store: MemoryStore) 
 
 def test_forgotten_means_that_a_dry_run_finds_nothing(skyledger: Run, store: MemoryStore, tmp_path: Path) -> None:
     """And what an interrupted replay left on this machine is gone."""
-    left = tmp_path / "cache" / "skyledger" / "exports" / "replay" / "ranges" / "x"
-    left.parent.mkdir(parents=True)
-    left.write_text("Zoe")
+    folders = [tmp_path / "cache" / "skyledger" / "exports" / name for name in ("replay", "verify", "backfill")]
+    for folder in folders:
+        (folder / "ranges").mkdir(parents=True)
+        (folder / "ranges" / "x").write_text("Zoe")
     ran = skyledger("forget", ETAG, "--yes")
     assert ran.code == 0
     assert "searched again: nothing is found" in ran.out
     assert "35 days" in ran.out
-    assert not left.exists()
+    assert not [left for folder in folders for left in folder.rglob("*")]
+    assert "->" not in ran.out
     assert [*places_with_values(store)] == []
     assert skyledger("forget", ETAG, "--dry-run").code == 0
     told = skyledger("forget", ETAG, "--yes", "--json").json
@@ -69,6 +80,24 @@ def test_a_photo_that_is_still_there_is_named(skyledger: Run, store: MemoryStore
     ran = skyledger("forget", ETAG, f"{8:032x}", "--yes")
     assert (ran.code, "not gone yet" in ran.err, f"-> {8:032x} is not gone yet" in ran.out) == (5, True, True)
     ran = skyledger("forget", "77", "--yes")
-    assert (ran.code, "no event is about 77" in ran.err) == (2, True)
+    assert (ran.code, "no event is about 77" in ran.err, "-> no event is about 77\n" in ran.out) == (2, True, True)
     assert skyledger("forget", "site/7.jpg,", "--yes").code == 2
     assert skyledger("forget", ETAG, "--json").code == 2
+
+
+def test_what_is_left_to_do_is_told(skyledger: Run, store: MemoryStore, clock: Clock) -> None:
+    """What was written meanwhile: 1, and run it again. The stream may still bring something: 0, and from when on."""
+    store.put_new("mine/notes.txt", b"", "text/plain")
+    watched = WatchedStore(store)
+    late = [event("INSERT", person(), sequence=8, seconds=1), insert(8), insert(9)]
+    watched.on("delete_if_match", FORGETTING_KEY, first(lambda: commit(open_ledger(store, clock, 3), late)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deployment, "open_bucket", lambda bucket, arguments: watched)
+        ran = skyledger("forget", ETAG, "--yes")
+    assert ran.code == 1
+    assert "-> not Skyledger's, and not searched: mine/\n" in ran.out
+    assert "searched again: 1 objects were written meanwhile\n-> run it again\n" in ran.out
+    commit(open_ledger(store, clock, 4), [event("REMOVE", old=person(3), sequence=41, seconds=180_000)])
+    ran = skyledger("forget", ETAG, "--yes")
+    assert ran.code == 0
+    assert "nothing is found\n-> run it again after 2026-11-28T11:00:00Z, when the stream has forgotten\n" in ran.out

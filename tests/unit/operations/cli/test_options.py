@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import Any
 from unittest.mock import ANY
 
@@ -18,6 +19,7 @@ from ledger.s3_store import S3Store
 from operations.cli import deployment
 from operations.cli.deployment import Deployment, make_deployment, open_bucket
 from operations.cli.main import COMMANDS
+from operations.page.photos import PhotoReader
 from operations.replay.adopt import Purpose
 from operations.replay.local import Wishes
 from operations.table_export.take import ExportRequest
@@ -59,6 +61,7 @@ ARN = "arn:export"
 FROM, TO = (datetime(2026, 11, 25, hour, tzinfo=UTC) for hour in (8, 9))
 SINCE_UNTIL = ("--since", "2026-11-25T10:00+02:00", "--until", "2026-11-25T09:00")
 HERE = ("--work", str(WORK), "--processes", "3")
+OPENED = {"open_store": ("exports", {}), "progress": "show", "report": "note"}
 # The function that heeds them, the arguments of its command, and what it must get, by place or by name.
 CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "replay": (
@@ -70,6 +73,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
             "2": Wishes(NAMES, Targets(500, 7), "2026-11-25T08:00:00Z", "bucket"),
             "3": Purpose("s", swap=True, keep_replaced=True, patience=2.5),
             "processes": 3,
+            **OPENED,
         },
     ),
     "replay, pages alone": (
@@ -98,6 +102,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
             "2": Wishes(until="2026-11-25T08:00:00Z"),
             "3": Purpose(swap=True, keep_replaced=True),
             "processes": 3,
+            **OPENED,
         },
     ),
     "backfill": (
@@ -112,7 +117,13 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     ),
     "backfill to now": ("backfill.backfill_table", ("--table", "T", *SINCE_UNTIL[:2]), {"1": ("T", "", (FROM, ANY))}),
     "backfill again": ("backfill.backfill_table", ("--export", ARN), {"1": ("", ARN, None)}),
-    "verify journal": ("verify.compare_with_journal", ("journal", *HERE), {"1": (WORK, "verify"), "processes": 3}),
+    "verify tree": ("verify.check_tree", ("tree",), {"2": "show"}),
+    "verify csv": ("verify.check_csv", ("csv",), {"1": "show"}),
+    "verify journal": (
+        "verify.compare_with_journal",
+        ("journal", *HERE),
+        {"1": (WORK, "verify"), "processes": 3, **OPENED},
+    ),
     "verify table": (
         "verify.compare_with_table",
         ("table", "--table", "T", *HERE[:2]),
@@ -124,6 +135,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "history": ("history.read_history", ("a/b", "--since", "2026-11-25"), {"1": "a/b", "since": "2026-11-25"}),
     "pull": ("pull.follow", ("copy", "--follow", "--every", "0.5"), {"1": 0.5}),
     "view": ("view.page_server", ("--port", "4321"), {"1": None, "2": 4321}),
+    "view, with photos": ("view.page_server", ("--stack", "sky"), {"1": {"photos"}, "2": 0}),
 }  # fmt: skip
 
 
@@ -132,10 +144,16 @@ def _asked(place: Deployment, work: Path | None, command: str) -> tuple[Path | N
 
 
 def _plain(given: Any) -> Any:
-    """Give an argument as the table has it: a folder by what was asked for, an export by what was wanted."""
+    """Give an argument as the table has it: a folder by what was asked for, an export or photos by what is wanted."""
+    if isinstance(given, PhotoReader):
+        return given._buckets
+    if isinstance(given, FunctionType | MethodType):
+        return given.__name__
     if isinstance(given, ExportRequest):
         return given.table, given.arn, given.window
-    return given() if isinstance(given, partial) and given.func is _asked else given
+    if isinstance(given, partial):
+        return given() if given.func is _asked else given.args
+    return given
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -148,7 +166,8 @@ def test_what_is_asked_for_comes_to_where_it_is_heeded(
     called: dict[str, Any] = {}
 
     def note(*given: Any, **named: Any) -> None:
-        called.update({str(place): _plain(one) for place, one in enumerate(given)} | named)
+        called.update({str(place): _plain(one) for place, one in enumerate(given)})
+        called.update({name: _plain(one) for name, one in named.items()})
         raise typer.Exit
 
     room = importlib.import_module(f"operations.cli.{command}")

@@ -3,7 +3,9 @@
 import ast
 import inspect
 import json
+import os
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
+from operations.cli.exit_codes import with_exit_code
 from operations.cli.main import COMMANDS
 from operations.cli.output import Output, visible
 from operations.verify import ledger as verify_ledger
@@ -36,7 +39,11 @@ def test_what_cannot_be_seen_is_shown_by_number() -> None:
     """What can be seen stays as it is, in every script."""
     assert visible(HOSTILE) == SHOWN
     assert visible("Brücke 測量 😀 [a]") == "Brücke 測量 😀 [a]"
-    assert visible("a\u3164\u034f\u2800\ufe0f\U000e0101") == r"a\u3164\u034f\u2800\ufe0f\U000e0101"
+    ranges = ((0x180B, 0x180D), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+    unseen = "\u034f\u115f\u1160\u17b4\u17b5\u180f\u2800\u3164\uffa0" + "".join(
+        chr(one) for pair in ranges for one in pair
+    )
+    assert visible(f"a{unseen}") == f"a{unseen.encode('unicode_escape').decode()}"
     assert visible("\ud800") == r"\ud800"
 
 
@@ -64,6 +71,65 @@ def test_every_way_to_print_shows_strangers_text_as_text(
     ways["result"](Output(as_json=True))
     printed = capsys.readouterr().out
     assert (json.loads(printed), printed.isascii(), is_clean(printed)) == ({HOSTILE: HOSTILE}, True, True)
+
+
+def test_what_is_wider_than_the_terminal_stays_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line stays one line, to be found and copied; a value goes on below, every digit of it; JSON has all."""
+    monkeypatch.setenv("COLUMNS", "40")
+    long = "f0 " + "0123456789" * 9
+    for way in (Output.say, Output.note):
+        way(Output(as_json=False), long)
+        assert "".join(capsys.readouterr()) == f"{long}\n"
+    Output(as_json=False).pairs({"tree": long[3:], "none": None})
+    shown = capsys.readouterr().out.splitlines()
+    assert "".join(line[6:].strip() for line in shown[:-1]) == long[3:]
+    assert shown[-1].strip() == "none"
+    Output(as_json=True).result({"path": Path("a"), "at": datetime(2026, 11, 25, tzinfo=UTC), "long": long * 9})
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"path": "a", "at": "2026-11-25 00:00:00+00:00", "long": long * 9}
+
+
+def test_an_error_without_a_text_is_told_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty line would help nobody."""
+    Output(as_json=True).error(TimeoutError(), "")
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == ({"error": "TimeoutError", "message": "TimeoutError"}, "skyledger: TimeoutError\n")
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_command_whose_output_nobody_reads_on_ends_as_a_pipe_does(
+    stream: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Quietly, with what a shell tells of SIGPIPE, and not with 1: no check has found a difference."""
+    ways: dict[str, Callable[[Output], object]] = {
+        "say": lambda output: output.say("a"),
+        "pairs": lambda output: output.pairs({"a": "b"}),
+        "table": lambda output: output.table(["a"], [["b"]]),
+        "result": lambda output: output.result({}),
+        "note": lambda output: output.note("a"),
+        "error": lambda output: output.error(ValueError("a"), ""),
+        "fault": lambda output: output.fault(ValueError("a")),
+        "progress": _progress,
+    }
+    there = {name for name in ways if (name in ("say", "pairs", "table", "result")) == (stream == "stdout")}
+    for name in there:
+        reading, writing = os.pipe()
+        with os.fdopen(writing, "w") as pipe:
+            monkeypatch.setattr(f"sys.{stream}", pipe)
+            output = Output(as_json=name == "result")
+            if name != "progress":
+                ways[name](output)
+                assert os.read(reading, 100), f"{name} is written at once"
+            os.close(reading)
+
+            def command(*, as_json: bool, way: Callable[[Output], object] = ways[name], to: Output = output) -> None:
+                way(to)
+
+            with pytest.raises(SystemExit) as ended:
+                with_exit_code(command)(as_json=False)
+            assert ended.value.code == 141, name
 
 
 def _progress(output: Output) -> None:

@@ -10,13 +10,15 @@ from ledger import cells
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
+from operations.cli import deployment
 from operations.progress import silent
 from operations.replay.state_machine import replay_distributed
 from operations.verify import ledger as verify_ledger
 from tests.support.aws_services import Services
 from tests.support.command_line import Ran
-from tests.support.factories import event, item, model_csv
+from tests.support.factories import event, insert, item, make_ledger, model_csv
 from tests.support.reader import read_csv, read_root
+from tests.support.store_calls import WatchedStore, first
 
 Run = Callable[..., Ran]
 ONE = ("--processes", "1")
@@ -33,9 +35,27 @@ def test_replay_compares_pins_and_swaps(skyledger: Run, filled: Ledger, store: M
     assert swapped["version"] == read_root(store).version == 3
     assert read_root(store).targets.shard_bytes == 500
     assert read_csv(store) == model_csv([item(1), item(2)])
+    assert "undo" not in swapped
     store.delete(["manifest.json"])
     assert skyledger("replay", "--swap", "--page-shards", "7", "--json", *ONE).json["version"] == 4
     assert read_root(store).targets.page_shards == 7
+
+
+def test_a_replay_tells_what_came_of_it(skyledger: Run, filled: Ledger, store: MemoryStore) -> None:
+    """Whether the journal gives the live tree; what is live after a swap that had to catch up, and how to undo it."""
+    back = skyledger("replay", "--until", "2026-11-25T08:00:30", "--json", *ONE).json
+    assert (back["rows"], "same" in back, "live_tree" in back) == (3, False, False)
+    watched, exporter = WatchedStore(store), make_ledger(store, 2)
+    watched.on("put_if_match", "manifest.json", first(lambda: commit(exporter, [insert(4)])))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deployment, "open_bucket", lambda bucket, arguments: watched)
+        swapped = skyledger("replay", "--until", "2026-11-25T08:00:30", "--swap", "--json", *ONE).json
+    root = read_root(store)
+    assert (swapped["caught_up"], swapped["tree"], swapped["version"]) == (1, root.tree_hash, root.version)
+    assert (swapped["rows"], root.rows.rows) == (3, 4)
+    assert f"snapshots/{swapped['undo']}.json" in store.objects
+    differs = skyledger("replay", "--json", *ONE).json
+    assert (differs["same"], differs["live_tree"], differs["rows"]) == (False, root.tree_hash, 3)
 
 
 def test_rows_written_by_an_older_rule_are_told_and_written_anew(

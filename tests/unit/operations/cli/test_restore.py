@@ -19,5 +19,9 @@ def test_restore_to_a_time_and_back(skyledger: Run, filled: Ledger, store: Memor
     assert read_csv(store) == model_csv([item(1), item(2), item(3)])
     assert told["undo"] == f"before-restore-{told['version'] - 1}"
     again = skyledger("restore", "--undo")
-    assert f"version {told['version'] + 1}: 2 rows" in again.out
+    assert again.out == "version 4: 2 rows; to undo: skyledger restore before-restore-3\n"
     assert read_csv(store) == model_csv([item(1), item(2)])
+    to = skyledger("restore", "--to", "2026-11-25T08:00:30", *ONE).out
+    assert to == "version 5: 3 rows; to undo: skyledger restore before-restore-4\n"
+    store.delete(["manifest.json"])
+    assert "undo" not in skyledger("restore", "before-restore-4").out, "there was nothing to go back to"

@@ -1,6 +1,7 @@
 """`skyledger status` tells how the ledger is."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
-from operations.cli import deployment
+from operations.cli import deployment, status
 from tests.support.command_line import Ran
 from tests.support.factories import insert
 from tests.support.reader import read_root
@@ -16,8 +17,12 @@ from tests.support.reader import read_root
 Run = Callable[..., Ran]
 
 
-def test_status_tells_people_and_programs(skyledger: Run, filled: Ledger, store: MemoryStore) -> None:
+def test_status_tells_people_and_programs(
+    skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same facts in both ways; with --json standard output holds one object and nothing else."""
+    later = datetime(2026, 11, 25, 9, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(status, "now", lambda: later)
     told = skyledger("status", "--json").json
     assert (told["rows"], told["published"], told["tree"]) == (2, True, read_root(store).tree_hash)
     text = skyledger("status")
@@ -26,10 +31,18 @@ def test_status_tells_people_and_programs(skyledger: Run, filled: Ledger, store:
     shown = {line[:18].strip(): line[18:].strip() for line in text.out.splitlines()}
     assert (shown["version"], shown["rows"], shown["published"]) == ("2", "2", "yes")
     assert "->" not in text.out
+    assert (shown["stream"], shown["dead letters"]) == ("not asked (--stack)", "not asked (--stack)")
+    assert shown["newest event"] == "2026-11-25T08:01:00Z (3,601 s ago)"
     commit(filled, [insert(4)])
+    for count, folder in enumerate(("pending", "aws/lambda", "quarantine", "snapshots"), 1):
+        for number in range(count):
+            store.put_new(f"{folder}/{number}", b"", "text/plain")
     behind = skyledger("status").out
     assert "no, it shows version 2" in behind
     assert "-> image-data.csv is behind" in behind
+    shown = {line[:18].strip(): line[18:].strip() for line in behind.splitlines()}
+    counts = ("waiting segments", "failed batches", "quarantined events", "snapshots")
+    assert [shown[name] for name in counts] == ["1", "2", "3", "4"]
 
 
 def test_the_stack_knows_the_bucket_and_the_queues(
@@ -59,3 +72,7 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     told = skyledger("status", "--json").json
     assert (told["dead_letters"], told["stream"]) == (3, "Disabled")
     assert len(told["todo"]) == 2
+    none = {"Attributes": {"ApproximateNumberOfMessages": "0"}}
+    monkeypatch.setattr(Client, "get_queue_attributes", lambda *_, **__: none)
+    shown = {line[:18].strip(): line[18:].strip() for line in skyledger("status").out.splitlines()}
+    assert (shown["dead letters"], shown["stream"]) == ("0", "Disabled")

@@ -6,7 +6,11 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.ledger import Ledger
+from operations.cli import verify
+from operations.progress import Progress
 from operations.verify import findings
+from operations.verify.findings import Findings
+from operations.verify.ledger import check_csv
 from tests.support.command_line import Ran
 
 Run = Callable[..., Ran]
@@ -21,7 +25,8 @@ def test_verify_exits_with_one_when_something_differs(
     assert good.code == 0
     assert [line.split(":")[0] for line in good.out.splitlines()] == ["tree", "csv", "journal"]
     stored, kind = store.objects["image-data.csv"]
-    body = stored.body.replace(b"site/1.jpg", b"site/x.jpg")
+    other = f"site/{'x' * 70}.jpg"
+    body = stored.body.replace(b"site/1.jpg", other.encode())
     store.objects["image-data.csv"] = (type(stored)(body, "0-1", stored.metadata, len(body)), kind)
     bad = skyledger("verify", "csv", "--json")
     assert bad.code == 1
@@ -30,7 +35,7 @@ def test_verify_exits_with_one_when_something_differs(
             "etag": f"{1:032x}",
             "ingested_at": "2026-11-25T08:00:00.001000Z",
             "tree": {"key": "site/1.jpg"},
-            "csv": {"key": "site/x.jpg"},
+            "csv": {"key": other},
         }
     ]
     both = skyledger("verify", "tree", "csv")
@@ -38,7 +43,7 @@ def test_verify_exits_with_one_when_something_differs(
         1,
         ["tree: good", "csv: NOT GOOD"],
     )
-    assert f"{1:032x}  tree: key=site/1.jpg  csv: key=site/x.jpg" in both.out
+    assert f"{1:032x}  tree: key=site/1.jpg  csv: key={other[:60]}\n" in both.out
     assert "more" not in both.out
     monkeypatch.setattr(findings, "LISTED", 1)
     header = body.splitlines(keepends=True)[0]
@@ -48,3 +53,24 @@ def test_verify_exits_with_one_when_something_differs(
     assert told[1].startswith(f"  {1:032x}  tree: ingested_at=2026-11-25T08:00:00.001000Z, {shown}")
     assert told[1].endswith("  csv: absent")
     assert told[2:] == ["  and 1 more"]
+
+
+def test_a_problem_is_told_and_a_check_named_twice_is_made_once(
+    skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is not as it should be stands below its check, a line each."""
+    made: list[Ledger] = []
+
+    def check(ledger: Ledger, progress: Progress) -> Findings:
+        made.append(ledger)
+        return check_csv(ledger, progress)
+
+    monkeypatch.setattr(verify, "check_csv", check)
+    store.delete(["image-data.csv"])
+    ran = skyledger("verify", "csv", "tree", "csv")
+    assert (ran.code, len(made)) == (1, 1)
+    assert [line.split(" (")[0] for line in ran.out.splitlines()] == [
+        "csv: NOT GOOD",
+        "  there is no image-data.csv",
+        "tree: good",
+    ]

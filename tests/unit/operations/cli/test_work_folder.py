@@ -12,6 +12,7 @@ from ledger.ledger import Ledger
 from operations.cli import work_folder
 from operations.cli.deployment import Deployment
 from operations.cli.work_folder import hold_work_folder
+from operations.errors import NotOurs
 from tests.support.command_line import Ran
 
 Run = Callable[..., Ran]
@@ -75,3 +76,10 @@ def test_only_this_user_may_look_into_the_folder(filled: Ledger, tmp_path: Path)
     work_folder._held.popitem()[1].close()
     assert (tmp_path / "work").stat().st_mode & 0o077 == 0
     assert (tmp_path / "work.lock").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_no_file_is_not_locked(tmp_path: Path) -> None:
+    """A pipe that stands there is nobody's lock."""
+    os.mkfifo(tmp_path / "work.lock")
+    with pytest.raises(NotOurs, match=r"work\.lock"):
+        hold_work_folder(Deployment(bucket="exports"), tmp_path / "work", "verify")

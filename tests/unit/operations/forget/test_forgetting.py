@@ -12,8 +12,10 @@ from infra.doubles.fault_store import Died, Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from ledger import keys
 from ledger.commit import commit
-from ledger.errors import Damaged, LedgerError, SegmentGone
-from ledger.keys import FORGOTTEN, JOURNAL, PAGES, SHARDS, SNAPSHOTS
+from ledger.errors import Damaged, LedgerError, SegmentGone, Unknown
+from ledger.event import read_event
+from ledger.journal import quarantine
+from ledger.keys import FAILED_BATCHES, FORGETTING_KEY, FORGOTTEN, JOURNAL, PAGES, QUARANTINE, SHARDS, SNAPSHOTS
 from ledger.objects import Objects
 from ledger.publish import publish
 from ledger.row import header
@@ -33,6 +35,7 @@ from operations.replay.local import Wishes, replay
 from operations.verify.ledger import check_csv, check_tree, compare_with_journal
 from tests.support.export_files import write_full_export
 from tests.support.factories import START, event, insert, item, model_csv, remove
+from tests.support.failed_batches import put_aside
 from tests.support.forgotten_person import (
     ETAG,
     NUMBER,
@@ -44,6 +47,7 @@ from tests.support.forgotten_person import (
     places_with_values,
 )
 from tests.support.reader import read_csv, read_root, read_tree
+from tests.support.store_calls import WatchedStore, first, land_and_lose
 
 ROWS = [number for number in OTHERS if number not in (11, 12)]  # these two lie in batches that were put aside
 MOMENTS = [0, 1, 599, 600, 601, 700, 10_999, 11_000]
@@ -146,9 +150,16 @@ def test_snapshots_are_the_same_without_the_row(store: MemoryStore, clock: Clock
         assert [*places_with_values(store)] == []
 
 
-def test_what_was_put_aside_is_merged_without_it(store: MemoryStore, clock: Clock) -> None:
-    """The others of a batch that Lambda gave up on come into the CSV by a redrive."""
+@pytest.mark.parametrize("as_text", [True, False])
+def test_what_was_put_aside_is_merged_without_it(as_text: bool, store: MemoryStore, clock: Clock) -> None:
+    """The others of a batch that Lambda gave up on come into the CSV by a redrive; its payload stays what it was."""
+    for listed in store.list(FAILED_BATCHES) if not as_text else ():
+        batch = orjson.loads(store.get(listed.key).body)
+        batch["payload"] = orjson.loads(batch["payload"])
+        store.put_if_match(listed.key, orjson.dumps(batch), listed.etag, "application/json", {})
     _forget(store, clock)
+    batches = [orjson.loads(store.get(listed.key).body) for listed in store.list(FAILED_BATCHES)]
+    assert [isinstance(batch["payload"], str) for batch in batches] == [as_text] * 2
     assert redrive_batches(open_ledger(store, clock, 5)).merged == 2
     assert read_csv(store) == model_csv(map(item, sorted(OTHERS)))
     assert [*places_with_values(store)] == []
@@ -180,8 +191,9 @@ def test_an_image_that_is_still_there_is_not_forgotten(store: MemoryStore, clock
         _forget(store, clock, ETAG, f"{8:032x}")
     with pytest.raises(StillThere, match=f"{11:032x}"):  # known by a batch that was put aside alone: no row yet
         _forget(store, clock, f"{11:032x}")
-    with pytest.raises(UnknownImage, match="no event is about 77"):
-        _forget(store, clock, ETAG, "77")
+    for unknown, named in (("7", "7"), ("12345", "1, 2, 3, 4, 5"), ("1234567", "1, 2, 3, 4, 5 and 2 more")):
+        with pytest.raises(UnknownImage, match=f"no event is about {named}: skyledger history"):
+            _forget(store, clock, ETAG, *unknown)
     assert store.objects == before
 
 
@@ -196,9 +208,10 @@ def test_a_row_that_was_restored_is_still_there(store: MemoryStore, clock: Clock
 def test_a_replay_that_is_at_work_is_waited_for(store: MemoryStore, clock: Clock) -> None:
     """It reads segments and writes rows; only what it left behind is deleted."""
     store.put_new("replay/other/plan.json", b"{}", "application/json")
+    clock.later(minutes=119)
     with pytest.raises(Busy):
         _forget(store, clock)
-    clock.later(hours=3)
+    clock.later(minutes=2)
     _forget(store, clock)
     assert [*store.list("replay/")] == []
 
@@ -364,8 +377,9 @@ def test_what_is_written_meanwhile_is_found_by_the_second_search(store: MemorySt
 
 
 def test_what_was_changed_since_it_was_listed_is_left_alone(store: MemoryStore, clock: Clock) -> None:
-    """In every place: it may be another object by now, and is searched again."""
-    ledger = open_ledger(store, clock, 9)
+    """In every place: it may be another object by now, or none, and is searched again; so is one without an answer."""
+    watched = WatchedStore(store)
+    ledger = open_ledger(watched, clock, 9)
     found = search(ledger, {ETAG})
     for place, searched in found.places.items():
         assert searched.found, place
@@ -373,6 +387,61 @@ def test_what_was_changed_since_it_was_listed_is_left_alone(store: MemoryStore, 
             before = store.objects[listed.key]
             erase(ledger, found, place, replace(listed, etag="another"))
             assert store.objects[listed.key] == before, listed.key
+            store.delete([listed.key])
+            erase(ledger, found, place, listed)
+            assert listed.key not in store.objects
+            store.objects[listed.key] = before
+            for verb in ("delete_if_match", "put_if_match"):
+                watched.on(verb, listed.key, land_and_lose(Unknown("no answer")))
+            erase(ledger, found, place, listed)
+            assert store.objects.get(listed.key) != before, listed.key
+    assert search(ledger, {ETAG}).is_clean
+
+
+def test_a_row_that_is_restored_while_it_is_erased_is_still_there(store: MemoryStore, clock: Clock) -> None:
+    """Its shards are the live tree's again: nothing of them is deleted."""
+    rival, watched = open_ledger(store, clock, 5), WatchedStore(store)
+    old = load(rival, "monday")
+    watched.on("put_if_match", SNAPSHOTS, first(lambda: restore(rival, old)))
+    ledger = open_ledger(watched, clock, 9)
+    with pytest.raises(StillThere):
+        forget(ledger, search(ledger, {ETAG}))
+    assert read_root(store).tree_hash == old.tree_hash
+    assert check_tree(rival, read_root(store)).good
+
+
+@pytest.mark.parametrize("seen", ["before", "after"])
+def test_the_last_event_is_that_of_both_searches(seen: str, store: MemoryStore, clock: Clock) -> None:
+    """In quarantine, which goes, or journaled meanwhile; that of another image in the same batch does not count."""
+    last = event("REMOVE", old=person(3), sequence=41, seconds=12_000)
+    put_aside(store, event("INSERT", person()), event("INSERT", item(13), seconds=50_000), name="later")
+    if seen == "before":
+        quarantine(store, read_event(last), "why")
+    ledger = open_ledger(store, clock, 9)
+    found = search(ledger, {ETAG})
+    if seen == "after":
+        commit(open_ledger(store, clock, 3), [last])
+    assert forget(ledger, found).again_after == "2026-11-26T12:20:00Z"
+
+
+def test_many_are_searched_for_as_each_of_them(store: MemoryStore, clock: Clock) -> None:
+    """What holds something of one of them is found, and not only what holds something of all."""
+    ledger = open_ledger(store, clock, 9)
+    one, other, both = (
+        {name: {listed.key for listed in place.found} for name, place in search(ledger, etags).places.items()}
+        for etags in ({ETAG}, {f"{0:032x}"}, {ETAG, f"{0:032x}"})
+    )
+    assert both == {name: one[name] | other[name] for name in one}
+    assert [name for name in one if other[name] - one[name]] == ["journal", "table exports", "snapshots", "shards"]
+
+
+def test_what_is_gone_when_it_is_to_be_read_holds_nothing(store: MemoryStore, clock: Clock) -> None:
+    """Its owner was done with it between listing and reading."""
+    watched = WatchedStore(store)
+    (listed,) = store.list(QUARANTINE)
+    watched.on("get", QUARANTINE, first(lambda: store.delete([listed.key])))
+    found = search(open_ledger(watched, clock, 9), {ETAG}).places["quarantine"]
+    assert (found.found, found.objects) == ([], 0)
 
 
 def test_nobody_brings_back_what_another_takes_out_of_the_same_segment(clock: Clock) -> None:
@@ -411,6 +480,36 @@ def test_a_claim_of_somebody_who_died_holds_for_an_hour(store: MemoryStore, cloc
         _forget(store, clock)
     clock.later(minutes=2)
     assert _forget(store, clock).after.is_clean
+
+
+@pytest.mark.parametrize("key", [SHARDS, FORGETTING_KEY])
+def test_a_claim_of_others_is_not_released(key: str, store: MemoryStore, clock: Clock) -> None:
+    """Ours was void after an hour, and they took it over: before we look at it again, or after that."""
+    watched, theirs = WatchedStore(store), b'["of others"]'
+
+    def take_over() -> None:
+        store.delete([FORGETTING_KEY])
+        store.put_new(FORGETTING_KEY, theirs, "application/json")
+
+    watched.on("delete_if_match", key, first(take_over))
+    assert _forget(watched, clock).after.is_clean
+    assert store.get(FORGETTING_KEY).body == theirs
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_two_who_claim_in_one_moment_do_not_both_erase(held: bool, store: MemoryStore, clock: Clock) -> None:
+    """One ends, or begins, after we looked who claims it: then nothing is erased, and we are told to try again."""
+    watched = WatchedStore(store)
+    if held:
+        store.put_new(FORGETTING_KEY, orjson.dumps([ETAG]), "application/json")
+        rival: partial[object] = partial(store.delete, [FORGETTING_KEY])
+    else:
+        rival = partial(store.put_new, FORGETTING_KEY, b'["of others"]', "application/json")
+    watched.on("put_if_match", FORGETTING_KEY, first(rival))
+    before = [*places_with_values(store)]
+    with pytest.raises(Busy, match="at this moment"):
+        _forget(watched, clock)
+    assert [*places_with_values(store)] == before
 
 
 def test_what_cannot_be_read_ends_the_search(store: MemoryStore, clock: Clock) -> None:

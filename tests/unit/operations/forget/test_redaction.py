@@ -125,8 +125,27 @@ def test_a_life_is_over_when_its_last_revision_is_removed() -> None:
     """Removed by an event, by the next life, or by a backfill; not by an older removal."""
     new: Item = person(4)
     assert not _life(event("INSERT", new)).is_over
+    assert not _life(event("INSERT", person(0))).is_over, "the lowest revision that there is"
     assert not _life(event("MODIFY", person(5), new), event("REMOVE", old=new)).is_over
     assert _life(event("REMOVE", old=person(5)), event("MODIFY", person(5), new)).is_over
     assert _life(event("INSERT", person()), RECORDS["lacking"]).is_over
     assert _life(event("INSERT", person(4)), RECORDS["another life"]).is_over
     assert not _life(_backfill(NewImage=person(4)), RECORDS["lacking"]).is_over
+    assert _life(event("REMOVE", old=person(5)), event("REMOVE", old=person(4)), event("INSERT", person(5))).is_over
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        event("INSERT", person() | {"revision": "Zoe"}),  # type: ignore[dict-item]
+        _backfill(Lacking=LACKING, Revision="Zoe"),
+        _backfill(Lacking=f"Zoe,{ETAG}", Revision=3),
+    ],
+)
+def test_a_record_of_another_shape_has_no_life(record: Any) -> None:
+    """It is about the image all the same, and nothing of it stays."""
+    (left,) = redact(record, {ETAG})
+    assert (left["eventName"], b"Zoe" in orjson.dumps(left)) == (FORGOTTEN, False)
+    lives: dict[bytes, Life] = {}
+    note_lives(record, {ETAG}, lives)
+    assert lives == {}

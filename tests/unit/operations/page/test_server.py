@@ -484,6 +484,7 @@ def test_the_command_serves_until_it_is_interrupted(
     assert json.loads(seen[1]) == {"photos": ""}
     assert ran.out == f"{seen[2].decode()}\n"
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[-\w]{43}/\n", ran.out)
+    assert skyledger("view", "--json").json == {"address": seen[-1].decode()}
 
 
 def test_the_port_is_another_each_time() -> None:

@@ -191,6 +191,17 @@ def test_ctrl_c_interrupts_a_condition_without_an_end(copy: Path, monkeypatch: p
         write(Format.CSV, copy, NAMES, "true")
 
 
+def test_another_error_while_a_copy_is_written_is_told_as_it_is(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only DuckDB's own word for it is Ctrl-C."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("another")
+
+    monkeypatch.setitem(formats._WRITERS, Format.CSV, fail)
+    with pytest.raises(RuntimeError, match="another"):
+        write(Format.CSV, copy, NAMES, "true")
+
+
 def test_a_copy_beside_a_quote_in_the_folders_name_is_written(copy: Path) -> None:
     """The folder is the reader's own choice."""
     folder = copy.parent / "it's [here]"
@@ -419,6 +430,9 @@ def test_pix4ds_file_has_no_name_that_a_spreadsheet_would_run(tmp_path: Path) ->
     assert len(opendronemap(write(Format.ODM, copy, NAMES).path.read_text())) == len(keys) - 1  # one has blanks
 
 
+FOLDED_ALIKE = ("\u0390", "\u03aa\u0301", "\u1fb4", "\u03b1\u0345\u0301")
+
+
 def test_a_name_that_a_file_system_takes_for_another_is_not_unique(tmp_path: Path) -> None:
     """Folders are left off; case, and how accents are composed, do not tell names apart; positions do not matter."""
     at = {name: {"N": number} for name, number in zip(list(DJI)[1:4], "123", strict=True)}
@@ -431,12 +445,14 @@ def test_a_name_that_a_file_system_takes_for_another_is_not_unique(tmp_path: Pat
         item(5, key={"S": "a/here.jpg"}, **at),
         item(6, key={"S": "b/Here.jpg"}),
         item(7, key={"S": "b/one.jpg"}, **at),
+        # Folded, these are composed otherwise: in the second pair an accent goes before the iota below the letter.
+        *(item(8 + place, key={"S": f"{name}.jpg"}, **at) for place, name in enumerate(FOLDED_ALIKE)),
     ]
     copy = tmp_path / "image-data.csv"
     copy.write_bytes(model_csv(items))
     written = write(Format.ODM, copy, NAMES)
     assert list(opendronemap(written.path.read_text())) == ["one.jpg"]
-    assert written.left_out == {"without a position": 1, "with a name that is not unique": 5}
+    assert written.left_out == {"without a position": 1, "with a name that is not unique": 9}
 
 
 @pytest.mark.parametrize(("latitude", "longitude"), [("91", "0"), ("0", "-180.5")])

@@ -296,12 +296,36 @@ def test_a_segment_that_was_journaled_and_never_merged_differs_from_the_tree(
     filled: Ledger, store: MemoryStore, tmp_path: Path
 ) -> None:
     """An exporter that died, or a batch that Lambda gave up on: the journal has more than the tree."""
-    write_segment(store, segment_with([event("INSERT", item(10**6, title={"S": "lost"}))]))
+    lost = [event("INSERT", item(10**6, title={"S": "lost"}))]
+    write_segment(store, segment_with(lost))
     found = compare_with_journal(filled, FolderScratch(tmp_path / "scratch"))
     assert [both_sides(read_root(store).columns, one, *found.sides)["tree"] for one in found.differences] == [None]
     assert found.differences[0].right is not None
     assert b"lost" in found.differences[0].right
     assert not (tmp_path / "scratch").exists()
+    assert found.checked["tree"] == read_root(store).tree_hash
+    commit(filled, lost)
+    assert found.checked["journal"] == read_root(store).tree_hash
+
+
+def test_the_journal_is_read_in_as_many_processes_as_asked(
+    filled: Ledger, store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each opens the bucket for itself, and how far they are is told."""
+    given: dict[str, object] = {}
+
+    def note(*_: object, **named: object) -> None:
+        given.update(named)
+        raise Refused("enough")
+
+    def show(step: str, done: int, total: int) -> None:
+        pass
+
+    monkeypatch.setattr(verify_ledger, "replay", note)
+    asked = {"open_store": lambda: store, "processes": 3, "progress": show}
+    with pytest.raises(Refused):
+        compare_with_journal(filled, FolderScratch(tmp_path / "scratch"), **asked)  # type: ignore[arg-type]
+    assert given == asked
 
 
 def test_events_on_their_way_are_no_difference(filled: Ledger, store: MemoryStore, tmp_path: Path) -> None:

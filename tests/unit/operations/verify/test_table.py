@@ -59,6 +59,9 @@ def test_what_tree_and_table_do_not_agree_on_is_told_by_key(store: MemoryStore, 
         (b"04", True, False),
     ]
     assert found.problems == []
+    table = MemoryStore()
+    commit(make_ledger(table), [insert(2), event("INSERT", item(3, title=TITLE)), insert(4)])
+    assert (found.checked["tree"], found.checked["table"]) == (read_root(store).tree_hash, read_root(table).tree_hash)
 
 
 def test_what_an_export_may_lack_is_not_told_and_what_it_has_is(store: MemoryStore, scratch: FolderScratch) -> None:
