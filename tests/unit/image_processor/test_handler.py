@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from image_processor import handler as handler_module
 from image_processor.columns.extract import extract
-from image_processor.errors import BadNotification, NotConfigured, ObjectBroken, UnexpectedInvocation
+from image_processor.errors import BadNotification, NotConfigured, ObjectBroken, ObjectUnavailable, UnexpectedInvocation
 from image_processor.handler import LAST_RECEIVE, THREADS, handler
 from image_processor.intake import READ_RESERVE_S
 from image_processor.isolation import READ_SECONDS, Isolation
@@ -58,6 +58,23 @@ def test_three_records_in_one_message_the_second_broken(world: World) -> None:
     before = world.images
     assert world.invoke(body) == ["message-1"]
     assert world.images == before
+
+
+def test_three_events_in_one_message_the_second_fails(world: World, lines: Lines) -> None:
+    """No event waits for the one before it: the first and the third are done, and the message comes again."""
+
+    def unavailable(source: Any) -> Any:
+        if source.size == len(PHOTOS[1]):
+            raise ObjectUnavailable("503")
+        return extract(source)
+
+    world.intake = world.intake.reading_with(unavailable)
+    body = json.dumps({"Records": [world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3])]})
+    assert world.invoke(body) == ["message-1"]
+    assert world.keys == ["0.jpg", "2.jpg"]
+    assert lines.of(logging.WARNING) == ["to be delivered again: 503"]
+    (line,) = (record for record in lines.records if record.levelno == logging.WARNING)
+    assert "of photos/1.jpg, sequencer" in vars(line)["event"]
 
 
 def test_a_bug_costs_one_message(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:
