@@ -129,9 +129,9 @@ class Catalog:
         guessed = bool(items)
         lost: Decision | None = None  # one that may have been carried out without our knowing
         sent = damages = 0
-        longest = 0.0
+        pause = longest = 0.0
         trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
-        while self._may_try(longest, time_left):
+        while self._may_try(pause, time_left):
             try:
                 decision = self._decide(fact, items)
                 if decision.outcome is Outcome.DUPLICATE and lost:
@@ -145,7 +145,7 @@ class Catalog:
                 seen = set() if guessed else items.keys() & overtaken.items.keys()
                 if overtaken.items and not seen:
                     # Nobody was faster: the decision assumed something of items unseen, and here they are.
-                    items, guessed = Items(items | overtaken.items), False
+                    items, guessed, pause = Items(items | overtaken.items), False, 0.0
                     continue
                 guessed = False
                 trouble = CatalogContended(f"other writers won every attempt to write {fact.object}")
@@ -163,7 +163,7 @@ class Catalog:
                 guessed, lost = False, decision
                 trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
                 trouble.__cause__ = unanswered.__cause__
-            longest = _longer(longest)
+            pause = longest = _longer(longest)
             if not guessed:
                 items = Items()  # others write while we wait: what was seen is worth nothing then
         raise trouble
