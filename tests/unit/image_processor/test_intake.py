@@ -471,8 +471,9 @@ def test_what_an_operator_can_grant_fails_the_message_until_it_is_granted(
     record = world.put("a.jpg", PHOTOS[0], **options)
     assert world.deliver(record) == ["message-1"]
     assert world.images == {}
-    assert len(lines.of(logging.ERROR)) == 1
-    assert not key or key in lines.text
+    (line,) = lines.of(logging.ERROR)
+    assert "AccessDenied" in line, "what the GET was told: a HEAD has no body to say so"
+    assert not key or key in line
     keys.readable = True
     keys.granted.add(key or "")
     assert world.deliver(record) == []
@@ -491,6 +492,24 @@ def test_an_object_that_goes_while_its_refusal_is_looked_into_is_done(world: Wor
     assert world.deliver(record) == []
     assert lines.of(logging.INFO) == ["gone"]
     assert "etag" not in world.objects["photos/a.jpg"]
+
+
+def test_a_key_of_which_nobody_says_whose_it_is_fails_the_message(world: World) -> None:
+    """A row without metadata stays; S3's trouble passes."""
+    keys, asked = KmsKeys(world.s3), world.s3.before["head_object"]
+
+    def unavailable(**request: Any) -> None:
+        if "ExpectedBucketOwner" in request:
+            refused("503", 503)()
+        asked(**request)
+
+    world.s3.before["head_object"] = unavailable
+    record = world.put("a.jpg", PHOTOS[0], ServerSideEncryption="aws:kms", SSEKMSKeyId=key_of(STRANGER))
+    assert world.deliver(record) == ["message-1"]
+    assert world.images == {}
+    keys.granted.add(key_of(STRANGER))
+    assert world.deliver(record) == []
+    assert world.keys == ["a.jpg"]
 
 
 # ---- buckets that are no sources ------------------------------------------------------------------------------------

@@ -223,6 +223,26 @@ def test_a_message_has_the_whole_invocation(error: Exception, meaning: str, tabl
     assert tables.calls.count("transact_write_items") < 15
 
 
+@pytest.mark.parametrize(
+    "error",
+    [refusal("InternalServerError", 500), ReadTimeoutError(endpoint_url="https://dynamodb.example")],
+    ids=["500", "no answer"],
+)
+def test_a_read_without_an_answer_is_sent_again(error: Exception, tables: MemoryTables) -> None:
+    """It leaves nothing behind: a look and a decision wait for it alike."""
+    apply(catalog_of(tables), present("a.jpg", "E1", 1))
+    waits = Waits()
+    catalog = catalog_of(tables, waits=waits)
+    troubles: list[Exception] = []
+    tables.before = lambda name, _: _raise(troubles.pop() if troubles and name == "get_item" else None)
+    for ask in (lambda: catalog.look("photos/a.jpg", lambda: PLENTY), lambda: apply(catalog, absent("a.jpg", 2))):
+        troubles += [error, error]
+        ask()
+        assert not troubles
+    assert waits == pytest.approx([0.05, 0.15] * 2)
+    assert tables.images == {}
+
+
 def test_a_race_lost_for_ever_fails_the_message(tables: MemoryTables) -> None:
     """Somebody else always comes first, until the time is over; the queue will deliver the message again."""
     apply(catalog_of(tables), present("a.jpg", "E1", 1))
@@ -274,7 +294,7 @@ def test_a_refused_request_does_not_quote_the_photo(tables: MemoryTables) -> Non
     with pytest.raises(CatalogRefused) as caught:
         apply(catalog_of(tables), present("a.jpg", "E1", 1))
     assert "secret" not in str(caught.value)
-    assert caught.value.__suppress_context__
+    assert (caught.value.__cause__, caught.value.__suppress_context__) == (None, True)
 
 
 def test_what_is_sent_is_what_dynamodb_documents() -> None:
