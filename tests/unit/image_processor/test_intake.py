@@ -410,16 +410,18 @@ def test_a_restored_object_that_is_no_image_loses_its_row(world: World) -> None:
     assert world.images == {}
 
 
+@pytest.mark.parametrize("partition", ["aws", "aws-us-gov"])
 def test_a_photo_under_a_foreign_key_has_a_row_that_names_the_key(
-    world: World, counted: Callable[[], dict[str, float]], lines: Lines
+    partition: str, world: World, counted: Callable[[], dict[str, float]], lines: Lines
 ) -> None:
     """Its owner chose it, and no operator can grant it: no message fails for it, and its neighbours are read."""
     KmsKeys(world.s3)
-    foreign = world.put("a.jpg", PHOTOS[0], ServerSideEncryption="aws:kms", SSEKMSKeyId=key_of(STRANGER))
+    key = key_of(STRANGER).replace("arn:aws:", f"arn:{partition}:")
+    foreign = world.put("a.jpg", PHOTOS[0], ServerSideEncryption="aws:kms", SSEKMSKeyId=key)
     assert world.deliver(foreign, world.put("b.jpg", PHOTOS[1])) == []
     rows = {row["key"]["S"]: row for row in world.images.values()}
     assert json.loads(rows["a.jpg"]["warnings"]["S"]) == [
-        f"object: encrypted with a KMS key of another account, not read: {key_of(STRANGER)}"
+        f"object: encrypted with a KMS key of another account, not read: {key}"
     ]
     assert rows["a.jpg"]["size_bytes"]["N"] == str(len(PHOTOS[0]))
     assert "model" not in rows["a.jpg"]
