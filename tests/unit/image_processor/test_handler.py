@@ -77,7 +77,9 @@ def test_three_records_in_one_message_the_second_broken(world: World) -> None:
     assert world.images == before
 
 
-def test_three_events_in_one_message_the_second_fails(world: World, lines: Lines) -> None:
+def test_three_events_in_one_message_the_second_fails(
+    world: World, counted: Callable[[], dict[str, float]], lines: Lines
+) -> None:
     """No event waits for the one before it: the first and the third are done, and the message comes again."""
 
     def unavailable(source: Any) -> Any:
@@ -92,6 +94,8 @@ def test_three_events_in_one_message_the_second_fails(world: World, lines: Lines
     assert lines.of(logging.WARNING) == ["to be delivered again: 503"]
     (line,) = (record for record in lines.records if record.levelno == logging.WARNING)
     assert "of photos/1.jpg, sequencer" in vars(line)["event"]
+    counts = counted()
+    assert (counts["ImagesAdded"], counts["MessagesFailed"]) == (2, 1)
 
 
 def test_a_bug_costs_one_message(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:
@@ -189,10 +193,11 @@ def test_a_message_that_hangs_does_not_hold_up_the_report_of_its_neighbours(
 
 @pytest.fixture
 def isolated_reads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Note of each read in isolation whether it was called the last; nothing is started."""
+    """Note of each read in isolation, with half of the memory, whether it was called the last; nothing is started."""
     reads: list[bool] = []
 
     def noting(self: Isolation, source: Any, *, last: bool) -> Any:
+        assert self._memory_bytes == int(LambdaContext().memory_limit_in_mb) * 2**20 / 2
         reads.append(last)
         return extract(source)
 
