@@ -70,8 +70,8 @@ def test_the_first_get_asks_for_the_head_pinned_by_etag_and_serves_all_reads_in_
 
 
 def test_the_head_is_never_more_than_128_kb(client, stubber):
-    """The promise for a JPEG holds for kilobytes of 1,000 bytes too."""
-    assert FIRST_READ <= 128_000
+    """The promise for a JPEG holds for kilobytes of 1,000 bytes too; and the longest Exif and a packet fit."""
+    assert 65_536 + 32_768 <= FIRST_READ <= 128_000
 
 
 def test_a_version_is_read_by_its_id(client, stubber):
