@@ -1,4 +1,4 @@
-"""Every error that leaves a module of ImageProcessor: one class for each thing to be done about it."""
+"""Every error that leaves a room of ImageProcessor: one class for each thing to be done about it."""
 
 
 class ObjectError(Exception):

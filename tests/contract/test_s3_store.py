@@ -523,6 +523,13 @@ def test_a_deletion_tells_of_the_first_key_that_stayed(bucket: S3Store, stub: St
         bucket.delete(["pending/a", "pending/b"])
 
 
+def test_a_deletion_names_as_many_keys_as_s3_takes(bucket: S3Store, stub: StubS3) -> None:
+    """More than a thousand in one request would be malformed (API Reference, DeleteObjects): none would go."""
+    stub.script = [answer(200, b"<DeleteResult></DeleteResult>")]
+    bucket.delete([f"pending/{number}" for number in range(1001)])
+    assert [request.body.count(b"<Key>") for request in stub.requests] == [1000, 1]
+
+
 def test_an_upload_that_is_gone_is_aborted(bucket: S3Store, stub: StubS3) -> None:
     stub.script = [error(404, "NoSuchUpload")]
     bucket.abort_upload("image-data.csv", "u-1")

@@ -1,6 +1,8 @@
 """An image read in a process of its own: as it is read here, and when it breaks something."""
 
+import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -25,7 +27,7 @@ from image_processor.errors import (
     ReaderNotStarted,
 )
 from image_processor.intake import READ_RESERVE_S
-from image_processor.isolation import Isolation
+from image_processor.isolation import MAX_MESSAGE, Isolation
 from infra.doubles.hostile_photos import RECIPES
 from infra.doubles.image_files import ascii_value, heif, jpeg, tiff
 from infra.waiting import PATIENCE_SECONDS
@@ -66,8 +68,9 @@ def _command(process: int) -> bytes:
 
 @pytest.fixture(autouse=True)
 def _no_process_is_left() -> Iterator[None]:
+    before = {*children(os.getpid())}
     yield
-    assert readers() == []
+    assert {*children(os.getpid())} <= before, "ended, and nobody has to ask for its status any more"
 
 
 @pytest.fixture(autouse=True)
@@ -150,6 +153,7 @@ def test_the_time_that_s3_takes_is_not_the_images(monkeypatch: pytest.MonkeyPatc
 def test_the_process_has_no_secret_of_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever a photo makes of it, it has no credentials."""
     monkeypatch.setenv("AWS_SESSION_TOKEN", "a secret")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/nowhere/lib")  # without its own, Lambda's Python does not start
     seen: list[bytes] = []
 
     def look(number: int) -> None:
@@ -157,7 +161,9 @@ def test_the_process_has_no_secret_of_the_function(monkeypatch: pytest.MonkeyPat
 
     Isolation(MEMORY, lambda: 60.0).extract(Source(MANY_SEGMENTS, look), last=False)
     assert seen
-    assert b"PYTHONPATH=" in seen[0]
+    variables = seen[0].split(b"\0")
+    assert b"LD_LIBRARY_PATH=/nowhere/lib" in variables
+    assert [one for one in variables if one.startswith(b"PYTHONPYCACHEPREFIX=/")], "sources lie in read-only folders"
     assert not [one for one in seen if b"AWS_" in one or b"a secret" in one]
 
 
@@ -198,13 +204,80 @@ def test_no_process_begins_in_the_last_seconds() -> None:
     ],
 )
 @pytest.mark.usefixtures("broken_readers")
-def test_an_image_that_breaks_its_reader_is_told_by_how(habit: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once, and not only in the end: there is nothing to wait for."""
+def test_an_image_that_breaks_its_reader_is_told_by_how(
+    habit: str, text: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """At once, and not only in the end: there is nothing to wait for. The log has the place of a crash."""
     if habit in ("sleeps", "holds the interpreter"):
         monkeypatch.setattr(isolation, "READ_SECONDS", 0.3)
     with pytest.raises(ObjectBroken) as raised:
         isolated(PHOTOS[0] + habit.encode(), memory=60 * 2**20)
     assert str(raised.value) == text
+    if habit == "crashes":
+        assert "in crash" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("broken_readers")
+def test_what_a_reader_prints_is_not_in_the_log(capfd: pytest.CaptureFixture[str]) -> None:
+    """It may be a photo's contents."""
+    assert isolated(PHOTOS[0] + b"prints") == extract(BytesSource(PHOTOS[0] + b"prints"))
+    assert "a secret" not in capfd.readouterr().out
+
+
+def test_a_process_imports_from_where_the_function_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Not from the folder in which it happens to start."""
+    (tmp_path / "json.py").write_text("raise SystemExit(4)")
+    monkeypatch.setattr(sys, "path", [os.path.abspath(folder) for folder in sys.path if folder])
+    monkeypatch.chdir(tmp_path)
+    assert isolated(PHOTOS[0]) == extract(BytesSource(PHOTOS[0]))
+
+
+def test_a_process_that_dies_while_s3_is_asked_is_told_like_any_other() -> None:
+    """Its bytes come for nobody."""
+
+    def kill(number: int) -> None:
+        for one in readers():
+            os.kill(one, signal.SIGKILL)
+            while _command(one):
+                time.sleep(0.001)
+
+    with pytest.raises(ObjectBroken, match="SIGKILL"):
+        Isolation(MEMORY, lambda: 60.0).extract(Source(MANY_SEGMENTS, kill), last=False)
+
+
+def test_the_largest_item_of_the_worst_characters_is_told() -> None:
+    """What one byte of an item's 400 KB may become in JSON: six characters."""
+    assert len(json.dumps({"record": {"content_type": "", "attributes": {"": {"S": "\1" * 400 * 1024}}}})) < MAX_MESSAGE
+
+
+def test_a_traceback_is_cut_to_its_end() -> None:
+    """However deep the reader was: the end says where."""
+
+    def read(depth: int) -> bytes:
+        if depth % 2:
+            return read(depth - 1)  # in turns, or Python would say that the line was repeated
+        if not depth:
+            raise ZeroDivisionError("a fault")
+        return read(depth - 1)
+
+    source = Source(PHOTOS[0], lambda _: read(100) and None)
+    said = reader_process.outcome(source)
+    assert said["broken"] == "ZeroDivisionError"
+    assert said["trace"].endswith("ZeroDivisionError: a fault\n")
+    assert len(said["trace"]) == reader_process.MAX_TRACE <= 8_000
+
+
+def test_a_process_binds_itself_to_what_is_left_for_its_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Imports have taken processor time before; a core file would fill the function's disk."""
+    limits: dict[int, tuple[int, int]] = {}
+    monkeypatch.setattr(resource, "setrlimit", limits.__setitem__)
+    monkeypatch.setattr(time, "process_time", lambda: 5.2)
+    reader_process.bind(3.0, MEMORY)
+    assert limits == {
+        resource.RLIMIT_CPU: (9, 10),
+        resource.RLIMIT_DATA: (MEMORY, MEMORY),
+        resource.RLIMIT_CORE: (0, 0),
+    }
 
 
 @pytest.mark.usefixtures("broken_readers")

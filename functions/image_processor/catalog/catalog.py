@@ -1,6 +1,7 @@
 """The tables `Images` and `Objects`: bring them up to a fact about an object, in one transaction.
 
-The decision what to write is pure and stands in `decision.py`; here are the requests, and what their refusals mean:
+The decision what to write is pure and stands in `decision.py`, the requests in `tables.py`; here is what becomes of
+their answers:
 
     answer                                        then
     carried out                                   give the effect
@@ -34,21 +35,17 @@ fails). Each lost race means that another writer went on, so races are bounded b
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
-
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from image_processor.catalog.decision import decide, first_guess
-from image_processor.catalog.expressions import transact_item
-from image_processor.catalog.facts import Decision, Fact, Item, Items, Look, Outcome, Ref, Table
+from image_processor.catalog.facts import Decision, Fact, Items, Look, Outcome, Ref, Table
+from image_processor.catalog.tables import NotNow, Overtaken, Tables, Unanswered
 from image_processor.errors import (
     CatalogContended,
     CatalogDamaged,
-    CatalogRefused,
     CatalogUnavailable,
     ItemUnseen,
     OutOfTime,
@@ -66,12 +63,6 @@ RESERVE_S = 8.0
 and the report its own (`REPORT_RESERVE_S`)."""
 
 _SURE_OF_DAMAGE = 3
-
-# Reasons of a cancelled transaction (API Reference, TransactWriteItems), which the SDK does not send again by itself:
-# ThrottlingError comes from a table on demand that still grows, or has a hot key.
-_THROTTLED = frozenset({"ThrottlingError", "ProvisionedThroughputExceeded"})
-# Codes of a whole answer; the SDK has then tried twice.
-_THROTTLED_CODES = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,29 +82,6 @@ class Effect:
     image_removed: bool = False
     attempts: int = 0
     flagged: bool = False
-
-
-class _Overtaken(Exception):
-    """Somebody else has written what the decision rests on, or is about to.
-
-    Attributes:
-        items: those that did not meet their conditions, as they are now; none while they are being written.
-        resent: the SDK had sent the request before and lost the answer, so it may have been refused for having
-            succeeded.
-    """
-
-    def __init__(self, items: Items, *, resent: bool = False) -> None:
-        super().__init__("another writer was faster")
-        self.items = items
-        self.resent = resent
-
-
-class _NotNow(Exception):
-    """Nothing was done, for now: the table takes no more, or a read got no answer."""
-
-
-class _Unanswered(Exception):
-    """The answer is lost, and with it whether the request was carried out."""
 
 
 class Catalog:
@@ -138,8 +106,7 @@ class Catalog:
         sleep: Callable[[float], None] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._client = client
-        self._names = {Table.IMAGES: images, Table.OBJECTS: objects}
+        self._tables = Tables(client, images, objects)
         self._now, self._sleep, self._chance = now, sleep, chance
 
     def apply(self, fact: Fact, time_left: Callable[[], float]) -> Effect:
@@ -162,23 +129,23 @@ class Catalog:
         guessed = bool(items)
         lost: Decision | None = None  # one that may have been carried out without our knowing
         sent = damages = 0
-        longest = 0.0
+        pause = longest = 0.0
         trouble: Exception = OutOfTime(f"too little time left to write {fact.object}")
-        while self._may_try(longest, time_left):
+        while self._may_try(pause, time_left):
             try:
                 decision = self._decide(fact, items)
                 if decision.outcome is Outcome.DUPLICATE and lost:
                     decision = lost  # the record carries our sequencer: it was carried out
                 elif decision.writes:
                     sent += 1
-                    self._write(decision)
+                    self._tables.write(decision.writes)
                 return Effect(decision.outcome, decision.image_added, decision.image_removed, sent, decision.flagged)
-            except _Overtaken as overtaken:
+            except Overtaken as overtaken:
                 lost = decision if overtaken.resent else lost
                 seen = set() if guessed else items.keys() & overtaken.items.keys()
                 if overtaken.items and not seen:
                     # Nobody was faster: the decision assumed something of items unseen, and here they are.
-                    items, guessed = Items(items | overtaken.items), False
+                    items, guessed, pause = Items(items | overtaken.items), False, 0.0
                     continue
                 guessed = False
                 trouble = CatalogContended(f"other writers won every attempt to write {fact.object}")
@@ -189,14 +156,14 @@ class Catalog:
                 if damages == _SURE_OF_DAMAGE:
                     raise
                 guessed, trouble = False, damage
-            except _NotNow as refused:
+            except NotNow as refused:
                 trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {refused}")
                 trouble.__cause__ = refused.__cause__
-            except _Unanswered as unanswered:
+            except Unanswered as unanswered:
                 guessed, lost = False, decision
                 trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
                 trouble.__cause__ = unanswered.__cause__
-            longest = _longer(longest)
+            pause = longest = _longer(longest)
             if not guessed:
                 items = Items()  # others write while we wait: what was seen is worth nothing then
         raise trouble
@@ -215,8 +182,8 @@ class Catalog:
         longest = 0.0
         while self._may_try(longest, time_left):
             try:
-                return Look(self._read(Ref(Table.OBJECTS, name)))
-            except _NotNow as refused:
+                return Look(self._tables.read(Ref(Table.OBJECTS, name)))
+            except NotNow as refused:
                 trouble = CatalogUnavailable(f"DynamoDB is busy with {name}: {refused}")
                 trouble.__cause__ = refused.__cause__
             longest = _longer(longest)
@@ -238,85 +205,8 @@ class Catalog:
                 return decide(fact, items, self._now())
             except ItemUnseen as unseen:
                 ref = Ref(Table(unseen.table), unseen.key)
-                items[ref] = self._read(ref)
-
-    def _read(self, ref: Ref) -> Item | None:
-        try:
-            answer = _send(
-                self._client.get_item,
-                TableName=self._names[ref.table],
-                Key={ref.table.value: {"S": ref.key}},
-                ConsistentRead=True,
-            )
-        except _Unanswered as error:
-            raise _NotNow(str(error)) from error.__cause__  # a read leaves nothing behind
-        item: Item | None = answer.get("Item")
-        return item
-
-    def _write(self, decision: Decision) -> None:
-        refs = [write.ref for write in decision.writes]
-        if len(set(refs)) < len(refs):
-            # One item in two roles: what is known is of different moments, and DynamoDB would refuse the whole request.
-            raise _Overtaken(Items())
-        _send(
-            self._client.transact_write_items,
-            refs=refs,
-            TransactItems=[transact_item(write, self._names[write.ref.table]) for write in decision.writes],
-            # The SDK sends the same token when it repeats the request: DynamoDB then answers for the first one.
-            ClientRequestToken=str(uuid4()),
-        )
+                items[ref] = self._tables.read(ref)
 
 
 def _longer(wait: float) -> float:
     return min(LONGEST_WAIT_S, wait * GROWTH) or FIRST_WAIT_S
-
-
-def _send(request: Callable[..., Any], *, refs: list[Ref] | None = None, **arguments: Any) -> Any:
-    """Send one request and tell its refusals apart.
-
-    Raises:
-        _Overtaken: a condition of one of `refs` failed, or somebody else is about to write one of them.
-        _NotNow: nothing was done.
-        _Unanswered: unknown whether it was done.
-        CatalogRefused: the request is refused for good.
-    """
-    try:
-        return request(**arguments)
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code == "TransactionCanceledException":
-            _raise_cancelled(error, refs or [])
-        if code in _THROTTLED_CODES:
-            raise _NotNow(code) from error
-        if code == "TransactionConflictException":
-            raise _Overtaken(Items()) from error
-        if code == "TransactionInProgressException":  # our own, which the SDK has sent before
-            raise _Unanswered(code) from error
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0) >= 500:
-            raise _Unanswered(code) from error
-        raise CatalogRefused(f"DynamoDB refused the request: {code}") from error
-    except ParamValidationError:
-        # Its text quotes the values, and those are a photo's contents, which no log should hold.
-        raise CatalogRefused("the request is not one that DynamoDB takes") from None
-    except BotoCoreError as error:
-        raise _Unanswered(type(error).__name__) from error
-
-
-def _raise_cancelled(error: ClientError, refs: list[Ref]) -> None:
-    """Say why a transaction was cancelled: one reason for each of its writes, in their order, `None` for the others."""
-    reasons: list[Mapping[str, Any]] = error.response.get("CancellationReasons", [])
-    codes = [str(reason.get("Code")) for reason in reasons]
-    known = {"None", "ConditionalCheckFailed", "TransactionConflict", *_THROTTLED}
-    if fatal := set(codes) - known:
-        raise CatalogRefused(f"DynamoDB refused the transaction: {', '.join(sorted(fatal))}") from error
-    if throttled := _THROTTLED & set(codes):
-        raise _NotNow(", ".join(sorted(throttled))) from error
-    resent = bool(error.response.get("ResponseMetadata", {}).get("RetryAttempts"))
-    if "TransactionConflict" in codes:
-        raise _Overtaken(Items(), resent=resent) from error
-    items = Items(
-        (ref, reason.get("Item"))
-        for ref, reason in zip(refs, reasons, strict=True)
-        if reason.get("Code") == "ConditionalCheckFailed"
-    )
-    raise _Overtaken(items, resent=resent) from error

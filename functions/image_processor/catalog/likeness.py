@@ -83,12 +83,11 @@ def _is_unlike(fact: Present, other: str, *, sized: bool) -> bool:
 
 
 def _says(fact: Present, image: Item) -> bool:
-    """Tell whether the row says what was read of an object, whatever it warns of because of others."""
+    """Tell whether the row says what was read of an object, and no more: a flagged row says more."""
     attributes = fact.attributes or {}
     if image["content_type"]["S"] != fact.content_type:
         return False
-    names = [name for name in ATTRIBUTES if name != "warnings" or "unlike" not in image]
-    return all(_same(attributes.get(name), image.get(name)) for name in names)
+    return all(_same(attributes.get(name), image.get(name)) for name in ATTRIBUTES)
 
 
 def _same(one: AttributeValue | None, other: AttributeValue | None) -> bool:

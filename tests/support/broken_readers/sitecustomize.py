@@ -48,6 +48,10 @@ def fail():
     raise ZeroDivisionError("a fault")
 
 
+def tell():
+    print("a secret", flush=True)
+
+
 HABITS = {
     b"sleeps": sleep,
     b"eats memory": eat,
@@ -56,6 +60,7 @@ HABITS = {
     b"leaves": leave,
     b"fails": fail,
     b"babbles": babble,
+    b"prints": tell,
 }
 
 

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from image_processor import handler as handler_module
 from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.extract import Record, extract
+from image_processor.errors import ObjectBroken
 from image_processor.handler import handler
 from image_processor.intake import Intake
 from image_processor.notification import parse
@@ -321,6 +323,97 @@ def test_warnings_that_somebody_edited_do_not_hold_up_a_flag(text: str, pair: Pa
     del row["size_bytes"]
     pair.upload("b.jpg", SECOND)
     assert pair.warnings == [came("b.jpg")]
+
+
+def broken_reader(source: Any) -> Record | None:
+    """A reader that an image breaks."""
+    source.read(0, 1)
+    raise ObjectBroken("a limit")
+
+
+def warning_reader(*words: str) -> Callable[[Any], Record]:
+    """A reader that warns of something."""
+
+    def read(source: Any) -> Record:
+        record = extract(source)
+        assert record is not None
+        return Record(record.content_type, record.attributes | {"warnings": {"S": json.dumps(words)}})
+
+    return read
+
+
+def test_a_flag_stands_behind_the_warnings_of_the_row(pair: Pair) -> None:
+    """Of those that it had, and of those that its object gets when it is read again, which flags nothing anew."""
+    with pair.reading_with(warning_reader("old")):
+        pair.upload("a.jpg", FIRST)
+    pair.upload("b.jpg", SECOND)
+    assert pair.warnings == ["old", came("b.jpg")]
+    with pair.reading_with(warning_reader("new")):
+        report = pair.upload("a.jpg", FIRST)
+    assert pair.warnings == ["new", came("b.jpg")]
+    assert report.effect
+    assert not report.effect.flagged
+
+
+def test_what_a_better_reader_says_of_the_described_object_is_written(pair: Pair) -> None:
+    """Though all that differs is a warning, or the kind of file."""
+    pair.upload("a.jpg", FIRST)
+    with pair.reading_with(warning_reader("new")):
+        pair.upload("a.jpg", FIRST)
+    assert pair.warnings == ["new"]
+    with pair.reading_with(lambda source: replace(warning_reader("new")(source), content_type="image/new")):
+        pair.upload("a.jpg", FIRST)
+    assert pair.row["content_type"]["S"] == "image/new"
+    pair.upload("a.jpg", SECOND + b"more")
+    assert pair.says(SECOND)
+    assert pair.row["size_bytes"]["N"] == str(len(SECOND) + 4)
+
+
+@pytest.mark.parametrize("key", ["a.jpg", "b.jpg"], ids=["the described object", "a copy"])
+def test_an_object_that_cannot_be_read_changes_nothing_that_was_read(key: str, pair: Pair) -> None:
+    """Archived, or broken: nobody knows that it holds something else."""
+    pair.upload("a.jpg", FIRST)
+    row = pair.row
+
+    with pair.reading_with(broken_reader):
+        report = pair.upload(key, FIRST)
+    assert pair.says(FIRST)
+    assert {name: pair.row.get(name) for name in ("warnings", "content_type", "unlike")} == {
+        name: row.get(name) for name in ("warnings", "content_type", "unlike")
+    }
+    assert report.effect
+    assert not report.effect.flagged
+
+
+def test_a_row_that_nobody_could_read_is_read_from_any_of_its_objects(pair: Pair) -> None:
+    """No other one has said what it holds."""
+    with pair.reading_with(broken_reader):
+        pair.upload("a.jpg", FIRST)
+    pair.upload("b.jpg", FIRST)
+    assert pair.says(FIRST)
+    assert pair.row["key"]["S"] == "a.jpg"
+
+
+def test_a_row_without_a_size_is_of_any_size(pair: Pair) -> None:
+    """A true copy is no other file because somebody edited the row."""
+    pair.upload("a.jpg", FIRST)
+    (row,) = pair.tables.images.values()
+    del row["size_bytes"]
+    pair.upload("b.jpg", FIRST)
+    assert "unlike" not in pair.row
+
+
+def test_a_moved_photo_does_not_speak_for_the_copies_that_stay(pair: Pair) -> None:
+    """What it is to be compared with has left, and others are there, which may hold what the row says."""
+    with pair.reading_with(older_reader):
+        pair.upload("a.jpg", FIRST)
+        pair.upload("c.jpg", FIRST)
+    row = pair.row
+    moved = pair.put("b.jpg", FIRST)
+    pair.bucket.delete("a.jpg")
+    pair.deliver(moved)
+    assert pair.row["iso"] == row["iso"]
+    assert pair.warnings[-1] == came("b.jpg")
 
 
 def test_the_flag_is_no_column() -> None:

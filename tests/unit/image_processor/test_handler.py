@@ -5,17 +5,34 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from moto import mock_aws
 
 from image_processor import handler as handler_module
+from image_processor.catalog.catalog import RESERVE_S
 from image_processor.columns.extract import extract
-from image_processor.errors import BadNotification, NotConfigured, ObjectBroken, UnexpectedInvocation
+from image_processor.errors import (
+    BadNotification,
+    CatalogContended,
+    CatalogDamaged,
+    CatalogRefused,
+    CatalogUnavailable,
+    NotConfigured,
+    ObjectBroken,
+    ObjectDenied,
+    ObjectUnavailable,
+    OutOfTime,
+    ReaderFailed,
+    ReaderNotStarted,
+    UnexpectedInvocation,
+)
 from image_processor.handler import LAST_RECEIVE, THREADS, handler
 from image_processor.intake import READ_RESERVE_S
-from image_processor.isolation import READ_SECONDS, Isolation
+from image_processor.isolation import READ_SECONDS, START_SECONDS, Isolation
 from infra.waiting import PATIENCE_SECONDS
 from tests.support.bucket_world import PHOTOS, Lines, World, refused, sqs_message
 from tests.support.lambda_context import LambdaContext
@@ -60,6 +77,27 @@ def test_three_records_in_one_message_the_second_broken(world: World) -> None:
     assert world.images == before
 
 
+def test_three_events_in_one_message_the_second_fails(
+    world: World, counted: Callable[[], dict[str, float]], lines: Lines
+) -> None:
+    """No event waits for the one before it: the first and the third are done, and the message comes again."""
+
+    def unavailable(source: Any) -> Any:
+        if source.size == len(PHOTOS[1]):
+            raise ObjectUnavailable("503")
+        return extract(source)
+
+    world.intake = world.intake.reading_with(unavailable)
+    body = json.dumps({"Records": [world.put(f"{number}.jpg", photo) for number, photo in enumerate(PHOTOS[:3])]})
+    assert world.invoke(body) == ["message-1"]
+    assert world.keys == ["0.jpg", "2.jpg"]
+    assert lines.of(logging.WARNING) == ["to be delivered again: 503"]
+    (line,) = (record for record in lines.records if record.levelno == logging.WARNING)
+    assert "of photos/1.jpg, sequencer" in vars(line)["event"]
+    counts = counted()
+    assert (counts["ImagesAdded"], counts["MessagesFailed"]) == (2, 1)
+
+
 def test_a_bug_costs_one_message(world: World, counted: Callable[[], dict[str, float]], lines: Lines) -> None:
     """Whatever goes wrong with one object, the others of the batch are done; the log has the place and the object."""
 
@@ -77,6 +115,29 @@ def test_a_bug_costs_one_message(world: World, counted: Callable[[], dict[str, f
     assert lines.of(logging.ERROR) == ["failed: a bug"]
     assert "in buggy" in lines.text
     assert "photos/1.jpg" in lines.text
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        *((error, logging.WARNING) for error in (CatalogContended, CatalogUnavailable, ObjectUnavailable, OutOfTime)),
+        *((error, logging.ERROR) for error in (CatalogRefused, CatalogDamaged, ObjectDenied)),
+        *((error, logging.ERROR) for error in (ReaderFailed, ReaderNotStarted)),
+    ],
+)
+def test_only_what_another_delivery_may_cure_is_no_error(
+    error: type[Exception], level: int, monkeypatch: pytest.MonkeyPatch, lines: Lines
+) -> None:
+    """An operator reads the errors, and is to find those only that wait for somebody to act."""
+
+    def take(*_: Any) -> None:
+        raise error("a reason")
+
+    monkeypatch.setattr(handler_module, "intake", lambda: SimpleNamespace(take=take))
+    monkeypatch.setattr(handler_module.metrics.provider, "namespace", "Skyledger")
+    message = sqs_message(1, (EVENTS / "s3_put.json").read_text())
+    assert handler({"Records": [message]}, LambdaContext()) == {"batchItemFailures": [{"itemIdentifier": "message-1"}]}
+    assert [record.levelno for record in lines.records] == [level]
 
 
 def test_a_batch_that_fails_as_a_whole_names_every_message(world: World) -> None:
@@ -101,9 +162,11 @@ def test_a_message_that_hangs_does_not_hold_up_the_report_of_its_neighbours(
         return await wait_for(work, 0)
 
     held, meeting = threading.Event(), threading.Barrier(batch, timeout=PATIENCE_SECONDS)
+    hanging_threads: list[threading.Thread] = []
 
     def hanging(source: Any) -> Any:
         if source.size == len(PHOTOS[1]):
+            hanging_threads.append(threading.current_thread())
             held.wait(PATIENCE_SECONDS)
         return extract(source)
 
@@ -124,14 +187,17 @@ def test_a_message_that_hangs_does_not_hold_up_the_report_of_its_neighbours(
         assert world.deliver(*(world.put(f"again/{number}.jpg", PHOTOS[0]) for number in range(batch))) == []
     finally:
         held.set()
+        for thread in hanging_threads:
+            thread.join(PATIENCE_SECONDS)  # it goes on, and must not write into the tables of the next test
 
 
 @pytest.fixture
 def isolated_reads(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Note of each read in isolation whether it was called the last; nothing is started."""
+    """Note of each read in isolation, with half of the memory, whether it was called the last; nothing is started."""
     reads: list[bool] = []
 
     def noting(self: Isolation, source: Any, *, last: bool) -> Any:
+        assert self._memory_bytes == int(LambdaContext().memory_limit_in_mb) * 2**20 / 2
         reads.append(last)
         return extract(source)
 
@@ -195,6 +261,7 @@ def test_a_fault_of_the_reader_costs_a_row_its_metadata_when_nobody_tries_again(
     assert world.deliver(record, receives=[2]) == ["message-1"]
     assert lines.of(logging.ERROR) == ["failed: ZeroDivisionError"]
     assert "in fail" in lines.text
+    assert vars(lines.records[-1])["event"].startswith("ObjectCreated:Put of photos/a.jpg")
     assert world.deliver(record, receives=[LAST_RECEIVE]) == []
     (row,) = world.images.values()
     assert json.loads(row["warnings"]["S"]) == ["metadata: the reader failed (ZeroDivisionError), not read"]
@@ -209,6 +276,8 @@ def test_isolated_reads_of_a_whole_batch_fit_its_invocation() -> None:
     start = 0.5  # of a process, on half a processor
     timeout = resources["ImageProcessor"]["Properties"]["Timeout"]
     assert batch * (READ_SECONDS + start) <= timeout - READ_RESERVE_S
+    assert 10 * start <= START_SECONDS, "a machine may be busy"
+    assert START_SECONDS + READ_SECONDS + RESERVE_S <= READ_RESERVE_S, "the last one that begins has its row written"
     assert resources["ImageQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] == LAST_RECEIVE
     assert batch <= THREADS
 
@@ -292,7 +361,13 @@ def test_without_a_word_on_which_buckets_count_the_function_does_nothing(
 
 
 def test_the_function_makes_its_clients_from_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once for a warm function, with the tables that the template names."""
+    """Once for a warm function, with the tables that the template names, and with the limits that its reserves hold."""
+    configs, make = dict[str, Any](), boto3.client
+
+    def noting(service: str, **options: Any) -> Any:
+        configs[service] = options["config"]
+        return make(service, **options)
+
     monkeypatch.setenv("IMAGES_TABLE", "images-table")
     monkeypatch.setenv("OBJECTS_TABLE", "objects-table")
     monkeypatch.setenv("IMAGE_BUCKETS", "others, photos")
@@ -301,7 +376,9 @@ def test_the_function_makes_its_clients_from_its_environment(monkeypatch: pytest
     handler_module.intake.cache_clear()
     with mock_aws():
         world = World()
+        monkeypatch.setattr(boto3, "client", noting)
         assert world.deliver(world.put("a.jpg", PHOTOS[0])) == []
         assert world.keys == ["a.jpg"]
         assert handler_module.intake() is handler_module.intake()
+    assert configs == {"s3": handler_module.S3_CONFIG, "dynamodb": handler_module.DYNAMODB_CONFIG}
     handler_module.intake.cache_clear()

@@ -1,16 +1,18 @@
 """Shards and pages by hash: what does not have its name's bytes is never used, and the cache is bounded."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
-from ledger.errors import Damaged, Unavailable
+from ledger.errors import Damaged, Refused, Unavailable
 from ledger.keys import page_key, shard_key
 from ledger.manifest import Entry, encode_page, sha256
-from ledger.objects import Objects
+from ledger.objects import YOUNG, Objects
 from tests.support.store_calls import WatchedStore, refuse
 
+START = datetime(2026, 11, 25, 3, 9, tzinfo=UTC)
 SHARDS = [b"row %d\n" % number * 40 for number in range(10)]
 
 
@@ -118,3 +120,31 @@ def test_an_object_too_large_for_the_cache_does_not_empty_it(watched: WatchedSto
     assert "get" not in watched.verbs()
     objects.shard(sha256(large))
     assert watched.verbs() == ["get"]
+
+
+def test_pages_count_in_the_cache_as_what_they_take_decoded(watched: WatchedStore) -> None:
+    """Twice their bytes; counted as less, a large table would fill the function's memory."""
+    pages = [page_of(body) for body in SHARDS[:5]]
+    objects = Objects(watched, cache_bytes=4 * 2 * max(map(len, pages)))  # type: ignore[arg-type]
+    objects.write({sha256(page): page for page in pages[:4]}, {})
+    objects.pages([entry(page) for page in pages[:4]])
+    assert "get" not in watched.verbs()
+    objects.write({sha256(pages[4]): pages[4]}, {})
+    objects.pages([entry(pages[0])])
+    assert watched.verbs().count("get") == 1, "the fifth has pushed the oldest out"
+
+
+def test_an_old_object_that_others_touch_too_is_looked_at_again() -> None:
+    """Several commits may name it at once: each refusal is somebody's progress, and says nothing of the object."""
+    times = [START]
+    watched = WatchedStore(MemoryStore(lambda: times[0]))
+    objects = Objects(watched, now=lambda: times[0])  # type: ignore[arg-type]
+    objects.put("shards/x.csv", b"x\n", "text/csv")
+    times[0] += 2 * YOUNG
+    watched.on("finish_upload", "shards/x.csv", refuse(Refused("412")), times=4)
+    objects.put("shards/x.csv", b"x\n", "text/csv")
+    assert watched.head("shards/x.csv").modified == times[0]
+    times[0] += 2 * YOUNG
+    watched.on("put_if_match", "shards/x.csv", refuse(Refused("412")), times=100)
+    with pytest.raises(Unavailable, match="could not be kept"):
+        objects.put("shards/x.csv", b"x\n", "text/csv")

@@ -21,6 +21,7 @@ from tests.support.catalog_model import (
     PLENTY,
     START,
     Clock,
+    Waits,
     absent,
     apply,
     catalog_of,
@@ -470,3 +471,9 @@ def test_a_list_whose_end_is_lost_is_reported_as_damage(catalog: Catalog, tables
         apply(catalog, present("a.jpg", "E1", 2))
     with pytest.raises(CatalogDamaged, match=r"photos/a\.jpg"):
         apply(catalog, present("b.jpg", "E1", 2))
+    waits, left = Waits(), iter([*[PLENTY] * 3, 0])
+    with pytest.raises(CatalogDamaged, match=r"photos/a\.jpg"):
+        catalog_of(tables, waits=waits).apply(present("b.jpg", "E1", 3), lambda: PLENTY)
+    assert len(waits) == 2, "seen twice, it may be of different moments; not for the whole invocation"
+    with pytest.raises(CatalogDamaged, match=r"photos/a\.jpg"):
+        catalog.apply(present("b.jpg", "E1", 3), lambda: next(left))

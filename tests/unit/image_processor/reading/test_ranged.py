@@ -70,8 +70,8 @@ def test_the_first_get_asks_for_the_head_pinned_by_etag_and_serves_all_reads_in_
 
 
 def test_the_head_is_never_more_than_128_kb(client, stubber):
-    """The promise for a JPEG holds for kilobytes of 1,000 bytes too."""
-    assert FIRST_READ <= 128_000
+    """The promise for a JPEG holds for kilobytes of 1,000 bytes too; and the longest Exif and a packet fit."""
+    assert 65_536 + 32_768 <= FIRST_READ <= 128_000
 
 
 def test_a_version_is_read_by_its_id(client, stubber):
@@ -132,6 +132,12 @@ def test_an_object_found_to_be_empty_is_empty_and_no_error(client, stubber):
     source = s3(client)
     assert source.read(0, 64) == b""
     assert source.size == 0
+    stubber.add_response("get_object", answer(CONTENT, 0, FIRST_READ))
+    stubber.add_client_error("get_object", "InvalidRange", http_status_code=416)
+    cut = s3(client)
+    cut.read(0, 64)
+    with pytest.raises(ObjectUnavailable):
+        cut.read(900_000, 64)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +146,9 @@ def test_an_object_found_to_be_empty_is_empty_and_no_error(client, stubber):
         ("NoSuchKey", 404, ObjectGone),
         ("NoSuchVersion", 404, ObjectGone),
         ("MethodNotAllowed", 405, ObjectGone),
+        ("Gone", 410, ObjectGone),
         ("PreconditionFailed", 412, ObjectChanged),
+        ("OperationAborted", 409, ObjectChanged),
         ("AccessDenied", 403, ObjectDenied),
         ("KMS.AccessDeniedException", 400, ObjectDenied),
         ("KMS.DisabledException", 400, KeyUnusable),
@@ -150,6 +158,7 @@ def test_an_object_found_to_be_empty_is_empty_and_no_error(client, stubber):
         ("KMS.KeyUnavailableException", 500, ObjectUnavailable),
         ("InvalidObjectState", 403, ObjectUnreadable),
         ("InvalidRequest", 400, ObjectUnreadable),
+        ("400", 400, ObjectUnreadable),
         ("SlowDown", 503, ObjectUnavailable),
         ("InternalError", 500, ObjectUnavailable),
         ("RequestTimeout", 400, ObjectUnavailable),
@@ -162,11 +171,12 @@ def test_a_refusal_is_named_by_what_is_to_be_done(client, stubber, code, status,
         s3(client).read(0, 64)
 
 
-def test_a_broken_connection_is_worth_another_try(monkeypatch, client):
+@pytest.mark.parametrize("error", [EndpointConnectionError(endpoint_url="https://s3"), ConnectionResetError()])
+def test_a_broken_connection_is_worth_another_try(error, monkeypatch, client):
     """A network failure says nothing about the object."""
 
     def fail(**_request):
-        raise EndpointConnectionError(endpoint_url="https://s3")
+        raise error
 
     monkeypatch.setattr(client, "get_object", fail)
     with pytest.raises(ObjectUnavailable):
@@ -231,6 +241,17 @@ def test_a_walk_that_goes_on_behind_the_head_reads_ahead_in_growing_steps():
         source.read(position, 4)
     assert source.requests == 3
     assert source.bytes_read == FIRST_READ + sum(READ_AHEAD)
+
+
+def test_only_who_walks_on_reads_ahead():
+    """Over a gap or not, and again from the first step after a leap; a leap back is no walk."""
+    source = BytesSource(bytes(9_000_000))
+    costs = []
+    for position in (0, FIRST_READ + 16_384, 5_000_000, 5_000_000 // 8192 * 8192 + FAR_READ, 1_000_000):
+        before = source.bytes_read
+        source.read(position, 4)
+        costs.append(source.bytes_read - before)
+    assert costs == [FIRST_READ, READ_AHEAD[0], FAR_READ, READ_AHEAD[0], FAR_READ]
 
 
 @settings(max_examples=200)
