@@ -145,7 +145,7 @@ def test_a_snapshot_names_what_is_there_and_a_look_writes_nothing(store: MemoryS
     ledger = make_ledger(store)
     for number in range(30):
         commit(ledger, [insert(number)])
-    commit(ledger, [insert(40, sequence=1, size_bytes={"S": "bad"}), remove(3), remove(4, seconds=48 * 3600 + 1)])
+    commit(ledger, [insert(40, sequence=1, ingested_at={"S": "never"}), remove(3), remove(4, seconds=48 * 3600 + 1)])
     wishes = {"snapshot": "proof", "shard_bytes": 300, "page_shards": 2}
     result = machine(store).run("pin", wishes)
     proof, live = load(ledger, "proof"), read_root(store)
