@@ -97,7 +97,8 @@ def _make_all(names: Sequence[str], make: Callable[[str], bytes], folder: Path) 
 
 
 def _read_all(names: Sequence[str], folder: Path) -> Iterator[dict[str, Any]]:
-    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+    most = _memory("VmSize") + MOST_MEMORY  # what the process was forked from may be large
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for number, name in enumerate(names):
         used = int(resource.getrusage(resource.RUSAGE_SELF).ru_utime)
         resource.setrlimit(resource.RLIMIT_CPU, (used + PATIENCE, resource.RLIM_INFINITY))

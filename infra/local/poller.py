@@ -120,7 +120,7 @@ class Poller:
         if busy:
             return 0
         now = self.clock()
-        return min((due - now for due in self._due_times()), default=None)
+        return min((max(0.0, due - now) for due in self._due_times()), default=None)
 
     def _due_times(self) -> Iterable[float]:
         return (lane.due for shard in self._shards.values() for lane in shard.lanes if lane.due is not None)

@@ -35,9 +35,15 @@ def measured() -> dict[str, Cost]:
 
 
 def least(found: Mapping[str, Cost], again: Iterable[Cost], slow: Callable[[], float] = lambda: 1.0) -> dict[str, Cost]:
-    """Of two measurements of each photo the one that took less, the second one told how slow the machine is."""
+    """Of two measurements of each photo the one that took less, the second one told how slow the machine is.
+
+    A process that died has measured nothing.
+    """
     quiet = (replace(cost, seconds=cost.seconds / slow()) for cost in again)
-    return {cost.name: min(found.get(cost.name, cost), cost, key=lambda one: one.seconds) for cost in quiet}
+    return {
+        cost.name: min(found.get(cost.name, cost), cost, key=lambda one: (one.fault is not None, one.seconds))
+        for cost in quiet
+    }
 
 
 def worst(name: str) -> bytes:
