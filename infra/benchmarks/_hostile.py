@@ -1,5 +1,6 @@
 """What one photo costs, measured from outside: in a process that may die of it."""
 
+import gc
 import json
 import os
 import resource
@@ -97,6 +98,7 @@ def _make_all(names: Sequence[str], make: Callable[[str], bytes], folder: Path) 
 
 
 def _read_all(names: Sequence[str], folder: Path) -> Iterator[dict[str, Any]]:
+    gc.freeze()  # what the process was forked from is not the reader's to look through
     most = _memory("VmSize") + MOST_MEMORY  # what the process was forked from may be large
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     for number, name in enumerate(names):
