@@ -18,7 +18,9 @@ transactions_per_copy_300.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from argparse import Namespace
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from infra.benchmarks._report import arguments_of, console, make_table, show
 from infra.doubles.crowds import Crowd, Met
@@ -38,28 +40,29 @@ def main(argv: Sequence[str]) -> int:
     arguments = parser.parse_args(argv)
     table = make_table("meeting", "messages", "left after 1 to 5 deliveries", "seconds", "transactions", "GetItems",
                        "conflicts", "conditions", "throttled", left=("meeting",))  # fmt: skip
-    result: dict[str, float] = {}
-    faults: list[str] = []
-    for count in arguments.copies:
-        with console.status(f"{count} copies ..."):
-            met = Crowd(seed=arguments.seed).copies(count)
-        table.add_row(f"{count} copies", *_cells(met))
-        faults += met.faults
-        result[f"left_{count}"] = met.drained.left(DELIVERIES)
-        result[f"transactions_per_copy_{count}"] = round(met.transactions / count, 2)
-    with console.status("one object ..."):
-        met = Crowd(seed=arguments.seed).overwrites(arguments.overwrites)
-    table.add_row(f"one object, {arguments.overwrites} times", *_cells(met))
-    faults += met.faults
-    with console.status("deletions ..."):
-        met = Crowd(seed=arguments.seed).clearance(arguments.deleted)
-    table.add_row(f"{arguments.deleted} deleted", *_cells(met))
-    faults += met.faults
+    met: dict[str, Met] = {}
+    for name, meet in _meetings(arguments):
+        with console.status(f"{name} ..."):
+            met[name] = meet(Crowd(seed=arguments.seed))
+        table.add_row(name, *_cells(met[name]))
     show(table)
+    faults = [fault for one in met.values() for fault in one.faults]
     for fault in faults:
         print(f"wrong: {fault}")
+    result: dict[str, float] = {}
+    for count in arguments.copies:
+        copies = met[f"{count} copies"]
+        result[f"left_{count}"] = copies.drained.left(DELIVERIES)
+        result[f"transactions_per_copy_{count}"] = round(copies.transactions / count, 2)
     print(json.dumps(result))
     return 1 if faults else 0
+
+
+def _meetings(arguments: Namespace) -> Iterator[tuple[str, Callable[[Crowd], Met]]]:
+    for count in arguments.copies:
+        yield f"{count} copies", partial(Crowd.copies, count=count)
+    yield f"one object, {arguments.overwrites} times", partial(Crowd.overwrites, count=arguments.overwrites)
+    yield f"{arguments.deleted} deleted", partial(Crowd.clearance, count=arguments.deleted)
 
 
 def _cells(met: Met) -> Iterator[str]:

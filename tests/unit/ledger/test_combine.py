@@ -113,13 +113,17 @@ def test_who_met_others_lately_queues_at_once_and_who_did_not_goes_ahead(
     assert not watched.verbs("pending/"), "that was long ago"
 
 
+def _lead_another(exporter: Ledger, store: MemoryStore) -> None:
+    leave_waiting(make_ledger(store, 10), [insert(10)])
+    exporter.met_others()
+    assert commit(exporter, [insert(1)]).led == 1
+
+
 def test_who_finds_that_the_last_commit_led_others_queues_at_once(
     exporter: Ledger, watched: WatchedStore, store: MemoryStore
 ) -> None:
     """A function that is new, or met nobody yet, sees by the root whether others are at it."""
-    leave_waiting(make_ledger(store, 10), [insert(10)])
-    exporter.met_others()
-    assert commit(exporter, [insert(1)]).led == 1
+    _lead_another(exporter, store)
     for number, queues in ((2, True), (3, False)):
         watched.calls.clear()
         assert commit(make_ledger(watched, number), [insert(number)]).commits == 1  # type: ignore[arg-type]
@@ -200,9 +204,7 @@ def test_a_leader_waits_for_who_does_not_come_back_so_long_and_no_longer(
     exporter: Ledger, store: MemoryStore, clock: Clock
 ) -> None:
     """A stream may have ended; the next leader then expects fewer."""
-    leave_waiting(make_ledger(store, 10), [insert(10)])
-    exporter.met_others()
-    assert commit(exporter, [insert(1)]).led == 1
+    _lead_another(exporter, store)
     before = clock.time
     assert commit(exporter, [insert(2)]).commits == 1
     waited = clock.time - before
@@ -217,9 +219,7 @@ def test_a_leader_whose_root_is_replaced_while_it_gathers_queues_again(
     exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
 ) -> None:
     """It would be refused in the end: it saves the work."""
-    leave_waiting(make_ledger(store, 10), [insert(10)])
-    exporter.met_others()
-    assert commit(exporter, [insert(1)]).led == 1
+    _lead_another(exporter, store)
 
     def somebody_commits() -> Iterator[None]:
         yield
