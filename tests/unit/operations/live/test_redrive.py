@@ -241,13 +241,16 @@ def test_another_redrive_at_the_same_time_does_no_harm(
 
 
 def test_a_quarantined_event_that_is_good_now_is_merged_and_deleted(store: MemoryStore, ledger: Ledger) -> None:
-    """After a fix of the code: what an older version could not read."""
+    """After a fix of the code: what an older version could not read, such as a field that now costs itself alone."""
     commit(ledger, [insert(1)])
-    key = quarantine(store, read_event(insert(2)), "an older version could not read this")
+    strange = {"iso": {"S": "auto"}}
+    for record in (insert(2), insert(3, **strange)):
+        quarantine(store, read_event(record), "an older version could not read this")
     done = redrive_quarantine(ledger)
-    assert (done.found, done.merged, done.left) == (1, 1, {})
-    assert key not in store.objects
-    assert read_csv(store) == model_csv([item(1), item(2)])
+    assert (done.found, done.merged, done.left) == (2, 2, {})
+    assert [*store.list("quarantine/")] == []
+    assert read_csv(store) == model_csv([item(1), item(2), item(3, **strange)])
+    assert b"iso: of type S, not integer" in read_csv(store)
 
 
 def test_a_quarantined_event_that_is_still_bad_stays_with_its_reason(store: MemoryStore, ledger: Ledger) -> None:
