@@ -5,6 +5,7 @@ import io
 import json
 import math
 import re
+import struct
 from collections.abc import Iterator
 from contextlib import chdir
 from datetime import datetime
@@ -16,12 +17,13 @@ from xml.sax.saxutils import quoteattr
 
 import duckdb
 import pytest
+from exifread.tags.exif import EXIF_TAGS, GPS_TAGS
 
 from image_processor.columns import precedence
 from image_processor.columns.extract import extract
 from image_processor.reading.ranged import BytesSource
 from image_processor.tags.namespaces import _BY_PREFIX
-from infra.doubles.image_files import jpeg, packet, tiff, xmp_segment
+from infra.doubles.image_files import ascii_value, exif_segment, jpeg, packet, tiff, xmp_segment
 from ledger.columns import COLUMNS, EXACT, NAMES, TYPES, UTC
 from ledger.csvw import describe
 from ledger.guard import unescape, unguard
@@ -31,6 +33,10 @@ from operations.readers.formats import Format, write
 from tests.support.factories import Item, item, model_csv
 from tests.support.paths import ROOT
 from tests.support.readmes import blocks, rows_of
+
+EXIF, GPS = 0x8769, 0x8825
+POINTERS = {EXIF, GPS, 0x014A, 0xA005}
+IN_FIRST = (0x010E, 0x010F, 0x0110, 0x0112, 0x0131, 0x0132, 0x013B, 0x4746, 0x8298, *range(0x9C9B, 0x9CA0))
 
 HEAD = 3000  # rows; DuckDB guesses by the first 2,047 (duckdb/duckdb#16251, #16476)
 REDSHIFT_ROW = 4 << 20  # bytes (Redshift Database Developer Guide, COPY)
@@ -119,7 +125,7 @@ def _folded(text: str) -> str:
 
 
 def photos() -> Iterator[Item]:
-    """Give the attributes of photos that say hostile things in every XMP property that feeds a column."""
+    """Give the attributes of photos that say hostile things in every XMP property and Exif tag that feeds a column."""
     sources = re.findall(
         r"'([\w-]+:\w+)'", str([vars(precedence)[name] for name in vars(precedence) if name.isupper()])
     )
@@ -136,11 +142,29 @@ def photos() -> Iterator[Item]:
         "0001-01-01T00:00:00",
         "9999-12-31T23:59:59-14:00",
     ]
-    for value in (*strange, *NO_TIMES, "=1+1", "NA", ";|\t=1", "'", "é" * 99, "1" * 28, "1678-01-01T00:00:00+14:00"):
+    texts = (*strange, *NO_TIMES, "=1+1", "NA", ";|\t=1", "'", "é" * 99, "1" * 28, "1678-01-01T00:00:00+14:00")
+    for value in texts:
         said = " ".join(f"{name}={quoteattr(value)}" for name in names)
         yield _attributes(jpeg(xmp_segment(packet(f"{declared} {said}"))))
+    for value in (*(ascii_value(text) for text in texts), *exif_numbers()):
+        below = {EXIF: dict.fromkeys(EXIF_TAGS.keys() - POINTERS, value), GPS: dict.fromkeys(GPS_TAGS, value)}
+        yield _attributes(jpeg(exif_segment(tiff(dict.fromkeys(IN_FIRST, value) | below))))
     size = {256: (16, 1, b"\xff" * 8), 257: (16, 1, b"\xff" * 7 + b"\x7f")}
     yield _attributes(tiff(size, big=True))
+
+
+def exif_numbers() -> Iterator[tuple[int, int, bytes]]:
+    """Give values of every type of Exif, at the ends of what it holds, one and three at a time."""
+    for count in (1, 3):
+        for kind, size in {1: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}.items():
+            for byte in (b"\xff", b"\x7f", b"\0"):
+                yield kind, count, byte * size * count
+        for ratio in ((1, 0), (2**32 - 1, 1), (1, 2**32 - 1), (2**31, 2**32 - 1)):
+            yield 5, count, struct.pack("<2I", *ratio) * count
+        for ratio in ((-(2**31), 1), (-(2**31), -1), (1, -(2**31)), (-1, 0)):
+            yield 10, count, struct.pack("<2i", *ratio) * count
+        for double in (math.inf, 1.7e308, 5e-324, -0.0, 1e19, -1e30):
+            yield 12, count, struct.pack("<d", double) * count
 
 
 def _attributes(body: bytes) -> Item:
