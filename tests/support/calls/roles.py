@@ -72,7 +72,6 @@ _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("CsvExporterRole", "Lambda puts a batch that it gave up on aside with the function's role"): (
         f"s3:PutObject {EXPORT}/aws/lambda/*",
     ),
-    ("ReplayWorkerRole", _TRIED_AGAIN): (f"s3:DeleteObject {EXPORT}/replay/*",),
     ("ReplayFinisherRole", _TRIED_AGAIN): (f"s3:GetObject {EXPORT}/snapshots/*",),
     ("ReplayFinisherRole", _LARGE_CSV): (
         f"s3:AbortMultipartUpload {EXPORT}/image-data.csv",
