@@ -1,11 +1,13 @@
 """Stream record to change: what an event means to the CSV."""
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
 
 from ledger.errors import BadEvent
 from ledger.event import Event
 from ledger.row import RowEncoder, item_key, item_revision, key_of, revision_of
+
+T = TypeVar("T")
 
 
 class Change(NamedTuple):
@@ -73,12 +75,20 @@ def _put(new: Any, old: Any, event: Event, encoder: RowEncoder) -> list[Change]:
     key, revision = key_of(line), revision_of(line)
     if not old:
         return [Change(key, revision, line)]
-    old_key, old_revision = item_key(old), item_revision(old)
-    if old_key != key:
-        return [Change(old_key, old_revision, None, event.time_or_reason()), Change(key, revision, line)]
+    old_key = _or_none(item_key, old)
+    if old_key is not None and old_key != key:
+        return [Change(old_key, item_revision(old), None, event.time_or_reason()), Change(key, revision, line)]
     # ImageProcessor raises the revision at every write; whoever does not is a foreign writer (a hand-made edit).
-    replaces = (encoder.line(old),) if old_revision == revision else ()
+    replaces = (encoder.line(old),) if old_key and _or_none(item_revision, old) == revision else ()
     return [Change(key, revision, line, replaces=replaces)]
+
+
+def _or_none(read: Callable[[Any], T], image: Any) -> T | None:
+    """Read what an old image may lack: it never was a row then, and that must not keep out the one that mends it."""
+    try:
+        return read(image)
+    except BadEvent:
+        return None
 
 
 def newer(first: Change, second: Change) -> Change:

@@ -47,6 +47,15 @@ def test_a_modify_that_moves_the_key_removes_the_old_one() -> None:
     assert added == Change(item_key(new), 5, ENCODER.line(new))
 
 
+@pytest.mark.parametrize(
+    "broken", [{"revision": {"N": "x"}}, {"revision": {}}, {"ingested_at": {"S": "yesterday"}}, {"etag": {"N": "1"}}]
+)
+def test_an_item_that_is_mended_becomes_a_row_though_its_old_image_could_be_none(broken: dict[str, Any]) -> None:
+    """What was no row leaves nothing to remove; quarantined for it, the mended row would never come by the stream."""
+    old, new = item(1) | broken, item(1, 2)
+    assert changes_of(read_event(event("MODIFY", new, old)), ENCODER) == [Change(item_key(new), 2, ENCODER.line(new))]
+
+
 def test_a_removal_takes_key_and_revision_from_the_old_image() -> None:
     """X4: REMOVE says what to remove by OldImage; its line in the removals tree says when."""
     (change,) = changes_of(read_event(remove(3, 8, seconds=60)), ENCODER)
@@ -73,7 +82,7 @@ def test_a_removal_by_time_to_live_is_a_removal_like_any_other() -> None:
         (event("INSERT", item(1) | {"revision": {"N": "x"}}), "revision"),
         (event("INSERT", item(1) | {"revision": {"N": "9" * 5000}}), "revision"),
         (event("INSERT", item(1) | {"etag": "x"}), "not a stream record"),  # type: ignore[operator]
-        (event("MODIFY", item(1), item(1, etag={"N": "1"})), "etag"),
+        (event("MODIFY", item(2), item(1) | {"revision": {"N": "x"}}), "revision"),
         ({}, "not a stream record"),
         ({"eventName": "INSERT", "dynamodb": None}, "not a stream record"),
         ({"eventName": ["INSERT"], "dynamodb": {"NewImage": item(1)}}, "unknown eventName"),
