@@ -158,10 +158,10 @@ def _outputs_asked_for(source: str) -> Iterator[str]:
             yield str(node.args[0].value)
 
 
-def test_readers_of_the_readme_see_the_parameters_as_they_are() -> None:
+def test_operators_read_of_the_parameters_as_they_are() -> None:
     """Each in its row, with its default and in its words."""
     rows = re.findall(
-        r"^\| `(\w+)` \| (.*?) \| (.+) \|$", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE
+        r"^\| `(\w+)` \| (.*?) \| (.+) \|$", (ROOT / "infra" / "README.md").read_text(encoding="utf-8"), re.MULTILINE
     )
     told = {name: (default.strip("` "), text) for name, default, text in rows if name in TEMPLATE["Parameters"]}
     assert told == {name: (str(one["Default"]), one["Description"]) for name, one in TEMPLATE["Parameters"].items()}
