@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from image_processor.errors import CatalogContended, CatalogDamaged
+from image_processor.errors import CatalogError
+from image_processor.handler import LAST_RECEIVE
 from image_processor.notification import parse
 from image_processor.object_event import ObjectEvent
 from infra.doubles.memory_tables import copied, disagreements
@@ -56,6 +57,7 @@ class Repaired(World):
         self.given_up = 0
         self.found: list[str] = []
         self._changes: list[Change] = []
+        self._tries: Counter[ObjectEvent] = Counter()
         self._upgraded = seed % 3 == 0
         super().__init__(seed)
         self.tables.stream = self._streamed
@@ -107,14 +109,12 @@ class Repaired(World):
             for _ in range(self._chance.choice([1, 1, 1, 2])):
                 self._soon(self._chance.choice([0, 0, 1, 3, 20]) + self._chance.random(), event)
 
-    def _take(self, event: ObjectEvent, tries: int = 5) -> None:
-        try:
-            super()._take(event)
-        except (CatalogContended, CatalogDamaged):
-            if tries:
-                self._later(1, lambda: self._take(event, tries - 1))
-            else:
-                self.given_up += 1
+    def _refused(self, event: ObjectEvent, error: CatalogError) -> None:
+        self._tries[event] += 1
+        if self._tries[event] % LAST_RECEIVE:
+            self._soon(1, event)
+        else:
+            self.given_up += 1
 
     # ---- foreign hands ----------------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from image_processor.catalog.catalog import Catalog
 from image_processor.columns.extract import Record
-from image_processor.errors import CatalogContended
+from image_processor.errors import CatalogContended, CatalogDamaged, CatalogError
 from image_processor.intake import Intake
 from image_processor.object_event import Kind, ObjectEvent
 from image_processor.sources import Sources
@@ -155,16 +155,17 @@ class World:
         record = self.tables.objects.get(f"{BUCKET}/{event.key}")
         self._believed = event.kind is Kind.REMOVED and self._believes(record)
         self._depth += 1
-        self._take(event)
-        self._depth -= 1
-        self._believed = believed
-
-    def _take(self, event: ObjectEvent) -> None:
         left = itertools.count(60, -0.1)
         try:
             self._intake.take(event, lambda: next(left))
-        except CatalogContended:
-            self._soon(1, event)  # the queue delivers it again
+        except (CatalogContended, CatalogDamaged) as error:
+            self._refused(event, error)
+        self._depth -= 1
+        self._believed = believed
+
+    def _refused(self, event: ObjectEvent, error: CatalogError) -> None:
+        assert isinstance(error, CatalogContended)
+        self._soon(1, event)  # the queue delivers it again
 
     # ---- S3 ---------------------------------------------------------------------------------------------------------
 

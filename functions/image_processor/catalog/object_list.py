@@ -205,9 +205,9 @@ def _is_broken(fact: Fact, record: Item, items: Items) -> bool:
 
 
 def _is_open(fact: Present, items: Items, tail: str) -> bool:
-    """Tell whether the list can go on after its tail, as far as that was seen."""
+    """Tell whether the list can go on after its tail, as far as that was seen; whoever doubts sees it."""
     ref = Ref(Table.OBJECTS, tail)
-    if ref not in items:
+    if ref not in items and fact.doubt is None:
         return True
     item = items[ref] or {}
     return _text(item, "etag") == fact.etag and "newer" not in item
