@@ -91,6 +91,7 @@ def unlink(fact: Fact, record: Item, items: Items) -> tuple[Write, ...]:
     if is_lost(fact, record, items):
         return ()
     if _is_broken(fact, record, items):
+        items[Ref(Table.IMAGES, record["etag"]["S"])]  # if nobody has seen it: the object may be on no list
         raise CatalogDamaged(f"{fact.object} has a neighbour on its image's list that does not know it")
     older, newer = record.get("older"), record.get("newer")
     this: AttributeValue = {"S": fact.object}
