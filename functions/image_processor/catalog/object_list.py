@@ -17,7 +17,7 @@ tables (an object was *seen*, by a comparison) puts them right. A row is *wrong*
 - a neighbour of the object does not know it.
 
 A wrong row is begun anew with the object at hand or, if that does not hold its image, deleted. Each change of a list
-raises its row's `revision`, and that this is as it was seen is a condition: nothing that is whole is ever ended.
+raises its row's `revision`, and that this is as it was seen is a condition: nobody joins, or leaves, a life that ends.
 
     time    object a, seen                  object b, seen                  Images[E]
      |                                                                      life 1: a, ?, c (b's record was deleted)
