@@ -32,6 +32,7 @@ from typing import Any
 from image_processor.catalog import order
 from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Look, Outcome, Present, object_name
+from image_processor.columns import reader
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import (
     CatalogContended,
@@ -266,5 +267,5 @@ def _present(event: ObjectEvent, target: Seen, look: Look | None, record: Record
 
 
 def _unread(warning: str) -> Record:
-    """Give the record of an image of which nobody knows more than that it is there."""
-    return Record(UNREAD, {"warnings": {"S": json.dumps([warning])}})
+    """Give the record of an image of which nobody knows more than that it is there, and which reader tried."""
+    return Record(UNREAD, {"reader_version": {"N": str(reader.READER)}, "warnings": {"S": json.dumps([warning])}})

@@ -64,7 +64,7 @@ from image_processor.catalog.facts import (
     object_name,
 )
 from image_processor.catalog.items import image_item, object_item, tombstone
-from image_processor.catalog.likeness import Changes, is_read, row_changes, unread
+from image_processor.catalog.likeness import Changes, row_changes, unread
 from image_processor.errors import CatalogDamaged
 
 
@@ -161,7 +161,7 @@ def _row_date(fact: Present, record: Item) -> Changes:
 
 
 def _row_contents(fact: Present, record: Item, items: Items) -> Changes:
-    if not is_read(fact) and record.get("size_bytes") == {"N": str(fact.size_bytes)}:
+    if fact.attributes is None and record.get("size_bytes") == {"N": str(fact.size_bytes)}:
         return {}
     image = items[Ref(Table.IMAGES, fact.etag)]
     if image is None:
