@@ -26,6 +26,7 @@ from infra.doubles.image_files import (
     itxt,
     jpeg,
     png,
+    raw_profile,
     resource,
     riff_chunk,
     segment,
@@ -122,7 +123,13 @@ def _in_file(number: int, exif: dict[int, Any], xmp: bytes, iptc: bytes, texts: 
             segments = exif_segment(tiff(exif)), xmp_segment(xmp), photoshop, segment(0xFE, b"a comment")
             return jpeg(*segments, width=90 + number)
         case "png":
-            return png(chunk(b"eXIf", tiff(exif)), itxt(b"XML:com.adobe.xmp", xmp), *texts, width=90 + number)
+            return png(
+                chunk(b"eXIf", tiff(exif)),
+                itxt(b"XML:com.adobe.xmp", xmp),
+                raw_profile("iptc", iptc),
+                *texts,
+                width=90 + number,
+            )
         case "heif":
             return heif(exif_item(tiff(exif)), Item(b"mime", xmp))
         case "webp":
@@ -169,7 +176,7 @@ def _exif(chance: random.Random, number: int) -> dict[int, Any]:
 
 def _dji_note(number: int) -> tuple[int, bytes]:
     """Speeds and angles as DJI's older aircraft note them: floats in a directory without a header."""
-    tags = {tag: (11, 1, struct.pack("<f", tag + number / 4)) for tag in range(3, 12)}
+    tags = {1: (ASCII, 4, b"DJI\0")} | {tag: (11, 1, struct.pack("<f", tag + number / 4)) for tag in range(3, 12)}
     entries = b"".join(struct.pack("<HHI", tag, kind, count) + data for tag, (kind, count, data) in tags.items())
     note = struct.pack("<H", len(tags)) + entries + bytes(4)
     return len(note), note
