@@ -29,6 +29,7 @@ from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import INGEST
 
 _NOTED_SECONDS = 1.0
+_GOOD_SECONDS = 6 * 3600.0  # for which what was found is sent without another look, if nothing of it was sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Ingest:
         missing, stale, unread: objects that differ from what the table knows; unread: refused by an older reader.
         phantom: records of objects that are not there, which an ingest leaves alone.
         older: objects that would differ, and were written before the time that was named.
+        found_at: when they were found, seconds since 1970.
         to_send: objects that are sent; None while they are not counted.
         usd: what it costs, about, to list and to send.
         sent: how many were surely sent.
@@ -74,6 +76,7 @@ class Ingest:
     unread: int = 0
     phantom: int = 0
     older: int = 0
+    found_at: float = 0.0
     to_send: int | None = None
     usd: float = 0.0
     sent: int = 0
@@ -115,6 +118,8 @@ def plan_ingest(
         LedgerError: as `gather` does.
     """
     ingest = begun(scratch, wishes)
+    if ingest is not None and ingest.to_send is not None and not ingest.sent:
+        ingest = ingest if time.time() - ingest.found_at < _GOOD_SECONDS else None
     if ingest is not None and ingest.to_send is not None:
         note(f"going on with what was found before: {ingest.sent:,} of {ingest.to_send:,} objects were sent")
         return ingest
@@ -136,7 +141,7 @@ def plan_ingest(
     write_differences(scratch, chosen.of(differences))
     ingest.objects, ingest.phantom, ingest.older = counts.listed, counts.phantom, chosen.older
     ingest.missing, ingest.stale, ingest.unread = counts.missing, counts.stale, counts.unread
-    ingest.to_send = chosen.count
+    ingest.to_send, ingest.found_at = chosen.count, time.time()
     ingest.usd = round(lane_usd(chosen.count) + look_usd(sides.listing.requests), 2)
     ingest.keep(scratch)
     return ingest
