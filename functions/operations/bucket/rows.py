@@ -168,7 +168,7 @@ def look_again_at_rows(looker: Looker, ledger: Ledger, root: Root, images: Seque
 
     def now(before: Image) -> Image:
         image = Image(before.etag, rows.get(before.etag, []))
-        for name, life in _holding(looker, before):
+        for name, life in sorted(_holding(looker, before)):
             image.add_record(name, life)
         return image
 
