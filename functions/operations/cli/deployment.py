@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ledger.ledger import Ledger
@@ -33,9 +34,9 @@ class Deployment:
     stack: str = ""
     client_arguments: Mapping[str, str] = field(default_factory=dict)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         """Make a client of an AWS service."""
-        return boto3.client(service, **self.client_arguments)
+        return boto3.client(service, **({"config": config} if config else {}), **self.client_arguments)
 
     def open_store(self) -> OpenStore:
         """Give a function that opens the export bucket, here or in another process.

@@ -13,6 +13,7 @@ from operations.cli import (
     pull,
     redrive,
     replay,
+    reread,
     restore,
     snapshot,
     status,
@@ -37,6 +38,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "collect": collect.command,
     "redrive": redrive.command,
     "stream": stream.command,
+    "reread": reread.command,
     "forget": forget.command,
 }
 
