@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from ledger.columns import READER
+from ledger import columns
 from operations.bucket.lane import seen_message, send
 from operations.bucket.lines import Listed
 from operations.bucket.sources import Sources
@@ -25,23 +25,23 @@ from operations.readers.table import Table
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import REREAD
 
-VERSION = "reader_version"
-OLDER = f"{VERSION} IS NULL OR {VERSION} < {READER}"
-"""Which rows an older reader made, or one from before they named it: a condition as `open_table` takes it."""
-
 _READ = ("ingested_at", "etag", "bucket", "key", "size_bytes")
 _GOES_ON = timedelta(days=1)  # later it begins anew: who knows what was uploaded and changed since
 _NOTED_EVERY = 1_000  # messages
 
 
-def check_version(columns: Sequence[str]) -> None:
-    """Make sure that a CSV says which reader made its rows.
+def older(names: Sequence[str]) -> str:
+    """Write the condition on rows that an older reader made, or one from before rows named it.
+
+    Args:
+        names: columns of the CSV.
 
     Raises:
-        OldColumns: it does not.
+        OldColumns: the CSV does not say which reader made its rows.
     """
-    if VERSION not in columns:
-        raise OldColumns(f"the CSV has no column {VERSION}")
+    if columns.READER_COLUMN not in names:
+        raise OldColumns(f"the CSV has no column {columns.READER_COLUMN}")
+    return f"{columns.READER_COLUMN} IS NULL OR {columns.READER_COLUMN} < {columns.READER}"
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Reread:
         self, table: Table, choice: str, sources: Sources, scratch: Scratch, now: Callable[[], datetime]
     ) -> None:
         self._table, self._sources, self._scratch, self._now = table, sources, scratch, now
-        self._choice = f"reader {READER}: {choice}"
+        self._choice = f"reader {columns.READER}: {choice}"
         self._after = self._came_to()
         self._flying: deque[tuple[str, str]] = deque()
         self.report = RereadReport(table.count)

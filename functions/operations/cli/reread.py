@@ -7,7 +7,8 @@ import typer
 
 from operations.bucket.lane import CONFIG
 from operations.bucket.prices import lane_usd
-from operations.bucket.reread import OLDER, Reread, check_version
+from operations.bucket.reread import Reread
+from operations.bucket.reread import older as made_by_older
 from operations.bucket.sources import Sources
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack, WorkFolder
@@ -48,9 +49,7 @@ def command(
     scratch = hold_work_folder(deployment, work, "reread")
     with output.progress() as progress:
         copy = pull(deployment.ledger(), scratch.folder, progress=progress)
-        if older:
-            check_version(copy.columns)
-        choice = OLDER if older else where
+        choice = made_by_older(copy.columns) if older else where
         with open_table(copy.path, copy.columns, choice, scratch.folder) as table:
             usd = lane_usd(table.count)
             output.note(f"{table.count:,} of {copy.rows:,} rows; to read them again costs ${usd:,.2f}, about")

@@ -41,6 +41,7 @@ NAMES_OF_COMMANDS = {
     "stream",
     "ddl",
     "view",
+    "reread",
     "forget",
 }
 
