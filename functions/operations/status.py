@@ -37,8 +37,8 @@ class Status:
         stream: state of the mapping between the table's stream and the exporter; None if not asked.
         gaps: times of which stream records may have been lost.
         snapshots: number of snapshots.
-        older_rows: rows that an older reader made, which is no fault (`skyledger reread --older`); None if they were not
-            counted: the tree is larger than `READ_BYTES`, cannot be read, or does not say it.
+        older_rows: rows that an older reader made, which is no fault (`skyledger reread --older`); None if they were
+            not counted: the tree is larger than `READ_BYTES`, cannot be read, or does not say it.
         todo: what an operator should do, in order.
     """
 
