@@ -172,4 +172,6 @@ class ImageQueue:
             self._scheduler.start(partial(one, *message))
         self._scheduler.wait(began, lambda: not running[0])
         self._account.running -= 1
+        if self._account.running == self._account.limit - 1:
+            self._scheduler.wait(self._scheduler.now)  # it is the turn of whoever waits for this place
         self._drained.longest = max(self._drained.longest, self._scheduler.now - began)

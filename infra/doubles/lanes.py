@@ -21,6 +21,7 @@ from image_processor.handler import TRANSIENT, take_message
 from image_processor.intake import Intake
 from image_processor.reading.ranged import Source
 from image_processor.sources import Sources
+from infra.doubles.capacity import NEW_TABLE
 from infra.doubles.image_queue import Account, Deployment, Drained, ImageQueue
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.scheduler import Scheduler
@@ -41,11 +42,13 @@ class Load:
         rate: uploads a second,
         seconds: for so long.
         old: objects that wait from the beginning on; more than can be done in this time.
+        units: write units that each table takes in a second.
     """
 
     rate: float
     seconds: float
     old: int
+    units: float = NEW_TABLE
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class Lanes:
         self._scheduler = Scheduler(0.0)
         self._chance = random.Random(seed)
         self._bucket = _SlowBucket(self._sleep)
-        self._tables = TimedTables(self._scheduler)
+        self._tables = TimedTables(self._scheduler, load.units)
         self._passed = Passed()
 
     def run(self) -> Passed:
