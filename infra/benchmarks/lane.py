@@ -44,9 +44,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--account", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args(argv)
-    part, seconds = arguments.part, max(arguments.seconds, 3 * MARGIN)
-    uploads = _part(of_template(), part)
-    lane = _part(of_template("SeenQueue", "SeenConcurrency"), part)
+    uploads, lane = of_template(), of_template("SeenQueue", "SeenConcurrency")
+    part, seconds = min(arguments.part, lane.invocations), max(arguments.seconds, 3 * MARGIN)
+    uploads, lane = _part(uploads, part), _part(lane, part)
     rate = arguments.rate / part
     ways = {"alone": (lane, 0), "with lane": (lane, lane.invocations), "one queue": (None, uploads.invocations)}
     passed: dict[str, Passed] = {}
@@ -80,7 +80,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _part(whole: Deployment, part: int) -> Deployment:
-    return replace(whole, invocations=max(1, whole.invocations // part))
+    return replace(whole, invocations=whole.invocations // part)
 
 
 def _waits(passed: Passed, rate: float) -> list[float]:
