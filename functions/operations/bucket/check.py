@@ -1,7 +1,7 @@
 """`skyledger verify bucket`: the images buckets, the table and the CSV hold the same, or what differs has a name."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from operations.bucket.known import holders
 from operations.bucket.lane import seen_message, send
 from operations.bucket.lines import Listed, Record, bucket_and_key
 from operations.bucket.recheck import Looker, look_again
-from operations.bucket.rows import RowDifference, compare_rows, look_again_at_rows, sort_rows
+from operations.bucket.rows import Image, compare_rows, look_again_at_rows, sort_rows
 from operations.bucket.spool import read_differences, write_differences
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
@@ -102,7 +102,7 @@ def check_buckets(
 
     Args:
         ledger: whose tree.
-        wanted: what to compare, by ETag, too.
+        wanted: what to compare.
         looker: looks at what differs once more.
         scratch: for sorting; cleared before and after.
         repair: takes the objects that differ; None: nothing is done.
@@ -114,7 +114,7 @@ def check_buckets(
         LedgerError: as `gather` and `send` do.
     """
     scratch.clear()
-    sides = gather(wanted, scratch, progress, note, sleep=ledger.sleep)
+    sides = gather(replace(wanted, by_etag=True), scratch, progress, note, sleep=ledger.sleep)
     rules = Rules(sides.sources, READER, sides.young(in_flight_minutes))
     counts, findings = Counts(), BucketFindings()
     differences = compare(sides.listing.lines(), sides.records(), rules, counts)
@@ -133,8 +133,8 @@ def check_buckets(
         wrong_rows = look_again_at_rows(looker, ledger, ledger.load_root()[0], wrong_rows) if wrong_rows else []
     for one in _staying(scratch, watched):
         findings.add(one.kind, one.name, _why(one))
-    for row in wrong_rows:
-        findings.add(row.kind, row.name, row.why)
+    for image in wrong_rows:
+        findings.add(image.kind or Kind.STALE, image.name, image.why)
     findings.checked = _checked(sides, counts, rows)
     if repair is not None and not findings.good:
         messages = _messages(_staying(scratch, watched), wrong_rows)
@@ -187,10 +187,13 @@ def _said(side: Listed | Record) -> str:
     return f"{side.etag}{size} {side.modified}".rstrip()
 
 
-def _messages(objects: Iterable[Difference], rows: Iterable[RowDifference]) -> Iterator[str]:
-    """Write a message for each object that differs, and for one object of each row."""
+def _messages(objects: Iterable[Difference], images: Iterable[Image]) -> Iterator[str]:
+    """Write a message for each object that differs, and for all that hold an image whose row is wrong."""
     now = datetime.now(UTC)
     for one in objects:
-        yield seen_message(*bucket_and_key(one.name), one.listed, "verify", now)
-    for row in rows:
-        yield seen_message(*bucket_and_key(row.name), Listed(row.etag, None, ""), "verify", now)
+        seen = one.listed or Listed(one.record.etag if one.record else "", None, "")
+        yield seen_message(*bucket_and_key(one.name), seen, "verify", now)
+    for image in images:
+        seen = Listed(image.etag, None, "")
+        for name in image.to_send:
+            yield seen_message(*bucket_and_key(name), seen, "verify", now, image.wrong_row)

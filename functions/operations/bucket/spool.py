@@ -13,7 +13,7 @@ _BY_LETTER = {letter: kind for kind, letter in _KINDS.items()}
 
 
 def write_differences(scratch: Scratch, differences: Iterable[Difference]) -> None:
-    """Write differences, without what their records say, in their order."""
+    """Write differences in their order, with what is to be said of them in a message: what S3 lists, or else held."""
     write_run(scratch, DIFFERENCES, map(_line, differences))
 
 
@@ -25,6 +25,7 @@ def read_differences(scratch: Scratch) -> Iterator[Difference]:
 
 
 def _line(difference: Difference) -> bytes:
-    listed = difference.listed or Listed("", None, "")
+    record = difference.record
+    listed = difference.listed or Listed(record.etag if record else "", None, "")
     size = "" if listed.size is None else listed.size
     return _KINDS[difference.kind] + object_line(difference.name, listed.etag, size, listed.modified)

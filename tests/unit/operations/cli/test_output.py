@@ -175,6 +175,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "collect": (),
     "redrive": ("batches", "quarantine"),
     "forget": (f"{1:032x}", "--dry-run"),
+    "ingest": ("--stack", "sky"),
 }
 ELSEWHERE = {
     "view",
