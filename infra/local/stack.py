@@ -76,9 +76,9 @@ class LocalStack(Stoppable):
         tell(
             "making the emulator's environment (once, some seconds)" if not (HOME / "emulator").exists() else "starting"
         )
-        program = make_environment()
+        python = make_environment()
         tell("starting the emulator of AWS")
-        self.emulator = Emulator(program, data, check_permissions=check_permissions, fresh=fresh)
+        self.emulator = Emulator(python, data, check_permissions=check_permissions, fresh=fresh)
         try:
             tell("building and deploying the functions")
             fitted = {"ProcessorConcurrency": str(max(2, os.cpu_count() or 2)), **(parameters or {})}

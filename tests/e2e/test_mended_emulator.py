@@ -1,0 +1,121 @@
+"""What the emulator does not do and AWS does: whole EventBridge events of S3, and exports that can be read."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from infra.local.emulator import Emulator, make_environment
+from infra.waiting import until
+from ledger.s3_store import S3Store
+from operations.errors import ExportFailed
+from operations.table_export.files import read_export, read_file
+from operations.table_export.request import start_export, wait_for_export
+
+ACCOUNT = "000000000000"
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    with Emulator(make_environment(), tmp_path_factory.mktemp("emulator")) as running:
+        running.client("s3").create_bucket(Bucket="exports")
+        yield running
+
+
+@pytest.fixture(scope="module")
+def told(emulator: Emulator) -> Callable[[], dict[str, Any]]:
+    """Wait for the next event that EventBridge sends of the bucket `photos`, which keeps versions."""
+    s3, sqs, events = emulator.client("s3"), emulator.client("sqs"), emulator.client("events")
+    s3.create_bucket(Bucket="photos")
+    s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(
+        Bucket="photos", NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    queue = sqs.create_queue(QueueName="events")["QueueUrl"]
+    events.put_rule(
+        Name="all", EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": ["photos"]}}})
+    )
+    events.put_targets(Rule="all", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:events"}])
+
+    def take() -> dict[str, Any]:
+        taken = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "event", every=0.05)
+        (message,) = taken
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+        event: dict[str, Any] = json.loads(message["Body"])
+        return event
+
+    return take
+
+
+def test_events_name_the_version_and_hold_what_s3_knows(emulator: Emulator, told: Callable[[], dict[str, Any]]) -> None:
+    """Created, hidden by a delete marker, and a version deleted for good."""
+    s3 = emulator.client("s3")
+    version = s3.put_object(Bucket="photos", Key="a b+c/é.jpg", Body=b"photo")["VersionId"]
+    created = told()
+    assert len(created["time"]) == len("2026-11-25T03:09:00Z")
+    assert created["detail"]["object"].pop("sequencer")
+    etag = "5ae0c1c8a5260bc7b6648f6fbd115c35"
+    assert created["detail"]["object"] == {"key": "a b+c/é.jpg", "size": 5, "etag": etag, "version-id": version}
+
+    marker = s3.delete_object(Bucket="photos", Key="a b+c/é.jpg")["VersionId"]
+    hidden = told()["detail"]
+    assert (hidden["deletion-type"], hidden["object"]["version-id"]) == ("Delete Marker Created", marker)
+    assert hidden["object"].keys() == {"key", "version-id", "sequencer"}
+
+    s3.delete_object(Bucket="photos", Key="a b+c/é.jpg", VersionId=version)
+    gone = told()["detail"]
+    assert (gone["deletion-type"], gone["object"]["version-id"]) == ("Permanently Deleted", version)
+
+
+def test_a_restoration_has_no_place_in_the_order(emulator: Emulator, told: Callable[[], dict[str, Any]]) -> None:
+    """It changes no bytes."""
+    s3 = emulator.client("s3")
+    s3.put_object(Bucket="photos", Key="old.jpg", Body=b"photo", StorageClass="GLACIER")
+    assert told()["detail-type"] == "Object Created"
+    s3.restore_object(Bucket="photos", Key="old.jpg", RestoreRequest={"Days": 1})
+    restored = told()
+    while restored["detail-type"] != "Object Restore Completed":
+        restored = told()
+    assert restored["detail"]["object"].keys() == {"key", "size", "etag"}
+
+
+def make_table(emulator: Emulator, name: str, items: list[dict[str, Any]]) -> Any:
+    """Make a table with items; give its client."""
+    dynamodb = emulator.client("dynamodb")
+    dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "object", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "object", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    for item in items:
+        dynamodb.put_item(TableName=name, Item=item)
+    return dynamodb
+
+
+def test_an_export_holds_every_item_of_the_table(emulator: Emulator) -> None:
+    """Below the prefix that was asked for, in several files, read by the code that reads AWS's."""
+    items = [{"object": {"S": f"photos/{number}"}, "size_bytes": {"N": str(number)}} for number in range(30)]
+    dynamodb = make_table(emulator, "objects", items)
+    key = wait_for_export(dynamodb, start_export(dynamodb, "objects", "exports"), lambda *_: None)
+    store = S3Store("exports", **emulator.credentials)
+    export = read_export(store, key)
+    assert key.startswith("table-exports/AWSDynamoDB/")
+    assert (export.kind, export.items, len(export.files)) == ("full", 30, 2)
+    lines = [line for file in export.files for line in read_file(store, file)]
+    assert sorted((line["Item"] for line in lines), key=lambda item: int(item["size_bytes"]["N"])) == items
+
+
+def test_what_the_emulator_cannot_export_fails(emulator: Emulator) -> None:
+    """Changes of a time, which it does not remember, and a bucket that is not there."""
+    dynamodb = make_table(emulator, "images", [])
+    arn = dynamodb.describe_table(TableName="images")["Table"]["TableArn"]
+    window = {"ExportFromTime": 1_795_000_000, "ExportToTime": 1_795_003_600}
+    for wanted in (
+        {"S3Bucket": "exports", "ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window},
+        {"S3Bucket": "nowhere"},
+    ):
+        started = dynamodb.export_table_to_point_in_time(TableArn=arn, **wanted)["ExportDescription"]["ExportArn"]
+        with pytest.raises(ExportFailed, match="the export failed"):
+            wait_for_export(dynamodb, started, lambda *_: None)
