@@ -33,15 +33,23 @@ class DeploymentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a deployed stack tells of itself: the template's outputs."""
+    """What a deployed stack tells of itself: the template's outputs.
+
+    Attributes:
+        images_bucket: the stack's own.
+        image_buckets: all whose images count, with those that were there before.
+    """
 
     images_bucket: str
+    image_buckets: tuple[str, ...]
     export_bucket: str
     images_table: str
     images_stream_arn: str
     objects_table: str
     queue_url: str
     dead_letters_url: str
+    seen_queue_url: str
+    seen_dead_letters_url: str
     image_processor: str
     csv_exporter: str
     stream_mapping_id: str
@@ -164,12 +172,15 @@ def _wait_until_complete(cloudformation: Any, kind: str) -> None:
 def _read_outputs(outputs: Mapping[str, str]) -> Deployment:
     return Deployment(
         images_bucket=outputs["ImagesBucketName"],
+        image_buckets=tuple(outputs["ImageBuckets"].split(",")),
         export_bucket=outputs["ExportBucketName"],
         images_table=outputs["ImagesTableName"],
         images_stream_arn=outputs["ImagesStreamArn"],
         objects_table=outputs["ObjectsTableName"],
         queue_url=outputs["ImageQueueUrl"],
         dead_letters_url=outputs["ImageDeadLettersUrl"],
+        seen_queue_url=outputs["SeenQueueUrl"],
+        seen_dead_letters_url=outputs["SeenDeadLettersUrl"],
         image_processor=outputs["ImageProcessorName"],
         csv_exporter=outputs["CsvExporterName"],
         stream_mapping_id=outputs["StreamMappingId"],

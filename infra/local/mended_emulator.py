@@ -19,9 +19,9 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-dynamodb = import_module("ministack.services.dynamodb")
-eventbridge = import_module("ministack.services.eventbridge")
-s3 = import_module("ministack.services.s3")
+dynamodb: Any = import_module("ministack.services.dynamodb")
+eventbridge: Any = import_module("ministack.services.eventbridge")
+s3: Any = import_module("ministack.services.s3")
 
 DATA_FILES = 2  # AWS writes one for each partition at least
 
