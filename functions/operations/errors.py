@@ -56,7 +56,3 @@ class StillThere(LedgerError):
 
 class UnknownImage(LedgerError):
     """No event is about an image that is to be forgotten; nothing was changed."""
-
-
-class NotFollowed(LedgerError):
-    """A bucket cannot be a source of images; the stack stays as it was."""

@@ -29,7 +29,6 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.custom_resource import Patience, answered
-from operations.errors import NotFollowed
 
 logger = Logger()
 PHYSICAL_ID = "skyledger-sources"
@@ -41,6 +40,10 @@ _SWITCH = "EventBridgeConfiguration"
 _MAY_PASS = {403, 408, 409, 429}  # of those that blame the request: a role that IAM does not know yet, and rivals
 
 Notifications = dict[str, Any]
+
+
+class NotFollowed(Exception):
+    """A bucket cannot be a source of images, so the stack is not to be as it is wished."""
 
 
 class NotFollowedYet(NotFollowed):
