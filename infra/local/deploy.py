@@ -22,6 +22,7 @@ CODE_BUCKET = "skyledger-code"
 CODE_LINE = "CodeUri: functions/"
 ALARM_TYPE = "Type: AWS::CloudWatch::Alarm"
 DEFINITION_LINE = re.compile(r"DefinitionUri: (?P<path>[\w./-]+)")
+JOINED_LIST = re.compile(r'!Join \["", (?P<list>!Ref \w+)\]')
 TLS_CONDITION = 'aws:SecureTransport: "false"'
 NEVER_WHOLE = ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 WAIT = {"Delay": 1, "MaxAttempts": int(PATIENCE_SECONDS)}
@@ -121,12 +122,12 @@ def fitted(template: str) -> str:
     """Fit the template to the emulator.
 
     It speaks plain HTTP: with permissions on, the policies that refuse plain HTTP would refuse every request, so here,
-    and only here, their condition gets a value that no request has. And it refuses alarms on expressions: they are
-    left out.
+    and only here, their condition gets a value that no request has. It refuses alarms on expressions: they are left
+    out. And its conditions know no Join: there a list is one text already.
     """
     resources = template.split("\n\n")
     known = [one for one in resources if not (ALARM_TYPE in one and "\n      Metrics:" in one)]
-    return "\n\n".join(known).replace(TLS_CONDITION, TLS_CONDITION.replace("false", "never"))
+    return JOINED_LIST.sub(r"\g<list>", "\n\n".join(known)).replace(TLS_CONDITION, TLS_CONDITION.replace("false", "never"))
 
 
 def _change_set_kind(cloudformation: Any) -> str:
