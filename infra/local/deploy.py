@@ -127,7 +127,9 @@ def fitted(template: str) -> str:
     """
     resources = template.split("\n\n")
     known = [one for one in resources if not (ALARM_TYPE in one and "\n      Metrics:" in one)]
-    return JOINED_LIST.sub(r"\g<list>", "\n\n".join(known)).replace(TLS_CONDITION, TLS_CONDITION.replace("false", "never"))
+    return JOINED_LIST.sub(r"\g<list>", "\n\n".join(known)).replace(
+        TLS_CONDITION, TLS_CONDITION.replace("false", "never")
+    )
 
 
 def _change_set_kind(cloudformation: Any) -> str:

@@ -75,12 +75,13 @@ def test_the_state_machine_replays_the_journal(stack: LocalStack, tmp_path: Path
 
 
 def test_everything_is_proven_and_exporters_go_on(stack: LocalStack, tmp_path: Path) -> None:
-    """After the swap a new photo is merged as ever, and tree, CSV and journal agree."""
+    """After the swap a new photo is merged as ever, and tree, CSV, table and journal agree."""
     (photo,) = survey(1, seed=99)
     stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key="late.jpg", Body=photo.body)
     stack.wait_until_current()
-    told = skyledger(stack, tmp_path, "verify", "tree", "csv", "journal", "--processes", "1")
+    told = skyledger(stack, tmp_path, "verify", "tree", "csv", "table", "journal", "--processes", "1")
     assert told["good"]
+    assert told["table"]["checked"]["items"] == PHOTOS + 1
     assert told["journal"]["checked"]["tree"] == told["journal"]["checked"]["journal"]
     assert skyledger(stack, tmp_path, "history", "late.jpg")["rows"][0]["key"] == "late.jpg"
     assert skyledger(stack, tmp_path, "redrive")["images"]["found"] == 0

@@ -90,11 +90,12 @@ def test_running_again_leaves_the_bytes_unchanged(home: Path) -> None:
 
 
 def test_without_a_folder_there_is_a_survey_to_look_at(tmp_path: Path) -> None:
-    """Real positions, heights and angles in the columns."""
-    printed = run(tmp_path, "--photos", "6")
+    """Real positions, heights and angles in the columns; a bucket that is to be followed, too, is there."""
+    printed = run(tmp_path, "--photos", "6", "--bucket", "inbox")
     rows = rows_of((tmp_path / "image-data.csv").read_bytes())
     assert len(rows) == 6
     assert "6 rows" in printed
+    assert "6 objects in 2 buckets" in printed
     for row in rows.values():
         assert (row["make"], row["model"], row["content_type"]) == ("DJI", "FC6310S", "image/jpeg")
         assert 51.9 < float(row["gps_latitude_deg"]) < 51.95
