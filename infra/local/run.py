@@ -202,9 +202,9 @@ def _page(stack: LocalStack) -> Iterator[str]:
 def _follow(stack: LocalStack, folder: Path, to: Path) -> None:
     """Upload what is added to the folder, and report every new version of the CSV, until interrupted."""
     buckets = stack.deployment.image_buckets
-    console.print(f"\nFollowing [bold]{folder}[/] and {_named(buckets)}; Ctrl-C ends.")
+    console.print(f"\nFollowing [bold]{folder}[/] and {_named(buckets)}; Ctrl-C ends.", soft_wrap=True)
     puts = [f"  aws --endpoint-url {stack.emulator.endpoint_url} s3 cp PHOTO s3://{bucket}/\n" for bucket in buckets]
-    console.print(f"{''.join(puts)}  (access key and secret key: test)", style="dim")
+    console.print(f"{''.join(puts)}  (access key and secret key: test)", style="dim", soft_wrap=True)
     version, seen = stack.csv_version(), _dates(folder)
     while True:
         time.sleep(FOLLOW_SECONDS)
