@@ -95,7 +95,7 @@ def make_table(emulator: Emulator, name: str, items: list[dict[str, Any]]) -> An
 
 
 def test_an_export_holds_every_item_of_the_table(emulator: Emulator) -> None:
-    """Below the prefix that was asked for, in several files, read by the code that reads AWS's."""
+    """Below the prefix that was asked for, in several files and no order, read by the code that reads AWS's."""
     items = [{"object": {"S": f"photos/{number}"}, "size_bytes": {"N": str(number)}} for number in range(30)]
     dynamodb = make_table(emulator, "objects", items)
     key = wait_for_export(dynamodb, start_export(dynamodb, "objects", "exports"), lambda *_: None)
@@ -104,7 +104,23 @@ def test_an_export_holds_every_item_of_the_table(emulator: Emulator) -> None:
     assert key.startswith("table-exports/AWSDynamoDB/")
     assert (export.kind, export.items, len(export.files)) == ("full", 30, 2)
     lines = [line for file in export.files for line in read_file(store, file)]
+    assert [line["Item"] for line in lines] != items
     assert sorted((line["Item"] for line in lines), key=lambda item: int(item["size_bytes"]["N"])) == items
+
+
+def test_an_export_that_is_asked_for_again_is_the_same_one(emulator: Emulator) -> None:
+    """By its token, whatever was written to the table meanwhile."""
+    dynamodb = make_table(emulator, "again", [{"object": {"S": "photos/1"}}])
+    wanted = {
+        "TableArn": dynamodb.describe_table(TableName="again")["Table"]["TableArn"],
+        "S3Bucket": "exports",
+        "ClientToken": "once",
+    }
+    first = dynamodb.export_table_to_point_in_time(**wanted)["ExportDescription"]["ExportArn"]
+    dynamodb.put_item(TableName="again", Item={"object": {"S": "photos/2"}})
+    assert dynamodb.export_table_to_point_in_time(**wanted)["ExportDescription"]["ExportArn"] == first
+    key = wait_for_export(dynamodb, first, lambda *_: None)
+    assert read_export(S3Store("exports", **emulator.credentials), key).items == 1
 
 
 def test_what_the_emulator_cannot_export_fails(emulator: Emulator) -> None:
