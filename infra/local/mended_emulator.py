@@ -34,12 +34,9 @@ _version: ContextVar[str | None] = ContextVar("version of the object that an eve
 
 
 def fire(*arguments: Any, version_id: str | None = None, **more: Any) -> None:
-    """Tell of an object; a version on the way to EventBridge is remembered, since the emulator forgets it there."""
-    token = _version.set(version_id)
-    try:
-        _fire(*arguments, version_id=version_id, **more)
-    finally:
-        _version.reset(token)
+    """Tell of an object; its version is remembered on the way to EventBridge, where the emulator forgets it."""
+    _version.set(version_id)  # each event has a thread and a context of its own
+    _fire(*arguments, version_id=version_id, **more)
 
 
 def dispatch(event: dict[str, Any], view: Any = None) -> None:
