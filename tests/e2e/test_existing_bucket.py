@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +13,19 @@ from infra.local.emulator import Emulator, make_environment
 from infra.local.stack import LocalStack
 from infra.survey.photos import survey
 from infra.waiting import until
+from operations.cli.exit_codes import DIFFERENT
+from tests.support.deployed_command import skyledger
+from tests.support.paths import PHOTOS
 from tests.support.template import FOLLOWING
 
 PLAIN, VERSIONED = FOLLOWING["ExistingBuckets"][::-1]
-OTHERS_PREFIX = "incoming/"
+OTHERS_PREFIX, OLD_PREFIX = "incoming/", "old/"
 Row = dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """A running stack that follows two buckets, in one of which somebody else has a notification already."""
+    """A running stack that follows two buckets; one has photos, and a notification of somebody else, already."""
     data = tmp_path_factory.mktemp("stack")
     with Emulator(make_environment(), data) as emulator:
         s3 = emulator.client("s3")
@@ -31,6 +35,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
         s3.put_bucket_notification_configuration(
             Bucket=PLAIN, NotificationConfiguration={"QueueConfigurations": [_others_notification(emulator)]}
         )
+        for key, body in photos_of_old().items():
+            s3.put_object(Bucket=PLAIN, Key=key, Body=body)
     with LocalStack(data=data, existing=(PLAIN, VERSIONED), check_permissions=True) as running:
         yield running
 
@@ -146,19 +152,82 @@ def _messages(stack: LocalStack, queue: str) -> list[dict[str, Any]]:
     return [json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
 
 
-def test_a_bucket_that_leaves_the_list_is_heard_no_more_and_keeps_its_rows(stack: LocalStack) -> None:
-    """What happens in it then shows when it is on the list again, and something is done to it."""
-    first, second, third = (photo.body for photo in survey(3, seed=23))
-    kept = {(VERSIONED, "left/a.jpg"): put(stack, VERSIONED, "left/a.jpg", first)}
-    assert etags(stack, "left/") == kept
+def test_photos_that_were_there_before_the_stack_come_in_as_if_they_were_uploaded(
+    stack: LocalStack, tmp_path: Path
+) -> None:
+    """One `ingest`, and every cell but the bucket and two times is that of an upload; the next one finds nothing."""
+    photos, place = photos_of_old(), f"s3://{PLAIN}/{OLD_PREFIX}"
+    assert rows(stack, OLD_PREFIX) == {}
+    told = skyledger(stack, tmp_path, "ingest", place, "--dry-run")
+    assert (told["missing"], told["sent"]) == (len(photos), 0)
+    assert skyledger(stack, tmp_path, "ingest", place)["sent"] == len(photos)
+    ingested = rows(stack, OLD_PREFIX)
+    assert ingested
+    assert skyledger(stack, tmp_path, "ingest", place)["to_send"] == 0
+
+    for key in photos:
+        stack.s3.delete_object(Bucket=PLAIN, Key=key)
+    assert rows(stack, OLD_PREFIX) == {}
+    own = stack.deployment.images_bucket
+    for key, body in photos.items():
+        put(stack, own, key, body)
+    assert _timeless(ingested) == _timeless(rows(stack, OLD_PREFIX))
+    assert stack.dead_letters() == 0
+
+
+def photos_of_old() -> dict[str, bytes]:
+    """Give photos by the keys of a folder, no two alike: some of the development photos, or made ones without them."""
+    files = sorted(path for path in PHOTOS.rglob("*") if path.is_file() and "expected" not in path.parts)[::6]
+    found = {path.relative_to(PHOTOS).as_posix(): path.read_bytes() for path in files}
+    found = found or {photo.key: photo.body for photo in survey(20, seed=24)}
+    keys = {body: f"{OLD_PREFIX}{name}" for name, body in found.items()}
+    return {key: body for body, key in keys.items()}
+
+
+def _timeless(found: dict[tuple[str, str], Row]) -> dict[str, Row]:
+    """Take out what an object's bucket and its arrival say."""
+    return {
+        key: {name: cell for name, cell in row.items() if name not in ("bucket", "ingested_at", "last_modified")}
+        for (_, key), row in found.items()
+    }
+
+
+def test_whatever_was_lost_is_named_and_mended(stack: LocalStack, tmp_path: Path) -> None:
+    """Events of a bucket that was off the list, whose rows stay meanwhile; a row and a record deleted by hand."""
+    photos = [photo.body for photo in survey(8, seed=25)]
+    places = [(VERSIONED, f"lost/{name}.jpg") for name in ("gone", "changed", "row", "record", "well")]
+    held = {place: put(stack, *place, body) for place, body in zip(places, photos, strict=False)}
+    gone, changed, row, record, _ = places
+    assert etags(stack, "lost/") == held
 
     assert stack.follow(PLAIN).image_buckets[1:] == (PLAIN,)
-    stack.s3.delete_object(Bucket=VERSIONED, Key="left/a.jpg")
-    put(stack, VERSIONED, "left/b.jpg", second)
-    after = {(PLAIN, "left/c.jpg"): put(stack, PLAIN, "left/c.jpg", third)}
-    assert etags(stack, "left/") == kept | after
-
+    stack.s3.delete_object(Bucket=VERSIONED, Key=gone[1])
+    unheard = {
+        changed: put(stack, *changed, photos[5]),
+        (VERSIONED, "lost/new.jpg"): put(stack, VERSIONED, "lost/new.jpg", photos[6]),
+    }
+    heard = {(PLAIN, "lost/heard.jpg"): put(stack, PLAIN, "lost/heard.jpg", photos[7])}
+    assert etags(stack, "lost/") == held | heard
+    outside = verify_bucket(stack, tmp_path)
+    assert outside["good"]
+    assert outside["checked"]["outside"] >= len(held)
     assert stack.follow(PLAIN, VERSIONED).image_buckets[1:] == (PLAIN, VERSIONED)
-    put(stack, VERSIONED, "left/a.jpg", second)
-    stack.s3.delete_object(Bucket=VERSIONED, Key="left/a.jpg")
-    assert etags(stack, "left/") == after
+
+    tables = stack.emulator.client("dynamodb")
+    tables.delete_item(TableName=stack.deployment.images_table, Key={"etag": {"S": held[row]}})
+    tables.delete_item(TableName=stack.deployment.objects_table, Key={"object": {"S": "/".join(record)}})
+    assert row not in rows(stack, "lost/")
+
+    wrong = {"missing": ("new", "record", "row"), "phantom": ("gone", "record"), "stale": ("changed",)}
+    named = [(kind, VERSIONED, f"lost/{name}.jpg") for kind, names in wrong.items() for name in names]
+    found = verify_bucket(stack, tmp_path, "--repair", code=DIFFERENT)
+    assert sorted({(one["kind"], one["bucket"], one["key"]) for one in found["differences"]}) == named
+    del held[gone]
+    assert etags(stack, "lost/") == held | heard | unheard
+    assert all(row["copies"] == "1" for row in rows(stack, "lost/").values())
+    assert verify_bucket(stack, tmp_path)["good"]
+
+
+def verify_bucket(stack: LocalStack, home: Path, *arguments: str, code: int = 0) -> Any:
+    """Check the buckets, as if nothing were on its way."""
+    return skyledger(stack, home, "verify", "bucket", "--in-flight", "0", *arguments, code=code)["bucket"]
