@@ -1,7 +1,9 @@
-"""The emulator (ministack) with two things mended that AWS does, and that existing buckets need.
+"""The emulator (ministack) with three things mended that AWS does, and that existing buckets need.
 
 - Events of S3 on EventBridge name the version of the object, and hold no field that S3 does not know: a deletion has
   neither size nor ETag, a restoration no sequencer (S3 User Guide, "EventBridge event message structure").
+- A rule of EventBridge sends to a queue whose policy lets it (where permissions are checked at all), and to its dead
+  letters what the queue refuses (EventBridge User Guide, "Using dead-letter queues to process undelivered events").
 - An export of a table writes its files, in the form that the DynamoDB Developer Guide describes ("DynamoDB table
   export output format"), from the items that the emulator holds. Without point-in-time recovery there is no earlier
   time to export: such exports fail.
@@ -22,14 +24,12 @@ from typing import Any
 dynamodb: Any = import_module("ministack.services.dynamodb")
 eventbridge: Any = import_module("ministack.services.eventbridge")
 s3: Any = import_module("ministack.services.s3")
+sqs: Any = import_module("ministack.services.sqs")
 
 DATA_FILES = 2  # AWS writes one for each partition at least
 
-_fire, _dispatch, _start_export = (
-    s3._fire_s3_event,
-    eventbridge._dispatch_event,
-    dynamodb._export_table_to_point_in_time,
-)
+_fire, _dispatch, _invoke = s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target
+_start_export = dynamodb._export_table_to_point_in_time
 _version: ContextVar[str | None] = ContextVar("version of the object that an event is about", default=None)
 
 
@@ -55,6 +55,21 @@ def as_s3_writes(entity: dict[str, Any], detail_type: str, version_id: str | Non
         unknown.add("sequencer")
     known = {name: value for name, value in entity.items() if name not in unknown}
     return {**known, "version-id": version_id} if version_id else known
+
+
+def invoke(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+    """Send an event to a rule's target, or to the target's dead letters."""
+    if ":sqs:" not in target["Arn"]:
+        _invoke(target, event, rule, view)
+        return
+    queues = (target["Arn"], target.get("DeadLetterConfig", {}).get("Arn"))
+    taker = next((arn for arn in queues if arn and _takes(arn, rule["Arn"])), None)
+    if taker:
+        _invoke({**target, "Arn": taker}, event, rule, view)
+
+
+def _takes(queue: str, rule: str) -> bool:
+    return bool(sqs.queue_policy_allows(queue, "events.amazonaws.com", rule, s3.get_account_id()))
 
 
 def export(request: dict[str, Any]) -> Any:
@@ -140,6 +155,6 @@ def _time_text(seconds: float) -> str:
 
 
 if __name__ == "__main__":
-    s3._fire_s3_event, eventbridge._dispatch_event = fire, dispatch
+    s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target = fire, dispatch, invoke
     dynamodb._export_table_to_point_in_time = export
     import_module("ministack.app").main()

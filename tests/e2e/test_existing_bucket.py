@@ -152,6 +152,19 @@ def _messages(stack: LocalStack, queue: str) -> list[dict[str, Any]]:
     return [json.loads(each["Body"]) for each in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]]
 
 
+def test_work_in_either_lane_is_work(stack: LocalStack) -> None:
+    """Whoever waits until the CSV is current waits for seen objects, too; and both lanes have dead letters."""
+    sqs, deployment = stack.emulator.client("sqs"), stack.deployment
+    stack._let_processor_run(False)
+    sqs.send_message(QueueUrl=deployment.seen_queue_url, MessageBody="{}")
+    sqs.send_message(QueueUrl=deployment.seen_dead_letters_url, MessageBody="{}")
+    assert (stack.backlog().waiting, stack.dead_letters()) == (1, 1)
+    for url in (deployment.seen_queue_url, deployment.seen_dead_letters_url):
+        sqs.purge_queue(QueueUrl=url)
+    stack._let_processor_run(True)
+    assert (stack.backlog().waiting, stack.dead_letters()) == (0, 0)
+
+
 def test_photos_that_were_there_before_the_stack_come_in_as_if_they_were_uploaded(
     stack: LocalStack, tmp_path: Path
 ) -> None:

@@ -19,25 +19,46 @@ ACCOUNT = "000000000000"
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(make_environment(), tmp_path_factory.mktemp("emulator")) as running:
+    with Emulator(make_environment(), tmp_path_factory.mktemp("emulator"), check_permissions=True) as running:
         running.client("s3").create_bucket(Bucket="exports")
         yield running
+
+
+def arn_of(queue: str) -> str:
+    return f"arn:aws:sqs:us-east-1:{ACCOUNT}:{queue}"
+
+
+def make_queue(emulator: Emulator, name: str, rule: str) -> str:
+    """Make a queue that takes what this rule sends; give its URL."""
+    grant = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": arn_of(name),
+        "Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:events:us-east-1:{ACCOUNT}:rule/{rule}"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [grant]})
+    return str(emulator.client("sqs").create_queue(QueueName=name, Attributes={"Policy": policy})["QueueUrl"])
+
+
+def make_rule(emulator: Emulator, name: str, target: dict[str, Any], source: str = "aws.s3") -> None:
+    """Make a rule for all events of a source."""
+    events = emulator.client("events")
+    events.put_rule(Name=name, EventPattern=json.dumps({"source": [source]}))
+    events.put_targets(Rule=name, Targets=[{"Id": "queue", **target}])
 
 
 @pytest.fixture(scope="module")
 def told(emulator: Emulator) -> Callable[[], dict[str, Any]]:
     """Wait for the next event that EventBridge sends of the bucket `photos`, which keeps versions."""
-    s3, sqs, events = emulator.client("s3"), emulator.client("sqs"), emulator.client("events")
+    s3, sqs = emulator.client("s3"), emulator.client("sqs")
     s3.create_bucket(Bucket="photos")
     s3.put_bucket_versioning(Bucket="photos", VersioningConfiguration={"Status": "Enabled"})
     s3.put_bucket_notification_configuration(
         Bucket="photos", NotificationConfiguration={"EventBridgeConfiguration": {}}
     )
-    queue = sqs.create_queue(QueueName="events")["QueueUrl"]
-    events.put_rule(
-        Name="all", EventPattern=json.dumps({"source": ["aws.s3"], "detail": {"bucket": {"name": ["photos"]}}})
-    )
-    events.put_targets(Rule="all", Targets=[{"Id": "queue", "Arn": f"arn:aws:sqs:us-east-1:{ACCOUNT}:events"}])
+    queue = make_queue(emulator, "events", "all")
+    make_rule(emulator, "all", {"Arn": arn_of("events")})
 
     def take() -> dict[str, Any]:
         taken = until(lambda: sqs.receive_message(QueueUrl=queue).get("Messages"), "event", every=0.05)
@@ -79,6 +100,24 @@ def test_a_restoration_has_no_place_in_the_order(emulator: Emulator, told: Calla
     while restored["detail-type"] != "Object Restore Completed":
         restored = told()
     assert restored["detail"]["object"].keys() == {"key", "size", "etag"}
+
+
+def test_a_queue_refuses_rules_that_its_policy_does_not_name(emulator: Emulator) -> None:
+    """The rule's dead letters take what it refuses, if they may; else it is gone."""
+    sqs = emulator.client("sqs")
+    queues = {name: make_queue(emulator, name, rule) for name, rule in (("theirs", "another"), ("given-up", "ours"))}
+    dead = {"DeadLetterConfig": {"Arn": arn_of("given-up")}}
+    make_rule(emulator, "ours", {"Arn": arn_of("theirs"), **dead}, "tests")
+    make_rule(emulator, "nobodys", {"Arn": arn_of("theirs"), **dead}, "tests")
+    entry = {"Source": "tests", "DetailType": "Said", "Detail": '{"word": 1}', "EventBusName": "default"}
+    assert emulator.client("events").put_events(Entries=[entry])["FailedEntryCount"] == 0
+
+    def bodies(name: str) -> list[str]:
+        found = sqs.receive_message(QueueUrl=queues[name], MaxNumberOfMessages=10).get("Messages", ())
+        return [json.loads(message["Body"])["detail-type"] for message in found]
+
+    assert until(lambda: bodies("given-up"), "dead letter") == ["Said"]
+    assert bodies("theirs") == bodies("given-up") == []
 
 
 def make_table(emulator: Emulator, name: str, items: list[dict[str, Any]]) -> Any:
