@@ -245,11 +245,11 @@ def main(argv: Sequence[str]) -> int:
                        "read units", left=("way",))  # fmt: skip
     result: dict[str, float] = {}
     with console.status("making the emulator's environment ..."):
-        program = make_environment()
+        python = make_environment()
     with (
         tempfile.TemporaryDirectory() as folder,
         SeaweedFS(Path(folder) / "s3") as server,
-        Emulator(program, Path(folder) / "tables") as emulator,
+        Emulator(python, Path(folder) / "tables") as emulator,
     ):
         for size, rows, events, old, new in _measured(Survey(emulator, server), arguments.sizes, arguments.events):
             ratios = {

@@ -22,6 +22,7 @@ CODE_BUCKET = "skyledger-code"
 CODE_LINE = "CodeUri: functions/"
 ALARM_TYPE = "Type: AWS::CloudWatch::Alarm"
 DEFINITION_LINE = re.compile(r"DefinitionUri: (?P<path>[\w./-]+)")
+JOINED_LIST = re.compile(r'!Join \["", (?P<list>!Ref \w+)\]')
 TLS_CONDITION = 'aws:SecureTransport: "false"'
 NEVER_WHOLE = ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 WAIT = {"Delay": 1, "MaxAttempts": int(PATIENCE_SECONDS)}
@@ -33,15 +34,23 @@ class DeploymentError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What a deployed stack tells of itself: the template's outputs."""
+    """What a deployed stack tells of itself: the template's outputs.
+
+    Attributes:
+        images_bucket: the stack's own.
+        image_buckets: all whose images count, with those that were there before.
+    """
 
     images_bucket: str
+    image_buckets: tuple[str, ...]
     export_bucket: str
     images_table: str
     images_stream_arn: str
     objects_table: str
     queue_url: str
     dead_letters_url: str
+    seen_queue_url: str
+    seen_dead_letters_url: str
     image_processor: str
     csv_exporter: str
     stream_mapping_id: str
@@ -113,12 +122,14 @@ def fitted(template: str) -> str:
     """Fit the template to the emulator.
 
     It speaks plain HTTP: with permissions on, the policies that refuse plain HTTP would refuse every request, so here,
-    and only here, their condition gets a value that no request has. And it refuses alarms on expressions: they are
-    left out.
+    and only here, their condition gets a value that no request has. It refuses alarms on expressions: they are left
+    out. And its conditions know no Join: there a list is one text already.
     """
     resources = template.split("\n\n")
     known = [one for one in resources if not (ALARM_TYPE in one and "\n      Metrics:" in one)]
-    return "\n\n".join(known).replace(TLS_CONDITION, TLS_CONDITION.replace("false", "never"))
+    return JOINED_LIST.sub(r"\g<list>", "\n\n".join(known)).replace(
+        TLS_CONDITION, TLS_CONDITION.replace("false", "never")
+    )
 
 
 def _change_set_kind(cloudformation: Any) -> str:
@@ -164,12 +175,15 @@ def _wait_until_complete(cloudformation: Any, kind: str) -> None:
 def _read_outputs(outputs: Mapping[str, str]) -> Deployment:
     return Deployment(
         images_bucket=outputs["ImagesBucketName"],
+        image_buckets=tuple(outputs["ImageBuckets"].split(",")),
         export_bucket=outputs["ExportBucketName"],
         images_table=outputs["ImagesTableName"],
         images_stream_arn=outputs["ImagesStreamArn"],
         objects_table=outputs["ObjectsTableName"],
         queue_url=outputs["ImageQueueUrl"],
         dead_letters_url=outputs["ImageDeadLettersUrl"],
+        seen_queue_url=outputs["SeenQueueUrl"],
+        seen_dead_letters_url=outputs["SeenDeadLettersUrl"],
         image_processor=outputs["ImageProcessorName"],
         csv_exporter=outputs["CsvExporterName"],
         stream_mapping_id=outputs["StreamMappingId"],

@@ -26,6 +26,7 @@ from infra.paths import HOME
 from infra.waiting import PATIENCE_SECONDS
 
 LOCK_FILE = Path(__file__).parent / "emulator.lock"
+PROGRAM = Path(__file__).parent / "mended_emulator.py"
 REGION = "us-east-1"
 ACCESS_KEY = "test"  # the emulator's root credentials, also where it checks permissions
 Credentials = tuple[str, str, str | None]
@@ -42,7 +43,7 @@ def make_environment(folder: Path = HOME / "emulator") -> Path:
         folder: where the environment lies.
 
     Returns:
-        The program that starts the emulator.
+        The interpreter of that environment.
     """
     stamp = folder / "made-from"
     wanted = hashlib.sha256(LOCK_FILE.read_bytes() + sys.version.encode()).hexdigest()
@@ -52,7 +53,7 @@ def make_environment(folder: Path = HOME / "emulator") -> Path:
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
             subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK_FILE)], check=True)
             stamp.write_text(wanted)
-    return folder / "bin" / "ministack"
+    return folder / "bin" / "python"
 
 
 class Emulator(Stoppable):
@@ -63,11 +64,11 @@ class Emulator(Stoppable):
         put_aside: where the data of a run that ended hard was moved to, or None.
     """
 
-    def __init__(self, program: Path, folder: Path, *, check_permissions: bool = False, fresh: bool = False) -> None:
+    def __init__(self, python: Path, folder: Path, *, check_permissions: bool = False, fresh: bool = False) -> None:
         """Start the emulator.
 
         Args:
-            program: what `make_environment` returned.
+            python: what `make_environment` returned.
             folder: data, logs and state; kept from run to run.
             check_permissions: evaluate IAM policies on every request, as AWS does.
             fresh: begin with nothing; earlier data is deleted.
@@ -90,7 +91,7 @@ class Emulator(Stoppable):
         if fresh:
             shutil.rmtree(folder / "data", ignore_errors=True)
         if self._server is None:
-            self._start(program, check_permissions)
+            self._start(python, check_permissions)
 
     @property
     def pid(self) -> int:
@@ -150,11 +151,12 @@ class Emulator(Stoppable):
                 self._run_file.unlink(missing_ok=True)
         self._lock.close()
 
-    def _start(self, program: Path, check_permissions: bool) -> None:
+    def _start(self, python: Path, check_permissions: bool) -> None:
         port = self._choose_port()
         self.endpoint_url = f"http://{LOOPBACK}:{port}"
         settings = self._settings(port, check_permissions)
-        server = Server([str(program)], log=self.folder / "emulator.log", environment=settings)
+        command = [str(python), "-P", str(PROGRAM)]  # -P: the modules beside it are not the emulator's
+        server = Server(command, log=self.folder / "emulator.log", environment=settings)
         self._server = server
         run = {"pid": server.pid, "port": port, "check_permissions": check_permissions}
         self._run_file.write_text(json.dumps(run))

@@ -5,7 +5,7 @@ import io
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,13 +74,16 @@ def run(
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="End when the CSV is current.")] = False,
     photos: Annotated[int, typer.Option(min=1, help="How many photos the synthetic survey has.")] = 24,
+    bucket: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Follow this bucket, too: one that was there before the stack.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Forget what earlier runs uploaded.")] = False,
     home: Annotated[Path, typer.Option(help="Folder for the data and the CSV.", show_default=".skyledger")] = HOME,
 ) -> None:
     """Run the whole pipeline on this machine: photos in, image-data.csv out.
 
     Data is kept from run to run, and running again adds nothing twice. Without --once the pipeline stays up
-    and follows what is added to FOLDER or put into the images bucket, until Ctrl-C.
+    and follows what is added to FOLDER or put into the images buckets, until Ctrl-C.
     """
     begun, whole = time.monotonic(), False
     signal.signal(signal.SIGTERM, _interrupt)
@@ -89,7 +92,7 @@ def run(
         folder = home / "survey"
         write_survey(folder, photos)
     try:
-        with _running_stack(home / "stack", fresh) as stack:
+        with _running_stack(home / "stack", bucket, fresh) as stack:
             whole = _bring_up_to_date(stack, folder, home / "image-data.csv", begun)
             if not once:
                 with _page(stack) as address:
@@ -105,9 +108,11 @@ def run(
 
 
 @contextmanager
-def _running_stack(data: Path, fresh: bool) -> Iterator[LocalStack]:
+def _running_stack(data: Path, bucket: str | None, fresh: bool) -> Iterator[LocalStack]:
     with console.status("") as status:
-        stack = LocalStack(data=data, fresh=fresh, tell=lambda step: status.update(f"{step} ..."))
+        stack = LocalStack(
+            data=data, existing=[bucket] if bucket else [], fresh=fresh, tell=lambda step: status.update(f"{step} ...")
+        )
     if stack.emulator.put_aside:
         console.print("[yellow]The last run ended hard, so its tables and buckets disagree: beginning anew.[/]")
         console.print(f"Its data is in {stack.emulator.put_aside}")
@@ -130,9 +135,11 @@ def _bring_up_to_date(stack: LocalStack, folder: Path, to: Path, begun: float) -
     published = Csv.download(stack, to)
     _show(published)
     seconds = time.monotonic() - begun
-    objects = len(stack.uploaded())
+    buckets = stack.deployment.image_buckets
+    objects = sum(len(stack.objects(bucket)) for bucket in buckets)
+    where = "the bucket" if len(buckets) == 1 else f"{len(buckets)} buckets"
     console.print(
-        f"{uploaded} of {len(files)} files uploaded now; {objects} objects in the bucket, {published.images} images"
+        f"{uploaded} of {len(files)} files uploaded now; {objects} objects in {where}, {published.images} images"
     )
     rows = f"[bold]{len(published.rows)} rows[/] (distinct images)"
     console.print(f"{rows}, {published.warned} with warnings, {seconds:.1f} s in all")
@@ -181,7 +188,7 @@ def _wait_with_progress(stack: LocalStack) -> bool:
 @contextmanager
 def _page(stack: LocalStack) -> Iterator[str]:
     """Serve the page, and give its address."""
-    store, photos = stack.export_store(), PhotoReader(stack.s3, {stack.deployment.images_bucket})
+    store, photos = stack.export_store(), PhotoReader(stack.s3, set(stack.deployment.image_buckets))
     server = page_server(store, photos)
     thread = threading.Thread(target=server.serve_forever, name="page", daemon=True)
     thread.start()
@@ -194,12 +201,10 @@ def _page(stack: LocalStack) -> Iterator[str]:
 
 def _follow(stack: LocalStack, folder: Path, to: Path) -> None:
     """Upload what is added to the folder, and report every new version of the CSV, until interrupted."""
-    console.print(f"\nFollowing [bold]{folder}[/] and the images bucket; Ctrl-C ends.")
-    console.print(
-        f"  aws --endpoint-url {stack.emulator.endpoint_url} s3 cp PHOTO s3://{stack.deployment.images_bucket}/\n"
-        "  (access key and secret key: test)",
-        style="dim",
-    )
+    buckets = stack.deployment.image_buckets
+    console.print(f"\nFollowing [bold]{folder}[/] and {_named(buckets)}; Ctrl-C ends.", soft_wrap=True)
+    puts = [f"  aws --endpoint-url {stack.emulator.endpoint_url} s3 cp PHOTO s3://{bucket}/\n" for bucket in buckets]
+    console.print(f"{''.join(puts)}  (access key and secret key: test)", style="dim", soft_wrap=True)
     version, seen = stack.csv_version(), _dates(folder)
     while True:
         time.sleep(FOLLOW_SECONDS)
@@ -212,6 +217,10 @@ def _follow(stack: LocalStack, folder: Path, to: Path) -> None:
             version = now
             published = Csv.download(stack, to)
             console.print(f"{time.strftime('%H:%M:%S')}  {len(published.rows)} rows, {published.warned} with warnings")
+
+
+def _named(buckets: Sequence[str]) -> str:
+    return "the images bucket" if len(buckets) == 1 else f"the buckets {', '.join(buckets)}"
 
 
 def _dates(folder: Path) -> dict[Path, float]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,11 +32,11 @@ IN_PARTS = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PA
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Work between the images bucket and the CSV.
+    """Work between the images buckets and the CSV.
 
     Attributes:
-        waiting: S3 events in the queue.
-        under_way: S3 events that the processor has, or that failed and wait for their next try.
+        waiting: messages in both queues: S3 events, and objects that a command has seen.
+        under_way: messages that the processor has, or that failed and wait for their next try.
         exporting: whether the stream holds changes that are not in the CSV.
     """
 
@@ -57,6 +57,7 @@ class LocalStack(Stoppable):
         *,
         data: Path = HOME / "stack",
         parameters: Mapping[str, str] | None = None,
+        existing: Sequence[str] = (),
         check_permissions: bool = False,
         fresh: bool = False,
         tell: Callable[[str], None] = lambda step: None,
@@ -66,6 +67,7 @@ class LocalStack(Stoppable):
         Args:
             data: folder that keeps tables, objects and logs.
             parameters: of the template, beside those that fit it to this machine.
+            existing: buckets that are followed beside the stack's own.
             check_permissions: evaluate IAM policies, so that the functions can do what the template grants and no more.
             fresh: begin with nothing; earlier data is deleted.
             tell: is told what happens, step by step.
@@ -76,23 +78,38 @@ class LocalStack(Stoppable):
         tell(
             "making the emulator's environment (once, some seconds)" if not (HOME / "emulator").exists() else "starting"
         )
-        program = make_environment()
+        python = make_environment()
         tell("starting the emulator of AWS")
-        self.emulator = Emulator(program, data, check_permissions=check_permissions, fresh=fresh)
+        self.emulator = Emulator(python, data, check_permissions=check_permissions, fresh=fresh)
         try:
             tell("building and deploying the functions")
-            fitted = {"ProcessorConcurrency": str(max(2, os.cpu_count() or 2)), **(parameters or {})}
-            self.deployment: Deployment = deploy(self.emulator, HOME / "bundle", fitted)
             self.s3 = self.emulator.client("s3")
             self._sqs, self._lambda = self.emulator.client("sqs"), self.emulator.client("lambda")
+            self._parameters = {"ProcessorConcurrency": str(max(2, os.cpu_count() or 2)), **(parameters or {})}
+            self.deployment = self.follow(*existing)
             self.mapping = StreamMapping(self.emulator, self.deployment)
-            self._let_processor_run(True)
         except BaseException:
             self.emulator.stop()
             raise
 
+    def follow(self, *existing: str) -> Deployment:
+        """Deploy the stack, or bring it up to date, so that it follows its own bucket and these.
+
+        Args:
+            existing: names of buckets; those that are not there are made before the stack.
+
+        Raises:
+            DeploymentError: the stack refuses a bucket.
+        """
+        for bucket in existing:
+            self.s3.create_bucket(Bucket=bucket)  # here, as in us-east-1, one that is ours already is no error
+        sources = {"ExistingBuckets": ",".join(existing), "OwnBucket": "yes"}
+        self.deployment = deploy(self.emulator, HOME / "bundle", {**self._parameters, **sources})
+        self._let_processor_run(True)
+        return self.deployment
+
     def upload(self, files: Iterable[tuple[str, Path]]) -> Iterator[str]:
-        """Put files into the images bucket, several at a time.
+        """Put files into the own images bucket, several at a time.
 
         Args:
             files: key and path of each.
@@ -110,18 +127,22 @@ class LocalStack(Stoppable):
             yield from pool.map(put, files)
 
     def uploaded(self) -> dict[str, str]:
-        """Name the objects of the images bucket, each with its ETag without quotes."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.deployment.images_bucket)
+        """Name the objects of the own images bucket, each with its ETag without quotes."""
+        return self.objects(self.deployment.images_bucket)
+
+    def objects(self, bucket: str) -> dict[str, str]:
+        """Name the objects of a bucket, each with its ETag without quotes."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         return {each["Key"]: each["ETag"].strip('"') for page in pages for each in page.get("Contents", ())}
 
     def backlog(self) -> Backlog:
         """Look at what is under way; slow enough to be asked a few times a second."""
-        waiting, under_way = self._queue_depth(self.deployment.queue_url)
+        waiting, under_way = self._queues_depth()
         exporting = not self.mapping.is_idle()
         if not (waiting or under_way or exporting):
             # What was in the processor when the queue was looked at may have passed both since then.
             time.sleep(LOOK_SECONDS)
-            waiting, under_way = self._queue_depth(self.deployment.queue_url)
+            waiting, under_way = self._queues_depth()
             exporting = not self.mapping.is_idle()
         return Backlog(waiting, under_way, exporting)
 
@@ -134,8 +155,8 @@ class LocalStack(Stoppable):
         until(lambda: not self.backlog(), lambda: f"end of {self.backlog()}", every=LOOK_SECONDS)
 
     def dead_letters(self) -> int:
-        """Count the S3 events that were given up."""
-        return sum(self._queue_depth(self.deployment.dead_letters_url))
+        """Count the messages that were given up."""
+        return sum(self._depth(self.deployment.dead_letters_url, self.deployment.seen_dead_letters_url))
 
     def csv_version(self) -> str:
         """Read the ETag of the published CSV: another one after every change."""
@@ -177,7 +198,7 @@ class LocalStack(Stoppable):
         """Let the processor end what it has begun, then empty the stream; whether it is empty."""
         begun = time.monotonic()
         # Failed events count as under way until their next try, minutes later: these are not waited for.
-        while self._queue_depth(self.deployment.queue_url)[1] and time.monotonic() < begun + PROCESSOR_SECONDS:
+        while self._queues_depth()[1] and time.monotonic() < begun + PROCESSOR_SECONDS:
             time.sleep(LOOK_SECONDS)
         quiet = 0
         while quiet < 2 and time.monotonic() < begun + DRAIN_SECONDS:
@@ -192,11 +213,14 @@ class LocalStack(Stoppable):
             scaling = {"MaximumConcurrency": int(mapping["ScalingConfig"]["MaximumConcurrency"])}
             self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled, ScalingConfig=scaling)
 
-    def _queue_depth(self, url: str) -> tuple[int, int]:
-        """Count messages that wait, and that somebody has."""
-        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
-        counts = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
-        return int(counts[names[0]]), int(counts[names[1]])
+    def _queues_depth(self) -> tuple[int, int]:
+        return self._depth(self.deployment.queue_url, self.deployment.seen_queue_url)
+
+    def _depth(self, *urls: str) -> tuple[int, int]:
+        """Count messages of queues that wait, and that somebody has."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        looks = [self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"] for url in urls]
+        return sum(int(look[names[0]]) for look in looks), sum(int(look[names[1]]) for look in looks)
 
     def _read(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.deployment.export_bucket, Key=key)["Body"].read()

@@ -1,21 +1,13 @@
 """The `skyledger` command on the deployed stack, where every request needs a permission that the template grants."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from infra.local.deploy import STACK
-from infra.local.emulator import ACCESS_KEY, REGION
 from infra.local.stack import LocalStack
 from infra.survey.photos import survey
-from infra.waiting import PATIENCE_SECONDS
-from tests.support.paths import ROOT
+from tests.support.deployed_command import skyledger
 
 PHOTOS = 12
 
@@ -28,29 +20,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
             running.s3.put_object(Bucket=running.deployment.images_bucket, Key=photo.key, Body=photo.body)
         running.wait_until_current()
         yield running
-
-
-def skyledger(stack: LocalStack, home: Path, *arguments: str) -> Any:
-    """Run the command with `--stack` and read its JSON."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT / "functions"),
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
-        "XDG_CACHE_HOME": str(home),
-        "SKYLEDGER_STACK": STACK,
-    }
-    where = ("--endpoint-url", stack.emulator.endpoint_url, "--region", REGION, "--json")
-    ended = subprocess.run(
-        [sys.executable, "-m", "operations.cli.main", *arguments, *where],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
 
 
 def test_status_knows_the_whole_deployment(stack: LocalStack, tmp_path: Path) -> None:
@@ -75,12 +44,13 @@ def test_the_state_machine_replays_the_journal(stack: LocalStack, tmp_path: Path
 
 
 def test_everything_is_proven_and_exporters_go_on(stack: LocalStack, tmp_path: Path) -> None:
-    """After the swap a new photo is merged as ever, and tree, CSV and journal agree."""
+    """After the swap a new photo is merged as ever, and tree, CSV, table and journal agree."""
     (photo,) = survey(1, seed=99)
     stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key="late.jpg", Body=photo.body)
     stack.wait_until_current()
-    told = skyledger(stack, tmp_path, "verify", "tree", "csv", "journal", "--processes", "1")
+    told = skyledger(stack, tmp_path, "verify", "tree", "csv", "table", "journal", "--processes", "1")
     assert told["good"]
+    assert told["table"]["checked"]["items"] == PHOTOS + 1
     assert told["journal"]["checked"]["tree"] == told["journal"]["checked"]["journal"]
     assert skyledger(stack, tmp_path, "history", "late.jpg")["rows"][0]["key"] == "late.jpg"
     assert skyledger(stack, tmp_path, "redrive")["images"]["found"] == 0

@@ -5,22 +5,26 @@ import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from infra.local.deploy import STACK, DeploymentError, deploy
-from infra.local.emulator import Emulator, make_environment
+from infra.local.emulator import REGION, Emulator, make_environment
+from infra.local.servers import Server
 from infra.local.stack import LocalStack
 from infra.paths import HOME
 from infra.survey.photos import survey
-from infra.waiting import PATIENCE_SECONDS
+from infra.waiting import PATIENCE_SECONDS, until
 from ledger.columns import COLUMNS
 from tests.support.paths import PHOTOS, ROOT
 
@@ -101,6 +105,30 @@ def test_without_a_folder_there_is_a_survey_to_look_at(tmp_path: Path) -> None:
         assert 55 < float(row["relative_altitude_m"]) < 65
         assert row["captured_at"].startswith("2026-06-21T12:00:")
         assert row["warnings"] == ""
+
+
+def test_a_run_follows_what_anybody_puts_into_another_bucket(tmp_path: Path) -> None:
+    """It becomes a row of the CSV and can be seen on the page, until Ctrl-C."""
+    log, csv_path = tmp_path / "log", tmp_path / "image-data.csv"
+    command = [str(ROOT / "infra" / "run"), "--photos", "2", "--bucket", "inbox", "--home", str(tmp_path)]
+    with Server(command, log=log) as server:
+        server.wait_until(lambda: "Ctrl-C ends." in log.read_text())
+        assert "2 objects in 2 buckets" in log.read_text()
+        assert re.search(r"and the buckets skyledger-imagesbucket-\w+, inbox;", log.read_text())
+        (endpoint,) = re.findall(r"^Pipeline up at (\S+)$", log.read_text(), re.MULTILINE)
+        (page,) = re.findall(r"^Page: (\S+)$", log.read_text(), re.MULTILINE)
+        (photo,) = survey(1, seed=16)
+        s3 = boto3.client(
+            "s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+        )
+        etag = s3.put_object(Bucket="inbox", Key="somebody's.jpg", Body=photo.body)["ETag"].strip('"')
+        row = until(lambda: rows_of(csv_path.read_bytes()).get(etag), "row of somebody's photo")
+        assert (row["bucket"], row["key"]) == ("inbox", "somebody's.jpg")
+        with urllib.request.urlopen(f"{page}photo/{row['ingested_at']}%2C{etag}") as seen:
+            assert seen.read() == photo.body
+        os.kill(server.pid, signal.SIGINT)
+        until(lambda: not server.running, "end of the run")
+    assert log.read_text().endswith("Ended.\n")
 
 
 @pytest.fixture(scope="module")

@@ -115,7 +115,7 @@ class Sam:
 
 @pytest.fixture(scope="module")
 def tools() -> tuple[str, str, Path, Path]:
-    """SAM CLI, a runtime, its Python, and the emulator for it."""
+    """SAM CLI, a runtime, its Python, and that of the emulator for it."""
     found = lambda_python()
     if found is None:
         pytest.skip(f"no Python of a Lambda runtime here ({', '.join(RUNTIMES)}); sam build needs one")
@@ -124,13 +124,13 @@ def tools() -> tuple[str, str, Path, Path]:
         pytest.skip(f"{SAM_CLI} cannot be installed here")
     if not environment(HOME / f"emulator-{runtime}", python, "--require-hashes", "--requirement", str(LOCK_FILE)):
         pytest.skip(f"the emulator cannot be installed for {runtime}")
-    return str(HOME / "sam" / "bin" / "sam"), runtime, python, HOME / f"emulator-{runtime}" / "bin" / "ministack"
+    return str(HOME / "sam" / "bin" / "sam"), runtime, python, HOME / f"emulator-{runtime}" / "bin" / "python"
 
 
 @pytest.fixture
 def sam(tools: tuple[str, str, Path, Path], tmp_path: Path) -> Iterator[Sam]:
-    program, runtime, python, emulator_program = tools
-    with Emulator(emulator_program, tmp_path / "emulator") as emulator:
+    program, runtime, python, emulator_python = tools
+    with Emulator(emulator_python, tmp_path / "emulator") as emulator:
         variables = {**os.environ, **emulator.environment, "SAM_CLI_TELEMETRY": "0"}
         variables["PATH"] = f"{python.parent}{os.pathsep}{variables['PATH']}"
         yield Sam(program, runtime, variables, emulator)

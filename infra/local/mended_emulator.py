@@ -1,0 +1,160 @@
+"""The emulator (ministack) with three things mended that AWS does, and that existing buckets need.
+
+- Events of S3 on EventBridge name the version of the object, and hold no field that S3 does not know: a deletion has
+  neither size nor ETag, a restoration no sequencer (S3 User Guide, "EventBridge event message structure").
+- A rule of EventBridge sends to a queue whose policy lets it (where permissions are checked at all), and to its dead
+  letters what the queue refuses (EventBridge User Guide, "Using dead-letter queues to process undelivered events").
+- An export of a table writes its files, in the form that the DynamoDB Developer Guide describes ("DynamoDB table
+  export output format"), from the items that the emulator holds. Without point-in-time recovery there is no earlier
+  time to export: such exports fail.
+
+A program of its own, run by the emulator's interpreter; so it imports nothing of the project. Names with an underscore
+are the emulator's, whose version is pinned; `tests/e2e/test_mended_emulator.py` says so when one of them has moved.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+dynamodb: Any = import_module("ministack.services.dynamodb")
+eventbridge: Any = import_module("ministack.services.eventbridge")
+s3: Any = import_module("ministack.services.s3")
+sqs: Any = import_module("ministack.services.sqs")
+
+DATA_FILES = 2  # AWS writes one for each partition at least
+
+_fire, _dispatch, _invoke = s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target
+_start_export = dynamodb._export_table_to_point_in_time
+_version: ContextVar[str | None] = ContextVar("version of the object that an event is about", default=None)
+
+
+def fire(*arguments: Any, version_id: str | None = None, **more: Any) -> None:
+    """Tell of an object; its version is remembered on the way to EventBridge, where the emulator forgets it."""
+    _version.set(version_id)  # each event has a thread and a context of its own
+    _fire(*arguments, version_id=version_id, **more)
+
+
+def dispatch(event: dict[str, Any], view: Any = None) -> None:
+    """Send an event to the rules' targets, one of S3 as S3 writes it."""
+    if event["Source"] == "aws.s3":
+        detail = json.loads(event["Detail"])
+        detail["object"] = as_s3_writes(detail["object"], event["DetailType"], _version.get())
+        event = {**event, "Detail": json.dumps(detail), "Time": f"{event['Time'][:19]}Z"}
+    _dispatch(event, view)
+
+
+def as_s3_writes(entity: dict[str, Any], detail_type: str, version_id: str | None) -> dict[str, Any]:
+    """Give `detail.object` the fields that S3 gives it."""
+    unknown = {"size", "etag"} if detail_type == "Object Deleted" else set()
+    if entity["sequencer"] == "0":
+        unknown.add("sequencer")
+    known = {name: value for name, value in entity.items() if name not in unknown}
+    return {**known, "version-id": version_id} if version_id else known
+
+
+def invoke(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+    """Send an event to a rule's target, or to the target's dead letters."""
+    if ":sqs:" not in target["Arn"]:
+        _invoke(target, event, rule, view)
+        return
+    queues = (target["Arn"], target.get("DeadLetterConfig", {}).get("Arn"))
+    taker = next((arn for arn in queues if arn and _takes(arn, rule["Arn"])), None)
+    if taker:
+        _invoke({**target, "Arn": taker}, event, rule, view)
+
+
+def _takes(queue: str, rule: str) -> bool:
+    return bool(sqs.queue_policy_allows(queue, "events.amazonaws.com", rule, s3.get_account_id()))
+
+
+def export(request: dict[str, Any]) -> Any:
+    """Start an export of a table, and be done with it by the next look."""
+    answer = _start_export(request)
+    if answer[0] == 200:
+        description = dynamodb._exports[json.loads(answer[2])["ExportDescription"]["ExportArn"]]
+        if description["ExportStatus"] == "IN_PROGRESS":
+            description.update(_finish(description))
+    return answer
+
+
+def _finish(description: dict[str, Any]) -> dict[str, Any]:
+    """Write an export's files; give what its description says then."""
+    if description["ExportType"] != "FULL_EXPORT" or "ExportTime" in description:
+        return _failed("NoHistory", "the emulator knows a table as it is now, and nothing of earlier times")
+    bucket = description["S3Bucket"]
+    if bucket not in s3._buckets:
+        return _failed("S3NoSuchBucket", f"no bucket {bucket}")
+    name = description["ExportArn"].rpartition("/")[2]
+    folder = "/".join(filter(None, (description.get("S3Prefix"), "AWSDynamoDB", name)))
+    items = _items(dynamodb._table_name_from_arn(description["TableArn"]))
+    listed = [
+        _write_data(bucket, f"{folder}/data/{part}.json.gz", items[part::DATA_FILES]) for part in range(DATA_FILES)
+    ]
+    files_key, summary_key = f"{folder}/manifest-files.json", f"{folder}/manifest-summary.json"
+    _put(bucket, files_key, b"".join(json.dumps(one).encode() + b"\n" for one in listed))
+    summary = {
+        "version": "2023-08-01",
+        "exportArn": description["ExportArn"],
+        "exportType": "FULL_EXPORT",
+        "exportTime": _time_text(description["StartTime"]),
+        "tableArn": description["TableArn"],
+        "s3Bucket": bucket,
+        "s3Prefix": description.get("S3Prefix"),
+        "manifestFilesS3Key": files_key,
+        "billedSizeBytes": 0,
+        "itemCount": len(items),
+        "outputFormat": description["ExportFormat"],
+    }
+    _put(bucket, summary_key, json.dumps(summary).encode())
+    return {
+        "ExportStatus": "COMPLETED",
+        "ExportManifest": summary_key,
+        "ExportTime": description["StartTime"],
+        "EndTime": datetime.now(UTC).timestamp(),
+        "ItemCount": len(items),
+        "BilledSizeBytes": 0,
+    }
+
+
+def _failed(code: str, message: str) -> dict[str, Any]:
+    return {"ExportStatus": "FAILED", "FailureCode": code, "FailureMessage": message}
+
+
+def _items(table: str) -> list[dict[str, Any]]:
+    """Give a table's items in an order that tells nothing, as the partitions' own does."""
+    with dynamodb._lock:
+        items = [item for of_one_key in dynamodb._tables[table]["items"].values() for item in of_one_key.values()]
+        return sorted(items, key=lambda item: hashlib.sha256(json.dumps(item, sort_keys=True).encode()).digest())
+
+
+def _write_data(bucket: str, key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
+    body = gzip.compress(b"".join(json.dumps({"Item": item}).encode() + b"\n" for item in items))
+    _put(bucket, key, body)
+    digest = hashlib.md5(body, usedforsecurity=False)
+    return {
+        "itemCount": len(items),
+        "md5Checksum": base64.b64encode(digest.digest()).decode(),
+        "etag": f"{digest.hexdigest()}-1",
+        "dataFileS3Key": key,
+    }
+
+
+def _put(bucket: str, key: str, body: bytes) -> None:
+    status, *_ = s3._put_object(bucket, key, body, {})
+    if status != 200:
+        raise RuntimeError(f"the export's file {key} could not be written: {status}")
+
+
+def _time_text(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+if __name__ == "__main__":
+    s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target = fire, dispatch, invoke
+    dynamodb._export_table_to_point_in_time = export
+    import_module("ministack.app").main()
