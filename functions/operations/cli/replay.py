@@ -27,7 +27,7 @@ from operations.live.root import live_root
 from operations.live.swap import PATIENCE_SECONDS
 from operations.replay.adopt import Adoption, Purpose
 from operations.replay.local import Rebuild, Wishes, replay_for
-from operations.replay.state_machine import replay_distributed
+from operations.state_machine import run_state_machine
 
 
 class ColumnsChoice(StrEnum):
@@ -107,7 +107,7 @@ def command(
 def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]) -> dict[str, Any]:
     with output.progress() as progress:
         machine = deployment.output("ReplayStateMachineArn")
-        return replay_distributed(deployment.client("stepfunctions"), machine, wishes, progress, output.note)
+        return run_state_machine(deployment.client("stepfunctions"), machine, wishes, progress, output.note)
 
 
 def _targets(ledger: Ledger, shard_bytes: int, page_shards: int) -> Targets | None:

@@ -6,7 +6,7 @@ from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations.cli import deployment
-from operations.replay import state_machine
+from operations import state_machine
 from tests.support.aws_services import Services
 from tests.support.factories import event, item
 

@@ -87,7 +87,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
         {"1": (None, "replay"), "2": Wishes(keep="bucket"), "3": Purpose("s")},
     ),
     "replay there": (
-        "replay.replay_distributed",
+        "replay.run_state_machine",
         ("--distributed", "--stack", "sky", "--swap", "--snapshot", "s", "--shard-bytes", "500", "--page-shards", "7"),
         {
             "1": "machine",
