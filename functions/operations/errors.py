@@ -56,3 +56,7 @@ class StillThere(LedgerError):
 
 class UnknownImage(LedgerError):
     """No event is about an image that is to be forgotten; nothing was changed."""
+
+
+class NoSource(LedgerError):
+    """The stack does not take images from there; nothing was done."""

@@ -28,6 +28,7 @@ from operations.errors import (
     ExecutionFailed,
     ExportFailed,
     NoPlace,
+    NoSource,
     NotOurs,
     NotPulled,
     NotSwapped,
@@ -68,6 +69,7 @@ class Ending(NamedTuple):
 ENDINGS: Mapping[type[Exception], Ending] = {
     BadName: Ending(WRONG_USE),
     NoPlace: Ending(WRONG_USE),
+    NoSource: Ending(WRONG_USE),
     NotPulled: Ending(WRONG_USE),
     NotOurs: Ending(WRONG_USE),
     BadExpression: Ending(WRONG_USE),
