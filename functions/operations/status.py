@@ -28,6 +28,7 @@ class Status:
         failed_batches: batches that Lambda gave up on, to be redriven.
         quarantined: events put aside.
         dead_letters: S3 events that could not be processed; None if not asked.
+        seen_dead_letters: objects that were seen in a bucket and could not be processed; None if not asked.
         stream: state of the mapping between the table's stream and the exporter; None if not asked.
         gaps: times of which stream records may have been lost.
         snapshots: number of snapshots.
@@ -50,6 +51,7 @@ class Status:
     snapshots: int
     gaps: list[Gap] = field(default_factory=list)
     dead_letters: int | None = None
+    seen_dead_letters: int | None = None
     stream: str | None = None
     todo: list[str] = field(default_factory=list)
 
@@ -104,6 +106,8 @@ def todo(state: Status) -> list[str]:
         lines.append(f"{state.quarantined} events are in quarantine: look at them, then skyledger redrive")
     if state.dead_letters:
         lines.append(f"{state.dead_letters} S3 events could not be processed: skyledger redrive")
+    if state.seen_dead_letters:
+        lines.append(f"{state.seen_dead_letters} objects that were seen could not be processed: skyledger redrive")
     if not state.published:
         lines.append("image-data.csv is behind; the next batch publishes it: look again in a minute")
     if not state.columns_current:
@@ -111,9 +115,9 @@ def todo(state: Status) -> list[str]:
     return lines
 
 
-def with_services(state: Status, dead_letters: int | None, stream: str | None) -> Status:
-    """Add what only other services than S3 know."""
-    state.dead_letters, state.stream = dead_letters, stream
+def with_services(state: Status, dead_letters: tuple[int, int], stream: str) -> Status:
+    """Add what only other services than S3 know; of dead letters, events come first, then objects that were seen."""
+    (state.dead_letters, state.seen_dead_letters), state.stream = dead_letters, stream
     state.todo = todo(state)
     return state
 

@@ -23,7 +23,11 @@ def command(
     state = read_status(deployment.ledger(), now())
     if deployment.stack:
         outputs = deployment.outputs()
-        letters = count_dead_letters(deployment.client("sqs"), outputs["ImageDeadLettersUrl"])
+        sqs = deployment.client("sqs")
+        letters = (
+            count_dead_letters(sqs, outputs["ImageDeadLettersUrl"]),
+            count_dead_letters(sqs, outputs["SeenDeadLettersUrl"]),
+        )
         stream = stream_state(deployment.client("lambda"), outputs["StreamMappingId"])
         state = with_services(state, letters, stream)
     output.result(asdict(state))
@@ -37,13 +41,18 @@ def command(
             "tree": state.tree,
             "newest event": f"{state.newest_event or 'none'}{age}",
             "published": shown,
-            "stream": state.stream if state.stream is not None else "not asked (--stack)",
+            "stream": _or_not_asked(state.stream),
             "waiting segments": state.waiting_segments,
             "failed batches": state.failed_batches,
             "quarantined events": state.quarantined,
-            "dead letters": state.dead_letters if state.dead_letters is not None else "not asked (--stack)",
+            "dead letters": _or_not_asked(state.dead_letters),
+            "seen, dead letters": _or_not_asked(state.seen_dead_letters),
             "snapshots": state.snapshots,
         }
     )
     for line in state.todo:
         output.say(f"-> {line}")
+
+
+def _or_not_asked(found: int | str | None) -> int | str:
+    return "not asked (--stack)" if found is None else found

@@ -24,7 +24,9 @@ from ledger.ledger import Ledger
 from ledger.manifest import decode_root, encode_root
 from ledger.publish import publish
 from operations import bootstrap as bootstrapping
-from operations.bootstrap import TRY_SECONDS, bootstrap, handler
+from operations import custom_resource
+from operations.bootstrap import bootstrap, handler
+from operations.custom_resource import TRY_SECONDS
 from operations.page.files import page_files
 from tests.faults.policies import asked_by, role_of
 from tests.support.factories import insert, item, make_ledger, model_csv
@@ -226,7 +228,7 @@ def test_a_role_that_may_not_is_told_in_time(cloudformation: CloudFormation, exp
     assert TRY_SECONDS <= export.context.left_ms / 1000 < TRY_SECONDS + 10
     # boto3's standard mode sends a request three times (Boto3 documentation, "Retries").
     one_request = 3 * (s3_store._CONNECT_SECONDS + s3_store._READ_SECONDS)
-    assert one_request + bootstrapping._ANSWER_SECONDS < TRY_SECONDS
+    assert one_request + custom_resource._ANSWER_SECONDS < TRY_SECONDS
     function = TEMPLATE["Resources"]["BootstrapFunction"]["Properties"]
     assert function["Timeout"] > 2 * TRY_SECONDS
 
@@ -263,9 +265,9 @@ def test_an_answer_that_is_not_taken_ends_in_time(export: Export, monkeypatch: p
         allowed.append(timeout)
         return nullcontext()
 
-    monkeypatch.setattr(bootstrapping.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(custom_resource.urllib.request, "urlopen", urlopen)
     handler(CloudFormation("http://127.0.0.1/never").request("Create"), export.context)
-    assert allowed == [bootstrapping._ANSWER_SECONDS]
+    assert allowed == [custom_resource._ANSWER_SECONDS]
 
 
 def test_a_rolled_back_deployment_leaves_an_empty_bucket(

@@ -47,19 +47,20 @@ def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, s
             store.put_new(f"{folder}{number}", b"{}", "application/json")
     root, etag = ledger.load_root()
     store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
-    found = with_services(read_status(make_ledger(store), NOW), 7, "Disabled")
+    found = with_services(read_status(make_ledger(store), NOW), (7, 8), "Disabled")
     assert (found.failed_batches, found.quarantined, found.waiting_segments, found.snapshots) == (2, 1, 4, 3)
-    assert (found.dead_letters, found.stream, found.columns) == (7, "Disabled", 9)
+    assert (found.dead_letters, found.seen_dead_letters, found.stream, found.columns) == (7, 8, "Disabled", 9)
     assert (found.published, found.published_version, found.columns_current) == (False, 2, False)
     advice = [
         "(Disabled): switch the event source mapping on within 24 hours",
         "2 batches were given up: skyledger redrive",
         "1 events are in quarantine: look at them, then skyledger redrive",
         "7 S3 events could not be processed: skyledger redrive",
+        "8 objects that were seen could not be processed: skyledger redrive",
         "image-data.csv is behind",
         "skyledger replay --columns current --swap",
     ]
-    assert [text in line for text, line in zip(advice, found.todo, strict=True)] == [True] * 6
+    assert [text in line for text, line in zip(advice, found.todo, strict=True)] == [True] * 7
 
 
 def test_a_csv_that_is_missing_or_nobodys_is_not_published(ledger: Ledger, store: MemoryStore) -> None:

@@ -135,7 +135,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "history": ("history.read_history", ("a/b", "--since", "2026-11-25"), {"1": "a/b", "since": "2026-11-25"}),
     "pull": ("pull.follow", ("copy", "--follow", "--every", "0.5"), {"1": 0.5}),
     "view": ("view.page_server", ("--port", "4321"), {"1": None, "2": 4321}),
-    "view, with photos": ("view.page_server", ("--stack", "sky"), {"1": {"photos"}, "2": 0}),
+    "view, with photos": ("view.page_server", ("--stack", "sky"), {"1": {"photos", "archive"}, "2": 0}),
 }  # fmt: skip
 
 

@@ -55,12 +55,12 @@ def test_the_stack_knows_the_bucket_and_the_queues(
             self.service = service
 
         def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
-            outputs = {"ExportBucketName": "b", "ImageDeadLettersUrl": "q", "StreamMappingId": "m"}
+            queues = {"ImageDeadLettersUrl": "q", "SeenDeadLettersUrl": "s"}
+            outputs = {"ExportBucketName": "b", "StreamMappingId": "m", **queues}
             return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}]}
 
         def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
-            assert QueueUrl == "q"
-            return {"Attributes": {"ApproximateNumberOfMessages": "3"}}
+            return {"Attributes": {"ApproximateNumberOfMessages": {"q": "3", "s": "4"}[QueueUrl]}}
 
         def get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
             assert UUID == "m"
@@ -70,9 +70,9 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     monkeypatch.delenv("SKYLEDGER_BUCKET")
     monkeypatch.setenv("SKYLEDGER_STACK", "sky")
     told = skyledger("status", "--json").json
-    assert (told["dead_letters"], told["stream"]) == (3, "Disabled")
-    assert len(told["todo"]) == 2
+    assert (told["dead_letters"], told["seen_dead_letters"], told["stream"]) == (3, 4, "Disabled")
+    assert len(told["todo"]) == 3
     none = {"Attributes": {"ApproximateNumberOfMessages": "0"}}
     monkeypatch.setattr(Client, "get_queue_attributes", lambda *_, **__: none)
     shown = {line[:18].strip(): line[18:].strip() for line in skyledger("status").out.splitlines()}
-    assert (shown["dead letters"], shown["stream"]) == ("0", "Disabled")
+    assert (shown["dead letters"], shown["seen, dead letters"], shown["stream"]) == ("0", "0", "Disabled")
