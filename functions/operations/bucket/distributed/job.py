@@ -1,0 +1,152 @@
+"""What all steps of a check share: what was asked for, where it works, and what it may ask."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import orjson
+
+from ledger.event import time_text
+from ledger.keys import BUCKET_CHECKS
+from ledger.ledger import Ledger
+from operations.bucket.distributed.step_names import WISHES
+from operations.bucket.sources import Sources
+from operations.errors import BadWish
+from operations.rebuild.scratch import StoreScratch
+
+MODES = ("verify", "ingest")
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What was asked for.
+
+    Attributes:
+        mode: verify, or ingest.
+        repair: send what differs to the lane; an ingest always does.
+        place: only what is there, `s3://BUCKET/PREFIX`; empty: everything that counts.
+        inventory: `s3://BUCKET/KEY` of an inventory's manifest.json, which is read instead of listing.
+        export: ARN of an export that was started before.
+        newer_than: ingest only what was written from then on (ISO 8601, UTC).
+        limit: ingest only so many objects; 0: all.
+        rate: objects to send in a second, at most; 0: as many as go.
+        started: when, ISO 8601.
+    """
+
+    mode: str
+    repair: bool = False
+    place: str = ""
+    inventory: str = ""
+    export: str = ""
+    newer_than: str = ""
+    limit: int = 0
+    rate: float = 0.0
+    started: str = ""
+
+    @property
+    def sends(self) -> bool:
+        """Say whether what differs is sent to the lane."""
+        return self.repair or self.mode == "ingest"
+
+    @property
+    def whole(self) -> bool:
+        """Say whether it looks at all there is, so that finding nothing proves something."""
+        return self.mode == "verify" and not self.place
+
+
+def read_wishes(given: Mapping[str, Any], now: datetime) -> Wishes:
+    """Read the input of an execution.
+
+    Raises:
+        BadWish: it asks for something that is not known.
+    """
+    known = set(Wishes.__dataclass_fields__) - {"started"}
+    if strange := sorted(set(given) - known):
+        raise BadWish(f"nothing is known of {', '.join(strange)}")
+    if given.get("mode") not in MODES:
+        raise BadWish(f"mode is {given.get('mode')!r}, and not one of {', '.join(MODES)}")
+    return Wishes(**{name: given[name] for name in known & set(given)}, started=time_text(now))
+
+
+@dataclass(frozen=True, slots=True)
+class Aws:
+    """Whom the steps ask, beside the export bucket.
+
+    Attributes:
+        s3, dynamodb, sqs: clients.
+        images, objects: names of the tables.
+        exports: name of the export bucket.
+        queue: URL of the lane's queue.
+    """
+
+    s3: Any
+    dynamodb: Any
+    sqs: Any
+    images: str
+    objects: str
+    exports: str
+    queue: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One check under way.
+
+    Attributes:
+        ledger: on the export bucket.
+        aws: whom it asks.
+        scratch: where it keeps what passes between steps.
+        every: all that counts, for this stack.
+    """
+
+    ledger: Ledger
+    aws: Aws
+    scratch: StoreScratch
+    every: Sources
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Make what this name is to hold, unless it was made; of two who make it at once, the first one counts."""
+        found = self.read(name)
+        if found is None:
+            self.scratch.write(name, orjson.dumps(make()))
+            found = self.read(name)
+        return found
+
+    def read(self, name: str) -> Any:
+        """Read what a step left; None if there is nothing."""
+        body = self.scratch.read(name)
+        return None if body is None else orjson.loads(body)
+
+    @property
+    def wishes(self) -> Wishes:
+        """Read what was asked for."""
+        return Wishes(**self.read(WISHES))
+
+    @property
+    def sources(self) -> Sources:
+        """Give what this check looks at."""
+        return self.every.within(self.wishes.place)
+
+
+def open_job(ledger: Ledger, aws: Aws, every: Sources, prefix: str) -> Job:
+    """Open a check by its prefix."""
+    return Job(ledger, aws, StoreScratch(ledger.store, prefix), every)
+
+
+def prefix_of(run: str) -> str:
+    """Give the prefix of an execution."""
+    return f"{BUCKET_CHECKS}{run}/"
+
+
+def attempt() -> str:
+    """Name one attempt at a step, so that what two of them write lies apart."""
+    return uuid4().hex[:12]
+
+
+def note_wishes(job: Job, given: Mapping[str, Any]) -> Wishes:
+    """Keep what was asked for; a second call changes nothing."""
+    job.once(WISHES, lambda: asdict(read_wishes(given, job.ledger.now())))
+    job.every.within(job.wishes.place)  # refuse now what would be refused later
+    return job.wishes

@@ -1,0 +1,172 @@
+"""Compare range by range, until none is left: what was too large for one machine goes on in pieces, in a next round."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from itertools import count
+from typing import Any
+
+import orjson
+
+from ledger.columns import READER
+from ledger.event import time_text
+from operations.batches import batched
+from operations.bucket.compare import Counts, Rules, between, compare
+from operations.bucket.distributed.chunks import difference_line
+from operations.bucket.distributed.cut import MOST_BYTES, MOST_OBJECTS, Range, behind, name_before, name_ranges, split
+from operations.bucket.distributed.job import Job, attempt
+from operations.bucket.distributed.keyspace import spread
+from operations.bucket.distributed.pieces import LISTED, RECORDS, cuts_of
+from operations.bucket.distributed.step_names import (
+    CHUNKS,
+    PLAN,
+    compared_name,
+    found_name,
+    numbers_name,
+    part_folder,
+    round_name,
+)
+from operations.bucket.lines import bucket_and_key, escape, name_of
+from operations.bucket.listing import first_behind, list_range
+from operations.rebuild.sorted_runs import merge_lines
+from operations.table_export.sorted_items import MAY_BE_MISSED
+
+CHUNK = 1000
+"""Differences that are looked at again, or sent, at once."""
+SPLIT = 32
+"""Pieces in which a range goes on that was too large."""
+_HIGHEST = "\U0010ffff"
+
+
+def first_round(job: Job) -> int:
+    """Note the ranges to begin with; give their number."""
+    plan = job.read(PLAN)
+    return _note_round(job, 0, [_as_json(one) for one in name_ranges(job.sources.names, cuts_of(plan, "name_cuts"))])
+
+
+def _note_round(job: Job, number: int, ranges: list[Any]) -> int:
+    noted = job.once(round_name(number), lambda: ranges)
+    job.once(numbers_name(f"round-{number}"), lambda: [*range(len(noted))])
+    return len(noted)
+
+
+def _as_json(one: Range) -> list[Any]:
+    return [one.kind, one.part, one.lower.decode("latin-1"), one.upper.decode("latin-1")]
+
+
+def _range(found: list[Any]) -> Range:
+    kind, part, lower, upper = found
+    return Range(kind, part, lower.encode("latin-1"), upper.encode("latin-1"))
+
+
+def compare_range(job: Job, number: int, place: int) -> Mapping[str, int]:
+    """Compare a range of a round; give what is counted.
+
+    Raises:
+        Unavailable, Damaged: it can be tried again.
+    """
+    one = _range(job.read(round_name(number))[place])
+    told = job.once(compared_name(number, place), lambda: _compared(job, one, (number, place)))
+    counts: Mapping[str, int] = told["counts"]
+    return counts
+
+
+def _compared(job: Job, one: Range, where: tuple[int, int]) -> dict[str, Any]:
+    listed, end = _taken(_listed(job, one))
+    records = between(merge_lines(job.scratch, part_folder(RECORDS, one.part)), one.lower, end or one.upper)
+    counts, chunks, name = Counts(), [], attempt()
+    for number, some in enumerate(batched(compare(iter(listed), records, rules(job), counts), CHUNK)):
+        chunks.append((found_name(*where, name, number), len(some)))
+        job.scratch.write(chunks[-1][0], b"".join(map(difference_line, some)))
+    rest = _pieces(job, one._replace(lower=end)) if end else []
+    return {"counts": asdict(counts), "chunks": chunks, "rest": [_as_json(piece) for piece in rest]}
+
+
+def _taken(listed: Iterator[bytes]) -> tuple[list[bytes], bytes | None]:
+    """Take lines into memory, as many as it holds; say where the rest begins, if there is one."""
+    taken: list[bytes] = []
+    size = 0
+    for line in listed:
+        if len(taken) >= MOST_OBJECTS or size >= MOST_BYTES:
+            return taken, behind(name_of(taken[-1]))
+        taken.append(line)
+        size += len(line)
+    return taken, None
+
+
+def _listed(job: Job, one: Range) -> Iterator[bytes]:
+    if job.wishes.inventory:
+        return between(merge_lines(job.scratch, part_folder(LISTED, one.part)), one.lower, one.upper)
+    bucket, prefix, after, last = _keys(job, one)
+    return list_range(job.aws.s3, bucket, prefix, after, last)
+
+
+def _keys(job: Job, one: Range) -> tuple[str, str, str, str | None]:
+    """Give the bucket and prefix of a range, the key that it begins behind (or nothing), and its last (None: all)."""
+    bucket, prefix = next(place for place in job.sources.places if one.lower.startswith(escape("/".join(place))))
+    before, last = name_before(one.lower), name_before(one.upper)
+    return bucket, prefix, bucket_and_key(before)[1] if before else "", bucket_and_key(last)[1] if last else None
+
+
+def _pieces(job: Job, rest: Range) -> list[Range]:
+    """Cut what is left of a range that was too large into pieces for many machines."""
+    if job.wishes.inventory:
+        return [rest]
+    bucket, prefix, after, last = _keys(job, rest)
+    keys = spread(
+        lambda text: first_behind(job.aws.s3, bucket, prefix, text), after, last or prefix + _HIGHEST, SPLIT
+    )
+    return split(rest, (escape(f"{bucket}/{key}") for key in keys))
+
+
+def rules(job: Job) -> Rules:
+    """Give what a comparison goes by.
+
+    The export knows nothing of what is younger than it is, or was on its way to the table: a proof leaves that to the
+    next one, and an ingest takes it along.
+    """
+    wishes = job.wishes
+    if wishes.mode == "ingest":
+        return Rules(job.sources, READER)
+    young = datetime.fromisoformat(job.read(PLAN)["time"]) - MAY_BE_MISSED
+    return Rules(job.sources, young=time_text(young))
+
+
+def gather(job: Job, number: int) -> tuple[int, int]:
+    """Add a round up: give the number of the next one's ranges, and, if there are none, of chunks of differences."""
+    rest = [piece for told in told_of(job, number) for piece in told["rest"]]
+    if rest:
+        return _note_round(job, number + 1, rest), 0
+    chunks = job.once(CHUNKS, lambda: _chunks(job, number))
+    job.once(numbers_name("chunks"), lambda: [*range(len(chunks))])
+    return 0, len(chunks)
+
+
+def _chunks(job: Job, last_round: int) -> list[Any]:
+    """List all chunks, up to the number of differences that was asked for: name, and how many of it count."""
+    left = job.wishes.limit or None
+    found = []
+    for number in range(last_round + 1):
+        for name, size in (chunk for told in told_of(job, number) for chunk in told["chunks"]):
+            taken = size if left is None else min(size, left)
+            left = None if left is None else left - taken
+            if taken:
+                found.append([name, taken])
+    return found
+
+
+def told_of(job: Job, number: int) -> list[Mapping[str, Any]]:
+    """Read what the comparisons of a round came to; none if there was no such round."""
+    names = [compared_name(number, place) for place in range(len(job.read(round_name(number)) or ()))]
+    return [*job.ledger.store.map(job.read, names)]
+
+
+def counted(job: Job) -> Counts:
+    """Add up what all rounds counted."""
+    total = Counts()
+    for number in count():
+        told = told_of(job, number)
+        if not told:
+            return total
+        total = sum((Counts(**one["counts"]) for one in told), total)
+    raise AssertionError
