@@ -20,7 +20,6 @@ from image_processor.errors import (
     BadNotification,
     CatalogContended,
     CatalogUnavailable,
-    NotConfigured,
     ObjectUnavailable,
     OutOfTime,
 )
@@ -28,6 +27,7 @@ from image_processor.intake import Intake
 from image_processor.isolation import Isolation
 from image_processor.notification import parse, require_sqs
 from image_processor.report import Report, Result
+from image_processor.sources import sources_of
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {
     "MessagesFailed": (MetricUnit.Count, "messages that will be delivered again"),
@@ -101,15 +101,11 @@ processor = AsyncBatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_
 @cache
 def intake() -> Intake:
     """Give this warm function's intake: clients keep their connections as long as the function lives."""
-    buckets = frozenset(filter(None, map(str.strip, os.environ.get("IMAGE_BUCKETS", "").split(","))))
-    if not buckets:
-        raise NotConfigured(
-            "IMAGE_BUCKETS names no bucket: it is to name those whose photos count, with commas between"
-        )
+    sources = sources_of(os.environ)
     catalog = Catalog(
         boto3.client("dynamodb", config=DYNAMODB_CONFIG), os.environ["IMAGES_TABLE"], os.environ["OBJECTS_TABLE"]
     )
-    return Intake(boto3.client("s3", config=S3_CONFIG), catalog, buckets)
+    return Intake(boto3.client("s3", config=S3_CONFIG), catalog, sources)
 
 
 @metrics.log_metrics
@@ -210,6 +206,8 @@ def _log_report(report: Report, message_id: str) -> None:
     metrics.add_metric("EventSeconds", METRICS["EventSeconds"][0], report.seconds)
     about: dict[str, Any] = {"row_flagged": True} if effect and effect.flagged else {}
     log = logger.warning if about or report.result in (Result.UNREADABLE, Result.FOREIGN) else logger.info
+    if event.reason:
+        about["seen_for"] = event.reason
     if report.broken:
         about |= {"reason": str(report.broken), "trace": "\n".join(getattr(report.broken, "__notes__", []))}
         log = logger.error

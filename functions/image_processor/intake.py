@@ -6,6 +6,8 @@ created             read the object, pinned to the event's version and ETag, and
 restored            the same, of what was archived; the object's bytes are those it had
 removed,            look: what S3 says now is written, whatever the event says
 version removed
+seen                look, and read the object whatever the tables say: its row may be gone, or an older reader's, and a
+                    row that is wrong is put right (`catalog/object_list.py`)
 anything else       nothing
 
 An event that does not fit what S3 has (it is empty, lacks its ETag or its sequencer, or the object is gone or another
@@ -15,7 +17,7 @@ was looked at before it came. To look is
 1. read the object's record: the event is late, nothing more is asked;
 2. HEAD, of the object and not of a version: it is gone, or empty, and leaves its image;
 3. after a removal, which mostly is an old version's, the object is written as it is if its image has a row;
-4. else it is read, pinned to what HEAD said;
+4. else it is read, pinned to what HEAD said; archived, and once refused, it is refused again;
 5. write that, under the event's sequencer or, without one, under the record's (`catalog/order.py`).
 
 In 4 it changed, or in 5 somebody else has looked: once more. An object that then changes again is left to its newer
@@ -24,15 +26,16 @@ event.
 
 import json
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from image_processor.catalog import order
 from image_processor.catalog.catalog import Catalog, Effect
-from image_processor.catalog.facts import UNREAD, Absent, Look, Outcome, Present, object_name
+from image_processor.catalog.facts import UNREAD, Absent, Doubt, Look, Outcome, Present, object_name
 from image_processor.columns.extract import Record, extract
+from image_processor.columns.reader import READER
 from image_processor.errors import (
     CatalogContended,
     LookOutdated,
@@ -44,11 +47,12 @@ from image_processor.errors import (
     ObjectUncompared,
     ObjectUnreadable,
 )
-from image_processor.notification import Kind, ObjectEvent
+from image_processor.object_event import Kind, ObjectEvent
 from image_processor.reading.ranged import S3Source, Source
 from image_processor.reading.refused import explained
 from image_processor.reading.seen import Seen, iso, look_at
 from image_processor.report import Report, Result
+from image_processor.sources import Sources
 
 READ_RESERVE_S = 24.0
 """Seconds at the end of the invocation in which no GET begins: the SDK may need them for one that hangs, and the
@@ -64,8 +68,8 @@ class Intake:
     Args:
         s3: S3 client.
         catalog: the tables.
-        buckets: names of those whose objects count. The queue may take the events of more: at a stack's creation its
-            policy cannot name a bucket that has no name yet.
+        sources: the objects that count. The queue may take the events of more: at a stack's creation its policy
+            cannot name a bucket that has no name yet, and S3 tells of all that is in a bucket.
         read: gives an object's record as `extract` does.
     """
 
@@ -73,17 +77,17 @@ class Intake:
         self,
         s3: Any,
         catalog: Catalog,
-        buckets: Collection[str],
+        sources: Sources,
         read: Callable[[Source], Record | None] = extract,
     ) -> None:
         self._s3 = s3
         self._catalog = catalog
-        self._buckets = buckets
+        self._sources = sources
         self._extract = read
 
     def reading_with(self, read: Callable[[Source], Record | None]) -> "Intake":
         """Give the same intake with another reader of objects."""
-        return Intake(self._s3, self._catalog, self._buckets, read)
+        return Intake(self._s3, self._catalog, self._sources, read)
 
     def take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
         """Bring the tables up to one event.
@@ -101,8 +105,10 @@ class Intake:
         return replace(report, seconds=time.monotonic() - start)
 
     def _take(self, event: ObjectEvent, time_left: Callable[[], float]) -> Report:
-        if event.bucket not in self._buckets:
+        if event.bucket not in self._sources.buckets:
             return Report(event, Result.FOREIGN)
+        if not self._sources.include(event.key):
+            return Report(event, Result.OUTSIDE)
         if event.kind is Kind.OTHER:
             return Report(event, Result.IGNORED)
         if _is_whole(event):
@@ -118,8 +124,9 @@ class Intake:
         That is at least as new as the event, so it may be written under the event's sequencer: whatever has happened
         since comes with a later one.
         """
+        doubt = Doubt(event.etag, event.wrong_row) if event.kind is Kind.SEEN else None
         for _ in range(LOOKS):
-            look = self._catalog.look(object_name(event.bucket, event.key), time_left)
+            look = replace(self._catalog.look(object_name(event.bucket, event.key), time_left), doubt=doubt)
             if late := order.late(event.sequencer, look.record):
                 return Report(event, Result.LATE, Effect(late))
             if time_left() < READ_RESERVE_S:
@@ -169,6 +176,8 @@ class Intake:
         except ObjectUnreadable as error:
             if event.kind is Kind.RESTORED:  # and archived again since
                 return Report(event, Result.UNREADABLE, requests=source.requests)
+            if refused_by := _refused_by(look, target):
+                return self._refuse(event, source, look, time_left, refused_by)
             record, result = _unread(error.warning), Result.UNREADABLE
         except ObjectBroken as error:
             broken = error
@@ -199,6 +208,8 @@ class Intake:
         One that is there and cannot be read is not like it, as far as anyone knows.
         """
         bucket, _, key = name.partition("/")
+        if bucket not in self._sources.buckets:  # no more: the role may not read it
+            return False
         source = _TimedSource(
             self._s3, bucket, key, etag=fact.etag, version_id=None, size=fact.size_bytes, time_left=time_left
         )
@@ -211,10 +222,15 @@ class Intake:
         return record is not None and (record.content_type, record.attributes) == (fact.content_type, fact.attributes)
 
     def _refuse(
-        self, event: ObjectEvent, source: S3Source, look: Look | None, time_left: Callable[[], float]
+        self,
+        event: ObjectEvent,
+        source: S3Source,
+        look: Look | None,
+        time_left: Callable[[], float],
+        reader: int = READER,
     ) -> Report:
         """Note that the object is no image; one that it held before leaves."""
-        fact = Absent(event.bucket, event.key, event.sequencer, source.etag, look=look)
+        fact = Absent(event.bucket, event.key, event.sequencer, source.etag, reader, look=look)
         effect = self._catalog.apply(fact, time_left)
         return Report(
             event, Result.NO_IMAGE, effect, source.etag, requests=source.requests, bytes_read=source.bytes_read
@@ -248,6 +264,14 @@ def _is_whole(event: ObjectEvent) -> bool:
     """Tell whether an event says all that its object can be read and written by."""
     sound = event.kind is Kind.RESTORED or (event.kind is Kind.CREATED and event.sequencer is not None)
     return sound and bool(event.etag) and event.size != 0
+
+
+def _refused_by(look: Look | None, target: Seen) -> int | None:
+    """Give the version of the reader that has read these very bytes, and found no image; None if none has."""
+    record = look.record if look else None
+    if record is None or record.get("refused") != {"S": target.etag}:
+        return None
+    return int(record["reader"]["N"])
 
 
 def _present(event: ObjectEvent, target: Seen, look: Look | None, record: Record | None = None) -> Present:

@@ -1,9 +1,16 @@
-"""SQS message body to object events: pure parsing of every shape in which S3 tells of an object.
+"""SQS message body to object events: pure parsing of every shape in which an object is told of.
 
     S3 event             {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put", "s3": {...}}]}
     S3 test event        {"Service": "Amazon S3", "Event": "s3:TestEvent", ...}: S3 checks a new notification with it
     EventBridge event    {"source": "aws.s3", "detail-type": "Object Created", "detail": {...}}
     SNS envelope         {"Type": "Notification", "Message": "<one of the above>"}
+    Object Seen          {"source": "skyledger", "detail-type": "Object Seen", "time": "2026-11-26T12:00:00Z",
+                          "detail": {"bucket": {"name": B}, "object": {"key": K, "etag": E, "size": N},
+                                     "reason": "verify", "wrong_row": "2026-11-25T09:00:00.000000Z"}}
+
+The last one is this project's own: somebody compared bucket and tables. It is no more than a hint that the object is to
+be looked at, and brings no sequencer. `etag` and `size` are what was seen, and may be missing. `wrong_row` is there if
+the row of this ETag does not agree with the records of its objects, and says which life of it: its `ingested_at`.
 
 Sources: Amazon S3 User Guide, "Event message structure" and "EventBridge event message structure".
 
@@ -16,15 +23,13 @@ describes it (sequencer, ETag, size) may be missing, since S3 can be asked. A se
 """
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 from urllib.parse import unquote_plus
 
 from image_processor.errors import BadNotification, UnexpectedInvocation
+from image_processor.object_event import MAX_TEXT, Kind, ObjectEvent, object_event, text_of
 
 _MAX_ENVELOPES = 2
 """SNS envelopes around an event: a topic that feeds a topic; more can only be a mistake or an attack."""
@@ -35,62 +40,6 @@ MAX_MESSAGE = 256 * 1024
 MAX_RECORDS = 100
 """Events of a message: S3 puts one into each. A broken one is an error and a line in the log, and 130,000 of them fit
 into a message: to write their lines takes the time in which its neighbours would be done."""
-
-MAX_TEXT = 1024
-"""Bytes of a text in UTF-8: a key's limit (S3 User Guide, "Naming Amazon S3 objects"), and more than others need."""
-
-MAX_SIZE = 10**15
-"""Bytes of an object, twenty times what S3 stores as one (50 TB)."""
-
-_YEARS = range(2006, 2200)  # S3's first one; what readers of the CSV hold as a time ends in 2262
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
-_SEQUENCER = re.compile(r"[0-9A-Fa-f]{1,32}")  # S3's have 16 or 18 digits
-# What the CSV can hold as a row's key, and more than S3 ever gives; a test holds it to the ledger's.
-ETAG = re.compile(r"[0-9A-Za-z][-./0-9:;=A-Z_a-z]{0,255}")
-
-
-class Kind(StrEnum):
-    """What an event means to the catalog."""
-
-    CREATED = "created"
-    """The object holds new bytes, whichever way they came."""
-    REMOVED = "removed"
-    """The object is no longer there (with versions: a delete marker hides it)."""
-    VERSION_REMOVED = "version removed"
-    """One version or delete marker is gone for good; whether the object is still there, and with which bytes, only
-    S3 can say."""
-    RESTORED = "restored"
-    """An archived object can be read for a while; its bytes are those it had."""
-    OTHER = "other"
-    """Nothing that the catalog keeps has changed (tags, access, storage class)."""
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectEvent:
-    """One event of one object.
-
-    Attributes:
-        kind: what it means.
-        name: what S3 calls it, e.g. `ObjectCreated:Put` or `Object Created`.
-        bucket: name of the bucket.
-        key: key of the object, decoded.
-        time: when S3 finished the request, ISO 8601 in UTC, as received.
-        sequencer: hexadecimal, not zero; orders the events of one key. None for events that change no bytes, and for
-            those that bring none, or none that could be one (servers that speak like S3): they order nothing.
-        etag: without quotes; opaque. Removals carry none.
-        size: bytes of the object. Removals carry none.
-        version_id: the version (or delete marker) that the event is about; None in a bucket without versions.
-    """
-
-    kind: Kind
-    name: str
-    bucket: str
-    key: str
-    time: str
-    sequencer: str | None = None
-    etag: str | None = None
-    size: int | None = None
-    version_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +85,8 @@ def _parse(body: str, envelopes: int) -> Notification:
         return _gather(message["Records"], _s3_record)
     if message.get("source") == "aws.s3" and "detail" in message:
         return _gather([message], _eventbridge_event)
+    if message.get("source") == "skyledger" and message.get("detail-type") == "Object Seen":
+        return _gather([message], _object_seen)
     raise BadNotification(f"the message is no S3 event; its fields are {_field_names(message)}")
 
 
@@ -164,14 +115,14 @@ def _s3_record(record: Any) -> ObjectEvent:
     # Minor versions only add fields; another major version may mean anything (S3 User Guide, eventVersion).
     if not str(record.get("eventVersion", "2.1")).startswith("2."):
         raise BadNotification(f"event version {str(record['eventVersion'])[:10]!r} is not 2.x")
-    name, entity = _text(record["eventName"], "eventName").removeprefix("s3:"), record["s3"]["object"]
+    name, entity = text_of(record["eventName"], "eventName").removeprefix("s3:"), record["s3"]["object"]
     version_id = entity.get("versionId") or None
-    return _event(
+    return object_event(
         _kind_of_name(name, version_id),
         name,
         bucket=record["s3"]["bucket"]["name"],
         # Form-encoded, a space as "+", and decoded exactly once: a key may hold what looks like an escape itself.
-        key=unquote_plus(_text(entity["key"], "key", 3 * MAX_TEXT), errors="strict"),
+        key=unquote_plus(text_of(entity["key"], "key", 3 * MAX_TEXT), errors="strict"),
         time=record.get("eventTime"),
         sequencer=entity.get("sequencer"),
         etag=entity.get("eTag"),
@@ -193,14 +144,14 @@ def _kind_of_name(name: str, version_id: str | None) -> Kind:
 
 
 def _eventbridge_event(event: Any) -> ObjectEvent:
-    name, detail = _text(event["detail-type"], "detail-type"), event["detail"]
+    name, detail = text_of(event["detail-type"], "detail-type"), event["detail"]
     entity = detail["object"]
     version_id = entity.get("version-id") or None
     kind = {"Object Created": Kind.CREATED, "Object Restore Completed": Kind.RESTORED}.get(name, Kind.OTHER)
     if name == "Object Deleted":
         permanent = detail.get("deletion-type") == "Permanently Deleted"
         kind = Kind.VERSION_REMOVED if permanent and version_id else Kind.REMOVED
-    return _event(
+    return object_event(
         kind,
         name,
         bucket=detail["bucket"]["name"],
@@ -213,56 +164,19 @@ def _eventbridge_event(event: Any) -> ObjectEvent:
     )
 
 
-def _event(
-    kind: Kind,
-    name: str,
-    *,
-    bucket: Any,
-    key: Any,
-    time: Any,
-    sequencer: Any,
-    etag: Any,
-    size: Any,
-    version_id: Any,
-) -> ObjectEvent:
-    """Check what the catalog will rely on."""
-    if not _text(bucket, "bucket") or not _text(key, "key"):
-        raise BadNotification("bucket and key must not be empty")
-    if kind not in (Kind.CREATED, Kind.REMOVED, Kind.VERSION_REMOVED) or not _is_sequencer(sequencer):
-        sequencer = None
-    if not _is_time(_text(time, "time")):
-        raise BadNotification("its time is no UTC time in ISO 8601 of an S3 event")
-    if size is not None and (not isinstance(size, int) or isinstance(size, bool) or not 0 <= size <= MAX_SIZE):
-        raise BadNotification("its size is no number of bytes")
-    if etag:
-        # S3's API answers quote the ETag, its events do not; one pair of quotes is not part of it.
-        etag = _text(etag, "etag").removeprefix('"').removesuffix('"')
-        if not ETAG.fullmatch(etag):
-            raise BadNotification("its etag has characters that no ETag of S3 has")
-    if version_id is not None:
-        _text(version_id, "version id")
-    return ObjectEvent(kind, name, bucket, key, time, sequencer, etag or None, size, version_id)
-
-
-def _is_sequencer(value: Any) -> bool:
-    return isinstance(value, str) and bool(_SEQUENCER.fullmatch(value)) and int(value, 16) > 0
-
-
-def _is_time(text: str) -> bool:
-    if not _TIME.fullmatch(text):
-        return False
-    try:
-        return datetime.fromisoformat(text[:19]).year in _YEARS
-    except ValueError:  # the 31st of February
-        return False
-
-
-def is_later(sequencer: str, than: str) -> bool:
-    """Tell whether one sequencer of a key stands for a later event than another of the same key.
-
-    They are hexadecimal numbers, and their lengths may differ (S3 User Guide: "left-pad").
-    """
-    return int(sequencer, 16) > int(than, 16)
+def _object_seen(message: Any) -> ObjectEvent:
+    detail = message["detail"]
+    return object_event(
+        Kind.SEEN,
+        message["detail-type"],
+        bucket=detail["bucket"]["name"],
+        key=detail["object"]["key"],
+        time=message.get("time"),
+        etag=detail["object"].get("etag"),
+        size=detail["object"].get("size"),
+        wrong_row=detail.get("wrong_row"),
+        reason=detail.get("reason"),
+    )
 
 
 def require_sqs(event: Any) -> None:
@@ -294,19 +208,6 @@ def require_sqs(event: Any) -> None:
 def _record_source(record: Any) -> str:
     # SNS spells the field with a capital letter.
     return str(record.get("eventSource") or record.get("EventSource")) if isinstance(record, Mapping) else "?"
-
-
-def _text(value: Any, what: str, most: int = MAX_TEXT) -> str:
-    """Give a text that is one: of a bounded size, and such as UTF-8 can write (JSON's escapes can do more)."""
-    if not isinstance(value, str):
-        raise BadNotification(f"{what} is not text")
-    try:
-        size = len(value.encode())
-    except UnicodeEncodeError:
-        raise BadNotification(f"{what} is no text that UTF-8 can write") from None
-    if size > most:
-        raise BadNotification(f"{what} has more than {most} bytes")
-    return value
 
 
 def _field_names(message: Mapping[str, Any]) -> str:

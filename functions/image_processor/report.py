@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from image_processor.catalog.catalog import Effect
 from image_processor.errors import ObjectBroken
-from image_processor.notification import ObjectEvent
+from image_processor.object_event import ObjectEvent
 
 
 class Result(StrEnum):
@@ -33,6 +33,8 @@ class Result(StrEnum):
     """The event changes nothing that the tables keep."""
     FOREIGN = "foreign bucket"
     """The event is of a bucket that is none of the sources: nothing is asked of it, and nothing written."""
+    OUTSIDE = "outside"
+    """The object's key begins with none of the prefixes that count: as with a foreign bucket, but on purpose."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from typing import Any
 from image_processor.catalog.catalog import Catalog
 from image_processor.intake import Intake
 from image_processor.notification import parse
+from image_processor.sources import Sources
 from infra.benchmarks import _monthly
 from infra.benchmarks._monthly import Rate
 from infra.benchmarks._report import arguments_of, console, percentile
@@ -117,7 +118,7 @@ def processed(count: int = PHOTOS) -> PerImage:
             units += sum(map(write_units, arguments["TransactItems"]))
 
     tables.before = before
-    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"), {BUCKET})
+    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"), Sources({BUCKET}))
     for number, photo in enumerate(survey(count, seed=5)):
         for event in parse(bucket.put(f"site/DJI_{number:06d}.JPG", photo.body)).events:
             intake.take(event, lambda: 60.0)
@@ -214,7 +215,7 @@ def main(argv: Sequence[str]) -> int:
         smaller = processor_usd(rate, image, prices)
         smaller += exporter_usd(exported(rate, window, image.write_units, SMALLER), prices)
     bucket = MemoryBucket()
-    intake = Intake(bucket, Catalog(MemoryTables(), "images-table", "objects-table"), {BUCKET})
+    intake = Intake(bucket, Catalog(MemoryTables(), "images-table", "objects-table"), Sources({BUCKET}))
     printed = _monthly.measured(intake, _monthly.bodies(bucket.put))
     print("\n".join(page(found, image, prices, arguments.rows, arguments.date)))
     print(f"\nAt 1/min on a ledger of {SMALLER:,} rows: {_usd(smaller)}.\n")

@@ -23,6 +23,7 @@ from rich.table import Table
 from image_processor.catalog.catalog import Catalog
 from image_processor.intake import Intake
 from image_processor.notification import parse
+from image_processor.sources import Sources
 from infra.benchmarks._export import export_batch
 from infra.benchmarks._report import arguments_of
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
@@ -48,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--images", type=int, default=50_000)
     images = parser.parse_args(argv).images
     bucket, tables, store = MemoryBucket(), MemoryTables(), SparseStore()
-    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"), {BUCKET})
+    intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"), Sources({BUCKET}))
     records = _stream(tables)
     ledger = Ledger(store)
     events, exported = 0, 0

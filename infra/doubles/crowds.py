@@ -15,6 +15,7 @@ from typing import Any
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import TRANSIENT, take_message
 from image_processor.intake import Intake
+from image_processor.sources import Sources
 from infra.doubles.image_files import jpeg, packet, xmp_segment
 from infra.doubles.image_queue import Deployment, Drained, ImageQueue, of_template
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
@@ -98,7 +99,7 @@ class Crowd:
         catalog = Catalog(
             tables, "images-table", "objects-table", now=self._date, sleep=self._sleep, chance=self._chance.random
         )
-        return Intake(self._bucket, catalog, {BUCKET})
+        return Intake(self._bucket, catalog, Sources({BUCKET}))
 
     def _happens(self, time: float, what: Callable[[], str], *, late: bool = False) -> None:
         arrives = time + EVENT_SECONDS + (self._chance.random() if late else 0.0)

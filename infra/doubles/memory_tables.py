@@ -168,8 +168,7 @@ def disagreements(tables: MemoryTables, held: Mapping[str, str] | None = None) -
     for name, record in tables.objects.items():
         if "etag" in record:
             holders.setdefault(record["etag"]["S"], set()).add(name)
-        gone = set(record) - {"looks"} == {"object", "sequencer", "expires_at"}
-        if record["object"]["S"] != name or ("etag" in record) == gone or ("etag" in record and "expires_at" in record):
+        if record["object"]["S"] != name or not _is_record(record):
             faults.append(f"{name} has a record that is none: {sorted(record)}")
     if held is not None and held != {name: etag for etag, names in holders.items() for name in names}:
         faults.append("the records say otherwise than the bucket which objects there are, and what they hold")
@@ -178,6 +177,14 @@ def disagreements(tables: MemoryTables, held: Mapping[str, str] | None = None) -
     for etag in tables.images.keys() & holders.keys():
         faults += (f"{etag}: {fault}" for fault in _faults_of_list(tables, tables.images[etag], holders[etag]))
     return faults
+
+
+def _is_record(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record holds an image, or is a tombstone, or of an object that is no image: one of the three."""
+    held, said = {"etag", "last_modified", "size_bytes"}, set(record) - {"looks"}
+    if "etag" in record:
+        return held < said and not said & {"expires_at", "refused", "reader"}
+    return said in ({"object", "sequencer", "expires_at"}, {"object", "sequencer", "refused", "reader"})
 
 
 def _faults_of_list(tables: MemoryTables, row: dict[str, Any], holders: set[str]) -> Iterator[str]:
@@ -191,6 +198,8 @@ def _faults_of_list(tables: MemoryTables, row: dict[str, Any], holders: set[str]
         record = tables.objects[name]
         if record.get("older", {}).get("S") != before:
             yield f"{name} does not follow {before}"
+        if record.get("ingested_at", row["ingested_at"]) != row["ingested_at"]:
+            yield f"{name} is counted in another life"
         visited.append(name)
         name = record.get("newer", {}).get("S")
     if name is not None or set(visited) != holders:

@@ -15,6 +15,7 @@ import boto3
 from image_processor.catalog.catalog import Catalog
 from image_processor.handler import handler
 from image_processor.intake import Intake
+from image_processor.sources import Sources
 from infra.doubles.memory_tables import KEYS
 from infra.doubles.refusal import refusal
 from infra.survey.photos import survey
@@ -79,7 +80,7 @@ class World:
                 KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
             )
         self.intake = Intake(
-            self.s3, Catalog(self.dynamodb, "images-table", "objects-table", sleep=lambda _: None), {bucket}
+            self.s3, Catalog(self.dynamodb, "images-table", "objects-table", sleep=lambda _: None), Sources({bucket})
         )
 
     def put(self, key: str, body: bytes, name: str = "ObjectCreated:Put", **options: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from image_processor import handler as handler_module
 from image_processor import isolation
 from image_processor.catalog.catalog import Catalog
 from image_processor.intake import Intake
+from image_processor.sources import Sources
 from infra.doubles.memory_bucket import BUCKET
 from infra.waiting import PATIENCE_SECONDS
 from tests.support.lambda_context import LambdaContext
@@ -48,7 +49,7 @@ def main(host: Connection, memory_mb: int) -> None:
     """Take batches until the host ends this process."""
     lock = threading.Lock()
     s3, dynamodb = (Client(host, lock, service) for service in ("s3", "dynamodb"))
-    intake = Intake(s3, Catalog(dynamodb, "images-table", "objects-table"), {BUCKET})
+    intake = Intake(s3, Catalog(dynamodb, "images-table", "objects-table"), Sources({BUCKET}))
     handler_module.intake = lambda: intake
     isolation.START_SECONDS = PATIENCE_SECONDS  # a busy machine is no reason for an image to come again
     handler_module.metrics.provider.namespace = "Skyledger"

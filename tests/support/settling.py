@@ -16,7 +16,8 @@ from image_processor.catalog.catalog import Catalog
 from image_processor.columns.extract import Record
 from image_processor.errors import CatalogContended
 from image_processor.intake import Intake
-from image_processor.notification import Kind, ObjectEvent
+from image_processor.object_event import Kind, ObjectEvent
+from image_processor.sources import Sources
 from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.refusal import refusal
 from tests.support.catalog_model import BUCKET, Clock, check_lists
@@ -56,7 +57,7 @@ class World:
         self.tables = MemoryTables()
         self.tables.before = lambda *_: self._break_in()
         catalog = Catalog(self.tables, "images-table", "objects-table", now=Clock(), sleep=lambda _: None)
-        self._intake = Intake(self, catalog, {BUCKET}, _read)
+        self._intake = Intake(self, catalog, Sources({BUCKET}), _read)
         self._unchanged_since: dict[str, int] = {}
         self.sure: set[str] = set()
         self._due = self._plan()

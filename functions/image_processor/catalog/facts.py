@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+from image_processor.columns.reader import READER
 from image_processor.errors import ItemUnseen
 
 AttributeValue = Mapping[str, Any]
@@ -36,15 +37,29 @@ class Ref(NamedTuple):
     key: str
 
 
+class Doubt(NamedTuple):
+    """What somebody has found who compared bucket and tables: the tables are not to be relied on here.
+
+    Attributes:
+        etag: names the row that the object was seen with; None if none is known.
+        wrong_row: `ingested_at` of that row, if it was found not to agree with the records of its objects.
+    """
+
+    etag: str | None
+    wrong_row: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What the tables knew of an object when S3 was asked what it holds.
 
     Attributes:
         record: the object's; None if there was none.
+        doubt: what was the reason to ask; None if an event was.
     """
 
     record: Item | None
+    doubt: Doubt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +83,11 @@ class _ObjectFact:
     def object(self) -> str:
         """Name of the object's record."""
         return object_name(self.bucket, self.key)
+
+    @property
+    def doubt(self) -> Doubt | None:
+        """Why the tables are not to be relied on; None if they are."""
+        return self.look.doubt if self.look else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +120,12 @@ class Absent(_ObjectFact):
     """The fact that an object is gone, or holds no image.
 
     Attributes:
-        etag: the bytes that turned out to be no image; None for an object that is gone.
+        etag: the bytes that turned out to be no image; None for an object that is gone, or empty.
+        reader: version of the reader to which they are none.
     """
 
     etag: str | None = None
+    reader: int = READER
 
 
 Fact = Present | Absent
@@ -121,7 +143,7 @@ class Outcome(StrEnum):
     REMOVED = "removed"
     """The object held an image and does no more."""
     NOTED = "noted"
-    """The object held no image; its tombstone now knows the event."""
+    """The object held no image; its record now knows the event."""
     STALE = "stale"
     """A later event of the object came first."""
     DUPLICATE = "duplicate"

@@ -3,29 +3,35 @@
 from datetime import UTC, datetime, timedelta
 
 from image_processor.catalog import order
-from image_processor.catalog.facts import AttributeValue, Fact, Item, Present
+from image_processor.catalog.facts import Absent, AttributeValue, Item, Present
 
 TOMBSTONE_DAYS = 30
 """A creation event can come as late as the queue and its dead-letter queue keep messages: 14 days each at most."""
 
 
-def tombstone(fact: Fact, record: Item | None, now: datetime) -> dict[str, AttributeValue]:
-    """Give the record of an object that is gone, or holds no image."""
-    return {
+def absent_item(fact: Absent, record: Item | None, now: datetime) -> dict[str, AttributeValue]:
+    """Give the record of an object that holds no image.
+
+    It stays as long as the object, so that whoever compares bucket and tables knows that these bytes were read. Of an
+    object that is gone, or empty, it is a tombstone, which expires.
+    """
+    item: dict[str, AttributeValue] = {
         "object": {"S": fact.object},
         "sequencer": {"S": order.sequencer(fact, record)},
         **order.looks(fact, record),
-        "expires_at": {"N": str(int((now + timedelta(days=TOMBSTONE_DAYS)).timestamp()))},
     }
+    if fact.etag:
+        return {**item, "refused": {"S": fact.etag}, "reader": {"N": str(fact.reader)}}
+    return {**item, "expires_at": {"N": str(int((now + timedelta(days=TOMBSTONE_DAYS)).timestamp()))}}
 
 
-def object_item(fact: Present, record: Item | None, older: str | None) -> dict[str, AttributeValue]:
+def object_item(fact: Present, record: Item | None, place: Item) -> dict[str, AttributeValue]:
     """Give the record of an object that holds an image.
 
     Args:
         fact: says so.
         record: as it is.
-        older: the object before it on the image's list, if that is known.
+        place: where it stands on the image's list, if that is known.
     """
     item: dict[str, AttributeValue] = {
         "object": {"S": fact.object},
@@ -35,11 +41,10 @@ def object_item(fact: Present, record: Item | None, older: str | None) -> dict[s
         "content_type": {"S": fact.content_type},
         "last_modified": {"S": fact.last_modified},
         **order.looks(fact, record),
+        **place,
     }
     if fact.version_id:
         item["version_id"] = {"S": fact.version_id}
-    if older:
-        item["older"] = {"S": older}
     return item
 
 

@@ -8,7 +8,7 @@ counts its looks, so that what S3 was asked before one of them is not written af
 
 from image_processor.catalog.facts import Fact, Item, Outcome
 from image_processor.errors import LookOutdated
-from image_processor.notification import is_later
+from image_processor.object_event import is_later
 
 UNTOLD = "0"
 """Sequencer of a record of which no event has told: every event's is later."""

@@ -22,6 +22,7 @@ from image_processor.intake import Intake
 from image_processor.notification import parse
 from image_processor.reading.ranged import BytesSource
 from image_processor.report import Report
+from image_processor.sources import Sources
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.survey.photos import survey
@@ -42,7 +43,7 @@ class Pair:
 
     def __init__(self) -> None:
         self.bucket, self.tables = MemoryBucket(), MemoryTables()
-        self.intake = Intake(self.bucket, catalog_of(self.tables), {BUCKET})
+        self.intake = Intake(self.bucket, catalog_of(self.tables), Sources({BUCKET}))
 
     def put(self, key: str, body: bytes) -> str:
         return self.bucket.put(key, body, ETAG)

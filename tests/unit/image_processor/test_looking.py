@@ -12,6 +12,7 @@ from image_processor.errors import CatalogContended, CatalogUnavailable, ObjectD
 from image_processor.intake import LOOKS, READ_RESERVE_S, Intake
 from image_processor.notification import parse
 from image_processor.report import Report, Result
+from image_processor.sources import Sources
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_tables import MemoryTables, refusal
 from tests.support.catalog_model import Waits, catalog_of, check_lists
@@ -24,7 +25,7 @@ class World:
 
     def __init__(self) -> None:
         self.bucket, self.tables, self.waits = MemoryBucket(), MemoryTables(), Waits()
-        self.intake = Intake(self.bucket, catalog_of(self.tables, waits=self.waits), {BUCKET}, _read)
+        self.intake = Intake(self.bucket, catalog_of(self.tables, waits=self.waits), Sources({BUCKET}), _read)
 
     def deliver(self, message: str, left: float = 60.0, name: str = "", **changes: Any) -> Report:
         """Deliver an event whose object is described otherwise; None takes a field out."""

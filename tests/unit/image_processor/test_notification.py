@@ -9,21 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_processor.errors import BadNotification, UnexpectedInvocation
-from image_processor.notification import (
-    ETAG as NOTIFIED_ETAG,
-)
-from image_processor.notification import (
-    MAX_MESSAGE,
-    MAX_RECORDS,
-    MAX_SIZE,
-    MAX_TEXT,
-    Kind,
-    Notification,
-    ObjectEvent,
-    is_later,
-    parse,
-    require_sqs,
-)
+from image_processor.notification import MAX_MESSAGE, MAX_RECORDS, Notification, parse, require_sqs
+from image_processor.object_event import ETAG as NOTIFIED_ETAG
+from image_processor.object_event import MAX_SIZE, MAX_TEXT, Kind, ObjectEvent, is_later
 from ledger import row
 from tests.support.paths import EVENTS
 

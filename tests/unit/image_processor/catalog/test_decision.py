@@ -211,6 +211,7 @@ def test_a_new_image_is_one_transaction_and_no_read(catalog: Catalog, tables: Me
         "size_bytes": {"N": "1002"},
         "content_type": {"S": "image/jpeg"},
         "last_modified": {"S": "2026-11-25T03:00:16Z"},
+        "ingested_at": {"S": "2026-11-25T03:09:00.000001Z"},
     }
 
 

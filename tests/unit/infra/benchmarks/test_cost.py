@@ -2,6 +2,7 @@
 
 import pytest
 
+from image_processor.sources import Sources
 from infra.benchmarks import _monthly, cost
 from infra.benchmarks._monthly import Printed, Rate
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
@@ -56,7 +57,7 @@ def test_an_alarm_is_billed_by_the_metrics_that_it_reads():
 def test_logs_and_metrics_are_those_that_the_functions_print():
     """A line for each image, one for each batch, and no metric of what did not happen."""
     bucket = MemoryBucket()
-    intake = cost.Intake(bucket, catalog_of(cost.MemoryTables()), {BUCKET})
+    intake = cost.Intake(bucket, catalog_of(cost.MemoryTables()), Sources({BUCKET}))
     printed = _monthly.measured(intake, _monthly.bodies(bucket.put))
     names = {name for _, name in printed.metrics}
     assert {"ImagesAdded", "ImagesRemoved", "BatchesPublished", "PublishLag"} <= names
