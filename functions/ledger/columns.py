@@ -130,5 +130,7 @@ UTC: frozenset[str] = frozenset(
     column.name for column in COLUMNS if column.type == "timestamp" and column.unit == "UTC"
 )
 """Points in time; another timestamp may be a clock whose offset nobody knows."""
+READER = 1
+"""Version of the reader that ImageProcessor has now (`image_processor.columns.reader`, which this code never loads)."""
 EXACT: frozenset[str] = frozenset({"key"})
 """Texts by which something is found again: their line breaks are escaped (`ledger.guard.escape`), not folded."""

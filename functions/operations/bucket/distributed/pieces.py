@@ -5,12 +5,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from operations.batches import batched
-from operations.bucket.distributed.cut import RANGE_OBJECTS, etag_cuts, etag_ranges, name_ranges, part_of, quantiles
+from ledger.errors import Damaged
+from operations.bucket.distributed.cut import RANGE_OBJECTS, etag_cuts, part_of, quantiles
 from operations.bucket.distributed.job import Job
-from operations.bucket.distributed.step_names import EXPORT, PLAN, SUMMARY, numbers_name, part_run, round_name, sorted_name
+from operations.bucket.distributed.step_names import EXPORT, PLAN, SUMMARY, numbers_name, part_run, sorted_name
 from operations.bucket.known import record_line
-from operations.bucket.lines import END_OF_NAME, escape, name_of
+from operations.bucket.lines import name_of
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.sorted_runs import write_run
 from operations.table_export.files import DataFile, Export, read_export, read_file
@@ -45,8 +45,15 @@ def is_exported(job: Job) -> bool:
 
 
 def exported(job: Job) -> Export:
-    """Read what the export consists of; raises as `read_export` does."""
-    return read_export(job.ledger.store, job.read(SUMMARY))
+    """Read what the export consists of.
+
+    Raises:
+        Damaged: it is not a full one, or lies in another bucket.
+    """
+    export = read_export(job.ledger.store, job.read(SUMMARY))
+    if export.kind != "full":
+        raise Damaged("an incremental export does not hold the whole table")
+    return export
 
 
 def cut(job: Job) -> int:

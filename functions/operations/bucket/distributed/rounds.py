@@ -6,9 +6,10 @@ from datetime import datetime
 from itertools import count
 from typing import Any
 
-import orjson
+from botocore.exceptions import ClientError
 
 from ledger.columns import READER
+from ledger.errors import Unavailable
 from ledger.event import time_text
 from operations.batches import batched
 from operations.bucket.compare import Counts, Rules, between, compare
@@ -27,7 +28,7 @@ from operations.bucket.distributed.step_names import (
     round_name,
 )
 from operations.bucket.lines import bucket_and_key, escape, name_of
-from operations.bucket.listing import first_behind, list_range
+from operations.bucket.listing import list_range
 from operations.rebuild.sorted_runs import merge_lines
 from operations.table_export.sorted_items import MAY_BE_MISSED
 
@@ -113,9 +114,15 @@ def _pieces(job: Job, rest: Range) -> list[Range]:
     if job.wishes.inventory:
         return [rest]
     bucket, prefix, after, last = _keys(job, rest)
-    keys = spread(
-        lambda text: first_behind(job.aws.s3, bucket, prefix, text), after, last or prefix + _HIGHEST, SPLIT
-    )
+
+    def first_behind(text: str) -> str | None:
+        try:
+            answer = job.aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=text, MaxKeys=1)
+        except ClientError as error:
+            raise Unavailable(f"{bucket}: {error}") from error
+        return next((one["Key"] for one in answer.get("Contents", ())), None)
+
+    keys = spread(first_behind, after, last or prefix + _HIGHEST, SPLIT)
     return split(rest, (escape(f"{bucket}/{key}") for key in keys))
 
 
