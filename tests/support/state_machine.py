@@ -84,7 +84,10 @@ class StateMachine:
         if kind == "Choice":
             return {**value, "__next": _choose(state, value, context)}
         if kind == "Wait":
-            (seconds,) = (_at(value, state[key], context) if key == "SecondsPath" else state[key] for key in _SECONDS & state.keys())
+            (seconds,) = (
+                _at(value, state[key], context) if key == "SecondsPath" else state[key]
+                for key in _SECONDS & state.keys()
+            )
             # "You must specify time as an integer value from 0 to 99999999" (Step Functions guide, "Wait workflow state").
             assert type(seconds) is int
             assert 0 <= seconds <= 99_999_999

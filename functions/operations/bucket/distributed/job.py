@@ -75,12 +75,14 @@ class Aws:
     """Whom the steps ask, beside the export bucket.
 
     Attributes:
+        lists: client of `operations.bucket.listing`.
         s3, dynamodb, sqs: clients.
         images, objects: names of the tables.
         exports: name of the export bucket.
         queue: URL of the lane's queue.
     """
 
+    lists: Any
     s3: Any
     dynamodb: Any
     sqs: Any

@@ -54,7 +54,8 @@ def _services() -> tuple[Ledger, Aws, Sources]:
     """Open what this warm function works with."""
     exports = os.environ["EXPORT_BUCKET"]
     aws = Aws(
-        s3=listing_client({}),
+        lists=listing_client({}),
+        s3=boto3.client("s3"),
         dynamodb=boto3.client("dynamodb"),
         sqs=boto3.client("sqs"),
         images=os.environ["IMAGES_TABLE"],

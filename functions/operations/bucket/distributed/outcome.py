@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -12,16 +10,14 @@ import orjson
 from ledger.errors import NotFound
 from ledger.event import time_text
 from ledger.keys import LAST_CHECK_KEY
-from ledger.store import Store
-from operations.bucket.compare import Difference
+from ledger.store import Store, read_ahead
+from operations.bucket.compare import Difference, Kind
 from operations.bucket.distributed.chunks import difference_json, difference_line, read_chunk
 from operations.bucket.distributed.job import Job, attempt
-from operations.bucket.distributed.pieces import unusable_and_outside
+from operations.bucket.distributed.pieces import sorted_counts
 from operations.bucket.distributed.rounds import counted
 from operations.bucket.distributed.step_names import (
     CHUNKS,
-    DIFFERENCES,
-    EXPORT,
     PLAN,
     RESULT,
     differences_name,
@@ -29,7 +25,7 @@ from operations.bucket.distributed.step_names import (
 )
 from operations.bucket.lane import seen_message, send
 from operations.bucket.lines import bucket_and_key
-from operations.bucket.recheck import look_again
+from operations.bucket.distributed.look import look_again
 
 SETTLERS = 4
 """Machines that settle at a time (`MaxConcurrency` of the state machine), which share the rate that was asked for."""
@@ -82,3 +78,43 @@ def finish(job: Job) -> dict[str, Any]:
         [one.key for one in job.ledger.store.list(job.scratch.prefix) if one.key[start:] not in kept]
     )
     return {name: value for name, value in result.items() if name not in ("first", "files")}
+
+
+def _result(job: Job) -> dict[str, Any]:
+    wishes, counts, known = job.wishes, counted(job), sorted_counts(job)
+    names = [settled_name(number) for number in range(len(job.read(CHUNKS)))]
+    kinds: Counter[str] = Counter()
+    first: list[Any] = []
+    files: list[str] = []
+    sent = 0
+    for _, told in read_ahead(job.ledger.store, job.read, names):
+        kinds.update(told["kinds"])
+        first += told["first"][: NAMED - len(first)]
+        files += [told["differences"]] if told["differences"] else []
+        sent += told["sent"]
+    return {
+        "mode": wishes.mode,
+        "whole": wishes.whole,
+        "started": wishes.started,
+        "finished": time_text(job.ledger.now()),
+        "exported_at": job.read(PLAN)["time"],
+        "checked": counts.listed,
+        "records": counts.records,
+        "outside": known["outside"],
+        "unusable": known["unusable"],
+        "young": counts.young,
+        **{kind.value: kinds[kind.value] for kind in Kind},
+        "differences": kinds.total(),
+        "sent": sent,
+        "prefix": job.scratch.prefix,
+        "first": first,
+        "files": files,
+    }
+
+
+def _keep_as_last(store: Store, body: bytes) -> None:
+    """Make a result that of the last check. If another one ends just now, one of them is: tried again."""
+    etag = None
+    with suppress(NotFound):
+        etag = store.head(LAST_CHECK_KEY).etag
+    store.put_if_match(LAST_CHECK_KEY, body, etag, "application/json", {})

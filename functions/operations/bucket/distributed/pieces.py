@@ -156,3 +156,9 @@ class _Runs:
         for (kind, part), lines in self._waiting.items():
             write_run(self._scratch, part_run(kind, part, self._piece, self._flushes), sorted(lines))
         self._waiting, self._size, self._flushes = {}, 0, self._flushes + 1
+
+
+def sorted_counts(job: Job) -> Counter[str]:
+    """Add up what was counted while sorting."""
+    pieces = len(job.read(PLAN)["pieces"])
+    return sum(map(Counter, job.ledger.store.map(job.read, map(sorted_name, range(pieces)))), Counter())

@@ -99,7 +99,7 @@ def _listed(job: Job, one: Range) -> Iterator[bytes]:
     if job.wishes.inventory:
         return between(merge_lines(job.scratch, part_folder(LISTED, one.part)), one.lower, one.upper)
     bucket, prefix, after, last = _keys(job, one)
-    return list_range(job.aws.s3, bucket, prefix, after, last)
+    return list_range(job.aws.lists, bucket, prefix, after, last)
 
 
 def _keys(job: Job, one: Range) -> tuple[str, str, str, str | None]:
@@ -117,7 +117,7 @@ def _pieces(job: Job, rest: Range) -> list[Range]:
 
     def first_behind(text: str) -> str | None:
         try:
-            answer = job.aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=text, MaxKeys=1)
+            answer = job.aws.lists.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=text, MaxKeys=1)
         except ClientError as error:
             raise Unavailable(f"{bucket}: {error}") from error
         return next((one["Key"] for one in answer.get("Contents", ())), None)
