@@ -1,11 +1,8 @@
 """At deployment: an empty CSV, its root and its description, created once, and CloudFormation answered."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -29,61 +26,12 @@ from operations.bootstrap import bootstrap, handler
 from operations.custom_resource import TRY_SECONDS
 from operations.page.files import page_files
 from tests.faults.policies import asked_by, role_of
+from tests.support.cloudformation import CloudFormation
 from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import Do, WatchedStore, first, land_and_lose, refuse
 from tests.support.template import TEMPLATE
-
-
-@dataclass
-class CloudFormation:
-    """What listens behind a custom resource's presigned URL."""
-
-    url: str
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    content_types: list[str | None] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-
-    def request(self, kind: str, **more: Any) -> dict[str, Any]:
-        """Make the event of a request, as AWS documents it."""
-        return {
-            "RequestType": kind,
-            "ResponseURL": self.url,
-            "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/sky/1",
-            "RequestId": f"request-{kind}",
-            "LogicalResourceId": "EmptyCsv",
-            "ResourceType": "Custom::EmptyCsv",
-            "ResourceProperties": {},
-            **more,
-        }
-
-
-@pytest.fixture
-def cloudformation() -> Iterator[CloudFormation]:
-    """A local HTTP server in CloudFormation's place."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            listening.answers.append(json.loads(body))
-            listening.sizes.append(len(body))
-            listening.content_types.append(self.headers["Content-Type"])
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-    listening = CloudFormation(f"http://127.0.0.1:{server.server_port}/answer?signature=x%2Fy")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield listening
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 class Export(WatchedStore):
@@ -370,7 +318,7 @@ def test_cloudformation_is_answered_when_the_csv_is_there(
             "Status": "SUCCESS",
             "Reason": "done",
             "PhysicalResourceId": "kept-id" if kind == "Update" else "skyledger",
-            "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/sky/1",
+            "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/survey/1",
             "RequestId": f"request-{kind}",
             "LogicalResourceId": "EmptyCsv",
         }
