@@ -17,32 +17,7 @@ from operations.bucket.lines import (
     refused_line,
     tombstone_line,
 )
-
-ODD_KEYS = (
-    "a",
-    "a\n",
-    "a\nb.jpg",
-    "a\x01b",
-    "a\x0a\x1a",
-    "a\x0b",
-    "a\x1f",
-    "a\t1\t2",
-    "a b",
-    "a+%20.jpg",
-    "a-b/c.jpg",
-    "a.jpg",
-    "a/b.jpg",
-    "a0",
-    "a\x7f\x85\u2028",
-    "a\uffff",
-    "a\U00010000",
-    "a😀.jpg",
-    "a" * 1024,
-    "ü" * 512,
-    "\x00",
-    "/",
-    "//a",
-)
+from tests.support.odd_keys import ODD_KEYS
 
 
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1), min_size=2))

@@ -19,7 +19,7 @@ from operations.bucket import listing
 from operations.bucket.lines import Listed, bucket_and_key, escape, name_of, read_listed
 from operations.bucket.listing import Listing, list_places, list_range, listing_client
 from operations.rebuild.scratch import FolderScratch
-from tests.unit.operations.bucket.test_lines import ODD_KEYS
+from tests.support.odd_keys import ODD_KEYS
 
 CROWDED = [f"2026/site-{site}/DJI_{number:05d}.JPG" for site in "ab" for number in range(700)]
 KEYS = {
