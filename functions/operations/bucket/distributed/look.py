@@ -22,13 +22,13 @@ def look_again(job: Job, found: Iterator[Difference]) -> Iterator[Difference]:
     Raises:
         Unavailable: the table or S3 did not answer.
     """
-    for before, (listed, record) in read_ahead(job.ledger.store, lambda one: _now(job, one.name), found):
+    for before, (record, listed) in read_ahead(job.ledger.store, lambda one: _now(job, one.name), found):
         kind = judge(listed, record)
         if kind is not None:
             yield before._replace(kind=kind, listed=listed, record=record)
 
 
-def _now(job: Job, name: bytes) -> tuple[Listed | None, Record | None]:
+def _now(job: Job, name: bytes) -> tuple[Record | None, Listed | None]:
     """Ask the table first: S3's answer is then at least as new as the record's event."""
     try:
         return _record(job, name), _listed(job, name)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -12,10 +13,10 @@ from ledger.columns import READER
 from ledger.errors import Unavailable
 from ledger.event import time_text
 from operations.batches import batched
-from operations.bucket.compare import Counts, Rules, between, compare
+from operations.bucket.compare import Counts, Difference, Rules, between, compare
 from operations.bucket.distributed.chunks import difference_line
 from operations.bucket.distributed.cut import MOST_BYTES, MOST_OBJECTS, Range, behind, name_before, name_ranges, split
-from operations.bucket.distributed.job import Job, attempt
+from operations.bucket.distributed.job import Job, Wishes, attempt
 from operations.bucket.distributed.keyspace import spread
 from operations.bucket.distributed.pieces import LISTED, RECORDS, cuts_of
 from operations.bucket.distributed.step_names import (
@@ -76,11 +77,17 @@ def _compared(job: Job, one: Range, where: tuple[int, int]) -> dict[str, Any]:
     listed, end = _taken(_listed(job, one))
     records = between(merge_lines(job.scratch, part_folder(RECORDS, one.part)), one.lower, end or one.upper)
     counts, chunks, name = Counts(), [], attempt()
-    for number, some in enumerate(batched(compare(iter(listed), records, rules(job), counts), CHUNK)):
+    differences = compare(iter(listed), records, rules(job), counts)
+    for number, some in enumerate(batched(filter(partial(_is_wanted, job.wishes), differences), CHUNK)):
         chunks.append((found_name(*where, name, number), len(some)))
         job.scratch.write(chunks[-1][0], b"".join(map(difference_line, some)))
     rest = _pieces(job, one._replace(lower=end)) if end else []
     return {"counts": asdict(counts), "chunks": chunks, "rest": [_as_json(piece) for piece in rest]}
+
+
+def _is_wanted(wishes: Wishes, one: Difference) -> bool:
+    """Say whether a difference is what was asked for: an ingest takes what is there, and was written lately enough."""
+    return wishes.mode == "verify" or (one.listed is not None and one.listed.modified >= wishes.newer_than)
 
 
 def _taken(listed: Iterator[bytes]) -> tuple[list[bytes], bytes | None]:
