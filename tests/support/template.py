@@ -66,6 +66,15 @@ def stack(**given: Any) -> dict[str, Any]:
     }
 
 
+def outputs(**given: Any) -> dict[str, Any]:
+    """Give the values of the outputs that a stack of these parameters has."""
+    return {
+        name: _resolved(output["Value"], given)
+        for name, output in TEMPLATE["Outputs"].items()
+        if "Condition" not in output or _holds(output["Condition"], given)
+    }
+
+
 @cache
 def following() -> Mapping[str, Any]:
     """Give the resources of the stack that follows all that a stack can."""
