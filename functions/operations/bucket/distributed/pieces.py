@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from ledger.errors import Damaged
@@ -11,6 +12,7 @@ from operations.bucket.distributed.job import Job
 from operations.bucket.distributed.step_names import EXPORT, PLAN, SUMMARY, numbers_name, part_run, sorted_name
 from operations.bucket.known import record_line
 from operations.bucket.lines import name_of
+from operations.errors import ExportFailed
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.sorted_runs import write_run
 from operations.table_export.files import DataFile, Export, read_export, read_file
@@ -19,6 +21,8 @@ from operations.table_export.request import finished_export, start_export
 RECORDS, LISTED, HOLDERS, ROWS = "records", "listed", "holders", "rows"
 _CUTS = {RECORDS: "name_cuts", LISTED: "name_cuts", HOLDERS: "etag_cuts", ROWS: "etag_cuts"}
 MOST_SAMPLED = 50_000
+# Then the check fails, so that somebody is told.
+PATIENCE = timedelta(days=1)
 # Of lines in memory; what holds them takes about as much again.
 BUFFER_BYTES = 128 << 20
 
@@ -41,6 +45,8 @@ def is_exported(job: Job) -> bool:
     key = finished_export(job.aws.dynamodb, job.read(EXPORT))
     if key is not None:
         job.once(SUMMARY, lambda: key)
+    elif job.ledger.now() - datetime.fromisoformat(job.wishes.started) > PATIENCE:
+        raise ExportFailed(f"the export {job.read(EXPORT)} goes on for longer than a day")
     return key is not None
 
 
