@@ -135,7 +135,7 @@ def compare(listed: Iterator[bytes], records: Iterator[bytes], rules: Rules, cou
                 counts.outside += 1
                 continue
         kind = judge(seen, record, rules.reader)
-        if kind is not None and _is_young(seen, record, rules.young):
+        if kind is not None and is_young(seen, record, rules.young):
             counts.young += 1
         elif kind is not None:
             counts.add(kind)
@@ -184,6 +184,7 @@ def _is_later(listed: Listed, record: Record) -> bool:
     return later.total_seconds() > _LATER_SECONDS
 
 
-def _is_young(listed: Listed | None, record: Record | None, young: str) -> bool:
+def is_young(listed: Listed | None, record: Record | None, young: str) -> bool:
+    """Say whether an object, or its record, is from a time on; empty: nothing is."""
     times = (one.modified for one in (listed, record) if one is not None)
     return bool(young) and any(time >= young for time in times)

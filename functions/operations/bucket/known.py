@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.errors import Damaged
 from ledger.store import Store
-from operations.bucket.lines import END_OF_NAME, escape, object_line, refused_line, tombstone_line
+from operations.bucket.lines import escape, name_of, object_line, refused_line, tombstone_line
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import HOLDERS, RECORDS
@@ -66,7 +66,8 @@ def sort_known(store: Store, scratch: Scratch, export: Export, progress: Progres
             if etag:
                 known.images += 1
                 if by_etag:
-                    by_content.add(b"%b\0%b\n" % (escape(etag), line[: line.index(END_OF_NAME)]))
+                    life = escape(item.get("ingested_at", {}).get("S", ""))
+                    by_content.add(b"%b\0%b\0%b\n" % (escape(etag), name_of(line), life))
         progress("reading the export", number + 1, len(files))
     by_name.close()
     by_content.close()
@@ -95,5 +96,8 @@ def records(scratch: Scratch) -> Iterator[bytes]:
 
 
 def holders(scratch: Scratch) -> Iterator[bytes]:
-    """Read which object holds what, in the order of ETags: `ETAG 00 NAME lf`, both escaped."""
+    """Read which object holds what, in the order of ETags: `ETAG 00 NAME 00 INGESTED_AT lf`, all escaped.
+
+    INGESTED_AT is that of the row on whose list the object is; empty if the record does not say.
+    """
     return merge_lines(scratch, HOLDERS)

@@ -1,10 +1,12 @@
 """The lane: objects that were seen are told to ImageProcessor, each as a message in a queue of their own.
 
     {"source": "skyledger", "detail-type": "Object Seen", "time": "2026-11-26T12:00:00Z",
-     "detail": {"bucket": {"name": B}, "object": {"key": K, "etag": E, "size": N}, "reason": "ingest"}}
+     "detail": {"bucket": {"name": B}, "object": {"key": K, "etag": E, "size": N}, "reason": "verify",
+                "wrong_row": "2026-11-25T09:00:00.000000Z"}}
 
-ETag and size are what was seen, if they are known. The object is looked at again, so a message that comes late or
-twice does no harm, and who is not sure that one was sent sends it again.
+ETag and size are what was seen, if they are known. `wrong_row` is there if the row of this ETag does not agree with the
+records of its objects, and says by its `ingested_at` which row that is. The object is looked at again, so a message
+that comes late or twice does no harm, and who is not sure that one was sent sends it again.
 """
 
 import json
@@ -34,7 +36,9 @@ _PAUSE_SECONDS = 0.1  # doubled at each further try
 _MOST_WAITING = 4 * THREADS
 
 
-def seen_message(bucket: str, key: str, listed: Listed | None, reason: Reason, now: datetime) -> str:
+def seen_message(
+    bucket: str, key: str, listed: Listed | None, reason: Reason, now: datetime, wrong_row: str = ""
+) -> str:
     """Write the message that tells of an object.
 
     It is ASCII, since SQS refuses some characters that keys may have (API reference, SendMessage).
@@ -44,7 +48,9 @@ def seen_message(bucket: str, key: str, listed: Listed | None, reason: Reason, n
         entity["etag"] = listed.etag
     if listed is not None and listed.size is not None:
         entity["size"] = listed.size
-    detail = {"bucket": {"name": bucket}, "object": entity, "reason": reason}
+    detail: dict[str, Any] = {"bucket": {"name": bucket}, "object": entity, "reason": reason}
+    if wrong_row:
+        detail["wrong_row"] = wrong_row
     message = {"source": "skyledger", "detail-type": "Object Seen", "time": time_text(now), "detail": detail}
     return json.dumps(message, separators=(",", ":"))
 

@@ -54,14 +54,8 @@ class Sources:
         """
         if not place:
             return self
-        bucket, _, prefix = place.removeprefix(_SCHEME).partition("/")
-        if not place.startswith(_SCHEME) or not bucket:
-            raise NoSource(f"{place!r} is no place in S3: write s3://BUCKET/PREFIX")
-        if bucket not in self.buckets:
-            raise NoSource(
-                f"{bucket} is no source of this stack (these are: {', '.join(self.buckets)}): "
-                "name it in the stack's parameter ExistingBuckets, deploy, and try again"
-            )
+        bucket, prefix = bucket_and_key_of(place)
+        self.of_bucket(bucket)
         if not self.prefixes or prefix.startswith(self.prefixes):
             return Sources((bucket,), (prefix,) if prefix else ())
         inside = tuple(one for one in self.prefixes if one.startswith(prefix))
@@ -71,6 +65,27 @@ class Sources:
                 "add it to the stack's parameter ImagePrefixes, deploy, and try again"
             )
         return Sources((bucket,), inside)
+
+    def of_bucket(self, bucket: str) -> "Sources":
+        """Narrow them to one bucket; raises as `within` does."""
+        if bucket not in self.buckets:
+            raise NoSource(
+                f"{bucket} is no source of this stack (these are: {', '.join(self.buckets)}): "
+                "name it in the stack's parameter ExistingBuckets, deploy, and try again"
+            )
+        return Sources((bucket,), self.prefixes)
+
+
+def bucket_and_key_of(place: str) -> tuple[str, str]:
+    """Read `s3://BUCKET/KEY`.
+
+    Raises:
+        NoSource: it is none.
+    """
+    bucket, _, key = place.removeprefix(_SCHEME).partition("/")
+    if not place.startswith(_SCHEME) or not bucket:
+        raise NoSource(f"{place!r} is no place in S3: write s3://BUCKET/KEY")
+    return bucket, key
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ AT = "2026-11-26T12:00:00Z"
 IMAGE = {"etag": {"S": "e1"}, "size_bytes": {"N": "5"}, "last_modified": {"S": AT}, "sequencer": {"S": "0"}}
 ITEMS: list[tuple[str, dict[str, Any], Record | None]] = [
     ("photos/b.jpg", IMAGE, Record("e1", 5, AT, None)),
-    ("photos/a\nb.jpg", IMAGE | {"etag": {"S": "e0"}}, Record("e0", 5, AT, None)),
+    ("photos/a\nb.jpg", IMAGE | {"etag": {"S": "e0"}, "ingested_at": {"S": "life"}}, Record("e0", 5, AT, None)),
     ("photos/c.jpg", {"etag": {"S": "e0"}, "last_modified": {"S": "by hand"}}, Record("e0", None, "", None)),
     ("photos/gone", {"expires_at": {"N": "1"}}, Record("", None, "", None)),
     ("photos/text", {"refused": {"S": "e2"}, "reader": {"N": "3"}}, Record("e2", None, "", 3)),
@@ -46,7 +46,11 @@ def test_records_are_sorted_by_name_and_by_what_they_hold(
     known = sort_known(store, scratch, export, silent, by_etag=True)
     said = [("/".join(bucket_and_key(name_of(line))), read_record(line)) for line in records(scratch)]
     assert said == sorted((name, record) for name, _, record in ITEMS if record)
-    assert [*holders(scratch)] == [b"e0\0photos/a\x01\x1ab.jpg\n", b"e0\0photos/c.jpg\n", b"e1\0photos/b.jpg\n"]
+    assert [*holders(scratch)] == [
+        b"e0\0photos/a\x01\x1ab.jpg\0life\n",
+        b"e0\0photos/c.jpg\0\n",
+        b"e1\0photos/b.jpg\0\n",
+    ]
     assert known == Known(export.time, records=7, images=3, unusable=3)
 
 

@@ -52,8 +52,8 @@ def test_a_place_within_the_sources_narrows_them_and_any_other_is_refused_by_nam
     for place, told in (
         ("s3://other/site/", "other is no source of this stack (these are: photos, a, a-b).*ExistingBuckets"),
         ("s3://a/new/", r"new/ is under no prefix of this stack (these are: site/, site/a/, old).*ImagePrefixes"),
-        ("a/site/", "s3://BUCKET/PREFIX"),
-        ("s3:///x", "s3://BUCKET/PREFIX"),
+        ("a/site/", "s3://BUCKET/KEY"),
+        ("s3:///x", "s3://BUCKET/KEY"),
     ):
         with pytest.raises(NoSource, match=told.replace("(", r"\(").replace(")", r"\)")):
             TWO.within(place)

@@ -42,6 +42,7 @@ NAMES_OF_COMMANDS = {
     "ddl",
     "view",
     "forget",
+    "ingest",
 }
 
 
