@@ -128,7 +128,7 @@ class System:
 
     def check_buckets(self, differences: int) -> None:
         """Let a check of the buckets end that found so many differences."""
-        told = {"whole": True, "checked": 1000, "differences": differences}
+        told = {"whole": True, "checked": {"objects": 1000}, "count": differences}
         call = {"step": "finish", "prefix": "bucket-check/x/"}
         with (
             patch.object(lambda_steps, "_services", lambda: (None, None, None)),

@@ -3,15 +3,18 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from infra.doubles.listed_bucket import ListedBuckets
 from infra.doubles.memory_store import MemoryStore
 from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.refusal import refusal
+from ledger.commit import commit
 from operations.bucket.distributed.job import Aws
 from operations.bucket.sources import Sources
 from tests.support.export_files import write_full_export
+from tests.support.factories import event, item, make_ledger
 
 OLD = datetime(2026, 11, 20, tzinfo=UTC)
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -42,9 +45,10 @@ class CheckedBuckets:
         self.looks, self.files = 1, 3
         self.tokens: list[str] = []
         self.asked: list[str] = []
+        self.meta = SimpleNamespace(endpoint_url="https://s3.eu-west-1.amazonaws.com")
         self.before: Callable[[str, Mapping[str, Any]], None] = lambda operation, arguments: None
         self.aws = Aws(
-            lists=self, s3=self, dynamodb=self, sqs=self, images="images-table", objects="objects-table",
+            s3=self, dynamodb=self, sqs=self, images="images-table", objects="objects-table",
             exports="exports", queue="lane",
         )  # fmt: skip
 
@@ -66,6 +70,24 @@ class CheckedBuckets:
             "last_modified": {"S": f"{at:%Y-%m-%dT%H:%M:%SZ}"},
             "sequencer": {"S": "0"},
         }
+
+    def export_rows(self) -> None:
+        """Let the CSV have the rows that belong to the records, and `Images` their items."""
+        names: dict[str, list[str]] = {}
+        for name, record in self.tables.objects.items():
+            if "etag" in record:
+                names.setdefault(record["etag"]["S"], []).append(name)
+        events = []
+        for number, (etag, held) in enumerate(sorted(names.items())):
+            bucket, _, key = held[0].partition("/")
+            copies = {"N": str(len(held))}
+            row = item(number, etag={"S": etag}, bucket={"S": bucket}, key={"S": key}, copies=copies)
+            self.tables.images[etag] = row | {"newest_object": {"S": held[-1]}}
+            events.append(event("INSERT", row, sequence=number))
+            for name, older in zip(held, [None, *held], strict=False):
+                self.tables.objects[name] |= {"ingested_at": row["ingested_at"]}
+                self.tables.objects[name] |= {"older": {"S": older}} if older else {}
+        commit(make_ledger(self.store), events)
 
     @property
     def sent(self) -> list[str]:

@@ -17,7 +17,6 @@ import yaml
 from infra.doubles.memory_store import MemoryStore
 
 PAYLOAD_BYTES = 256 << 10
-_SECONDS = {"Seconds", "SecondsPath"}
 Function = Callable[[dict[str, Any]], Any]
 
 
@@ -84,14 +83,7 @@ class StateMachine:
         if kind == "Choice":
             return {**value, "__next": _choose(state, value, context)}
         if kind == "Wait":
-            (seconds,) = (
-                _at(value, state[key], context) if key == "SecondsPath" else state[key]
-                for key in _SECONDS & state.keys()
-            )
-            # "You must specify time as an integer value from 0 to 99999999" (Step Functions guide, "Wait workflow state").
-            assert type(seconds) is int
-            assert 0 <= seconds <= 99_999_999
-            self.while_waiting(seconds)
+            self.while_waiting(_seconds(state, value, context))
             return value
         if kind not in ("Task", "Map"):
             raise Failed(f"a state of type {kind} is not known here")
@@ -157,6 +149,14 @@ def _batches(items: list[Any], batcher: dict[str, Any]) -> list[Any]:
     assert set(batcher) == {"MaxItemsPerBatch"}
     size = batcher["MaxItemsPerBatch"]
     return [{"Items": items[start : start + size]} for start in range(0, len(items), size)]
+
+
+def _seconds(state: dict[str, Any], value: Any, context: dict[str, Any]) -> int:
+    """Give the length of a Wait: an integer from 0 to 99999999 (Step Functions guide, "Wait workflow state")."""
+    seconds = _at(value, state["SecondsPath"], context) if "SecondsPath" in state else state["Seconds"]
+    assert type(seconds) is int
+    assert 0 <= seconds <= 99_999_999
+    return seconds
 
 
 def _choose(state: dict[str, Any], value: Any, context: dict[str, Any]) -> str:

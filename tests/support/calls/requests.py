@@ -49,6 +49,7 @@ _OF_ONE: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
     "GetBucketNotificationConfiguration": lambda of: ("s3:GetBucketNotification", f"arn:aws:s3:::{of['Bucket']}"),
     "PutBucketNotificationConfiguration": lambda of: ("s3:PutBucketNotification", f"arn:aws:s3:::{of['Bucket']}"),
     # "Requesting a table export in DynamoDB" (DynamoDB Developer Guide); an export is a resource below its table.
+    "GetItem": lambda of: ("dynamodb:GetItem", _table(of["TableName"])),
     "DescribeTable": lambda of: ("dynamodb:DescribeTable", _table(of["TableName"])),
     "DescribeExport": lambda of: ("dynamodb:DescribeExport", of["ExportArn"]),
     "SendMessageBatch": lambda of: ("sqs:SendMessage", ARNS["SeenQueue.Arn"]),
@@ -128,18 +129,21 @@ def of_operation(function: str, operation: str, parameters: Mapping[str, Any]) -
         yield "s3:ListBucket", bucket
     elif operation in _OF_ONE:
         yield _OF_ONE[operation](parameters)
-    elif operation == "ExportTableToPointInTime":  # it writes with the rights of who asks for it
-        yield "dynamodb:ExportTableToPointInTime", _table(parameters["TableArn"])
-        for action in (PUT, "s3:PutObjectAcl", "s3:AbortMultipartUpload"):
-            yield action, f"{EXPORT}/{parameters['S3Prefix']}/x"
-    elif operation == "GetItem":
-        yield "dynamodb:GetItem", _table(parameters["TableName"])
+    elif operation == "ExportTableToPointInTime":
+        yield from _of_export(parameters)
     elif operation == "TransactWriteItems":
         for item in parameters["TransactItems"]:
             ((kind, write),) = item.items()
             yield f"dynamodb:{_ITEM_ACTIONS[kind]}", _table(write["TableName"])
     else:
         raise UnknownRequest(operation)
+
+
+def _of_export(parameters: Mapping[str, Any]) -> Iterator[Asked]:
+    """Say what an export asks for: it writes with the rights of who asks for it."""
+    yield "dynamodb:ExportTableToPointInTime", _table(parameters["TableArn"])
+    for action in (PUT, "s3:PutObjectAcl", "s3:AbortMultipartUpload"):
+        yield action, f"{EXPORT}/{parameters['S3Prefix']}/x"
 
 
 def _object(bucket: str, key: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,8 @@ import orjson
 from ledger.event import time_text
 from ledger.keys import BUCKET_CHECKS
 from ledger.ledger import Ledger
-from operations.bucket.distributed.step_names import WISHES
+from operations.bucket.distributed.step_names import WISHES, part_prefix
+from operations.bucket.recheck import Looker
 from operations.bucket.sources import Sources
 from operations.errors import BadWish
 from operations.rebuild.scratch import StoreScratch
@@ -75,14 +76,13 @@ class Aws:
     """Whom the steps ask, beside the export bucket.
 
     Attributes:
-        lists: client of `operations.bucket.listing`.
-        s3, dynamodb, sqs: clients.
+        s3: client of `operations.bucket.listing`.
+        dynamodb, sqs: clients.
         images, objects: names of the tables.
         exports: name of the export bucket.
         queue: URL of the lane's queue.
     """
 
-    lists: Any
     s3: Any
     dynamodb: Any
     sqs: Any
@@ -121,6 +121,20 @@ class Job:
         body = self.scratch.read(name)
         return None if body is None else orjson.loads(body)
 
+    def part(self, kind: str, part: int) -> StoreScratch:
+        """Give the scratch of a part: of names, or of etags."""
+        return StoreScratch(self.scratch.store, self.scratch.prefix + part_prefix(kind, part))
+
+    @property
+    def now(self) -> datetime:
+        """Give the time."""
+        return datetime.fromtimestamp(self.ledger.now(), UTC)
+
+    @property
+    def looker(self) -> Looker:
+        """Give who looks at single objects."""
+        return Looker(self.aws.dynamodb, self.aws.s3, self.aws.objects, self.aws.images)
+
     @property
     def wishes(self) -> Wishes:
         """Read what was asked for."""
@@ -149,6 +163,6 @@ def attempt() -> str:
 
 def note_wishes(job: Job, given: Mapping[str, Any]) -> Wishes:
     """Keep what was asked for; a second call changes nothing."""
-    job.once(WISHES, lambda: asdict(read_wishes(given, job.ledger.now())))
+    job.once(WISHES, lambda: asdict(read_wishes(given, job.now)))
     job.every.within(job.wishes.place)  # refuse now what would be refused later
     return job.wishes

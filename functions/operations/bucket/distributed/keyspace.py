@@ -1,8 +1,8 @@
-"""Find keys of a bucket that lie apart, without listing it: by asking for the first key behind a text, again and again.
+"""Find keys of a bucket that lie apart without listing it: by asking for the first key behind a text, again and again.
 
-S3 lists keys in the order of their UTF-8 bytes, which is that of Python's texts, and begins behind any text ("StartAfter
-can be any key in the bucket", API reference, ListObjectsV2; general purpose buckets only). How many keys lie between
-two of them is not told, so pieces are even only as far as keys are.
+S3 lists keys in the order of their UTF-8 bytes, which is that of Python's texts, and begins behind any text (API
+reference, ListObjectsV2, StartAfter; general purpose buckets only). How many keys lie between two of them is not told,
+so pieces are even only as far as keys are.
 """
 
 from collections import deque
@@ -58,7 +58,7 @@ def _middle(first_after: FirstAfter, low: str, high: str) -> str | None:
 
 
 def between(low: str, high: str) -> str | None:
-    """Give a text that sorts behind one and before another, about midway if they are printable; None if there is none."""
+    """Give a text that sorts behind one and before another, about midway between printable ones; None if none does."""
     at = next((n for n, (one, other) in enumerate(zip(low, high, strict=False)) if one != other), len(low))
     if at >= len(high):
         return None

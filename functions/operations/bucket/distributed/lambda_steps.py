@@ -32,6 +32,7 @@ from operations.bucket.distributed.outcome import finish, settle
 from operations.bucket.distributed.pieces import cut, is_exported, sort, start
 from operations.bucket.distributed.rounds import compare_range, first_round, gather
 from operations.bucket.distributed.step_names import numbers_name
+from operations.bucket.lane import CONFIG
 from operations.bucket.listing import listing_client
 from operations.bucket.sources import Sources
 
@@ -54,10 +55,9 @@ def _services() -> tuple[Ledger, Aws, Sources]:
     """Open what this warm function works with."""
     exports = os.environ["EXPORT_BUCKET"]
     aws = Aws(
-        lists=listing_client({}),
-        s3=boto3.client("s3"),
+        s3=listing_client({}),
         dynamodb=boto3.client("dynamodb"),
-        sqs=boto3.client("sqs"),
+        sqs=boto3.client("sqs", config=CONFIG),
         images=os.environ["IMAGES_TABLE"],
         objects=os.environ["OBJECTS_TABLE"],
         exports=exports,
@@ -78,7 +78,7 @@ def work(event: dict[str, Any], context: Any) -> dict[str, Any]:
     done = do(*_services(), event)
     if event["step"] == "finish" and done["whole"]:
         for name, (unit, _) in METRICS.items():
-            metrics.add_metric(name, unit, done["checked" if name == "BucketChecked" else "differences"])
+            metrics.add_metric(name, unit, done["checked"]["objects"] if name == "BucketChecked" else done["count"])
     return done
 
 

@@ -1,30 +1,43 @@
-"""Start an export of `Objects`, cut the work by it, and sort its records, piece by piece."""
+"""Start an export of `Objects`, cut the work by it, and sort both sides, piece by piece."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from ledger.errors import Damaged
+from ledger.manifest import decode_root, encode_root
 from operations.bucket.distributed.cut import RANGE_OBJECTS, etag_cuts, part_of, quantiles
 from operations.bucket.distributed.job import Job
-from operations.bucket.distributed.step_names import EXPORT, PLAN, SUMMARY, numbers_name, part_run, sorted_name
-from operations.bucket.known import record_line
+from operations.bucket.distributed.step_names import (
+    EXPORT,
+    PLAN,
+    ROOT,
+    SUMMARY,
+    numbers_name,
+    part_run,
+    sorted_name,
+)
+from operations.bucket.known import holder_line, record_line
 from operations.bucket.lines import name_of
+from operations.bucket.rows import row_lines
 from operations.errors import ExportFailed
-from operations.rebuild.scratch import Scratch
+from operations.rebuild.scratch_names import HOLDERS, LISTED, RECORDS, ROWS
 from operations.rebuild.sorted_runs import write_run
 from operations.table_export.files import DataFile, Export, read_export, read_file
 from operations.table_export.request import finished_export, start_export
 
-RECORDS, LISTED, HOLDERS, ROWS = "records", "listed", "holders", "rows"
-_CUTS = {RECORDS: "name_cuts", LISTED: "name_cuts", HOLDERS: "etag_cuts", ROWS: "etag_cuts"}
+# Of lines in memory; what holds them takes about as much again.
+BUFFER_BYTES = 128 << 20
 MOST_SAMPLED = 50_000
 # Then the check fails, so that somebody is told.
 PATIENCE = timedelta(days=1)
-# Of lines in memory; what holds them takes about as much again.
-BUFFER_BYTES = 128 << 20
+_SIDES = {RECORDS: "names", LISTED: "names", HOLDERS: "etags", ROWS: "etags"}
+
+Line = tuple[str, bytes]
+"""A line, after the folder that it belongs to."""
 
 
 def start(job: Job) -> None:
@@ -45,7 +58,7 @@ def is_exported(job: Job) -> bool:
     key = finished_export(job.aws.dynamodb, job.read(EXPORT))
     if key is not None:
         job.once(SUMMARY, lambda: key)
-    elif job.ledger.now() - datetime.fromisoformat(job.wishes.started) > PATIENCE:
+    elif job.now - datetime.fromisoformat(job.wishes.started) > PATIENCE:
         raise ExportFailed(f"the export {job.read(EXPORT)} goes on for longer than a day")
     return key is not None
 
@@ -54,7 +67,7 @@ def exported(job: Job) -> Export:
     """Read what the export consists of.
 
     Raises:
-        Damaged: it is not a full one, or lies in another bucket.
+        Damaged: it is not a full one, or does not lie in the export bucket.
     """
     export = read_export(job.ledger.store, job.read(SUMMARY))
     if export.kind != "full":
@@ -73,12 +86,16 @@ def cut(job: Job) -> int:
 def _plan(job: Job) -> dict[str, Any]:
     export = exported(job)
     parts = -(-export.items // RANGE_OBJECTS)
-    name_cuts = quantiles(_sample(job, export), parts)
+    pieces: list[dict[str, Any]] = [{"kind": RECORDS, "files": numbers} for numbers in _grouped(export.files)]
+    if job.wishes.whole and (found := job.ledger.find_root()) is not None:
+        root, _ = found
+        job.scratch.write(ROOT, encode_root(root))
+        pieces += [{"kind": ROWS, "page": number} for number in range(len(root.rows.pages))]
     return {
         "time": export.time,
-        "name_cuts": [cut.decode("latin-1") for cut in name_cuts],
+        "name_cuts": [cut.decode("latin-1") for cut in quantiles(_sample(job, export), parts)],
         "etag_cuts": [cut.decode("latin-1") for cut in etag_cuts(parts)],
-        "pieces": [{"kind": RECORDS, "files": numbers} for numbers in _grouped(export.files)],
+        "pieces": pieces,
     }
 
 
@@ -88,8 +105,8 @@ def _sample(job: Job, export: Export) -> list[bytes]:
     if largest is None:
         return []
     every = max(1, largest.items // MOST_SAMPLED)
-    names = (name_of(record_line(record["Item"])) for record in read_file(job.ledger.store, largest))
-    return sorted(name for number, name in enumerate(names) if number % every == 0)
+    lines = (line for kind, line in _known(job, [largest], Counter()) if kind == RECORDS)
+    return sorted(name_of(line) for number, line in enumerate(lines) if number % every == 0)
 
 
 def _grouped(files: tuple[DataFile, ...]) -> Iterator[list[int]]:
@@ -107,60 +124,84 @@ def _grouped(files: tuple[DataFile, ...]) -> Iterator[list[int]]:
         yield group
 
 
-def sort(job: Job, number: int) -> dict[str, int]:
-    """Sort a piece into the parts that the plan has; give what is counted."""
+def sort(job: Job, number: int) -> Mapping[str, int]:
+    """Sort a piece into the parts that the plan has; give what is counted.
+
+    Raises:
+        Damaged, Unavailable: it can be tried again.
+    """
     plan = job.read(PLAN)
-    counted: dict[str, int] = job.once(sorted_name(number), lambda: _sorted(job, plan, number))
+    counted: Mapping[str, int] = job.once(sorted_name(number), lambda: _sorted(job, plan, number))
     return counted
 
 
 def _sorted(job: Job, plan: Mapping[str, Any], number: int) -> Mapping[str, int]:
-    runs = _Runs(job.scratch, number)
-    cuts = {kind: cuts_of(plan, name) for kind, name in _CUTS.items()}
-    counts: Counter[str] = Counter()
-    for kind, line in _lines(job, plan["pieces"][number], counts):
-        runs.add(kind, part_of(cuts[kind], name_of(line)), line)
+    runs, counts = _Runs(job, plan, number), Counter[str]()
+    for folder, line in _lines(job, plan["pieces"][number], counts):
+        runs.add(folder, line)
     runs.close()
     return counts
 
 
-def cuts_of(plan: Mapping[str, Any], name: str) -> list[bytes]:
-    """Read where the plan cuts."""
-    return [text.encode("latin-1") for text in plan[name]]
+def cuts_of(plan: Mapping[str, Any], kind: str) -> list[bytes]:
+    """Read where the plan cuts names, or ETags."""
+    return [text.encode("latin-1") for text in plan[kind]]
 
 
-def _lines(job: Job, piece: Mapping[str, Any], counts: Counter[str]) -> Iterator[tuple[str, bytes]]:
-    """Give the lines of a piece, each with its kind; what stands before the first NUL says in which part it lies."""
+def _lines(job: Job, piece: Mapping[str, Any], counts: Counter[str]) -> Iterator[Line]:
+    if piece["kind"] == ROWS:
+        root = decode_root(job.scratch.read(ROOT) or b"")
+        page = replace(root, rows=replace(root.rows, pages=root.rows.pages[piece["page"] : piece["page"] + 1]))
+        for line in row_lines(job.ledger, page):
+            counts["rows"] += 1
+            yield ROWS, line
+        return
     files = exported(job).files
-    for record in (record for number in piece["files"] for record in read_file(job.ledger.store, files[number])):
+    yield from _known(job, [files[number] for number in piece["files"]], counts)
+
+
+def _known(job: Job, files: list[DataFile], counts: Counter[str]) -> Iterator[Line]:
+    """Give the records of data files, and, where rows are compared, which of them hold what."""
+    every, whole = job.every, job.wishes.whole
+    for item in (record.get("Item", {}) for file in files for record in read_file(job.ledger.store, file)):
         try:
-            line = record_line(record["Item"])
+            line, etag = record_line(item), item.get("etag", {}).get("S", "")
         except (AttributeError, KeyError, TypeError, ValueError):
             counts["unusable"] += 1
             continue
-        if job.every.hold(name_of(line)):
+        if every.hold(name_of(line)):
             yield RECORDS, line
         else:
             counts["outside"] += 1
+        if etag:
+            counts["images"] += 1
+            if whole:
+                yield HOLDERS, holder_line(item, etag)
 
 
 class _Runs:
-    """Takes lines for all parts, and writes them as a sorted run for each when there are enough in memory."""
+    """Takes lines for all parts, and writes them as a sorted run for each when there are enough in memory.
 
-    def __init__(self, scratch: Scratch, piece: int) -> None:
-        self._scratch, self._piece = scratch, piece
+    What stands before a line's first NUL, a name or an ETag, says in which part it lies.
+    """
+
+    def __init__(self, job: Job, plan: Mapping[str, Any], piece: int) -> None:
+        self._job, self._piece = job, piece
+        self._cuts = {"names": cuts_of(plan, "name_cuts"), "etags": cuts_of(plan, "etag_cuts")}
         self._waiting: dict[tuple[str, int], list[bytes]] = {}
         self._size = self._flushes = 0
 
-    def add(self, kind: str, part: int, line: bytes) -> None:
-        self._waiting.setdefault((kind, part), []).append(line)
+    def add(self, folder: str, line: bytes) -> None:
+        part = part_of(self._cuts[_SIDES[folder]], name_of(line))
+        self._waiting.setdefault((folder, part), []).append(line)
         self._size += len(line)
         if self._size >= BUFFER_BYTES:
             self.close()
 
     def close(self) -> None:
-        for (kind, part), lines in self._waiting.items():
-            write_run(self._scratch, part_run(kind, part, self._piece, self._flushes), sorted(lines))
+        for (folder, part), lines in self._waiting.items():
+            name = part_run(folder, self._piece, self._flushes)
+            write_run(self._job.part(_SIDES[folder], part), name, sorted(lines))
         self._waiting, self._size, self._flushes = {}, 0, self._flushes + 1
 
 

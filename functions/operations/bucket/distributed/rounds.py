@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
@@ -13,28 +13,41 @@ from ledger.columns import READER
 from ledger.errors import Unavailable
 from ledger.event import time_text
 from operations.batches import batched
-from operations.bucket.compare import Counts, Difference, Rules, between, compare
-from operations.bucket.distributed.chunks import difference_line
-from operations.bucket.distributed.cut import MOST_BYTES, MOST_OBJECTS, Range, behind, name_before, name_ranges, split
+from operations.bucket.check import IN_FLIGHT_MINUTES
+from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare
+from operations.bucket.distributed.chunks import difference_line, image_line
+from operations.bucket.distributed.cut import (
+    MOST_BYTES,
+    MOST_OBJECTS,
+    Range,
+    behind,
+    etag_ranges,
+    name_before,
+    name_ranges,
+    split,
+)
 from operations.bucket.distributed.job import Job, Wishes, attempt
 from operations.bucket.distributed.keyspace import spread
-from operations.bucket.distributed.pieces import LISTED, RECORDS, cuts_of
+from operations.bucket.distributed.pieces import cuts_of
 from operations.bucket.distributed.step_names import (
     CHUNKS,
     PLAN,
     compared_name,
     found_name,
     numbers_name,
-    part_folder,
     round_name,
 )
+from operations.bucket.known import holders, records
 from operations.bucket.lines import bucket_and_key, escape, name_of
 from operations.bucket.listing import list_range
+from operations.bucket.rows import compare_rows
+from operations.rebuild.scratch_names import LISTED
 from operations.rebuild.sorted_runs import merge_lines
-from operations.table_export.sorted_items import MAY_BE_MISSED
 
 CHUNK = 1000
-"""Differences that are looked at again, or sent, at once."""
+"""Objects that are looked at again, or sent, at once."""
+IMAGES = 25
+"""Images whose rows are looked at again at once: a shard is read for each."""
 SPLIT = 32
 """Pieces in which a range goes on that was too large."""
 _HIGHEST = "\U0010ffff"
@@ -43,7 +56,10 @@ _HIGHEST = "\U0010ffff"
 def first_round(job: Job) -> int:
     """Note the ranges to begin with; give their number."""
     plan = job.read(PLAN)
-    return _note_round(job, 0, [_as_json(one) for one in name_ranges(job.sources.names, cuts_of(plan, "name_cuts"))])
+    ranges = name_ranges(job.sources.names, cuts_of(plan, "name_cuts"))
+    if job.wishes.whole:
+        ranges += etag_ranges(cuts_of(plan, "etag_cuts"))
+    return _note_round(job, 0, [*map(_as_json, ranges)])
 
 
 def _note_round(job: Job, number: int, ranges: list[Any]) -> int:
@@ -74,20 +90,41 @@ def compare_range(job: Job, number: int, place: int) -> Mapping[str, int]:
 
 
 def _compared(job: Job, one: Range, where: tuple[int, int]) -> dict[str, Any]:
+    if one.kind == "etags":
+        part = job.part("etags", one.part)
+        images = compare_rows(holders(part), part, job.every, young(job))
+        return {
+            "counts": asdict(Counts()),
+            "chunks": _chunked(job, where, "etags", map(image_line, images)),
+            "rest": [],
+        }
     listed, end = _taken(_listed(job, one))
-    records = between(merge_lines(job.scratch, part_folder(RECORDS, one.part)), one.lower, end or one.upper)
-    counts, chunks, name = Counts(), [], attempt()
-    differences = compare(iter(listed), records, rules(job), counts)
-    for number, some in enumerate(batched(filter(partial(_is_wanted, job.wishes), differences), CHUNK)):
-        chunks.append((found_name(*where, name, number), len(some)))
-        job.scratch.write(chunks[-1][0], b"".join(map(difference_line, some)))
+    known = between(records(job.part("names", one.part)), one.lower, end or one.upper)
+    counts = Counts()
+    differences = filter(partial(_is_wanted, job.wishes), compare(iter(listed), known, rules(job), counts))
+    chunks = _chunked(job, where, "names", map(difference_line, differences))
     rest = _pieces(job, one._replace(lower=end)) if end else []
-    return {"counts": asdict(counts), "chunks": chunks, "rest": [_as_json(piece) for piece in rest]}
+    return {"counts": asdict(counts), "chunks": chunks, "rest": [*map(_as_json, rest)]}
+
+
+def _chunked(job: Job, where: tuple[int, int], kind: str, lines: Iterator[bytes]) -> list[Any]:
+    """Write lines in chunks; give the kind, the name and the number of lines of each."""
+    chunks: list[Any] = []
+    name = attempt()
+    for number, some in enumerate(batched(lines, CHUNK if kind == "names" else IMAGES)):
+        chunks.append([kind, found_name(*where, name, number), len(some)])
+        job.scratch.write(chunks[-1][1], b"".join(some))
+    return chunks
 
 
 def _is_wanted(wishes: Wishes, one: Difference) -> bool:
-    """Say whether a difference is what was asked for: an ingest takes what is there, and was written lately enough."""
-    return wishes.mode == "verify" or (one.listed is not None and one.listed.modified >= wishes.newer_than)
+    """Say whether a difference is what was asked for."""
+    return one.kind is not Kind.UNREAD if wishes.mode == "verify" else _is_to_ingest(one, wishes.newer_than)
+
+
+def _is_to_ingest(one: Difference, newer_than: str) -> bool:
+    """Say whether it is there, and was written after this time, if one was named."""
+    return one.listed is not None and (not newer_than or one.listed.modified > newer_than)
 
 
 def _taken(listed: Iterator[bytes]) -> tuple[list[bytes], bytes | None]:
@@ -104,9 +141,9 @@ def _taken(listed: Iterator[bytes]) -> tuple[list[bytes], bytes | None]:
 
 def _listed(job: Job, one: Range) -> Iterator[bytes]:
     if job.wishes.inventory:
-        return between(merge_lines(job.scratch, part_folder(LISTED, one.part)), one.lower, one.upper)
+        return between(merge_lines(job.part("names", one.part), LISTED), one.lower, one.upper)
     bucket, prefix, after, last = _keys(job, one)
-    return list_range(job.aws.lists, bucket, prefix, after, last)
+    return list_range(job.aws.s3, bucket, prefix, after, last)
 
 
 def _keys(job: Job, one: Range) -> tuple[str, str, str, str | None]:
@@ -124,7 +161,7 @@ def _pieces(job: Job, rest: Range) -> list[Range]:
 
     def first_behind(text: str) -> str | None:
         try:
-            answer = job.aws.lists.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=text, MaxKeys=1)
+            answer = job.aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=text, MaxKeys=1)
         except ClientError as error:
             raise Unavailable(f"{bucket}: {error}") from error
         return next((one["Key"] for one in answer.get("Contents", ())), None)
@@ -134,16 +171,13 @@ def _pieces(job: Job, rest: Range) -> list[Range]:
 
 
 def rules(job: Job) -> Rules:
-    """Give what a comparison goes by.
+    """Give what a comparison goes by: a proof leaves what is young to the next one, an ingest takes it along."""
+    return Rules(job.sources, READER) if job.wishes.mode == "ingest" else Rules(job.sources, READER, young(job))
 
-    The export knows nothing of what is younger than it is, or was on its way to the table: a proof leaves that to the
-    next one, and an ingest takes it along.
-    """
-    wishes = job.wishes
-    if wishes.mode == "ingest":
-        return Rules(job.sources, READER)
-    young = datetime.fromisoformat(job.read(PLAN)["time"]) - MAY_BE_MISSED
-    return Rules(job.sources, young=time_text(young))
+
+def young(job: Job) -> str:
+    """Give the time from which on what was written may have been on its way when the export was made."""
+    return time_text(datetime.fromisoformat(job.read(PLAN)["time"]) - timedelta(minutes=IN_FLIGHT_MINUTES))
 
 
 def gather(job: Job, number: int) -> tuple[int, int]:
@@ -157,15 +191,15 @@ def gather(job: Job, number: int) -> tuple[int, int]:
 
 
 def _chunks(job: Job, last_round: int) -> list[Any]:
-    """List all chunks, up to the number of differences that was asked for: name, and how many of it count."""
+    """List all chunks, up to the number of differences that was asked for: kind, name, and how many of it count."""
     left = job.wishes.limit or None
     found = []
     for number in range(last_round + 1):
-        for name, size in (chunk for told in told_of(job, number) for chunk in told["chunks"]):
+        for kind, name, size in (chunk for told in told_of(job, number) for chunk in told["chunks"]):
             taken = size if left is None else min(size, left)
             left = None if left is None else left - taken
             if taken:
-                found.append([name, taken])
+                found.append([kind, name, taken])
     return found
 
 

@@ -5,7 +5,8 @@ export.json                   ARN of the export of `Objects`, and its summary's 
 plan.json                     where names and ETags are cut, and what there is to sort
 numbers/<what>.json           numbers of pieces, ranges or chunks, for the state machine to map over
 sorted/<piece>.json           counts of a piece that was sorted; there once all its runs are
-<kind>/<part>/runs/<run>/     sorted runs of one part: records, listed (of an inventory), holders, rows
+root.json                     the root whose rows are compared
+names/<part>/, etags/<part>/  scratch of a part, as the check on one machine has it of all: records; holders, rows
 rounds/<round>.json           ranges to be compared; those that were too large go on in the next round
 compared/<round>/<range>.json what the comparison of a range came to
 found/<range>-<attempt>/      what differs, a run of chunks
@@ -15,10 +16,13 @@ differences/<chunk>           those of it that stay, a JSON object a line: kept 
 result.json                   what Finish says: kept for a week
 """
 
+from operations.rebuild.scratch_names import runs_folder
+
 WISHES = "wishes.json"
 EXPORT = "export.json"
 SUMMARY = "summary.json"
 PLAN = "plan.json"
+ROOT = "root.json"
 CHUNKS = "chunks.json"
 DIFFERENCES = "differences"
 RESULT = "result.json"
@@ -34,14 +38,14 @@ def sorted_name(piece: int) -> str:
     return f"sorted/{piece:06d}.json"
 
 
-def part_folder(kind: str, part: int) -> str:
-    """Name the folder with the runs of a part."""
-    return f"{kind}/{part:05d}"
+def part_prefix(kind: str, part: int) -> str:
+    """Name the folder that is the scratch of a part: of names, or of etags."""
+    return f"{kind}/{part:05d}/"
 
 
-def part_run(kind: str, part: int, piece: int, flush: int) -> str:
-    """Name the run that a piece left in a part when its memory was full for the n-th time."""
-    return f"{part_folder(kind, part)}/runs/{piece:06d}-{flush:04d}"
+def part_run(folder: str, piece: int, flush: int) -> str:
+    """Name the run that a piece left in a part's scratch when its memory was full for the n-th time."""
+    return f"{runs_folder(folder)}/{piece:06d}-{flush:04d}"
 
 
 def round_name(number: int) -> str:

@@ -2,22 +2,32 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.keys import LAST_CHECK_KEY
+from operations.bucket.check import Named, check_buckets
+from operations.bucket.compare import Kind
 from operations.bucket.distributed import cut, lambda_steps, pieces, rounds
+from operations.bucket.gather import Wanted
+from operations.bucket.recheck import Looker
+from operations.progress import silent
+from operations.rebuild.scratch import FolderScratch
+from operations.table_export.take import ExportRequest
 from tests.support import state_machine
-from tests.support.checked_buckets import NOW, CheckedBuckets
-from tests.support.factories import make_ledger
+from tests.support.checked_buckets import EXPORTED, NOW, CheckedBuckets
+from tests.support.factories import event, item, make_ledger
 from tests.support.paths import ROOT
 from tests.support.state_machine import StateMachine
 
 DEFINITION = ROOT / "infra" / "bucket.asl.yaml"
+RESULT = "bucket-check/first/result.json"
 VERIFY = {"mode": "verify", "repair": False}
 
 
@@ -36,7 +46,7 @@ def machine(world: CheckedBuckets, seed: int = 0, worker: Callable[[Any], Any] |
 
     def work(event: dict[str, Any]) -> Any:
         ledger = make_ledger(world.store, 5)
-        ledger.now = lambda: NOW
+        ledger.now = NOW.timestamp
         return lambda_steps.do(ledger, world.aws, world.sources, event)
 
     made = state_machine.load(DEFINITION, {"Partition": "aws", "ExportBucket": "exports", "Worker": "worker"})
@@ -51,6 +61,8 @@ def surveyed(store: MemoryStore, count: int = 300) -> CheckedBuckets:
     for number in range(count):
         world.put(f"2026/{number % 7}/DJI_{number:04d}.JPG", f"{number:032x}")
         world.know(f"2026/{number % 7}/DJI_{number:04d}.JPG", f"{number:032x}")
+    world.know("x.jpg", "a" * 32, bucket="another")
+    world.export_rows()
     return world
 
 
@@ -60,10 +72,9 @@ def test_what_agrees_is_found_to_agree_and_leaves_nothing(seed: int, store: Memo
     world = surveyed(store)
     running = machine(world, seed)
     result = running.run("first", VERIFY)
-    assert (result["differences"], result["checked"], result["records"], result["sent"]) == (0, 300, 300, 0)
-    left = sorted(key for key in store.objects if not key.startswith("table-exports/"))
-    assert left == [LAST_CHECK_KEY, "bucket-check/first/result.json"]
-    assert orjson.loads(store.get(LAST_CHECK_KEY).body)["checked"] == 300
+    assert (result["count"], result["checked"]["objects"], result["checked"]["records"]) == (0, 300, 300)
+    assert [key for key in store.objects if key.startswith("bucket-check")] == [RESULT, LAST_CHECK_KEY]
+    assert orjson.loads(store.get(LAST_CHECK_KEY).body)["good"]
     assert running.children > 20
 
 
@@ -79,7 +90,6 @@ def differing(world: CheckedBuckets) -> dict[str, list[str]]:
     world.tables.objects["photos/gone.jpg"] = {"object": {"S": "photos/gone.jpg"}, "expires_at": {"N": "1"}}
     world.put("notes.txt", "t")
     world.tables.objects["photos/notes.txt"] = {"object": {"S": "photos/notes.txt"}, "refused": {"S": "t"}}
-    world.know("x.jpg", bucket="another")
     return {
         "missing": ["photos/2026/3/new name.jpg", "photos/lost.jpg"],
         "stale": ["photos/2026/0/DJI_0007.JPG", "photos/2026/1/DJI_0008.JPG"],
@@ -91,9 +101,9 @@ def named(result: dict[str, Any], store: MemoryStore) -> dict[str, list[str]]:
     """Give the differences that a result names, by kind; the files beside it name the same."""
     told = orjson.loads(store.get(f"{result['prefix']}result.json").body)
     lines = [line for name in told["files"] for line in store.get(result["prefix"] + name).body.splitlines()]
-    assert [orjson.loads(line) for line in lines] == told["first"]
+    assert [orjson.loads(line) for line in lines] == told["differences"]
     kinds: dict[str, list[str]] = {}
-    for one in told["first"]:
+    for one in told["differences"]:
         kinds.setdefault(one["kind"], []).append(f"{one['bucket']}/{one['key']}")
     return {kind: sorted(names) for kind, names in kinds.items()}
 
@@ -106,7 +116,7 @@ def test_every_difference_is_found_and_named_and_nothing_else(seed: int, store: 
     result = machine(world, seed).run("check", VERIFY)
     assert named(result, store) == expected
     assert {kind: result[kind] for kind in expected} == {kind: len(names) for kind, names in expected.items()}
-    assert (result["differences"], result["young"], result["outside"]) == (5, 1, 1)
+    assert (result["count"], result["checked"]["on_their_way"], result["checked"]["outside"]) == (5, 1, 1)
     assert world.messages == []
 
 
@@ -114,11 +124,11 @@ def test_what_is_to_be_repaired_is_sent_and_an_ingest_sends_what_is_to_be_read(s
     """A phantom too, if it is a proof: ImageProcessor looks, and finds it gone. An ingest takes young ones along."""
     world = surveyed(store)
     expected = differing(world)
-    assert machine(world).run("repair", VERIFY | {"repair": True})["sent"] == 5
+    assert machine(world).run("repair", VERIFY | {"repair": True})["repaired"] == 5
     assert world.sent == sorted(name for names in expected.values() for name in names)
     assert {message["detail"]["reason"] for message in world.messages} == {"verify"}
     world.messages.clear()
-    assert machine(world).run("ingest", {"mode": "ingest"})["sent"] == 6
+    assert machine(world).run("ingest", {"mode": "ingest"})["repaired"] == 6
     assert world.sent == sorted([*expected["missing"], *expected["stale"], "photos/just now.jpg", "photos/notes.txt"])
     assert {message["detail"]["reason"] for message in world.messages} == {"ingest"}
 
@@ -177,7 +187,7 @@ def test_children_that_die_are_tried_again(store: MemoryStore) -> None:
 def test_a_range_that_is_too_large_goes_on_in_pieces(known: int, store: MemoryStore) -> None:
     """A new stack knows nothing, or some: no name says where the bucket's objects are."""
     world = surveyed(store)
-    for name in sorted(world.tables.objects)[known:]:
+    for name in sorted(name for name in world.tables.objects if name.startswith("photos/"))[known:]:
         del world.tables.objects[name]
     rounds_seen = []
 
@@ -187,7 +197,7 @@ def test_a_range_that_is_too_large_goes_on_in_pieces(known: int, store: MemorySt
         return work(event)
 
     result = machine(world, 2, watching).run("ingest", {"mode": "ingest"})
-    assert (result["missing"], result["checked"], result["records"]) == (300 - known, 300, known)
+    assert (result["missing"], result["checked"]["objects"], result["checked"]["records"]) == (300 - known, 300, known)
     assert len(world.sent) == 300 - known
     assert max(rounds_seen) >= 1
     assert len(set(rounds_seen)) < 5
@@ -195,18 +205,18 @@ def test_a_range_that_is_too_large_goes_on_in_pieces(known: int, store: MemorySt
 
 def test_an_empty_table_and_an_empty_bucket_agree(store: MemoryStore) -> None:
     """Nothing to sort: a Distributed Map over nothing is passed by."""
-    assert machine(CheckedBuckets(store)).run("empty", VERIFY)["differences"] == 0
+    assert machine(CheckedBuckets(store)).run("empty", VERIFY)["good"]
 
 
 def test_only_as_many_as_were_asked_for_are_sent(store: MemoryStore) -> None:
     """And only from there; a part of the buckets proves nothing, so that the last check stays what it was."""
     world = surveyed(store, 50)
     world.tables.objects.clear()
-    assert machine(world).run("some", {"mode": "ingest", "limit": 10})["sent"] == len(world.sent) == 10
+    assert machine(world).run("some", {"mode": "ingest", "limit": 10})["repaired"] == len(world.sent) == 10
     world.messages.clear()
     result = machine(world).run("there", VERIFY | {"place": "s3://photos/2026/3/", "repair": True})
     assert world.sent == [name for name in sorted(f"photos/{key}" for key in world.objects["photos"]) if "/3/" in name]
-    assert result["sent"] == len(world.sent) == 7
+    assert result["repaired"] == len(world.sent) == 7
     assert LAST_CHECK_KEY not in store.objects
 
 
@@ -226,6 +236,7 @@ def test_every_object_of_every_source_is_compared(store: MemoryStore) -> None:
         for key in ("a/1", "a", "b", "bb", "c", "a/\U0001f600", "b\n\x01", "a/\uffff"):
             world.put(key, bucket=bucket)
     world.know("c")
+    world.export_rows()
     result = machine(world).run("check", VERIFY)
     names = [
         f"{bucket}/{key}"
@@ -234,4 +245,67 @@ def test_every_object_of_every_source_is_compared(store: MemoryStore) -> None:
         if key not in "ac"
     ]
     assert named(result, store) == {"missing": names}
-    assert (result["outside"], result["checked"]) == (1, 12)
+    assert (result["checked"]["outside"], result["checked"]["objects"]) == (1, 12)
+
+
+def wrong_rows(world: CheckedBuckets) -> dict[str, list[str]]:
+    """Delete a row, write one that no record is behind, change what one counts, and give one image two."""
+
+    def etag(number: int) -> str:
+        return f"{number:032x}"
+
+    lost, doubled, counted = (world.tables.images[etag(number)] for number in (21, 22, 23))
+    phantom = item(10**6, etag={"S": "d" * 32}, key={"S": "nowhere.jpg"})
+    again = doubled | item(10**6 + 1, etag={"S": etag(22)}, key=doubled["key"])
+    commit(
+        make_ledger(world.store, 9),
+        [
+            event("REMOVE", old=lost, sequence=10**4),
+            event("INSERT", phantom, sequence=10**4 + 1),
+            event("INSERT", again, sequence=10**4 + 2),
+            event("MODIFY", counted | {"copies": {"N": "3"}, "revision": {"N": "2"}}, counted, sequence=10**4 + 3),
+        ],
+    )
+    return {
+        "missing": [f"photos/{lost['key']['S']}"],
+        "phantom": ["photos/nowhere.jpg"],
+        "stale": sorted(f"photos/{row['key']['S']}" for row in (doubled, counted)),
+    }
+
+
+def test_rows_that_do_not_belong_to_the_records_are_found_and_those_on_their_way_are_not(store: MemoryStore) -> None:
+    """A row deleted by hand, a row of nothing, two rows, a wrong count: each is looked up in the tree as it is then."""
+    world = surveyed(store)
+    expected = wrong_rows(world)
+    result = machine(world).run("rows", VERIFY | {"repair": True})
+    assert named(result, store) == expected
+    assert (result["checked"]["rows"], result["checked"]["images"]) == (302, 301)
+    assert world.sent == sorted(name for names in expected.values() for name in names)
+    wrong = {one["detail"]["object"]["etag"]: one["detail"].get("wrong_row") for one in world.messages}
+    assert wrong[f"{22:032x}"] == world.tables.images[f"{22:032x}"]["ingested_at"]["S"]
+
+    def mend(seconds: int) -> None:
+        if seconds == 300:
+            lost = world.tables.images[f"{21:032x}"]
+            commit(make_ledger(world.store, 8), [event("INSERT", lost | {"revision": {"N": "7"}}, sequence=10**5)])
+
+    del expected["missing"]
+    assert named(machine(world, while_waiting=mend).run("again", VERIFY), store) == expected
+
+
+def test_the_result_is_that_of_the_check_on_one_machine(store: MemoryStore, tmp_path: Path) -> None:
+    """The same objects, kinds and words, of objects and rows."""
+    world = surveyed(store)
+    differing(world)
+    wrong_rows(world)
+    there = machine(world).run("there", VERIFY)
+    ledger = make_ledger(store, 5)
+    request = ExportRequest(world.aws.dynamodb, "exports", lambda bucket: store, arn=EXPORTED)
+    wanted = Wanted(world.sources, world, lambda bucket: store, request, by_etag=True)
+    looker = Looker(world, world, "objects-table", "images-table")
+    here = check_buckets(ledger, wanted, looker, FolderScratch(tmp_path), progress=silent, note=lambda line: None)
+    told = orjson.loads(store.get("bucket-check/there/result.json").body)
+    assert here.count == there["count"] == 9
+    found = [Named(Kind(one["kind"]), one["bucket"], one["key"], one["why"]) for one in told["differences"]]
+    assert sorted(found) == sorted(here.named)
+    assert {name: here.checked[name] for name in told["checked"]} == told["checked"]
