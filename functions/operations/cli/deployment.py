@@ -111,7 +111,7 @@ class Deployment:
         """
         value = self.outputs().get(name)
         if value is None:
-            raise NoPlace(f"the stack {self.stack} has no output {name}")
+            raise NoPlace(f"the stack {self.stack} has no output {name}; it may be of an older version")
         return value
 
     def outputs(self) -> dict[str, str]:

@@ -22,13 +22,12 @@ def command(
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     state = read_status(deployment.ledger(), now())
     if deployment.stack:
-        outputs = deployment.outputs()
         sqs = deployment.client("sqs")
         letters = (
-            count_dead_letters(sqs, outputs["ImageDeadLettersUrl"]),
-            count_dead_letters(sqs, outputs["SeenDeadLettersUrl"]),
+            count_dead_letters(sqs, deployment.output("ImageDeadLettersUrl")),
+            count_dead_letters(sqs, deployment.output("SeenDeadLettersUrl")),
         )
-        stream = stream_state(deployment.client("lambda"), outputs["StreamMappingId"])
+        stream = stream_state(deployment.client("lambda"), deployment.output("StreamMappingId"))
         state = with_services(state, letters, stream)
     output.result(asdict(state))
     shown = "yes" if state.published else f"no, it shows version {state.published_version}"

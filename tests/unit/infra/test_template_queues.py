@@ -11,7 +11,7 @@ from image_processor.catalog.catalog import RESERVE_S
 from image_processor.catalog.items import TOMBSTONE_DAYS
 from image_processor.intake import READ_RESERVE_S
 from tests.support.paths import ROOT
-from tests.support.template import parameter, properties, stack
+from tests.support.template import parameter, properties, stack, statements_of
 
 DAY = 24 * 3600
 RUN_BOOK = (ROOT / "infra" / "README.md").read_text(encoding="utf-8")
@@ -103,6 +103,8 @@ def test_lambda_takes_from_the_queues_what_the_parameters_say() -> None:
         }
         for queue, bound in (("ImageQueue", "ProcessorConcurrency"), ("SeenQueue", "SeenConcurrency"))
     }
+    (taking,) = [one for one in statements_of("ImageProcessorRole") if "sqs:ReceiveMessage" in one["Action"]]
+    assert taking["Resource"] == [{"Fn::GetAtt": [queue, "Arn"]} for queue in QUEUES]
     assert parameter("SeenConcurrency")["Default"] * 10 <= parameter("ProcessorConcurrency")["Default"]
     assert parameter("SeenConcurrency")["MinValue"] == 2
     # Lambda's bounds: more than ten need a window, and MaximumConcurrency begins at two.

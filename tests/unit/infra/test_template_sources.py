@@ -102,6 +102,15 @@ def test_all_who_ask_are_told_the_same_buckets(way: str) -> None:
     assert asked["ServiceToken"] == {"Fn::GetAtt": ["SourcesFunction", "Arn"]}
 
 
+def test_all_who_ask_are_told_the_same_prefixes() -> None:
+    """Of all sources alike; and of no bucket at all is the own one made that nobody wants: `Sources` refuses that."""
+    for given, wanted in (({}, ""), ({"ImagePrefixes": ["raw/", "2026 "], "OwnBucket": "no"}, "raw/,2026 ")):
+        made = stack(**given)
+        assert made["ImageProcessor"]["Properties"]["Environment"]["Variables"]["IMAGE_PREFIXES"] == wanted
+        assert outputs(**given)["ImagePrefixes"] == wanted
+        assert ("ImagesBucket" in made) == (given == {})
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_roles_reach_the_sources_and_no_other_bucket(way: str) -> None:
     """Each by its name; the function that switches EventBridge on reaches existing buckets alone."""
