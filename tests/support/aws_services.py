@@ -5,6 +5,7 @@ from typing import Any
 
 OUTPUTS = {
     "ImagesTableName": "images",
+    "ObjectsTableName": "objects",
     "ImagesBucketName": "photos",
     "ExportBucketName": "exports",
     "ImageDeadLettersUrl": "dead",
@@ -33,7 +34,7 @@ class Services:
         return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in OUTPUTS.items()]}]}
 
     def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
-        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages[QueueUrl]))}}
+        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages.get(QueueUrl, [])))}}
 
     def receive_message(self, QueueUrl: str, **asked: Any) -> Any:  # noqa: N803
         assert "SentTimestamp" in asked["MessageSystemAttributeNames"]

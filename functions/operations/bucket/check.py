@@ -1,7 +1,7 @@
 """`skyledger verify bucket`: the images buckets, the table and the CSV hold the same, or what differs has a name."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, NamedTuple
@@ -102,7 +102,7 @@ def check_buckets(
 
     Args:
         ledger: whose tree.
-        wanted: what to compare, by ETag, too.
+        wanted: what to compare.
         looker: looks at what differs once more.
         scratch: for sorting; cleared before and after.
         repair: takes the objects that differ; None: nothing is done.
@@ -114,7 +114,7 @@ def check_buckets(
         LedgerError: as `gather` and `send` do.
     """
     scratch.clear()
-    sides = gather(wanted, scratch, progress, note, sleep=ledger.sleep)
+    sides = gather(replace(wanted, by_etag=True), scratch, progress, note, sleep=ledger.sleep)
     rules = Rules(sides.sources, READER, sides.young(in_flight_minutes))
     counts, findings = Counts(), BucketFindings()
     differences = compare(sides.listing.lines(), sides.records(), rules, counts)

@@ -142,7 +142,7 @@ def plan_ingest(
     ingest.objects, ingest.phantom, ingest.older = counts.listed, counts.phantom, chosen.older
     ingest.missing, ingest.stale, ingest.unread = counts.missing, counts.stale, counts.unread
     ingest.to_send, ingest.found_at = chosen.count, time.time()
-    ingest.usd = round(lane_usd(chosen.count) + look_usd(sides.listing.requests), 2)
+    ingest.usd = round(lane_usd(chosen.count) + look_usd(sides.listing.requests), 6)
     ingest.keep(scratch)
     return ingest
 

@@ -181,7 +181,7 @@ def look_again_at_rows(looker: Looker, ledger: Ledger, root: Root, images: Seque
 def with_records(looker: Looker, before: Image, rows: list[Row]) -> Image:
     """Give an image as it is now: with the rows that it has, and the records that hold it."""
     image = Image(before.etag, rows)
-    for name, life in _holding(looker, before):
+    for name, life in sorted(_holding(looker, before)):
         image.add_record(name, life)
     return image
 
