@@ -11,6 +11,7 @@ import orjson
 from ledger.event import time_text
 from ledger.keys import BUCKET_CHECKS
 from ledger.ledger import Ledger
+from operations.bucket.check import IN_FLIGHT_MINUTES
 from operations.bucket.distributed.step_names import WISHES, part_prefix
 from operations.bucket.recheck import Looker
 from operations.bucket.sources import Sources
@@ -26,12 +27,15 @@ class Wishes:
 
     Attributes:
         mode: verify, or ingest.
-        repair: send what differs to the lane; an ingest always does.
+        repair: send what differs to the lane; an ingest does without.
         place: only what is there, `s3://BUCKET/PREFIX`; empty: everything that counts.
         inventory: `s3://BUCKET/KEY` of an inventory's manifest.json, which is read instead of listing.
         export: ARN of an export that was started before.
         newer_than: ingest only what was written from then on (ISO 8601, UTC).
         limit: ingest only so many objects; 0: all.
+        dry_run: only count what an ingest would send.
+        all_new: nothing is known of any object: no export is made.
+        in_flight: what was written so many minutes before the export is not judged by a proof.
         rate: objects to send in a second, at most; 0: as many as go.
         started: when, ISO 8601.
     """
@@ -43,13 +47,16 @@ class Wishes:
     export: str = ""
     newer_than: str = ""
     limit: int = 0
+    dry_run: bool = False
+    all_new: bool = False
+    in_flight: float = IN_FLIGHT_MINUTES
     rate: float = 0.0
     started: str = ""
 
     @property
     def sends(self) -> bool:
         """Say whether what differs is sent to the lane."""
-        return self.repair or self.mode == "ingest"
+        return self.repair or (self.mode == "ingest" and not self.dry_run)
 
     @property
     def whole(self) -> bool:

@@ -13,7 +13,6 @@ from ledger.columns import READER
 from ledger.errors import Unavailable
 from ledger.event import time_text
 from operations.batches import batched
-from operations.bucket.check import IN_FLIGHT_MINUTES
 from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare
 from operations.bucket.distributed.chunks import difference_line, image_line
 from operations.bucket.distributed.cut import (
@@ -177,7 +176,7 @@ def rules(job: Job) -> Rules:
 
 def young(job: Job) -> str:
     """Give the time from which on what was written may have been on its way when the export was made."""
-    return time_text(datetime.fromisoformat(job.read(PLAN)["time"]) - timedelta(minutes=IN_FLIGHT_MINUTES))
+    return time_text(datetime.fromisoformat(job.read(PLAN)["time"]) - timedelta(minutes=job.wishes.in_flight))
 
 
 def gather(job: Job, number: int) -> tuple[int, int]:
