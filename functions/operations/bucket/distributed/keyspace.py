@@ -7,6 +7,7 @@ so pieces are even only as far as keys are.
 
 from collections import deque
 from collections.abc import Callable
+from typing import TypeGuard
 
 FirstAfter = Callable[[str], str | None]
 """Gives the first key behind a text; None if there is none."""
@@ -38,9 +39,13 @@ def spread(first_after: FirstAfter, lower: str, upper: str, pieces: int) -> list
 
 
 def _middle(first_after: FirstAfter, low: str, high: str) -> str | None:
-    """Find a key between two texts that has another one before it."""
+    """Find a key between two texts that has other ones before and behind it."""
+
+    def is_within(key: str | None) -> TypeGuard[str]:
+        return key is not None and key < high
+
     first = first_after(low)
-    if first is None or first >= high:
+    if not is_within(first):
         return None
     low = first
     for _ in range(_MOST_PROBES):
@@ -48,8 +53,8 @@ def _middle(first_after: FirstAfter, low: str, high: str) -> str | None:
         if text is None:
             return None
         key = first_after(text)
-        if key is None or key >= high:
-            high = text
+        if not is_within(key) or not is_within(first_after(key)):
+            high = text  # one key lies behind it, at most
         elif key == first_after(low):
             low = key  # nothing before it but what was known
         else:
