@@ -181,7 +181,9 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
          "--rate", "50", "--in-flight", "3"),
         {
             "1": "check",
-            "2": {"mode": "verify", "repair": True, "export": ARN, "inventory": "s3://b/m", "rate": 50.0, "in_flight": 3.0},
+            "2": {
+                "mode": "verify", "repair": True, "export": ARN, "inventory": "s3://b/m", "rate": 50.0, "in_flight": 3.0
+            },
         },
     ),
     "ingest there": (
@@ -247,7 +249,7 @@ def test_what_is_asked_for_comes_to_where_it_is_heeded(
     monkeypatch.setattr(room, "hold_work_folder", _asked, raising=False)
     monkeypatch.setattr(verify, "hold_work_folder", _asked)
     monkeypatch.setattr(deployment, "listing_client", dict)  # to make one takes long
-    called_by = {"bucket_check": () if arguments[0] == "ingest" else ("verify",)}.get(command, (command,))
+    called_by = {"bucket_check": () if arguments[:1] == ("ingest",) else ("verify",)}.get(command, (command,))
     assert skyledger(*called_by, *arguments).code == 0
     assert {name: called[name] for name in wanted} == wanted
 

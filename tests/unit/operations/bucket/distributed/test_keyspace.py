@@ -62,7 +62,7 @@ def test_cuts_lie_within_and_have_keys_before_and_behind(keys: set[str], one: st
     assert cuts == sorted(set(cuts))
     inside = [key for key in ordered if lower < key < upper]
     assert set(cuts) <= set(inside[1:])
-    for low, high in pairwise([lower, *cuts]):
+    for low, high in pairwise([lower, *cuts, upper] if cuts else []):
         assert [key for key in inside if low < key <= high]
 
 
@@ -79,9 +79,8 @@ def test_a_text_between_two_lies_between_them(one: str, other: str) -> None:
 @pytest.mark.parametrize("places", [("photos/",), ("archive/", "photos/a", "photos/b")])
 def test_every_name_lies_in_one_range_and_its_part(places: tuple[str, ...]) -> None:
     """Also the names that cuts were made of, and what sorts right behind them."""
-    names = sorted(
-        escape(f"{place}{key}") for place in places for key in ["", *ODD_KEYS, *(k + "\0" for k in ODD_KEYS)]
-    )
+    keys = ["", *ODD_KEYS, *(key + "\0" for key in ODD_KEYS)]
+    names = sorted(escape(place + key) for place in places for key in keys)
     cuts = quantiles(names[::3], 6)
     ranges = name_ranges([escape(place) for place in places], cuts)
     halves = [half for one in ranges for half in split(one, names[::5])]
