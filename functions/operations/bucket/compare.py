@@ -143,13 +143,14 @@ def compare(listed: Iterator[bytes], records: Iterator[bytes], rules: Rules, cou
 
 
 def _surely_agree(listed: bytes, record: bytes) -> bool:
-    """Say whether two lines have name, ETag and a size alike, and the record's time is not the earlier one.
+    """Say whether two lines have name, ETag and a size alike, and the object was not written later than the record.
 
-    A tab stands before the time, and in no name: what is alike is all before it.
+    A tab stands before the time, and in no name: what is alike is all before it. This is for speed alone.
     """
-    if listed[:-_TAIL] != record[:-_TAIL] or listed[-_TAIL:] > record[-_TAIL:]:
+    if listed[:-_TAIL] != record[:-_TAIL] or listed[-_TAIL - 1 : -_TAIL] != b"\t" or listed.endswith(_EMPTY, 0, -_TAIL):
         return False
-    return listed[-_TAIL - 1 : -_TAIL] == b"\t" and not listed.endswith(_EMPTY, 0, -_TAIL)
+    here, known = listed[-_TAIL:-1], record[-_TAIL:-1]
+    return here <= known or not _is_later(here.decode(), known.decode())
 
 
 def judge(listed: Listed | None, record: Record | None, reader: int = 0) -> Kind | None:
@@ -167,7 +168,11 @@ def judge(listed: Listed | None, record: Record | None, reader: int = 0) -> Kind
         return Kind.STALE if holds else None
     if record is None or not record.etag:
         return Kind.MISSING
-    if _differ(listed.etag, record.etag) or _differ(listed.size, record.size) or _is_later(listed, record):
+    if (
+        _differ(listed.etag, record.etag)
+        or _differ(listed.size, record.size)
+        or _is_later(listed.modified, record.modified)
+    ):
         return Kind.STALE
     return Kind.UNREAD if record.reader is not None and record.reader < reader else None
 
@@ -177,11 +182,11 @@ def _differ(one: str | int | None, other: str | int | None) -> bool:
     return one not in ("", None) and other not in ("", None) and one != other
 
 
-def _is_later(listed: Listed, record: Record) -> bool:
-    if not record.modified or listed.modified <= record.modified:
+def _is_later(listed: str, record: str) -> bool:
+    """Say whether S3's time is later than the record's, by more than their clocks may differ."""
+    if not record or listed <= record:
         return False
-    later = datetime.fromisoformat(listed.modified) - datetime.fromisoformat(record.modified)
-    return later.total_seconds() > _LATER_SECONDS
+    return (datetime.fromisoformat(listed) - datetime.fromisoformat(record)).total_seconds() > _LATER_SECONDS
 
 
 def is_young(listed: Listed | None, record: Record | None, young: str) -> bool:

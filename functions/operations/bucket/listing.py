@@ -15,6 +15,7 @@ own directory buckets (API Reference, ListObjectsV2). They are listed by their o
 and sorted here.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -166,7 +167,7 @@ def _ask(client: Any, **arguments: Any) -> Any:
 
 
 def _count_up_to(keys: Sequence[str], last: str | None) -> int:
-    return len(keys) if last is None else sum(1 for key in keys if key <= last)
+    return len(keys) if last is None else bisect_right(keys, last)
 
 
 @dataclass(slots=True, eq=False)
@@ -276,11 +277,9 @@ class _Lister:
     def _cut(self, range_: _Range) -> None:
         """Look for a place to cut a range, and cut it there if it was not listed so far meanwhile."""
         tried = range_.pages
-        try:
-            point, last = self._find_cut(range_.place, range_.cursor, range_.last)
-        finally:
-            range_.is_cut = False
+        point, last = self._find_cut(range_.place, range_.cursor, range_.last)
         with self._changed:
+            range_.is_cut = False  # not before: whoever cuts next has to see what this one did
             if range_ in self._active:
                 range_.last = last  # behind it there is nothing
                 if point is None or point <= range_.cursor:

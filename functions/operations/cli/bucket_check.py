@@ -50,7 +50,8 @@ def run(
     wanted = deployment.wanted(sources, deployment.export_request("" if arn else objects, arn), options.inventory)
     looker = Looker(deployment.client("dynamodb"), wanted.s3, objects, deployment.output("ImagesTableName"))
     lane = Lane(deployment.client("sqs", CONFIG), deployment.output("SeenQueueUrl"), options.rate)
-    waiting = sum(count_dead_letters(lane.sqs, deployment.output(name)) for name in ("ImageQueueUrl", "SeenQueueUrl"))
+    queues = lane.queue, deployment.output("ImageQueueUrl")
+    waiting = sum(count_dead_letters(lane.sqs, queue) for queue in queues)
     if waiting:
         output.note(f"{waiting:,} messages wait to be processed: what they tell of may show as a difference")
     findings = check_buckets(

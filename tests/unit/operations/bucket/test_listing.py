@@ -3,7 +3,7 @@
 import random
 from itertools import pairwise
 from pathlib import Path
-from threading import Event, get_ident
+from threading import Condition, Event, get_ident
 from typing import Any
 
 import boto3
@@ -77,6 +77,26 @@ def test_a_cut_lies_near_the_middle_and_is_found_in_few_requests() -> None:
     assert point is not None
     assert 0.2 < sum(key > point for key in keys) / len(keys) < 0.8
     assert client.requests < 40
+
+
+def test_nobody_else_cuts_a_range_before_its_cut_is_made() -> None:
+    """Whoever cut it by what it was would give it back what another thread lists by now: keys would come twice."""
+    states = []
+
+    class Watched(Condition):
+        def __enter__(self) -> bool:
+            states.append(range_.is_cut)
+            return super().__enter__()
+
+    lister = listing._Lister(
+        ListedBuckets({"photos": contents(CROWDED)}), [("photos", "")], FolderScratch(Path()), print, 0
+    )
+    lister._changed = Watched()
+    (range_,) = lister._active = lister._ranges
+    range_.cursor, range_.is_cut = CROWDED[3], True
+    lister._cut(range_)
+    assert (all(states), range_.is_cut, len(lister._waiting)) == (True, False, 2)
+    assert range_.last == lister._waiting[-1].cursor
 
 
 def test_free_threads_take_from_one_that_lists(tmp_path: Path) -> None:
