@@ -11,6 +11,7 @@ from infra.doubles.memory_store import MemoryStore
 from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.refusal import refusal
 from ledger.commit import commit
+from ledger.store import Stored
 from operations.bucket.distributed.job import Aws
 from operations.bucket.sources import Sources
 from tests.support.export_files import write_full_export
@@ -29,6 +30,7 @@ class CheckedBuckets:
         tables: where records are.
         store: the export bucket.
         sources: what counts.
+        reports: the bucket that has the inventories: a source.
         messages: that were sent to the lane.
         looks: at an export that is not finished yet.
         files: data files of an export.
@@ -41,6 +43,7 @@ class CheckedBuckets:
         self.objects: dict[str, dict[str, dict[str, Any]]] = {bucket: {} for bucket in buckets or ("photos",)}
         self.tables, self.store = MemoryTables(), store
         self.sources = Sources.of_outputs(",".join(self.objects), prefixes)
+        self.reports = MemoryStore()
         self.messages: list[dict[str, Any]] = []
         self.looks, self.files = 1, 3
         self.tokens: list[str] = []
@@ -48,7 +51,8 @@ class CheckedBuckets:
         self.meta = SimpleNamespace(endpoint_url="https://s3.eu-west-1.amazonaws.com")
         self.before: Callable[[str, Mapping[str, Any]], None] = lambda operation, arguments: None
         self.aws = Aws(
-            s3=self, dynamodb=self, sqs=self, images="images-table", objects="objects-table",
+            s3=self, dynamodb=self, sqs=self, open_bucket=lambda bucket: _Reports(self),
+            images="images-table", objects="objects-table",
             exports="exports", queue="lane",
         )  # fmt: skip
 
@@ -94,6 +98,13 @@ class CheckedBuckets:
         """Name the objects that were sent to the lane, in order of names, each once."""
         told = (message["detail"] for message in self.messages)
         return sorted({f"{one['bucket']['name']}/{one['object']['key']}" for one in told})
+
+    def get_object(self, **arguments: Any) -> Stored:
+        """Read an object, or a range of it, of the bucket that has the inventories."""
+        self._ask("get_object", arguments)
+        if "Range" not in arguments:
+            return self.reports.get(arguments["Key"])
+        return Stored(self.reports.get_range(arguments["Key"], *arguments["Range"]), "")
 
     def list_objects_v2(self, **arguments: Any) -> dict[str, Any]:
         """List some keys."""
@@ -146,3 +157,16 @@ class CheckedBuckets:
     def _ask(self, operation: str, arguments: Mapping[str, Any]) -> None:
         self.asked.append(operation)
         self.before(operation, arguments)
+
+
+class _Reports:
+    """The verbs of a store that inventories are read with."""
+
+    def __init__(self, world: CheckedBuckets) -> None:
+        self._world = world
+
+    def get(self, key: str) -> Stored:
+        return self._world.get_object(Key=key)
+
+    def get_range(self, key: str, first: int, last: int) -> bytes:
+        return self._world.get_object(Key=key, Range=(first, last)).body

@@ -11,6 +11,7 @@ import orjson
 from ledger.event import time_text
 from ledger.keys import BUCKET_CHECKS
 from ledger.ledger import Ledger
+from ledger.store import Store
 from operations.bucket.check import IN_FLIGHT_MINUTES
 from operations.bucket.distributed.step_names import WISHES, part_prefix
 from operations.bucket.recheck import Looker
@@ -61,7 +62,7 @@ class Wishes:
     @property
     def whole(self) -> bool:
         """Say whether it looks at all there is, so that finding nothing proves something."""
-        return self.mode == "verify" and not self.place
+        return self.mode == "verify" and not self.place and not self.inventory
 
 
 def read_wishes(given: Mapping[str, Any], now: datetime) -> Wishes:
@@ -85,6 +86,7 @@ class Aws:
     Attributes:
         s3: client of `operations.bucket.listing`.
         dynamodb, sqs: clients.
+        open_bucket: opens the bucket of an inventory, by its name.
         images, objects: names of the tables.
         exports: name of the export bucket.
         queue: URL of the lane's queue.
@@ -93,6 +95,7 @@ class Aws:
     s3: Any
     dynamodb: Any
     sqs: Any
+    open_bucket: Callable[[str], Store]
     images: str
     objects: str
     exports: str

@@ -57,6 +57,7 @@ def _services() -> tuple[Ledger, Aws, Sources]:
     aws = Aws(
         s3=listing_client({}),
         dynamodb=boto3.client("dynamodb"),
+        open_bucket=S3Store,
         sqs=boto3.client("sqs", config=CONFIG),
         images=os.environ["IMAGES_TABLE"],
         objects=os.environ["OBJECTS_TABLE"],

@@ -11,6 +11,7 @@ from ledger.errors import Damaged
 from ledger.manifest import decode_root, encode_root
 from operations.bucket.distributed.cut import RANGE_OBJECTS, etag_cuts, part_of, quantiles
 from operations.bucket.distributed.job import Job
+from operations.bucket.distributed.listed import inventory_of, lines_of, sample
 from operations.bucket.distributed.step_names import (
     EXPORT,
     PLAN,
@@ -88,21 +89,35 @@ def cut(job: Job) -> int:
 
 
 def _plan(job: Job) -> dict[str, Any]:
-    if job.wishes.all_new:
-        return {"time": job.wishes.started, "name_cuts": [], "etag_cuts": [], "pieces": []}
-    export = exported(job)
-    parts = -(-export.items // RANGE_OBJECTS)
-    pieces: list[dict[str, Any]] = [{"kind": RECORDS, "files": numbers} for numbers in _grouped(export.files)]
+    names, records, time, pieces = _known_side(job)
+    buckets = list(job.sources.buckets)
+    if job.wishes.inventory:
+        _, inventory = inventory_of(job)
+        more, objects = sample(job)
+        names, records, time = [*names, *more], max(records, objects), min(time, inventory.time)
+        pieces += [{"kind": LISTED, "file": number} for number in range(len(inventory.files))]
+        buckets = [inventory.bucket]
     if job.wishes.whole and (found := job.ledger.find_root()) is not None:
         root, _ = found
         job.scratch.write(ROOT, encode_root(root))
         pieces += [{"kind": ROWS, "page": number} for number in range(len(root.rows.pages))]
+    parts = -(-records // RANGE_OBJECTS)
     return {
-        "time": export.time,
-        "name_cuts": [cut.decode("latin-1") for cut in quantiles(_sample(job, export), parts)],
+        "time": time,
+        "buckets": buckets,
+        "name_cuts": [cut.decode("latin-1") for cut in quantiles(sorted(names), parts)],
         "etag_cuts": [cut.decode("latin-1") for cut in etag_cuts(parts)],
         "pieces": pieces,
     }
+
+
+def _known_side(job: Job) -> tuple[list[bytes], int, str, list[dict[str, Any]]]:
+    """Give some names that are known, the number of all, the time of which they are, and what there is to sort."""
+    if job.wishes.all_new:
+        return [], 0, job.wishes.started, []
+    export = exported(job)
+    pieces: list[dict[str, Any]] = [{"kind": RECORDS, "files": numbers} for numbers in _grouped(export.files)]
+    return _sample(job, export), export.items, export.time, pieces
 
 
 def _sample(job: Job, export: Export) -> list[bytes]:
@@ -112,7 +127,7 @@ def _sample(job: Job, export: Export) -> list[bytes]:
         return []
     every = max(1, largest.items // MOST_SAMPLED)
     lines = (line for kind, line in _known(job, [largest], Counter()) if kind == RECORDS)
-    return sorted(name_of(line) for number, line in enumerate(lines) if number % every == 0)
+    return [name_of(line) for number, line in enumerate(lines) if number % every == 0]
 
 
 def _grouped(files: tuple[DataFile, ...]) -> Iterator[list[int]]:
@@ -161,6 +176,9 @@ def _lines(job: Job, piece: Mapping[str, Any], counts: Counter[str]) -> Iterator
         for line in row_lines(job.ledger, page):
             counts["rows"] += 1
             yield ROWS, line
+        return
+    if piece["kind"] == LISTED:
+        yield from ((LISTED, line) for line in lines_of(job, piece["file"]))
         return
     files = exported(job).files
     yield from _known(job, [files[number] for number in piece["files"]], counts)

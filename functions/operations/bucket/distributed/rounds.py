@@ -55,7 +55,8 @@ _HIGHEST = "\U0010ffff"
 def first_round(job: Job) -> int:
     """Note the ranges to begin with; give their number."""
     plan = job.read(PLAN)
-    ranges = name_ranges(job.sources.names, cuts_of(plan, "name_cuts"))
+    places = [name for bucket in plan["buckets"] for name in job.sources.of_bucket(bucket).names]
+    ranges = name_ranges(places, cuts_of(plan, "name_cuts"))
     if job.wishes.whole:
         ranges += etag_ranges(cuts_of(plan, "etag_cuts"))
     return _note_round(job, 0, [*map(_as_json, ranges)])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote_plus
 
 import orjson
 import pytest
@@ -21,8 +22,9 @@ from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
 from operations.table_export.take import ExportRequest
 from tests.support import state_machine
-from tests.support.checked_buckets import EXPORTED, NOW, CheckedBuckets
+from tests.support.checked_buckets import EXPORTED, NOW, OLD, CheckedBuckets
 from tests.support.factories import event, item, make_ledger
+from tests.support.inventories import ALL, csv_file, write_inventory
 from tests.support.paths import ROOT
 from tests.support.state_machine import StateMachine
 
@@ -313,3 +315,37 @@ def test_the_result_is_that_of_the_check_on_one_machine(store: MemoryStore, tmp_
     found = [Named(Kind(one["kind"]), one["bucket"], one["key"], one["why"]) for one in told["differences"]]
     assert sorted(found) == sorted(here.named)
     assert {name: here.checked[name] for name in told["checked"]} == told["checked"]
+
+
+def test_an_inventory_is_read_instead_of_listing(store: MemoryStore) -> None:
+    """It is days old: what was written since is not judged, what was deleted since is looked at. Nothing is listed."""
+    world = surveyed(store)
+    expected = differing(world)
+    expected["phantom"].append("photos/2026/5/DJI_0012.JPG")
+    world.put("2026/1/DJI_0008.JPG", f"{8:032x}", at=OLD + timedelta(hours=2))
+    rows = [
+        [
+            "photos",
+            quote_plus(key),
+            "",
+            "true",
+            "false",
+            str(one["Size"]),
+            one["LastModified"],
+            one["ETag"].strip('"'),
+            "",
+        ]
+        for key, one in world.objects["photos"].items()
+        if key not in ("2026/5/DJI_0012.JPG", "2026/6/DJI_0013.JPG")
+    ]
+    del world.objects["photos"]["2026/5/DJI_0012.JPG"]
+    rows.append(["photos", "deleted.jpg", "", "true", "false", "5", "2026-11-20T00:00:00.000Z", "e", ""])
+    key = write_inventory(world.reports, [csv_file(rows[number::5]) for number in range(5)], "CSV", ALL)
+    found: list[str] = []
+    world.before = lambda operation, arguments: found.append(operation) if "MaxKeys" not in arguments else None
+    result = machine(world, 3).run("check", VERIFY | {"inventory": f"s3://reports/{key}"})
+    assert "list_objects_v2" not in found
+    assert named(result, store) == {kind: sorted(names) for kind, names in expected.items()}
+    assert (result["checked"]["objects"], result["whole"]) == (len(rows), False)
+    sent = machine(world, 4).run("ingest", {"mode": "ingest", "inventory": f"s3://reports/{key}", "all_new": True})
+    assert (sent["repaired"], len(world.tokens)) == (len(rows) - 1, 1), "all but the empty one"
