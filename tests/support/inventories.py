@@ -1,4 +1,4 @@
-"""Writes S3 Inventories as the S3 User Guide describes their form; for tests."""
+"""Writes an S3 Inventory as the S3 User Guide describes its form; for tests."""
 
 import csv
 import gzip
@@ -11,11 +11,10 @@ from typing import Any
 from infra.doubles.memory_store import MemoryStore
 
 FOLDER = "lists/photos/weekly/2026-11-22T01-00Z"
-ALL = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 
 
 def write_inventory(store: MemoryStore, bodies: Sequence[bytes], form: str, schema: str, **more: Any) -> str:
-    """Write the files of an inventory and its manifest; give the manifest's key."""
+    """Write manifest, checksum and files; give the manifest's key."""
     files = []
     for number, body in enumerate(bodies):
         key = f"lists/photos/weekly/data/{number}"
@@ -36,8 +35,8 @@ def write_inventory(store: MemoryStore, bodies: Sequence[bytes], form: str, sche
     return f"{FOLDER}/manifest.json"
 
 
-def csv_file(rows: Sequence[Sequence[str]]) -> bytes:
-    """Write a file of an inventory in CSV."""
+def packed(rows: Sequence[Sequence[str]]) -> bytes:
+    """Make a file of the CSV form."""
     text = io.StringIO()
     csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
     return gzip.compress(text.getvalue().encode())

@@ -14,10 +14,11 @@ from operations.bucket.lines import Listed, bucket_and_key, name_of, read_listed
 from operations.bucket.sources import Sources
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
-from tests.support.inventories import ALL, csv_file, write_inventory
+from tests.support.inventories import packed, write_inventory
 from tests.support.odd_keys import ODD_KEYS
 
 PHOTOS = Sources(("photos",))
+ALL = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 PARQUET = "message s3.inventory {  required binary bucket (STRING);  required binary key (STRING); }"
 
 
@@ -40,7 +41,7 @@ def test_a_csv_of_all_versions_gives_the_objects_that_are_there(store: MemorySto
         ["photos", "gone.jpg", "v1", "true", "true", "", "2026-11-20T08:00:00.000Z", "", ""],
         ["other", "x.jpg", "v1", "true", "false", "5", "2026-11-20T08:00:00.000Z", "e", "STANDARD"],
     ]
-    key = write_inventory(store, [csv_file(rows[::2]), csv_file(rows[1::2])], "CSV", ALL)
+    key = write_inventory(store, [packed(rows[::2]), packed(rows[1::2])], "CSV", ALL)
     said = Listed("e-1", 5, "2026-11-20T08:00:00Z")
     assert _read(store, key, tmp_path) == sorted((f"photos/{one}", said) for one in keys)
     within = PHOTOS.within("s3://photos/a/")
@@ -51,7 +52,7 @@ def test_a_csv_of_all_versions_gives_the_objects_that_are_there(store: MemorySto
 
 def test_columns_that_an_inventory_lacks_are_not_known(store: MemoryStore, tmp_path: Path) -> None:
     """Bucket and key are all that is sure."""
-    key = write_inventory(store, [csv_file([["photos", "a.jpg"]])], "CSV", "Bucket, Key")
+    key = write_inventory(store, [packed([["photos", "a.jpg"]])], "CSV", "Bucket, Key")
     assert _read(store, key, tmp_path) == [("photos/a.jpg", Listed("", None, ""))]
 
 
@@ -84,15 +85,15 @@ def test_an_inventory_that_is_not_whole_is_refused(store: MemoryStore, tmp_path:
             ([b""], "ORC", "struct<bucket:string>", "ORC cannot be read; configure it as CSV or Parquet"),
             ([b""], "CSV", "Bucket, Size", "does not name buckets and keys"),
             ([b"no gzip"], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: BadGzipFile"),
-            ([csv_file([["photos", "%ff"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: Unicode"),
-            ([csv_file([["photos"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: KeyError"),
+            ([packed([["photos", "%ff"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: Unicode"),
+            ([packed([["photos"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: KeyError"),
             ([b"PAR1"], "Parquet", PARQUET, "data/0 is not a file of an inventory"),
         ]
     ):
         other = MemoryStore()
         with pytest.raises(Damaged, match=told):
             _read(other, write_inventory(other, bodies, form, schema), tmp_path / str(number))
-    key = write_inventory(store, [csv_file([["photos", "a"]])], "CSV", "Bucket, Key")
+    key = write_inventory(store, [packed([["photos", "a"]])], "CSV", "Bucket, Key")
     file = read_manifest(store, key).files[0]
     store.delete([file.key])
     with pytest.raises(NotFound):

@@ -4,19 +4,20 @@ import random
 from itertools import pairwise
 from pathlib import Path
 from threading import Condition, Event, get_ident
+from types import SimpleNamespace
 from typing import Any
 
-import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
-from moto import mock_aws
 
+from infra.benchmarks.ingest import make_world
 from infra.doubles.listed_bucket import FolderByFolder, ListedBuckets, contents
 from infra.doubles.refusal import refusal
 from ledger.errors import Damaged, Unavailable
 from operations.bucket import listing
-from operations.bucket.lines import Listed, bucket_and_key, escape, name_of, read_listed
+from operations.bucket.lines import bucket_and_key, escape, name_of
 from operations.bucket.listing import Listing, list_places, list_range, listing_client
 from operations.rebuild.scratch import FolderScratch
 from tests.support.odd_keys import ODD_KEYS
@@ -164,17 +165,24 @@ def test_ranges_that_meet_are_the_whole() -> None:
     assert [name_of(line) for line in lines] == [escape(f"photos/{key}") for key in CROWDED]
 
 
-@mock_aws
-def test_odd_keys_come_through_the_sdk_as_they_are(tmp_path: Path) -> None:
-    """XML cannot hold all of them, so that S3 encodes them, and botocore reads them; times and ETags come along."""
-    s3 = boto3.client("s3", region_name="eu-west-1")
-    s3.create_bucket(Bucket="photos", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
-    keys = [key for key in (*ODD_KEYS, "a+b %2B%25", "a&<>'\"b") if "\x00" not in key and key.strip("/")]
-    for key in keys:
-        s3.put_object(Bucket="photos", Key=key, Body=key.encode())
-    found = list_places(listing_client({"region_name": "eu-west-1"}), [("photos", "")], FolderScratch(tmp_path))
-    assert _names(found) == sorted(f"photos/{key}" for key in keys)
-    for line in found.lines():
-        head = s3.head_object(Bucket="photos", Key=bucket_and_key(name_of(line))[1])
-        modified = head["LastModified"].strftime("%Y-%m-%dT%H:%M:%SZ")
-        assert read_listed(line) == Listed(head["ETag"].strip('"'), head["ContentLength"], modified)
+def test_an_answer_that_says_slow_down_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the SDK, with pauses; the list goes on where it was."""
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _: None)
+    world = make_world(2500, 0)
+    client = listing_client({"region_name": "eu-west-1", "aws_access_key_id": "x", "aws_secret_access_key": "x"}, 1)
+    refusals = [503, 500, 200, 503, 200, 200]
+
+    def answer(request: Any, **_: Any) -> AWSResponse:
+        status = refusals.pop(0)
+        if status == 200:
+            return world.answer(request)
+        body = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+        return AWSResponse(request.url, status, {}, SimpleNamespace(stream=lambda **_: iter([body])))
+
+    client.meta.events.register("before-send.s3.ListObjectsV2", answer)
+    found = list_places(client, [("photos", "")], FolderScratch(tmp_path), threads=1)
+    assert (found.objects, refusals) == (2500, [])
+    refusals += [503] * 20
+    with pytest.raises(Unavailable, match=r"photos: .*SlowDown"):
+        list_places(client, [("photos", "")], FolderScratch(tmp_path / "again"), threads=1)
+    assert 20 - len(refusals) == 11, "tried once, and ten times again"

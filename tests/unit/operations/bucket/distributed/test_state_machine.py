@@ -24,12 +24,13 @@ from operations.table_export.take import ExportRequest
 from tests.support import state_machine
 from tests.support.checked_buckets import EXPORTED, NOW, OLD, CheckedBuckets
 from tests.support.factories import event, item, make_ledger
-from tests.support.inventories import ALL, csv_file, write_inventory
+from tests.support.inventories import packed, write_inventory
 from tests.support.paths import ROOT
 from tests.support.state_machine import StateMachine
 
 DEFINITION = ROOT / "infra" / "bucket.asl.yaml"
 RESULT = "bucket-check/first/result.json"
+COLUMNS = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 VERIFY = {"mode": "verify", "repair": False}
 
 
@@ -340,7 +341,7 @@ def test_an_inventory_is_read_instead_of_listing(store: MemoryStore) -> None:
     ]
     del world.objects["photos"]["2026/5/DJI_0012.JPG"]
     rows.append(["photos", "deleted.jpg", "", "true", "false", "5", "2026-11-20T00:00:00.000Z", "e", ""])
-    key = write_inventory(world.reports, [csv_file(rows[number::5]) for number in range(5)], "CSV", ALL)
+    key = write_inventory(world.reports, [packed(rows[number::5]) for number in range(5)], "CSV", COLUMNS)
     found: list[str] = []
     world.before = lambda operation, arguments: found.append(operation) if "MaxKeys" not in arguments else None
     result = machine(world, 3).run("check", VERIFY | {"inventory": f"s3://reports/{key}"})
