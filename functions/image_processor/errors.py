@@ -94,7 +94,7 @@ class CatalogRefused(CatalogError):
 
 
 class CatalogDamaged(CatalogError):
-    """The tables contradict each other in a way that no event can have caused: an operator has to look."""
+    """The tables contradict each other in a way that no event can have caused: `verify bucket --repair` is for that."""
 
 
 class ObjectUncompared(Exception):

@@ -176,8 +176,8 @@ class Intake:
         except ObjectUnreadable as error:
             if event.kind is Kind.RESTORED:  # and archived again since
                 return Report(event, Result.UNREADABLE, requests=source.requests)
-            if refused_by := _refused_by(look, target):
-                return self._refuse(event, source, look, time_left, refused_by)
+            if (reader := _refused_by(look, target)) is not None:
+                return self._refuse(event, source, look, time_left, reader)
             record, result = _unread(error.warning), Result.UNREADABLE
         except ObjectBroken as error:
             broken = error

@@ -1,13 +1,12 @@
 """What one fact about an object changes in the tables: state and fact in, conditional writes out. No I/O.
 
 `Images` has one item for each distinct image (its row), `Objects` one for each object: which image it holds, and the
-sequencer of the event that said so. The objects of one image form a list, oldest first:
+sequencer of the event that said so. The objects of one image form a list (`object_list.py`). The record of an object
+that holds no image has no `etag`:
 
-    Images[etag]    bucket/key = the oldest object (head)        newest_object = the newest one (tail)
-    Objects[o]      older <- o -> newer                          no `older`: head; no `newer`: tail
-
-so that any number of copies costs a handful of writes, and the row can always name an object that exists. An object
-that is gone leaves a tombstone, its record without `etag`: a creation that comes late is told by its sequencer.
+    Objects[o]      etag                     o holds this image
+                    refused, reader          o holds these bytes, which are no image to this version of the reader
+                    expires_at               o is gone, or empty: a tombstone, by which a late creation is told as late
 
 All writes of a decision are one transaction, and every fact that the decision used is a condition of it. Two functions
 that take events of one object, or of two objects with the same bytes, then meet like this:
@@ -36,6 +35,21 @@ if nobody has looked since (`order.py`). Between look and transaction the object
 So a look counts itself even where it finds what the record says. An event's own fact that meets such a record is
 outdated, too, however late its sequencer: its bytes may have been read before the look. Its object is looked at, and
 what S3 says is written under the event's sequencer, which is later than the record's.
+
+Whoever was sent to look, by a comparison of bucket and tables (Object Seen), doubts the tables as well: the rows of the
+image that the object holds, of the one that its record names, and of the one that it was seen with are read, whatever
+the record says, and put right in the same transaction:
+
+    time    Object Seen: o, seen with E1            Objects[o]         Images[E1]          in S3
+     |      read record: tombstone, looks 2         tombstone          names o: phantom    o holds E2
+     |      HEAD, GET: it holds E2
+     |      read Images[E1], Images[E2]
+     |      transaction: record is a tombstone,
+     |        looks 2 -> E2, looks 3; Images[E1]
+     |        is as it was read -> deleted;
+     |        no Images[E2] -> begun                E2, looks 3        (none)
+     |      once more, late: looks 3 -> 4
+     v
 
 As long as the tables agree with each other, some of these conditions follow from others. They are stated all the same:
 each write is then safe by itself.

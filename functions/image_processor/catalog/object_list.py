@@ -17,7 +17,7 @@ tables (an object was *seen*, by a comparison) puts them right. A row is *wrong*
 - a neighbour of the object does not know it.
 
 A wrong row is begun anew with the object at hand or, if that does not hold its image, deleted. Each change of a list
-raises its row's `revision`, and that this is as it was seen is a condition: nothing that is whole is ever ended.
+raises its row's `revision`, and that this is as it was seen is a condition: nobody joins, or leaves, a life that ends.
 
     time    object a, seen                  object b, seen                  Images[E]
      |                                                                      life 1: a, ?, c (b's record was deleted)
@@ -91,6 +91,7 @@ def unlink(fact: Fact, record: Item, items: Items) -> tuple[Write, ...]:
     if is_lost(fact, record, items):
         return ()
     if _is_broken(fact, record, items):
+        items[Ref(Table.IMAGES, record["etag"]["S"])]  # if nobody has seen it: the object may be on no list
         raise CatalogDamaged(f"{fact.object} has a neighbour on its image's list that does not know it")
     older, newer = record.get("older"), record.get("newer")
     this: AttributeValue = {"S": fact.object}

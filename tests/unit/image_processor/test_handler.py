@@ -360,7 +360,8 @@ def test_without_a_word_on_which_buckets_count_the_function_does_nothing(
         handler({"Records": [sqs_message(1, body)]}, LambdaContext())
 
 
-def test_the_function_makes_its_clients_from_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("prefixes", ["", " , ", "site 7/ ,a"])
+def test_the_function_makes_its_clients_from_its_environment(prefixes: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once for a warm function, with the tables that the template names, and with the limits that its reserves hold."""
     configs, make = dict[str, Any](), boto3.client
 
@@ -371,14 +372,17 @@ def test_the_function_makes_its_clients_from_its_environment(monkeypatch: pytest
     monkeypatch.setenv("IMAGES_TABLE", "images-table")
     monkeypatch.setenv("OBJECTS_TABLE", "objects-table")
     monkeypatch.setenv("IMAGE_BUCKETS", "others, photos")
+    monkeypatch.setenv("IMAGE_PREFIXES", prefixes)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setattr(handler_module.metrics.provider, "namespace", "Skyledger")
     handler_module.intake.cache_clear()
     with mock_aws():
         world = World()
         monkeypatch.setattr(boto3, "client", noting)
-        assert world.deliver(world.put("a.jpg", PHOTOS[0])) == []
-        assert world.keys == ["a.jpg"]
+        assert world.deliver(world.put("a.jpg", PHOTOS[0]), world.put("site 7/b.jpg", PHOTOS[1])) == []
+        assert world.keys == ["a.jpg", "site 7/b.jpg"]
+        assert world.deliver(world.put("b.jpg", PHOTOS[2])) == []
+        assert world.keys == ["a.jpg", *([] if "7" in prefixes else ["b.jpg"]), "site 7/b.jpg"]
         assert handler_module.intake() is handler_module.intake()
     assert configs == {"s3": handler_module.S3_CONFIG, "dynamodb": handler_module.DYNAMODB_CONFIG}
     handler_module.intake.cache_clear()

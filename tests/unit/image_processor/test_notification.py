@@ -111,6 +111,68 @@ def test_an_eventbridge_event_is_read_in_full() -> None:
     )
 
 
+def test_what_a_comparison_says_is_read_in_full() -> None:
+    """No sequencer, and the key as it is; all that is not the object's name may be missing."""
+    assert only(story("skyledger_object_seen")) == ObjectEvent(
+        Kind.SEEN,
+        "Object Seen",
+        "photos",
+        "site 7/a+b.jpg",
+        "2026-11-26T12:00:00Z",
+        etag=ETAG,
+        size=17544,
+        wrong_row="2026-11-25T03:09:00.000001Z",
+        reason="verify",
+    )
+    event = only(said(object={"key": "a.jpg"}, reason=None, wrong_row=None))
+    assert (event.key, event.etag, event.size, event.wrong_row, event.reason) == ("a.jpg", None, None, None, None)
+    assert only(said(object={"key": "a.jpg", "sequencer": "FF"})).sequencer is None
+
+
+def said(**changes: Any) -> str:
+    """Change what a comparison says; a field of the whole message by its name, and any other of its detail."""
+    message = json.loads(story("skyledger_object_seen"))
+    for field, value in changes.items():
+        (message if field in ("time", "detail", "detail-type") else message["detail"])[field] = value
+    return json.dumps(message)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"detail": None}, "lacks"),
+        ({"detail": []}, "lacks"),
+        ({"bucket": "photos"}, "lacks"),
+        ({"bucket": {"name": ""}}, "must not be empty"),
+        ({"object": {}}, "key"),
+        ({"object": {"key": 5}}, "key is not text"),
+        ({"object": {"key": "k" * (MAX_TEXT + 1)}}, "key has more than"),
+        ({"object": {"key": "k", "etag": "a,b"}}, "etag has characters"),
+        ({"object": {"key": "k", "etag": 7}}, "etag is not text"),
+        ({"object": {"key": "k", "size": -1}}, "size"),
+        ({"object": {"key": "k", "size": "1"}}, "size"),
+        ({"object": {"key": "k", "size": MAX_SIZE + 1}}, "size"),
+        ({"time": None}, "time"),
+        ({"time": "now"}, "ISO 8601"),
+        ({"reason": 5}, "reason is not text"),
+        ({"reason": "r" * (MAX_TEXT + 1)}, "reason has more than"),
+        ({"wrong_row": {}}, "wrong row is not text"),
+        ({"wrong_row": "\ud800"}, "wrong row is no text"),
+    ],
+    ids=str,
+)
+def test_what_a_comparison_says_has_the_bounds_of_s3s_own_fields(changes: dict[str, Any], reason: str) -> None:
+    """Whoever may send to the queue could say it, too."""
+    (error,) = parse(said(**changes)).broken
+    assert reason in str(error)
+
+
+def test_another_message_of_our_own_is_refused_by_name() -> None:
+    """Nothing else is sent here: a mistake that somebody has to understand."""
+    with pytest.raises(BadNotification, match="fields are detail, detail-type, source, time"):
+        parse(said(**{"detail-type": "Published"}))
+
+
 def test_keys_are_decoded_exactly_once() -> None:
     """S3 sends keys form-encoded; what looks like an escape after that is part of the key."""
     assert [event.key for event in parse(story("s3_put_odd_keys")).events] == [

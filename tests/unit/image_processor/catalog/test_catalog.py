@@ -301,7 +301,8 @@ def test_what_is_sent_is_what_dynamodb_documents() -> None:
     """The request, letter by letter, as botocore's own model takes it."""
     client = boto3.client("dynamodb", region_name="eu-central-1", aws_access_key_id="a", aws_secret_access_key="b")
     key = {"object": {"S": "photos/a.jpg"}}
-    live = {**key, "etag": {"S": "E1"}, "sequencer": {"S": "1"}, "last_modified": {"S": "x"}}
+    life = {"ingested_at": {"S": "2026"}}
+    live = {**key, "etag": {"S": "E1"}, "sequencer": {"S": "1"}, "last_modified": {"S": "x"}, **life}
     with Stubber(client) as stub:
         stub.add_response(
             "get_item", {"Item": live}, {"TableName": "objects-table", "Key": key, "ConsistentRead": True}
@@ -333,9 +334,12 @@ def test_what_is_sent_is_what_dynamodb_documents() -> None:
                         "Delete": {
                             "TableName": "images-table",
                             "Key": {"etag": {"S": "E1"}},
-                            "ConditionExpression": "#newest_object = :v0",
-                            "ExpressionAttributeNames": {"#newest_object": "newest_object"},
-                            "ExpressionAttributeValues": {":v0": {"S": "photos/a.jpg"}},
+                            "ConditionExpression": "#newest_object = :v0 AND #ingested_at = :v1",
+                            "ExpressionAttributeNames": {
+                                "#newest_object": "newest_object",
+                                "#ingested_at": "ingested_at",
+                            },
+                            "ExpressionAttributeValues": {":v0": {"S": "photos/a.jpg"}, ":v1": {"S": "2026"}},
                             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
                         }
                     },

@@ -464,6 +464,44 @@ def test_a_row_deleted_by_hand_comes_back_with_the_next_upload(catalog: Catalog,
     check_lists(tables)
 
 
+def test_an_object_on_no_list_takes_nothing_from_the_row_of_a_later_life(
+    catalog: Catalog, tables: MemoryTables
+) -> None:
+    """The row was deleted by hand, and another object began it anew: the others leave without its counting them."""
+    apply(catalog, *(present(key, "E1", 1) for key in ("a.jpg", "b.jpg", "c.jpg")))
+    del tables.images["E1"]
+    apply(catalog, present("d.jpg", "E1", 1))
+    row = dict(tables.images["E1"])
+    assert apply(catalog, absent("b.jpg", 2), present("a.jpg", "E2", 2)) == [Outcome.REMOVED, Outcome.REPLACED]
+    assert tables.images["E1"] == row
+    assert apply(catalog, present("c.jpg", "E1", 2)) == [Outcome.REPLACED]
+    assert tables.images["E1"]["copies"]["N"] == "2"
+    check_lists(tables)
+
+
+def test_records_of_an_earlier_version_leave_and_join_as_ever(catalog: Catalog, tables: MemoryTables) -> None:
+    """They do not say in which life they are counted."""
+    apply(catalog, *(present(key, "E1", 1) for key in ("a.jpg", "b.jpg", "c.jpg")))
+    for record in tables.objects.values():
+        del record["ingested_at"]
+    apply(catalog, present("d.jpg", "E1", 1), absent("a.jpg", 2), present("b.jpg", "E1", 2), absent("c.jpg", 2))
+    assert tables.images["E1"]["copies"]["N"] == "2"
+    check_lists(tables)
+    assert apply(catalog, absent("b.jpg", 3), absent("d.jpg", 3)) == [Outcome.REMOVED] * 2
+    assert tables.images == {}
+
+
+@pytest.mark.parametrize("gone", ["a.jpg", "c.jpg"])
+def test_a_list_with_a_hole_is_reported_as_damage(gone: str, catalog: Catalog, tables: MemoryTables) -> None:
+    """The record of the neighbour was deleted by hand: at once, and not after a whole invocation of trying."""
+    apply(catalog, *(present(key, "E1", 1) for key in ("a.jpg", "b.jpg", "c.jpg")))
+    del tables.objects["photos/b.jpg"]
+    tables.calls.clear()
+    with pytest.raises(CatalogDamaged, match=rf"photos/[{gone[0]}b]\.jpg"):
+        apply(catalog, absent(gone, 2))
+    assert len(tables.calls) < 15
+
+
 def test_a_list_whose_end_is_lost_is_reported_as_damage(catalog: Catalog, tables: MemoryTables) -> None:
     """No event can cause this, so no event may paper over it."""
     apply(catalog, present("a.jpg", "E1", 1))
