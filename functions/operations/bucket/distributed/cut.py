@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 # Requests of 1,000 keys, one after the other, of some 0.1 s each: a minute of listing, and 100 MB of lines.
 RANGE_OBJECTS = 500_000
+# Both sides of rows lie in scratch, so more go at once; each part costs a request for every piece that is sorted.
+ETAG_RECORDS = 8 * RANGE_OBJECTS
 # One that is larger, for there were more objects than records, goes on in pieces.
 MOST_OBJECTS = 2 * RANGE_OBJECTS
 MOST_BYTES = 256 << 20

@@ -9,7 +9,7 @@ from typing import Any
 
 from ledger.errors import Damaged
 from ledger.manifest import decode_root, encode_root
-from operations.bucket.distributed.cut import RANGE_OBJECTS, etag_cuts, part_of, quantiles
+from operations.bucket.distributed.cut import ETAG_RECORDS, RANGE_OBJECTS, etag_cuts, part_of, quantiles
 from operations.bucket.distributed.job import Job
 from operations.bucket.distributed.listed import inventory_of, lines_of, sample
 from operations.bucket.distributed.step_names import (
@@ -106,7 +106,7 @@ def _plan(job: Job) -> dict[str, Any]:
         "time": time,
         "buckets": buckets,
         "name_cuts": [cut.decode("latin-1") for cut in quantiles(sorted(names), parts)],
-        "etag_cuts": [cut.decode("latin-1") for cut in etag_cuts(parts)],
+        "etag_cuts": [cut.decode("latin-1") for cut in etag_cuts(-(-records // ETAG_RECORDS))],
         "pieces": pieces,
     }
 

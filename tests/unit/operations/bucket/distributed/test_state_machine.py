@@ -39,6 +39,7 @@ def _small_ranges(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make ranges and chunks so small that the tests' few objects make many."""
     for module in (cut, pieces):
         monkeypatch.setattr(module, "RANGE_OBJECTS", 20)
+    monkeypatch.setattr(pieces, "ETAG_RECORDS", 40)
     monkeypatch.setattr(rounds, "MOST_OBJECTS", 40)
     monkeypatch.setattr(rounds, "CHUNK", 3)
     monkeypatch.setattr(pieces, "BUFFER_BYTES", 500)
