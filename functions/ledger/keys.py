@@ -10,6 +10,7 @@ CSV_KEY = "image-data.csv"
 DESCRIPTION_KEY = f"{CSV_KEY}-metadata.json"
 COLLECTING_KEY = "collecting.json"
 FORGETTING_KEY = "forgetting.json"
+LAST_CHECK_KEY = "bucket-check.json"
 PAGE_INDEX_KEY = "index.html"
 PAGE_CONFIG_KEY = "page/config.json"
 
@@ -25,6 +26,7 @@ SNAPSHOTS = "snapshots/"
 FORGOTTEN = "forgotten/"
 FAILED_BATCHES = "aws/lambda/"  # Lambda chooses what follows: mapping, shard, date
 REPLAYS = "replay/"
+BUCKET_CHECKS = "bucket-check/"
 TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
 

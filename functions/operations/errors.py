@@ -64,3 +64,7 @@ class UnknownImage(LedgerError):
 
 class NoSource(LedgerError):
     """The stack does not take images from there; nothing was done."""
+
+
+class BadWish(LedgerError):
+    """An execution was asked for something that it does not know; nothing was done."""

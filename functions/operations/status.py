@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import orjson
+
 from ledger import columns
 from ledger.columns import NAMES
 from ledger.errors import Damaged, NotFound, Unavailable
-from ledger.keys import CSV_KEY, FAILED_BATCHES, PENDING, QUARANTINE, SNAPSHOTS
+from ledger.keys import CSV_KEY, FAILED_BATCHES, LAST_CHECK_KEY, PENDING, QUARANTINE, SNAPSHOTS
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
 from operations.rebuild.tree_reader import cells, lines, shards_of
@@ -37,6 +39,8 @@ class Status:
         stream: state of the mapping between the table's stream and the exporter; None if not asked.
         gaps: times of which stream records may have been lost.
         snapshots: number of snapshots.
+        bucket_checked: when the last whole check of the buckets on AWS ended; empty if there was none.
+        bucket_differences: that it found.
         older_rows: rows that an older reader made, which is no fault (`skyledger reread --older`); None if they were
             not counted: the tree is larger than `READ_BYTES`, cannot be read, or does not say it.
         todo: what an operator should do, in order.
@@ -61,6 +65,8 @@ class Status:
     dead_letters: int | None = None
     seen_dead_letters: int | None = None
     stream: str | None = None
+    bucket_checked: str = ""
+    bucket_differences: int = 0
     todo: list[str] = field(default_factory=list)
 
 
@@ -95,6 +101,7 @@ def read_status(ledger: Ledger, now: datetime) -> Status:
         older_rows=_older_rows(ledger, root),
         gaps=list(root.checkpoint.gaps),
     )
+    state.bucket_checked, state.bucket_differences = _last_check(ledger)
     state.todo = todo(state)
     return state
 
@@ -117,6 +124,11 @@ def todo(state: Status) -> list[str]:
         lines.append(f"{state.dead_letters} S3 events could not be processed: skyledger redrive")
     if state.seen_dead_letters:
         lines.append(f"{state.seen_dead_letters} objects that were seen could not be processed: skyledger redrive")
+    if state.bucket_differences:
+        lines.append(
+            f"{state.bucket_differences} differences between buckets and CSV were found on {state.bucket_checked}: "
+            "skyledger verify bucket --distributed --repair"
+        )
     if not state.published:
         lines.append("image-data.csv is behind; the next batch publishes it: look again in a minute")
     if not state.columns_current:
@@ -141,6 +153,15 @@ def _metadata_of_csv(ledger: Ledger) -> Mapping[str, str] | None:
         return ledger.store.head(CSV_KEY).metadata
     except NotFound:
         return None
+
+
+def _last_check(ledger: Ledger) -> tuple[str, int]:
+    """Say when the buckets were last compared with the ledger, and how much differed."""
+    try:
+        told = orjson.loads(ledger.store.get(LAST_CHECK_KEY).body)
+    except NotFound:
+        return "", 0
+    return told["finished"], told["count"]
 
 
 def _older_rows(ledger: Ledger, root: Root) -> int | None:

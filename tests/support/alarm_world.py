@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from moto import mock_aws
@@ -14,6 +15,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Unavailable
 from ledger.keys import ROOT_KEY
 from ledger.manifest import encode_root
+from operations.bucket.distributed import lambda_steps
 from tests.support.alarm_model import Alarm, Metrics
 from tests.support.bucket_world import PHOTOS, World, sqs_message
 from tests.support.factories import START, event, item, make_ledger
@@ -124,6 +126,16 @@ class System:
         self.store.on("get", ROOT_KEY, refuse(Unavailable("SlowDown")))
         self.export()
 
+    def check_buckets(self, differences: int) -> None:
+        """Let a check of the buckets end that found so many differences."""
+        told = {"whole": True, "checked": {"objects": 1000}, "count": differences}
+        call = {"step": "finish", "prefix": "bucket-check/x/"}
+        with (
+            patch.object(lambda_steps, "_services", lambda: (None, None, None)),
+            patch.object(lambda_steps, "do", lambda *_: told),
+        ):
+            self.metrics.invoke(self.now, "BucketWorker", lambda: lambda_steps.work(call, LambdaContext()))
+
     def close_gaps(self) -> None:
         """Do to the root what a backfill does when it has repaired them."""
         ledger = exporter.ledger()
@@ -138,7 +150,8 @@ _photo_printed: list[str] = []
 def make_system(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> System:
     """Make a system on an empty ledger; namespace and services are named as the template does."""
     namespace = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["POWERTOOLS_METRICS_NAMESPACE"]
-    for function, module in (("ImageProcessor", processor), ("CsvExporter", exporter)):
+    modules = {"ImageProcessor": processor, "CsvExporter": exporter, "BucketWorker": lambda_steps}
+    for function, module in modules.items():
         monkeypatch.setattr(module.metrics.provider, "namespace", namespace)
         monkeypatch.setattr(module.metrics.provider, "service", service(function))
         module.metrics.provider.clear_metrics()

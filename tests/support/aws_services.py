@@ -15,6 +15,7 @@ OUTPUTS = {
     "ImageBuckets": "photos,archive",
     "StreamMappingId": "mapping",
     "ReplayStateMachineArn": "machine",
+    "BucketCheckStateMachineArn": "check",
 }
 
 
@@ -29,6 +30,7 @@ class Services:
         self.switched: list[dict[str, Any]] = []
         self.started: list[dict[str, Any]] = []
         self.statuses = ["RUNNING", "SUCCEEDED"]
+        self.output: dict[str, Any] = {"tree": "abc", "same": True}
 
     def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
         return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in OUTPUTS.items()]}]}
@@ -59,7 +61,7 @@ class Services:
     def describe_execution(self, **_: Any) -> Any:
         status = self.statuses.pop(0)
         # There is an output only if it succeeded, and an error only if it failed (API reference, DescribeExecution).
-        ends = {"SUCCEEDED": {"output": json.dumps({"tree": "abc", "same": True})}, "RUNNING": {}}
+        ends = {"SUCCEEDED": {"output": json.dumps(self.output)}, "RUNNING": {}}
         return {"status": status} | ends.get(status, {"error": "X", "cause": "why"})
 
     def list_map_runs(self, **_: Any) -> Any:

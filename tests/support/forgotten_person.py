@@ -89,6 +89,7 @@ def live_and_die(store: MemoryStore, clock: Clock) -> None:
     put_aside(store, arrival, insert(11), name="batch")
     put_aside(store, insert(12), name="of-others")
     store.put_new("replay/run/ranges/0000/runs/000000-0000/000000", _row(), "application/octet-stream")
+    store.put_new("bucket-check.json", b'{"differences": [' + _row() + b"]}", "application/json")
     leave_waiting(open_ledger(store, clock, 2), [arrival])
     row = _row(2)  # of an exporter that lost its swap and died: no page names it
     store.put_new(shard_key(sha256(row)), row, "text/csv")

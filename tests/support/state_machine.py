@@ -1,8 +1,9 @@
 """Runs a state machine in this process as Step Functions documents it: the part of the language that `infra` uses.
 
-Distributed Maps read their items from the bucket, batch them, hand each batch to a child that knows nothing else, run
-the children in any order, some of them twice (as a retry after a lost answer does), and write the results to the
-bucket. What passes between states is held to 256 KiB. Whatever the runner does not know is an error, not ignored.
+Distributed Maps read their items from the bucket, batch them if they are told to, hand each batch or item to a child
+that knows nothing else, run the children in any order, some of them twice (as a retry after a lost answer does), and
+write the results to the bucket. What passes between states is held to 256 KiB; a Wait takes no time, but says to the
+test that it is one. Whatever the runner does not know is an error, not ignored.
 """
 
 import json
@@ -40,14 +41,21 @@ class StateMachine:
         functions: by the name that the definition gives them.
         store: the bucket.
         seed: of the order of children and of those that run twice.
+        while_waiting: is told the seconds of every Wait.
     """
 
     def __init__(
-        self, definition: dict[str, Any], functions: dict[str, Function], store: MemoryStore, seed: int = 0
+        self,
+        definition: dict[str, Any],
+        functions: dict[str, Function],
+        store: MemoryStore,
+        seed: int = 0,
+        while_waiting: Callable[[int], None] = lambda seconds: None,
     ) -> None:
         self.definition = definition
         self.functions = functions
         self.store = store
+        self.while_waiting = while_waiting
         self.chance = random.Random(seed)
         self.children = 0
         self.retries = 0
@@ -74,6 +82,9 @@ class StateMachine:
         kind = state["Type"]
         if kind == "Choice":
             return {**value, "__next": _choose(state, value, context)}
+        if kind == "Wait":
+            self.while_waiting(_seconds(state, value, context))
+            return value
         if kind not in ("Task", "Map"):
             raise Failed(f"a state of type {kind} is not known here")
         result = self._retried(state, lambda: (self._task if kind == "Task" else self._map)(state, value, context))
@@ -111,12 +122,13 @@ class StateMachine:
         ]
         if not items:
             raise Failed("States.ItemReaderFailed: there are no items")
-        batches = _batches(items, state["ItemBatcher"])
+        # Without a batcher each item is the whole input of a child (Step Functions guide, "ItemBatcher").
+        inputs = _batches(items, state["ItemBatcher"]) if "ItemBatcher" in state else items
         results: dict[int, Any] = {}
-        for number in self.chance.sample(range(len(batches)), len(batches)):
+        for number in self.chance.sample(range(len(inputs)), len(inputs)):
             for _ in range(2 if self.chance.random() < 0.2 else 1):
                 self.children += 1
-                results[number] = self._states(state["ItemProcessor"], {"Items": batches[number]}, context)
+                results[number] = self._states(state["ItemProcessor"], inputs[number], context)
         writer = _template(state["ResultWriter"]["Parameters"], value, context)
         key = f"{writer['Prefix']}/run-{self.children}/manifest.json"
         self.store.put_new(key, json.dumps([results[n] for n in sorted(results)]).encode(), "application/json")
@@ -133,10 +145,18 @@ class StateMachine:
         return list(json.loads(stored.body))
 
 
-def _batches(items: list[Any], batcher: dict[str, Any]) -> list[list[Any]]:
+def _batches(items: list[Any], batcher: dict[str, Any]) -> list[Any]:
     assert set(batcher) == {"MaxItemsPerBatch"}
     size = batcher["MaxItemsPerBatch"]
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    return [{"Items": items[start : start + size]} for start in range(0, len(items), size)]
+
+
+def _seconds(state: dict[str, Any], value: Any, context: dict[str, Any]) -> int:
+    """Give the length of a Wait: an integer from 0 to 99999999 (Step Functions guide, "Wait workflow state")."""
+    seconds = _at(value, state["SecondsPath"], context) if "SecondsPath" in state else state["Seconds"]
+    assert type(seconds) is int
+    assert 0 <= seconds <= 99_999_999
+    return seconds
 
 
 def _choose(state: dict[str, Any], value: Any, context: dict[str, Any]) -> str:

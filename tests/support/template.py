@@ -20,6 +20,7 @@ FUNCTIONS = {
     "Collector": "CollectorRole",
     "ReplayWorker": "ReplayWorkerRole",
     "ReplayFinisher": "ReplayFinisherRole",
+    "BucketWorker": "BucketWorkerRole",
 }
 """Every Lambda function of the stack, with its role."""
 

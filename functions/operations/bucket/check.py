@@ -132,16 +132,16 @@ def check_buckets(
         watched = look_again(looker, watched, rules, counts)
         wrong_rows = look_again_at_rows(looker, ledger, ledger.load_root()[0], wrong_rows) if wrong_rows else []
     for one in _staying(scratch, watched):
-        findings.add(one.kind, one.name, _why(one))
+        findings.add(one.kind, one.name, why_of(one))
     for image in wrong_rows:
         findings.add(image.kind or Kind.STALE, image.name, image.why)
     findings.checked = _checked(sides, counts, rows)
     if repair is not None and not findings.good:
-        messages = _messages(_staying(scratch, watched), wrong_rows)
+        told = messages(_staying(scratch, watched), wrong_rows)
         findings.repaired = send(
             repair.sqs,
             repair.queue,
-            messages,
+            told,
             rate=repair.rate,
             sent=lambda count: progress("sending", count, findings.count),
         )
@@ -170,7 +170,7 @@ def _checked(sides: Sides, counts: Counts, rows: int) -> dict[str, int | str]:
     }
 
 
-def _why(difference: Difference) -> str:
+def why_of(difference: Difference) -> str:
     """Say in some words how an object and its record differ."""
     listed, record = difference.listed, difference.record
     if difference.kind is Kind.MISSING:
@@ -187,7 +187,7 @@ def _said(side: Listed | Record) -> str:
     return f"{side.etag}{size} {side.modified}".rstrip()
 
 
-def _messages(objects: Iterable[Difference], images: Iterable[Image]) -> Iterator[str]:
+def messages(objects: Iterable[Difference], images: Iterable[Image]) -> Iterator[str]:
     """Write a message for each object that differs, and for all that hold an image whose row is wrong."""
     now = datetime.now(UTC)
     for one in objects:

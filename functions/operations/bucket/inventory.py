@@ -55,7 +55,7 @@ _COLUMNS = {
 
 
 @dataclass(frozen=True, slots=True)
-class _File:
+class File:
     """A file of an inventory: its key, bytes, and MD5 (hexadecimal)."""
 
     key: str
@@ -79,7 +79,7 @@ class Inventory:
     destination: str
     time: str
     columns: tuple[str, ...] | None
-    files: tuple[_File, ...]
+    files: tuple[File, ...]
 
 
 def read_manifest(store: Store, key: str) -> Inventory:
@@ -109,7 +109,7 @@ def read_manifest(store: Store, key: str) -> Inventory:
             destination=str(manifest["destinationBucket"]).rpartition(":")[2],
             time=_time(int(manifest["creationTimestamp"]) / 1000),
             columns=columns,
-            files=tuple(_File(str(one["key"]), int(one["size"]), str(one["MD5checksum"])) for one in manifest["files"]),
+            files=tuple(File(str(one["key"]), int(one["size"]), str(one["MD5checksum"])) for one in manifest["files"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{key} is not the manifest of an inventory") from error
@@ -143,17 +143,22 @@ def sort_inventory(
     """
     sorter, objects = Sorter(scratch, LISTED), 0
     for number, file in enumerate(inventory.files):
-        with _local(store, file) as path:
-            rows = _csv_rows(path, inventory.columns) if inventory.columns else _parquet_rows(path)
-            try:
-                for line in _lines(rows, sources):
-                    sorter.add(line)
-                    objects += 1
-            except (AttributeError, KeyError, OSError, EOFError, TypeError, ValueError, csv.Error) as error:
-                raise Damaged(f"{file.key} is not a file of an inventory: {type(error).__name__}") from error
+        for line in file_lines(store, inventory, file, sources):
+            sorter.add(line)
+            objects += 1
         progress("reading the inventory", number + 1, len(inventory.files))
     sorter.close()
     return Listing(lambda: merge_lines(scratch, LISTED), objects, len(inventory.files) + 2)
+
+
+def file_lines(store: Store, inventory: Inventory, file: File, sources: Sources) -> Iterator[bytes]:
+    """Give the objects of one file of an inventory as lines, in its order; arguments and errors as `sort_inventory`."""
+    with _local(store, file) as path:
+        rows = _csv_rows(path, inventory.columns) if inventory.columns else _parquet_rows(path)
+        try:
+            yield from _lines(rows, sources)
+        except (AttributeError, KeyError, OSError, EOFError, TypeError, ValueError, csv.Error) as error:
+            raise Damaged(f"{file.key} is not a file of an inventory: {type(error).__name__}") from error
 
 
 def _lines(rows: Iterable[Row], sources: Sources) -> Iterator[bytes]:
@@ -168,7 +173,7 @@ def _lines(rows: Iterable[Row], sources: Sources) -> Iterator[bytes]:
 
 
 @contextmanager
-def _local(store: Store, file: _File) -> Iterator[Path]:
+def _local(store: Store, file: File) -> Iterator[Path]:
     """Fetch a file, which may be larger than memory, and check it."""
     digest = hashlib.md5(usedforsecurity=False)
     with TemporaryDirectory(prefix="skyledger-") as folder:

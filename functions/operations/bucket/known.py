@@ -7,7 +7,7 @@ from typing import Any
 
 from ledger.errors import Damaged
 from ledger.store import Store
-from operations.bucket.lines import escape, name_of, object_line, refused_line, tombstone_line
+from operations.bucket.lines import escape, object_line, refused_line, tombstone_line
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import HOLDERS, RECORDS
@@ -66,8 +66,7 @@ def sort_known(store: Store, scratch: Scratch, export: Export, progress: Progres
             if etag:
                 known.images += 1
                 if by_etag:
-                    life = escape(item.get("ingested_at", {}).get("S", ""))
-                    by_content.add(b"%b\0%b\0%b\n" % (escape(etag), name_of(line), life))
+                    by_content.add(holder_line(item, etag))
         progress("reading the export", number + 1, len(files))
     by_name.close()
     by_content.close()
@@ -88,6 +87,12 @@ def record_line(item: Mapping[str, Any]) -> bytes:
     if refused := item.get("refused", {}).get("S"):
         return refused_line(name, refused, int(item.get("reader", {}).get("N", 0)))
     return tombstone_line(name)
+
+
+def holder_line(item: Mapping[str, Any], etag: str) -> bytes:
+    """Write an item of `Objects` that holds an image as a line of `holders`."""
+    life = item.get("ingested_at", {}).get("S", "")
+    return b"%b\0%b\0%b\n" % (escape(etag), escape(item["object"]["S"]), escape(life))
 
 
 def records(scratch: Scratch) -> Iterator[bytes]:

@@ -118,11 +118,17 @@ class Image:
 def sort_rows(ledger: Ledger, root: Root, scratch: Scratch) -> int:
     """Write the rows of a tree to scratch, sorted by ETag; give their number."""
     sorter, count = Sorter(scratch, ROWS), 0
-    for etag, row in _rows(ledger, root):
-        sorter.add(b"%b\0\0%d\t%b\t%b\n" % (escape(etag), row.copies, row.ingested_at.encode(), row.name))
+    for line in row_lines(ledger, root):
+        sorter.add(line)
         count += 1
     sorter.close()
     return count
+
+
+def row_lines(ledger: Ledger, root: Root) -> Iterator[bytes]:
+    """Write the rows of a tree as lines that can be sorted by ETag."""
+    for etag, row in _rows(ledger, root):
+        yield b"%b\0\0%d\t%b\t%b\n" % (escape(etag), row.copies, row.ingested_at.encode(), row.name)
 
 
 def compare_rows(holders: Iterator[bytes], scratch: Scratch, sources: Sources, young: str) -> Iterator[Image]:
@@ -167,12 +173,17 @@ def look_again_at_rows(looker: Looker, ledger: Ledger, root: Root, images: Seque
             rows.setdefault(etag, []).append(row)
 
     def now(before: Image) -> Image:
-        image = Image(before.etag, rows.get(before.etag, []))
-        for name, life in sorted(_holding(looker, before)):
-            image.add_record(name, life)
-        return image
+        return with_records(looker, before, rows.get(before.etag, []))
 
     return [one for one in in_parallel(now, images) if one.kind is not None]
+
+
+def with_records(looker: Looker, before: Image, rows: list[Row]) -> Image:
+    """Give an image as it is now: with the rows that it has, and the records that hold it."""
+    image = Image(before.etag, rows)
+    for name, life in sorted(_holding(looker, before)):
+        image.add_record(name, life)
+    return image
 
 
 def _holding(looker: Looker, image: Image) -> Iterator[tuple[bytes, str]]:
@@ -194,8 +205,13 @@ def _holding(looker: Looker, image: Image) -> Iterator[tuple[bytes, str]]:
 
 
 def _rows(ledger: Ledger, root: Root) -> Iterator[tuple[str, Row]]:
-    places = [root.columns.index(name) for name in ("etag", "copies", "ingested_at", "bucket", "key")]
-    for cells in csv.reader(_decoded(lines(ledger.objects, shards_of(ledger.objects, root.rows.pages)))):
+    return rows_of(lines(ledger.objects, shards_of(ledger.objects, root.rows.pages)), root.columns)
+
+
+def rows_of(rows: Iterable[bytes], columns: Sequence[str]) -> Iterator[tuple[str, Row]]:
+    """Read what rows of the CSV say, each with its ETag."""
+    places = [columns.index(name) for name in ("etag", "copies", "ingested_at", "bucket", "key")]
+    for cells in csv.reader(_decoded(rows)):
         etag, copies, ingested_at, bucket, key = (cells[place] for place in places)
         name = escape(f"{unguard(bucket)}/{unescape_cell(unguard(key))}")
         yield etag, Row(int(copies) if copies.isdigit() else 0, ingested_at, name)

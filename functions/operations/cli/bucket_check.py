@@ -1,11 +1,14 @@
 """What `skyledger verify bucket` does and shows, beside the other checks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from ledger.ledger import Ledger
 from operations.bucket.check import BucketFindings, Lane, check_buckets
+from operations.bucket.distributed.step_names import DIFFERENCES, RESULT
 from operations.bucket.lane import CONFIG
 from operations.bucket.recheck import Looker
 from operations.cli.deployment import Deployment
@@ -13,6 +16,7 @@ from operations.cli.output import Output
 from operations.dead_letters import count_dead_letters
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
+from operations.state_machine import run_state_machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,31 @@ def run(
     return _described(findings, waiting)
 
 
+def run_there(
+    deployment: Deployment, output: Output, progress: Progress, options: BucketOptions, arn: str
+) -> dict[str, Any]:
+    """Let Step Functions check the buckets; give the result in the same form, and where all that differs is named."""
+    wishes = {
+        "mode": "verify",
+        "repair": options.repair,
+        "inventory": options.inventory,
+        "export": arn,
+        "rate": options.rate,
+        "in_flight": options.in_flight,
+    }
+    return compare_there(deployment, output, progress, wishes)
+
+
+def compare_there(
+    deployment: Deployment, output: Output, progress: Progress, wishes: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Run the state machine that compares the buckets with the ledger; give what its last step wrote."""
+    machine = deployment.output("BucketCheckStateMachineArn")
+    numbers = run_state_machine(deployment.client("stepfunctions"), machine, dict(wishes), progress, output.note)
+    result: dict[str, Any] = orjson.loads(deployment.open_store()().get(numbers["prefix"] + RESULT).body)
+    return result
+
+
 def _described(findings: BucketFindings, waiting: int) -> dict[str, Any]:
     return {
         "good": findings.good,
@@ -88,7 +117,8 @@ def show(output: Output, result: dict[str, Any]) -> None:
     for one in result["differences"]:
         output.say(f"  {one['kind']}  s3://{one['bucket']}/{one['key']}  {one['why']}")
     if result["count"] > len(result["differences"]):
-        output.say(f"  and {result['count'] - len(result['differences']):,} more")
+        where = f", in {result['prefix']}{DIFFERENCES}/ of the export bucket" if "prefix" in result else ""
+        output.say(f"  and {result['count'] - len(result['differences']):,} more{where}")
     if result["repaired"]:
         output.say(f"  {result['repaired']:,} objects sent to be looked at: verify again when none waits in the lane")
     else:

@@ -24,6 +24,7 @@ from operations.cli.output import Output
 from operations.errors import (
     BadExpression,
     BadName,
+    BadWish,
     Busy,
     ExecutionFailed,
     ExportFailed,
@@ -69,6 +70,7 @@ class Ending(NamedTuple):
 # not as if the operator had made a mistake.
 ENDINGS: Mapping[type[Exception], Ending] = {
     BadName: Ending(WRONG_USE),
+    BadWish: Ending(WRONG_USE),
     NoPlace: Ending(WRONG_USE),
     NoSource: Ending(WRONG_USE),
     NotPulled: Ending(WRONG_USE),

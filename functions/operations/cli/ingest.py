@@ -7,10 +7,13 @@ import typer
 
 from operations.bucket.ingest import Ingest, IngestWishes, plan_ingest, send_ingest
 from operations.bucket.lane import CONFIG
-from operations.cli.deployment import make_deployment
+from operations.bucket.prices import lane_usd
+from operations.cli.bucket_check import compare_there
+from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
     AsJson,
     Bucket,
+    Distributed,
     EndpointUrl,
     ExportArn,
     Inventory,
@@ -36,6 +39,7 @@ def command(
         bool, typer.Option("--new", help="Nothing is known yet, as on a new stack: send all, without an export.")
     ] = False,
     export_arn: ExportArn = "",
+    distributed: Distributed = False,
     work: WorkFolder = None,
     bucket: Bucket = "",
     stack: Stack = "",
@@ -54,6 +58,20 @@ def command(
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     if all_new and export_arn:
         raise typer.BadParameter("--new makes do without an export: leave out --export")
+    if distributed:
+        wishes_there = {
+            "mode": "ingest",
+            "place": place,
+            "newer_than": parse_time(newer_than),
+            "limit": limit,
+            "inventory": inventory,
+            "dry_run": dry_run,
+            "rate": rate,
+            "all_new": all_new,
+            "export": export_arn,
+        }
+        _ingest_there(deployment, output, wishes_there)
+        return
     sources = deployment.sources(place)
     wishes = IngestWishes(sources.places, parse_time(newer_than), limit, inventory, all_new)
     export = (
@@ -76,6 +94,16 @@ def command(
         if not dry_run
         else "nothing was sent: the same command without --dry-run sends it, and need not look again"
     )
+
+
+def _ingest_there(deployment: Deployment, output: Output, wishes: dict[str, Any]) -> None:
+    with output.progress() as progress:
+        result = compare_there(deployment, output, progress, wishes)
+    told = {name: result[name] for name in ("missing", "stale", "unread", "count", "repaired", "prefix")}
+    usd = round(lane_usd(result["count"]), 2)
+    output.result({**told, "objects": result["checked"]["objects"], "usd": usd, "dry_run": wishes["dry_run"]})
+    objects = result["checked"]["objects"]
+    output.say(f"{objects:,} objects: {result['count']:,} to send, about ${usd:,.2f}; {result['repaired']:,} sent")
 
 
 def _plan(ingest: Ingest) -> str:

@@ -13,6 +13,7 @@ from operations.cli.options import (
     CORES,
     AsJson,
     Bucket,
+    Distributed,
     EndpointUrl,
     Processes,
     Profile,
@@ -27,7 +28,7 @@ from operations.live.root import live_root
 from operations.live.swap import PATIENCE_SECONDS
 from operations.replay.adopt import Adoption, Purpose
 from operations.replay.local import Rebuild, Wishes, replay_for
-from operations.replay.state_machine import replay_distributed
+from operations.state_machine import run_state_machine
 
 
 class ColumnsChoice(StrEnum):
@@ -50,7 +51,7 @@ def command(
     processes: Processes = CORES,
     work: WorkFolder = None,
     patience: Annotated[float, typer.Option(help="Seconds to go on losing against exporters.")] = PATIENCE_SECONDS,
-    distributed: Annotated[bool, typer.Option("--distributed", help="On Step Functions instead of here.")] = False,
+    distributed: Distributed = False,
     bucket: Bucket = "",
     stack: Stack = "",
     profile: Profile = "",
@@ -107,7 +108,7 @@ def command(
 def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]) -> dict[str, Any]:
     with output.progress() as progress:
         machine = deployment.output("ReplayStateMachineArn")
-        return replay_distributed(deployment.client("stepfunctions"), machine, wishes, progress, output.note)
+        return run_state_machine(deployment.client("stepfunctions"), machine, wishes, progress, output.note)
 
 
 def _targets(ledger: Ledger, shard_bytes: int, page_shards: int) -> Targets | None:

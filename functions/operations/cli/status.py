@@ -6,7 +6,7 @@ from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
 from operations.dead_letters import count_dead_letters
-from operations.status import now, read_status, with_services
+from operations.status import Status, now, read_status, with_services
 from operations.stream_mapping import stream_state
 
 
@@ -46,12 +46,19 @@ def command(
             "quarantined events": state.quarantined,
             "dead letters": _or(state.dead_letters),
             "seen, dead letters": _or(state.seen_dead_letters),
+            "buckets checked": _checked(state),
             "snapshots": state.snapshots,
             "by older readers": _or(state.older_rows, "not counted (skyledger reread --older --dry-run)"),
         }
     )
     for line in state.todo:
         output.say(f"-> {line}")
+
+
+def _checked(state: Status) -> str:
+    if not state.bucket_checked:
+        return "not on AWS (verify bucket --distributed)"
+    return f"{state.bucket_checked}, {state.bucket_differences:,} differences"
 
 
 def _or(found: int | str | None, why: str = "not asked (--stack)") -> int | str:

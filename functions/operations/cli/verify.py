@@ -17,6 +17,7 @@ from operations.cli.options import (
     CORES,
     AsJson,
     Bucket,
+    Distributed,
     EndpointUrl,
     ExportArn,
     Inventory,
@@ -63,6 +64,7 @@ def command(
     in_flight: Annotated[
         float, typer.Option(min=0, help="Minutes before the export in which an upload counts as on its way.")
     ] = IN_FLIGHT_MINUTES,
+    distributed: Distributed = False,
     processes: Processes = CORES,
     work: WorkFolder = None,
     bucket: Bucket = "",
@@ -83,6 +85,8 @@ def command(
         raise typer.BadParameter("--export is of one table: check table and bucket one after the other")
     if repair and Check.BUCKET not in (checks or ()):
         raise typer.BadParameter("--repair is for skyledger verify bucket")
+    if distributed and Check.BUCKET not in (checks or ()):
+        raise typer.BadParameter("--distributed is for skyledger verify bucket")
     options = BucketOptions(repair, inventory, rate, in_flight)
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     ledger = deployment.ledger()
@@ -90,6 +94,9 @@ def command(
     results: dict[str, Any] = {}
     with output.progress() as progress:
         for check in dict.fromkeys(checks or _ALONE):
+            if check is Check.BUCKET and distributed:
+                results["bucket"] = bucket_check.run_there(deployment, output, progress, options, export_arn)
+                continue
             if check is Check.BUCKET:
                 open_scratch = partial(hold_work_folder, deployment, work, "verify")
                 results["bucket"] = bucket_check.run(

@@ -2,6 +2,7 @@
 
     place            what is found there                                       what is done to it
     replays          what replays on many machines left                        deleted, all of it
+    bucket checks    what checks of the buckets left, and found: names         deleted, all of it
     journal          segments with events of the image, all of them            another segment takes its place
     failed batches   batches that Lambda gave up on, with such events          redacted in their place
     quarantine       such events                                               deleted
@@ -25,6 +26,7 @@ from typing import Any
 from ledger.errors import Damaged, NotFound
 from ledger.journal import dates, journal_parts, load_record, unpack
 from ledger.keys import (
+    BUCKET_CHECKS,
     COLLECTING_KEY,
     CSV_KEY,
     DESCRIPTION_KEY,
@@ -32,6 +34,7 @@ from ledger.keys import (
     FORGETTING_KEY,
     FORGOTTEN,
     JOURNAL,
+    LAST_CHECK_KEY,
     LEADING,
     PAGE_FILES,
     PAGE_INDEX_KEY,
@@ -53,6 +56,7 @@ from ledger.manifest import Root, decode_page, decode_root, entry_of
 from ledger.pending import decode
 from ledger.store import Listed, read_ahead
 from operations.batches import batched
+from operations.bucket.distributed.step_names import RESULT
 from operations.errors import Busy
 from operations.forget.findings import Findings, Searched
 from operations.forget.redaction import etags_in, etags_of, redact
@@ -65,9 +69,9 @@ RUNNING = timedelta(hours=2)
 _KEYS_AT_ONCE = 100  # looked up at a time: as many shards may be in memory
 # Every place that the bucket has: a new one belongs among PLACES as well, if a value of an image can stand in it.
 OURS = (
-    *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, FORGETTING_KEY, PAGE_INDEX_KEY, ROOT_KEY),
+    *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, FORGETTING_KEY, LAST_CHECK_KEY, PAGE_INDEX_KEY, ROOT_KEY),
     *(FAILED_BATCHES, FORGOTTEN, JOURNAL, LEADING, PAGE_FILES, PAGES, PENDING, PUBLISHING, QUARANTINE, REPLAYS),
-    *(ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
+    *(BUCKET_CHECKS, ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
 )
 # Folders that are not searched, or (table exports) not wholly, and what our objects in them are called.
 _UNSEARCHED = (FORGOTTEN, LEADING, PAGE_FILES, PUBLISHING, ROOT_COPIES, TABLE_EXPORTS)
@@ -192,6 +196,16 @@ def _replays(reader: _Reader, findings: Findings) -> Iterator[Listed]:
     return iter(listed)
 
 
+def _bucket_checks(reader: _Reader, findings: Findings) -> Iterator[Listed]:
+    listed = reader.all_of(BUCKET_CHECKS)
+    finished = tuple(one.key.removesuffix(RESULT) for one in listed if one.key.endswith(f"/{RESULT}"))
+    newest = max((one.modified for one in listed if not one.key.startswith(finished)), default=None)
+    if newest is not None and reader.ledger.objects.now() - newest < RUNNING:
+        raise Busy(f"a check under {BUCKET_CHECKS} was at work a moment ago: wait until it has ended, or stop it")
+    yield from listed
+    yield from reader.all_of(LAST_CHECK_KEY)
+
+
 def _table_exports(reader: _Reader, findings: Findings) -> Iterator[Listed]:
     packed = [listed for listed in reader.all_of(TABLE_EXPORTS) if listed.key.endswith(".gz")]
     for listed, body in reader.bodies(packed):
@@ -250,6 +264,7 @@ def _row_of(key: bytes, body: bytes) -> bool:
 
 PLACES: dict[str, Callable[[_Reader, Findings], Iterator[Listed]]] = {
     "replays": _replays,  # first, since one that is going on ends the search
+    "bucket checks": _bucket_checks,  # likewise
     "journal": _journal,
     "failed batches": _failed_batches,
     "quarantine": _quarantine,

@@ -18,12 +18,18 @@ _USUAL_SECONDS = 600
 _LOOK_SECONDS = 10.0
 
 
-def start_export(dynamodb: Any, table: str, bucket: str, window: tuple[datetime, datetime] | None = None) -> str:
-    """Start an export of a table as it is now, or of its changes in a time; give the export's ARN."""
+def start_export(
+    dynamodb: Any, table: str, bucket: str, window: tuple[datetime, datetime] | None = None, *, token: str = ""
+) -> str:
+    """Start an export of a table as it is now, or of its changes in a time; give the export's ARN.
+
+    Asked for again within eight hours with the same `token`, it is the same export, and costs nothing more (API
+    reference, ExportTableToPointInTime, ClientToken).
+    """
     arn = dynamodb.describe_table(TableName=table)["Table"]["TableArn"]
-    more: dict[str, Any] = {}
+    more: dict[str, Any] = {"ClientToken": token} if token else {}
     if window is not None:
-        more = {
+        more |= {
             "ExportType": "INCREMENTAL_EXPORT",
             "IncrementalExportSpecification": {
                 "ExportFromTime": window[0],
@@ -45,12 +51,22 @@ def wait_for_export(dynamodb: Any, arn: str, progress: Progress, sleep: Callable
     """
     waited = 0.0
     while True:
-        export = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
-        if export["ExportStatus"] == "COMPLETED":
+        summary_key = finished_export(dynamodb, arn)
+        if summary_key is not None:
             progress("exporting the table", 1, 1)
-            return str(export["ExportManifest"])
-        if export["ExportStatus"] == "FAILED":
-            raise ExportFailed(f"the export failed: {export.get('FailureCode')}, {export.get('FailureMessage')}")
+            return summary_key
         progress("exporting the table", int(waited), max(_USUAL_SECONDS, int(waited * 1.1)))
         sleep(_LOOK_SECONDS)
         waited += _LOOK_SECONDS
+
+
+def finished_export(dynamodb: Any, arn: str) -> str | None:
+    """Give the key of an export's summary; None while it goes on.
+
+    Raises:
+        ExportFailed: it failed; the message says why.
+    """
+    export = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+    if export["ExportStatus"] == "FAILED":
+        raise ExportFailed(f"the export failed: {export.get('FailureCode')}, {export.get('FailureMessage')}")
+    return str(export["ExportManifest"]) if export["ExportStatus"] == "COMPLETED" else None

@@ -36,6 +36,10 @@ ENTRIES = {
     "SourcesFunction": ("operations.existing_buckets:handler", "operations.existing_buckets:switch_on"),
     "Collector": ("operations.collection.collect:handler", "operations.collection.collect:collect"),
     "ReplayWorker": ("operations.replay.lambda_steps:work", "operations.replay.lambda_steps:do"),
+    "BucketWorker": (
+        "operations.bucket.distributed.lambda_steps:work",
+        "operations.bucket.distributed.lambda_steps:do",
+    ),
     "ReplayFinisher": ("operations.replay.lambda_steps:finish", "operations.replay.lambda_steps:end"),
 }
 OPERATOR = "an operator"

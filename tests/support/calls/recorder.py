@@ -44,6 +44,7 @@ from tests.support.calls.requests import (
     shape,
 )
 from tests.support.calls.roles import permissions, reasons, verdict
+from tests.support.checked_buckets import CheckedBuckets
 from tests.support.store_calls import WatchedStore
 
 FOLDER = "SKYLEDGER_CALLS"
@@ -57,6 +58,10 @@ OPERATIONS = {
     "list_objects_v2": "ListObjectsV2",
     "get_item": "GetItem",
     "transact_write_items": "TransactWriteItems",
+    "describe_table": "DescribeTable",
+    "export_table_to_point_in_time": "ExportTableToPointInTime",
+    "describe_export": "DescribeExport",
+    "send_message_batch": "SendMessageBatch",
 }
 
 Call = tuple[str, str, str]  # function, action, resource
@@ -149,7 +154,7 @@ def _wrap_doubles() -> None:
             setattr(store, verb, _recorded(vars(store)[verb], _noting_verb(verb)))
     for watching in (WatchedStore, CountingStore):
         _wrap_attributes(watching)
-    for double in (MemoryBucket, MemoryTables):
+    for double in (MemoryBucket, MemoryTables, CheckedBuckets):
         for name in OPERATIONS.keys() & vars(double).keys():
             setattr(double, name, _recorded(vars(double)[name], _noting_operation(OPERATIONS[name])))
     BaseClient._make_api_call = _recorded(  # type: ignore[attr-defined]

@@ -48,6 +48,11 @@ _OF_ONE: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
     "HeadBucket": lambda of: ("s3:ListBucket", f"arn:aws:s3:::{of['Bucket']}"),
     "GetBucketNotificationConfiguration": lambda of: ("s3:GetBucketNotification", f"arn:aws:s3:::{of['Bucket']}"),
     "PutBucketNotificationConfiguration": lambda of: ("s3:PutBucketNotification", f"arn:aws:s3:::{of['Bucket']}"),
+    # "Requesting a table export in DynamoDB" (DynamoDB Developer Guide); an export is a resource below its table.
+    "GetItem": lambda of: ("dynamodb:GetItem", _table(of["TableName"])),
+    "DescribeTable": lambda of: ("dynamodb:DescribeTable", _table(of["TableName"])),
+    "DescribeExport": lambda of: ("dynamodb:DescribeExport", of["ExportArn"]),
+    "SendMessageBatch": lambda of: ("sqs:SendMessage", ARNS["SeenQueue.Arn"]),
     "DescribeStackResource": lambda of: ("cloudformation:DescribeStackResource", of["StackName"]),
 }
 _CREATING = {"PutObject", "CompleteMultipartUpload", "CopyObject"}
@@ -107,7 +112,7 @@ def of_operation(function: str, operation: str, parameters: Mapping[str, Any]) -
     Raises:
         UnknownRequest: nobody has said so yet.
     """
-    bucket = IMAGES if function == "ImageProcessor" else EXPORT
+    bucket = IMAGES if function in ("ImageProcessor", "BucketWorker") else EXPORT  # the ledger's store has verbs
     if operation in ("GetObject", "HeadObject"):
         yield (_VERSION if parameters.get("VersionId") else GET), _object(bucket, parameters["Key"])
     elif operation in _WRITES:
@@ -124,14 +129,21 @@ def of_operation(function: str, operation: str, parameters: Mapping[str, Any]) -
         yield "s3:ListBucket", bucket
     elif operation in _OF_ONE:
         yield _OF_ONE[operation](parameters)
-    elif operation == "GetItem":
-        yield "dynamodb:GetItem", _table(parameters["TableName"])
+    elif operation == "ExportTableToPointInTime":
+        yield from _of_export(parameters)
     elif operation == "TransactWriteItems":
         for item in parameters["TransactItems"]:
             ((kind, write),) = item.items()
             yield f"dynamodb:{_ITEM_ACTIONS[kind]}", _table(write["TableName"])
     else:
         raise UnknownRequest(operation)
+
+
+def _of_export(parameters: Mapping[str, Any]) -> Iterator[Asked]:
+    """Say what an export asks for: it writes with the rights of who asks for it."""
+    yield "dynamodb:ExportTableToPointInTime", _table(parameters["TableArn"])
+    for action in (PUT, "s3:PutObjectAcl", "s3:AbortMultipartUpload"):
+        yield action, f"{EXPORT}/{parameters['S3Prefix']}/x"
 
 
 def _object(bucket: str, key: str) -> str:

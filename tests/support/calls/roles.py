@@ -15,6 +15,8 @@ ROLES = {
     "CollectorRole": "Collector",
     "ReplayWorkerRole": "ReplayWorker",
     "ReplayFinisherRole": "ReplayFinisher",
+    "BucketWorkerRole": "BucketWorker",
+    "BucketCheckRole": "BucketCheck",
     "ReplayRole": "Replay",  # the state machine: Step Functions calls with it
 }
 
@@ -61,6 +63,24 @@ _STEP_FUNCTIONS = "Step Functions calls with this role; tests run the state mach
 _TRIED_AGAIN = "a step that is tried again finds what it had left before: no test ends it there"
 _LARGE_CSV = "only a CSV above 8 MiB, or one that others publish as well, has a claim, or an upload to be abandoned"
 
+
+def _of_a_state_machine(name: str, *functions: str) -> tuple[str, ...]:
+    """Give what a state machine with Distributed Maps is allowed."""
+    states = "arn:aws:states:eu-west-1:111122223333"
+    return (
+        *(f"lambda:InvokeFunction arn:{ACCOUNT}:{function}" for function in functions),
+        f"states:StartExecution {states}:stateMachine:survey-{name}",
+        *(
+            f"states:{action} {states}:execution:survey-{name}/*"
+            for action in ("DescribeExecution", "StopExecution", "RedriveExecution")
+        ),
+        *(
+            f"s3:{action} {EXPORT}/{name}/*"
+            for action in ("GetObject", "PutObject", "ListMultipartUploadParts", "AbortMultipartUpload")
+        ),
+    )
+
+
 _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ImageProcessorRole", _BY_LAMBDA): tuple(
         f"sqs:{action} {ARNS[queue]}"
@@ -94,20 +114,16 @@ _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
         f"s3:GetObject {EXPORT}/publishing/*",
         f"s3:DeleteObject {EXPORT}/publishing/*",
     ),
+    ("BucketWorkerRole", _AS_IN_ITS_OWN): tuple(
+        f"s3:{action} arn:*:s3:::{bucket}{keys}"
+        for bucket in FOLLOWING["ExistingBuckets"]
+        for action, keys in (("GetObject", "/*"), ("ListBucket", ""))
+    ),
     ("ReplayRole", _STEP_FUNCTIONS): (
-        f"lambda:InvokeFunction arn:{ACCOUNT}:ReplayWorker",
-        f"lambda:InvokeFunction arn:{ACCOUNT}:ReplayFinisher",
-        "states:StartExecution arn:aws:states:eu-west-1:111122223333:stateMachine:survey-replay",
-        *(
-            f"states:{action} arn:aws:states:eu-west-1:111122223333:execution:survey-replay/*"
-            for action in ("DescribeExecution", "StopExecution", "RedriveExecution")
-        ),
-        *(
-            f"s3:{action} {EXPORT}/replay/*"
-            for action in ("GetObject", "PutObject", "ListMultipartUploadParts", "AbortMultipartUpload")
-        ),
+        *_of_a_state_machine("replay", "ReplayWorker", "ReplayFinisher"),
         f"s3:ListBucket {EXPORT}",
     ),
+    ("BucketCheckRole", _STEP_FUNCTIONS): _of_a_state_machine("bucket-check", "BucketWorker"),
 }
 _LOGS = {
     "ImageProcessorRole": "ImageProcessorLogs",
@@ -117,6 +133,7 @@ _LOGS = {
     "CollectorRole": "CollectorLogs",
     "ReplayWorkerRole": "ReplayLogs",
     "ReplayFinisherRole": "ReplayLogs",
+    "BucketWorkerRole": "BucketCheckLogs",
 }
 
 

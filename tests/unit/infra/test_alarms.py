@@ -67,6 +67,8 @@ TROUBLES: dict[str, tuple[Callable[[System], None], int, int]] = {
         0,
         5,
     ),
+    "BucketDiffers": (lambda system: system.check_buckets(1), 0, 1),
+    "BucketCheckFailed": (measured("AWS/States", "ExecutionsFailed", 1, StateMachineArn="BucketCheck"), 0, 1),
     "ProcessorErrors": (the_processor_breaks, 1, 2),
     "ProcessorThrottled": (measured("AWS/Lambda", "Throttles", 1, FunctionName="ImageProcessor"), 10, 15),
     "ProcessorSlow": (lambda system: system.photo(took=50), 5, 10),
@@ -103,7 +105,8 @@ def test_every_alarm_is_provoked_here() -> None:
 def test_an_alarm_waits_out_what_passes_fires_when_it_stays_and_ends_when_it_goes(name: str, system: System) -> None:
     """Quiet while all is well and for what passes, loud in the very minute it is for, quiet again without a word.
 
-    A gap alone stays open, and its alarm on, until it is repaired, whether anything happens meanwhile or not.
+    A gap stays open, and its alarm on, until it is repaired, whether anything happens meanwhile or not; and so does
+    what a check of the buckets found, until another one finds nothing.
     """
     tested = alarm(name)
     minute_of_trouble, passing, staying = TROUBLES[name]
@@ -132,6 +135,9 @@ def test_an_alarm_waits_out_what_passes_fires_when_it_stays_and_ends_when_it_goe
         system.healthy(1)
         assert _until(tested, system, idle=0) == "ALARM", "a batch repairs nothing"
         system.close_gaps()
+    elif name == "BucketDiffers":
+        assert state == "ALARM", "nobody looked again"
+        system.check_buckets(0)
     else:
         assert state == "OK", "an idle system has no trouble"
     system.healthy(2)

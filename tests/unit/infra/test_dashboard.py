@@ -9,6 +9,7 @@ import pytest
 from csv_exporter import handler as exporter
 from image_processor import handler as processor
 from infra.doubles.memory_store import MemoryStore
+from operations.bucket.distributed import lambda_steps as checker
 from tests.support.alarm_model import Series, evaluate
 from tests.support.alarm_world import ALARMS, STACK, System, alarm, make_system, resolve, service
 from tests.support.factories import event, item
@@ -19,11 +20,13 @@ from tests.support.template import TEMPLATE
 AWS_METRICS = {
     ("AWS/Lambda", "FunctionName"): {"Invocations", "Errors", "Throttles", "Duration", "IteratorAge"},
     ("AWS/Lambda", "EventSourceMappingUUID"): {"OnFailureDestinationDeliveredEventCount", "DroppedEventCount"},
+    ("AWS/States", "StateMachineArn"): {"ExecutionsFailed"},
     ("AWS/SQS", "QueueName"): {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
 }
 DIMENSION_OF = {
     "FunctionName": {"ImageProcessor", "CsvExporter", "Collector"},
     "EventSourceMappingUUID": {"CsvExporterImagesStream"},
+    "StateMachineArn": {"BucketCheck"},
     "QueueName": {
         "ImageQueue.QueueName",
         "ImageDeadLetters.QueueName",
@@ -33,6 +36,7 @@ DIMENSION_OF = {
 }
 # Each says how it stands, or how long it took: added up over the batches of a minute it would be a multiple of itself.
 LEVELS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "IteratorAge", "GapsOpen", "Rows"}
+LEVELS |= {"BucketChecked", "BucketDifferences"}
 LEVELS |= {"CsvBytes", "PublishLag", "CommitSeconds", "PublishSeconds", "EventSeconds", "Duration", "BytesRead"}
 
 
@@ -46,13 +50,14 @@ def test_alarms_look_at_metrics_that_exist(system: System) -> None:
     system.healthy(1)
     system.export(event("INSERT", item(0, iso={"S": "auto"})), event("INSERT", item(0, ingested_at={"S": "never"})))
     system.strange_message()
+    system.check_buckets(0)
     emitted = set(system.metrics.values)
     looked_at = {series for name in ALARMS for series, _, _ in alarm(name).series}
     assert len(looked_at) >= len(ALARMS)
     for namespace, name, dimensions in looked_at | dashboard_series():
         ((dimension, value),) = dimensions
         if namespace == "Skyledger":
-            names = {processor: "ImageProcessor", exporter: "CsvExporter"}
+            names = {processor: "ImageProcessor", exporter: "CsvExporter", checker: "BucketWorker"}
             (module,) = [module for module, function in names.items() if service(function) == value]
             assert dimension == "service"
             assert name in module.METRICS
@@ -66,7 +71,8 @@ def test_alarms_look_at_metrics_that_exist(system: System) -> None:
 def test_every_metric_that_is_paid_for_is_looked_at() -> None:
     """By an alarm, or by the dashboard: whatever else is to be known stands in the log."""
     shown = {series for name in ALARMS for series, _, _ in alarm(name).series} | dashboard_series()
-    for module, function in ((processor, "ImageProcessor"), (exporter, "CsvExporter")):
+    functions = ((processor, "ImageProcessor"), (exporter, "CsvExporter"), (checker, "BucketWorker"))
+    for module, function in functions:
         dimensions = frozenset({("service", service(function))})
         assert set(module.METRICS) == {name for _, name, found in shown if found == dimensions}
 

@@ -1,4 +1,4 @@
-"""The replay's state machine as CloudFormation reads it: strict YAML, a sound structure, and no state left hanging."""
+"""The state machines as CloudFormation reads them: strict YAML, a sound structure, and no state left hanging."""
 
 import json
 import re
@@ -12,11 +12,14 @@ import yaml
 from cfnlint.api import lint_all
 from cfnlint.decode import decode
 
+from operations.bucket.distributed.outcome import SETTLERS
+from operations.bucket.distributed.pieces import PATIENCE
 from operations.rebuild.plan import CHUNK_BYTES, RANGE_BYTES
 from tests.support.paths import ROOT
 from tests.support.template import parameter, properties
 
 TEMPLATE = ROOT / "template.yaml"
+MACHINES = ("Replay", "BucketCheck")
 VALUES = {
     "Partition": "aws",
     "ExportBucket": "exports",
@@ -31,14 +34,14 @@ def _template() -> Mapping[str, Any]:
     return content
 
 
-def _machines() -> list[Mapping[str, Any]]:
-    resources = _template()["Resources"].values()
-    return [one["Properties"] for one in resources if one["Type"] == "AWS::Serverless::StateMachine"]
+def _machines() -> dict[str, Mapping[str, Any]]:
+    resources = _template()["Resources"].items()
+    return {name: one["Properties"] for name, one in resources if one["Type"] == "AWS::Serverless::StateMachine"}
 
 
 def _files_that_aws_reads() -> list[Path]:
     """The template, and whatever it names that is uploaded as it is."""
-    return [TEMPLATE, *(ROOT / machine["DefinitionUri"] for machine in _machines())]
+    return [TEMPLATE, *(ROOT / machine["DefinitionUri"] for machine in _machines().values())]
 
 
 def anchors_in(text: str) -> list[str]:
@@ -47,10 +50,10 @@ def anchors_in(text: str) -> list[str]:
     return [f"line {event.start_mark.line + 1}: {anchor}" for event, anchor in found if anchor]
 
 
-def _definition() -> dict[str, Any]:
-    (machine,) = _machines()
+def _definition(name: str = "Replay") -> dict[str, Any]:
+    machine = _machines()[name]
     text = (ROOT / machine["DefinitionUri"]).read_text(encoding="utf-8")
-    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"]) == set(VALUES)
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(machine["DefinitionSubstitutions"]) <= set(VALUES)
     definition: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda name: VALUES[name[1]], text))
     return definition
 
@@ -96,9 +99,15 @@ def test_anchors_and_aliases_are_found_wherever_they_stand() -> None:
     assert anchors_in(text) == ["line 1: list", "line 2: list", "line 3: text", "line 4: map", "line 5: map"]
 
 
-def test_the_definition_is_sound() -> None:
+def test_every_state_machine_is_looked_at_here() -> None:
+    """A new one has to be listed."""
+    assert set(_machines()) == set(MACHINES)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_the_definition_is_sound(machine: str) -> None:
     """Each state has the fields that its type has, and no other; each leads to one that is there."""
-    definition = _definition()
+    definition = _definition(machine)
     assert faults_of(definition) == []
     assert hanging(definition) == set()
 
@@ -116,13 +125,15 @@ def test_what_is_wrong_with_a_definition_is_noticed() -> None:
     assert hanging(broken) == {"Redue", "Reduce"}
 
 
-def test_every_call_of_a_function_is_tried_again() -> None:
-    """A child that Lambda throttles, or that finds S3 down, must not cost the whole replay: half a minute passes.
+@pytest.mark.parametrize(("machine", "calls"), [("Replay", 5), ("BucketCheck", 8)])
+def test_every_call_of_a_function_is_tried_again(machine: str, calls: int) -> None:
+    """A child that Lambda throttles, or that finds S3 down, must not cost the whole: half a minute passes.
 
     With jitter, for two hundred children that were throttled together would come again together.
     """
-    tasks = [state for _, states in _graphs(_definition()) for state in states.values() if state["Type"] == "Task"]
-    assert len(tasks) == 5
+    graphs = _graphs(_definition(machine))
+    tasks = [state for _, states in graphs for state in states.values() if state["Type"] == "Task"]
+    assert len(tasks) == calls
     for task in tasks:
         (retry,) = task["Retry"]
         assert retry["ErrorEquals"] == ["States.ALL"]
@@ -132,23 +143,27 @@ def test_every_call_of_a_function_is_tried_again() -> None:
         assert max(waits) <= 60, "an operator waits for it"
 
 
-def _maps() -> dict[str, Mapping[str, Any]]:
-    return {name: state for name, state in _definition()["States"].items() if state["Type"] == "Map"}
+def _maps(machine: str = "Replay") -> dict[str, Mapping[str, Any]]:
+    return {name: state for name, state in _definition(machine)["States"].items() if state["Type"] == "Map"}
 
 
-def test_a_map_fails_if_any_of_its_children_does() -> None:
-    """A tolerated failure would be a range of rows that the tree lacks."""
-    assert set(_maps()) == {"Map", "Reduce"}
-    for name, state in _maps().items():
+@pytest.mark.parametrize(
+    ("machine", "maps"), [("Replay", {"Map", "Reduce"}), ("BucketCheck", {"Sort", "Compare", "Settle"})]
+)
+def test_a_map_fails_if_any_of_its_children_does(machine: str, maps: set[str]) -> None:
+    """A tolerated failure would be a range of rows that the tree lacks, or of objects that nobody compared."""
+    assert set(_maps(machine)) == maps
+    for name, state in _maps(machine).items():
         assert not [field for field in state if field.startswith("Tolerated")], name
 
 
-def test_children_are_executions_of_their_own_and_leave_the_account_room() -> None:
+@pytest.mark.parametrize("machine", MACHINES)
+def test_children_are_executions_of_their_own_and_leave_the_account_room(machine: str) -> None:
     """One execution's history ends at 25,000 events, and an express child after five minutes, before its function.
 
     An account has 1,000 invocations at once, unless it asked for more: photos come while a journal is replayed.
     """
-    for state in _maps().values():
+    for state in _maps(machine).values():
         assert state["ItemProcessor"]["ProcessorConfig"] == {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
         assert state["MaxConcurrency"] <= 1000 // 4
 
@@ -170,9 +185,11 @@ def test_each_step_reads_and_writes_in_its_own_place() -> None:
 
     What a map's children answered stays in the bucket: all of it would not fit into what passes between states.
     """
-    prefixes = [state["ResultWriter"]["Parameters"]["Prefix.$"] for state in _maps().values()]
-    assert prefixes == [f"States.Format('{{}}results/{step}', $.plan.prefix)" for step in ("map", "reduce")]
-    assert all(state["ResultPath"] is None for state in _maps().values())
+    for machine, run in (("Replay", "plan"), ("BucketCheck", "run")):
+        for name, state in _maps(machine).items():
+            prefix = state["ResultWriter"]["Parameters"]["Prefix.$"]
+            assert prefix == f"States.Format('{{}}results/{name.lower()}', $.{run}.prefix)"
+            assert state["ResultPath"] is None
     assert _maps()["Map"]["ItemReader"]["Parameters"]["Prefix.$"] == "$.plan.chunk_prefix"
 
 
@@ -198,3 +215,18 @@ def test_a_journal_without_segments_is_a_replay_too() -> None:
     (choice,) = _definition()["States"]["AnyChunks"]["Choices"]
     assert choice == {"Variable": "$.plan.chunks", "NumericGreaterThan": 0, "Next": "Map"}
     assert _definition()["States"]["AnyChunks"]["Default"] == _definition()["States"]["Map"]["Next"] == "Gather"
+
+
+def test_those_who_settle_share_the_rate_that_was_asked_for() -> None:
+    """Each takes its part of it, so no more may run than it is shared by."""
+    assert _maps("BucketCheck")["Settle"]["MaxConcurrency"] == SETTLERS
+
+
+def test_a_check_begins_as_it_was_asked_to_and_waits_for_its_export() -> None:
+    """Tried again, it finds its own export; a look every half minute is far from 25,000 events within a day."""
+    states = _definition("BucketCheck")["States"]
+    payload = states["Start"]["Parameters"]["Payload"]
+    assert (payload["wishes.$"], payload["run.$"]) == ("$$.Execution.Input", "$$.Execution.Name")
+    events_of_a_look = 2 + 5 + 2  # a Wait, a Task with its function, a Choice
+    looks = PATIENCE.total_seconds() / states["WaitForExport"]["Seconds"]
+    assert looks * events_of_a_look < 25_000 * 1.1

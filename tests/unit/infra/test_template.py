@@ -138,6 +138,7 @@ def test_what_the_commands_ask_the_stack_for_is_what_they_get() -> None:
         "StreamMappingId": "CsvExporterImagesStream",
         "AlarmTopicArn": "AlarmTopic",
         "ReplayStateMachineArn": "Replay",
+        "BucketCheckStateMachineArn": "BucketCheck",
         "ReaderPolicyArn": "ReaderPolicy",
         "DistributionId": "CsvDistribution",
     }

@@ -9,7 +9,7 @@ import pytest
 from image_processor.catalog.decision import decide
 from image_processor.catalog.facts import Absent, Items, Put, Ref, Table
 from infra.doubles.processors import BEGIN
-from ledger.keys import JOURNAL, REPLAYS, TABLE_EXPORTS
+from ledger.keys import BUCKET_CHECKS, JOURNAL, LAST_CHECK_KEY, REPLAYS, TABLE_EXPORTS
 from ledger.limits import INVOCATION_SECONDS
 from operations.replay.local import RESUMABLE_SECONDS
 from operations.table_export.backfill import OLDEST
@@ -104,6 +104,7 @@ def test_no_lifecycle_rule_deletes_data() -> None:
     assert set(rules_of("ExportBucket")) == {
         "AbortIncompleteUploads",
         "ForgetInterruptedReplays",
+        "ForgetBucketChecks",
         "ForgetTableExports",
     }
 
@@ -125,9 +126,16 @@ def test_leavings_of_replays_and_table_exports_go_when_nobody_can_need_them() ->
         rules_of("ExportBucket")["ForgetTableExports"],
     )
     assert (replays["Prefix"], exports["Prefix"]) == (REPLAYS, TABLE_EXPORTS)
-    told = f"| after {replays['ExpirationInDays']}, {exports['ExpirationInDays']} days |"
-    (line,) = [line for line in DESIGN.splitlines() if line.startswith("| `replay/<execution>/`, `table-exports/` |")]
+    told = f"| after {replays['ExpirationInDays']}, {replays['ExpirationInDays']}, {exports['ExpirationInDays']} days |"
+    (line,) = [
+        line
+        for line in DESIGN.splitlines()
+        if line.startswith("| `replay/<execution>/`, `bucket-check/<execution>/`, `table-exports/` |")
+    ]
     assert line.endswith(told)
+    checks = rules_of("ExportBucket")["ForgetBucketChecks"]
+    assert checks == {"Prefix": BUCKET_CHECKS, "ExpirationInDays": replays["ExpirationInDays"]}
+    assert not LAST_CHECK_KEY.startswith(BUCKET_CHECKS), "the last result stays until the next"
     assert timedelta(days=replays["ExpirationInDays"]) > 2 * timedelta(seconds=RESUMABLE_SECONDS)
     assert timedelta(days=exports["ExpirationInDays"]) > 2 * OLDEST
 

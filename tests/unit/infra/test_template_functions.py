@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 from datetime import timedelta
 
 import pytest
@@ -42,6 +43,11 @@ READ_FROM_THE_ENVIRONMENT = {
         "IMAGE_PREFIXES": "",
     },
     "SourcesFunction": {},
+}
+READ_FROM_THE_ENVIRONMENT["BucketWorker"] = {
+    **EXPORTS,
+    **READ_FROM_THE_ENVIRONMENT["ImageProcessor"],
+    "SEEN_QUEUE_URL": {"Ref": "SeenQueue"},
 }
 
 
@@ -113,7 +119,7 @@ def test_every_function_writes_to_a_log_of_the_stack_and_its_role_lets_it(functi
 
 def test_who_works_through_the_bucket_has_all_the_time_that_lambda_gives() -> None:
     """And what they left is nobody's once it is older; a swap under contention gives up before."""
-    for function in ("CsvExporter", "Collector", "ReplayWorker", "ReplayFinisher"):
+    for function in ("CsvExporter", "Collector", "ReplayWorker", "ReplayFinisher", "BucketWorker"):
         assert properties(function)["Timeout"] == INVOCATION_SECONDS == MOST_SECONDS, function
     assert properties("ReplayFinisher")["Timeout"] > PATIENCE_SECONDS
 
@@ -253,24 +259,52 @@ def test_a_replay_runs_for_as_long_as_it_takes_by_a_role_of_step_functions() -> 
     assert properties("ReplayFinisher")["Handler"].endswith(".finish")
 
 
-def test_a_replay_may_start_its_children_and_read_and_write_what_passes_between_them() -> None:
-    """As a Distributed Map needs it, of this machine and of `replay/` alone: it has no other power over the bucket.
+def test_the_buckets_are_compared_on_a_schedule_unless_it_is_zero() -> None:
+    """Only compared: to repair is an operator's wish. A rate of one day is one day, not "1 days"; others are so many.
+
+    EventBridge User Guide, "Rate expressions reference".
+    """
+    for days, expression in ((1, "rate(1 day)"), (7, "rate(7 days)"), (30, "rate(30 days)")):
+        rule = stack(BucketCheckDays=days)["BucketCheckSchedule"]["Properties"]
+        found = rule["ScheduleExpression"]
+        said = found["Fn::Sub"] if isinstance(found, dict) else found
+        assert said.replace("${BucketCheckDays}", str(days)) == expression
+        (target,) = rule["Targets"]
+        assert target["Arn"] == {"Ref": "BucketCheck"}
+        assert json.loads(target["Input"]) == {"mode": "verify", "repair": False}
+        assert target["RoleArn"] == {"Fn::GetAtt": ["BucketCheckScheduleRole", "Arn"]}
+    assert stack()["BucketCheckSchedule"]["Properties"] == stack(BucketCheckDays=7)["BucketCheckSchedule"]["Properties"]
+    assert not {"BucketCheckSchedule", "BucketCheckScheduleRole"} & stack(BucketCheckDays=0).keys()
+    (policy,) = properties("BucketCheckScheduleRole")["Policies"]
+    (grant,) = policy["PolicyDocument"]["Statement"]
+    assert (grant["Action"], grant["Resource"]) == ("states:StartExecution", {"Ref": "BucketCheck"})
+
+
+@pytest.mark.parametrize(
+    ("machine", "name", "functions"),
+    [("Replay", "replay", ("ReplayWorker", "ReplayFinisher")), ("BucketCheck", "bucket-check", ("BucketWorker",))],
+)
+def test_a_state_machine_may_start_its_children_and_read_and_write_what_passes_between_them(
+    machine: str, name: str, functions: tuple[str, ...]
+) -> None:
+    """As a Distributed Map needs it, of this machine and of its own prefix: it has no other power over the bucket.
 
     Step Functions Developer Guide, "Using Map state in Distributed mode": permissions, and those of ItemReader and
     ResultWriter.
     """
-    (policy,) = properties("ReplayRole")["Policies"]
+    (policy,) = properties(f"{machine}Role")["Policies"]
     granted = {
         action: statement["Resource"]
         for statement in policy["PolicyDocument"]["Statement"]
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
     states = "arn:${AWS::Partition}:states:${AWS::Region}:${AWS::AccountId}:"
-    executions = {"Fn::Sub": f"{states}execution:${{AWS::StackName}}-replay/*"}
-    passed_between = {"Fn::Sub": "${ExportBucket.Arn}/replay/*"}
+    executions = {"Fn::Sub": f"{states}execution:${{AWS::StackName}}-{name}/*"}
+    passed_between = {"Fn::Sub": f"${{ExportBucket.Arn}}/{name}/*"}
+    called = [{"Fn::GetAtt": [function, "Arn"]} for function in functions]
     assert granted == {
-        "lambda:InvokeFunction": [{"Fn::GetAtt": ["ReplayWorker", "Arn"]}, {"Fn::GetAtt": ["ReplayFinisher", "Arn"]}],
-        "states:StartExecution": {"Fn::Sub": f"{states}stateMachine:${{AWS::StackName}}-replay"},
+        "lambda:InvokeFunction": called if len(called) > 1 else called[0],
+        "states:StartExecution": {"Fn::Sub": f"{states}stateMachine:${{AWS::StackName}}-{name}"},
         "states:DescribeExecution": executions,
         "states:StopExecution": executions,
         "states:RedriveExecution": executions,
@@ -278,5 +312,4 @@ def test_a_replay_may_start_its_children_and_read_and_write_what_passes_between_
         "s3:PutObject": passed_between,
         "s3:ListMultipartUploadParts": passed_between,
         "s3:AbortMultipartUpload": passed_between,
-        "s3:ListBucket": {"Fn::GetAtt": ["ExportBucket", "Arn"]},
-    }
+    } | ({"s3:ListBucket": {"Fn::GetAtt": ["ExportBucket", "Arn"]}} if machine == "Replay" else {})

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import orjson
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
@@ -71,6 +72,8 @@ def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, s
     for count, folder in ((2, "aws/lambda/uuid/shardId-1/2026/11/25/"), (4, "pending/"), (3, "snapshots/")):
         for number in range(count):
             store.put_new(f"{folder}{number}", b"{}", "application/json")
+    told = {"finished": "2026-11-25T08:00:00Z", "count": 5}
+    store.put_new("bucket-check.json", orjson.dumps(told), "application/json")
     root, etag = ledger.load_root()
     store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
     found = with_services(read_status(make_ledger(store), NOW), (7, 8), "Disabled")
@@ -83,10 +86,11 @@ def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, s
         "1 events are in quarantine: look at them, then skyledger redrive",
         "7 S3 events could not be processed: skyledger redrive",
         "8 objects that were seen could not be processed: skyledger redrive",
+        "5 differences between buckets and CSV were found on 2026-11-25T08:00:00Z: skyledger verify bucket",
         "image-data.csv is behind",
         "skyledger replay --columns current --swap",
     ]
-    assert [text in line for text, line in zip(advice, found.todo, strict=True)] == [True] * 7
+    assert [text in line for text, line in zip(advice, found.todo, strict=True)] == [True] * 8
 
 
 def test_a_csv_that_is_missing_or_nobodys_is_not_published(ledger: Ledger, store: MemoryStore) -> None:

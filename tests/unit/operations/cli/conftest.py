@@ -5,8 +5,8 @@ import pytest
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.publish import publish
+from operations import state_machine
 from operations.cli import deployment
-from operations.replay import state_machine
 from tests.support.aws_services import Services
 from tests.support.factories import event, item
 

@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 
+import orjson
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from operations.bucket import check
 from operations.cli import deployment
+from tests.support.aws_services import Services
 from tests.support.command_line import Ran
 from tests.support.factories import make_ledger
 from tests.support.whole_stack import PHOTOS, WholeStack
@@ -114,8 +116,56 @@ def test_the_first_differences_are_named_and_all_are_counted(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("table", "bucket", "--export", "arn"), ("tree", "--repair"), ("--repair",), ("bucket", "--rate", "-1")],
+    [
+        ("table", "bucket", "--export", "arn"),
+        ("tree", "--repair"),
+        ("--repair",),
+        ("journal", "--distributed"),
+        ("bucket", "--rate", "-1"),
+    ],
 )
 def test_what_makes_no_sense_together_is_refused(arguments: tuple[str, ...], skyledger: Run, stack: WholeStack) -> None:
     """An export is of one table, and only what differs from the bucket is repaired here."""
     assert skyledger("verify", *arguments, *HERE).code == 2
+
+
+RESULT = {
+    "good": False,
+    "checked": {"objects": 1000, "exported_at": "2026-11-26T12:00:00Z"},
+    "count": 3,
+    "missing": 2,
+    "stale": 0,
+    "phantom": 1,
+    "unread": 0,
+    "repaired": 0,
+    "prefix": "bucket-check/x/",
+    "differences": [{"kind": "missing", "bucket": "photos", "key": f"a{HOSTILE}.jpg", "why": "no record"}],
+}
+
+
+def test_a_check_on_aws_is_shown_and_ends_as_one_on_this_machine(
+    skyledger: Run, services: Services, store: MemoryStore
+) -> None:
+    """What differs is read from the bucket, for all names do not fit into what a state machine gives."""
+    services.output = {"prefix": "bucket-check/x/", "good": False}
+    store.put_new("bucket-check/x/result.json", orjson.dumps(RESULT), "application/json")
+    bad = skyledger("verify", "bucket", "--distributed", *HERE)
+    assert bad.code == 1
+    assert bad.out.splitlines() == [
+        "bucket: NOT GOOD (objects 1,000, exported_at 2026-11-26T12:00:00Z)",
+        "  2 missing, 0 stale, 1 phantom",
+        f"  missing  s3://photos/a{SHOWN}.jpg  no record",
+        "  and 2 more, in bucket-check/x/differences/ of the export bucket",
+        "  skyledger verify bucket --repair sends them to be looked at",
+    ]
+    assert "3/7" in bad.err
+    services.statuses = ["SUCCEEDED"]
+    sent = skyledger("ingest", "--distributed", "--json", *HERE)
+    assert sent.code == 0
+    assert {name: sent.json[name] for name in ("objects", "count", "repaired")} == {
+        "objects": 1000,
+        "count": 3,
+        "repaired": 0,
+    }
+    services.statuses = ["FAILED"]
+    assert skyledger("verify", "bucket", "--distributed", *HERE).code == 5

@@ -146,6 +146,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
     assert codes == {
         2: {
             "BadName",
+            "BadWish",
             "NoPlace",
             "NoSource",
             "NotOurs",

@@ -93,7 +93,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
         {"1": (None, "replay"), "2": Wishes(keep="bucket"), "3": Purpose("s")},
     ),
     "replay there": (
-        "replay.replay_distributed",
+        "replay.run_state_machine",
         ("--distributed", "--stack", "sky", "--swap", "--snapshot", "s", "--shard-bytes", "500", "--page-shards", "7"),
         {
             "1": "machine",
@@ -176,6 +176,29 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
         ("--stack", "sky", "--export", ARN),
         {"0": (("archive", ""), ("photos", ""), ("", ARN, None), "")},
     ),
+    "verify bucket there": (
+        "bucket_check.run_state_machine",
+        ("bucket", "--stack", "sky", "--distributed", "--repair", "--export", ARN, "--inventory", "s3://b/m",
+         "--rate", "50", "--in-flight", "3"),
+        {
+            "1": "check",
+            "2": {
+                "mode": "verify", "repair": True, "export": ARN, "inventory": "s3://b/m", "rate": 50.0, "in_flight": 3.0
+            },
+        },
+    ),
+    "ingest there": (
+        "bucket_check.run_state_machine",
+        ("ingest", "s3://photos/site/", "--stack", "sky", "--distributed", "--newer-than", "2026-11-25T10:00+02:00",
+         "--limit", "9", "--inventory", "s3://b/m", "--dry-run", "--rate", "50", "--new"),
+        {
+            "1": "check",
+            "2": {
+                "mode": "ingest", "place": "s3://photos/site/", "newer_than": "2026-11-25T08:00:00Z", "limit": 9,
+                "inventory": "s3://b/m", "dry_run": True, "rate": 50.0, "all_new": True, "export": "",
+            },
+        },
+    ),
     "collect": ("collect.collect", ("--dry-run",), {"dry_run": True}),
     "collect for good": ("collect.collect", (), {"dry_run": False}),
     "history": ("history.read_history", ("a/b", "--since", "2026-11-25"), {"1": "a/b", "since": "2026-11-25"}),
@@ -227,7 +250,8 @@ def test_what_is_asked_for_comes_to_where_it_is_heeded(
     monkeypatch.setattr(room, "hold_work_folder", _asked, raising=False)
     monkeypatch.setattr(verify, "hold_work_folder", _asked)
     monkeypatch.setattr(deployment, "listing_client", dict)  # to make one takes long
-    assert skyledger({"bucket_check": "verify"}.get(command, command), *arguments).code == 0
+    called_by = {"bucket_check": () if arguments[:1] == ("ingest",) else ("verify",)}.get(command, (command,))
+    assert skyledger(*called_by, *arguments).code == 0
     assert {name: called[name] for name in wanted} == wanted
 
 

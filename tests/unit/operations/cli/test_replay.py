@@ -12,7 +12,7 @@ from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations.cli import deployment
 from operations.progress import silent
-from operations.replay.state_machine import replay_distributed
+from operations.state_machine import run_state_machine
 from operations.verify import ledger as verify_ledger
 from tests.support.aws_services import Services
 from tests.support.command_line import Ran
@@ -103,5 +103,5 @@ def test_an_execution_is_looked_at_every_five_seconds() -> None:
     """Not without a pause: Step Functions throttles."""
     services, waits = Services(), list[float]()
     services.statuses = ["RUNNING", "RUNNING", "SUCCEEDED"]
-    assert replay_distributed(services, "machine", {}, silent, lambda line: None, waits.append)["same"]
+    assert run_state_machine(services, "machine", {}, silent, lambda line: None, waits.append)["same"]
     assert waits == [5.0, 5.0]

@@ -33,14 +33,17 @@ def test_status_tells_people_and_programs(
     assert (shown["version"], shown["rows"], shown["published"]) == ("2", "2", "yes")
     assert "->" not in text.out
     assert (shown["stream"], shown["dead letters"]) == ("not asked (--stack)", "not asked (--stack)")
+    assert shown["buckets checked"].startswith("not on AWS")
     assert (told["older_rows"], shown["by older readers"]) == (2, "2")
     assert shown["newest event"] == "2026-11-25T08:01:00Z (3,601 s ago)"
     commit(filled, [insert(4)])
     for count, folder in enumerate(("pending", "aws/lambda", "quarantine", "snapshots"), 1):
         for number in range(count):
             store.put_new(f"{folder}/{number}", b"", "text/plain")
+    store.put_new("bucket-check.json", b'{"finished": "2026-11-25T07:00:00Z", "count": 0}', "application/json")
     monkeypatch.setattr(status_module, "READ_BYTES", 0)
     behind = skyledger("status").out
+    assert "2026-11-25T07:00:00Z, 0 differences" in behind
     assert "not counted (skyledger reread --older --dry-run)" in behind
     assert "no, it shows version 2" in behind
     assert "-> image-data.csv is behind" in behind

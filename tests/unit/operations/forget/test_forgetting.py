@@ -96,7 +96,16 @@ def _is_verified(store: MemoryStore, clock: Clock) -> bool:
 def test_the_photo_stands_in_every_place_before(store: MemoryStore) -> None:
     """So that finding nothing afterwards says something; it was delivered in several segments."""
     places = [key.partition("/")[0] for key in places_with_values(store)]
-    assert {*places} == {"journal", "quarantine", "aws", "pending", "replay", "table-exports", "shards"}
+    assert {*places} == {
+        "journal",
+        "quarantine",
+        "aws",
+        "pending",
+        "replay",
+        "bucket-check.json",
+        "table-exports",
+        "shards",
+    }
     assert places.count("journal") == 8
     assert places.count("shards") >= 4
 
@@ -205,15 +214,18 @@ def test_a_row_that_was_restored_is_still_there(store: MemoryStore, clock: Clock
         _forget(store, clock)
 
 
-def test_a_replay_that_is_at_work_is_waited_for(store: MemoryStore, clock: Clock) -> None:
-    """It reads segments and writes rows; only what it left behind is deleted."""
-    store.put_new("replay/other/plan.json", b"{}", "application/json")
+@pytest.mark.parametrize("at_work", ["replay/other/plan.json", "bucket-check/other/plan.json"])
+def test_who_is_at_work_is_waited_for(at_work: str, store: MemoryStore, clock: Clock) -> None:
+    """A replay reads segments and writes rows, a check of the buckets names; only what they left behind is deleted."""
+    store.put_new(at_work, b"{}", "application/json")
     clock.later(minutes=119)
     with pytest.raises(Busy):
         _forget(store, clock)
     clock.later(minutes=2)
+    for done in ("bucket-check/1/result.json", "bucket-check/1/differences/0"):
+        store.put_new(done, b"{}", "application/json")
     _forget(store, clock)
-    assert [*store.list("replay/")] == []
+    assert [key for key in store.objects if key.startswith(("replay", "bucket-check"))] == []
 
 
 def test_another_life_of_the_image_is_forgotten_with_it(store: MemoryStore, clock: Clock) -> None:
@@ -253,6 +265,7 @@ def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Cl
     assert (proof["etags"], proof["lives"]) == ([ETAG], [f"2026-11-25T08:00:00.007000Z,{ETAG}"])
     assert {place: len(keys) for place, keys in proof["erased"].items()} == {
         "replays": 1,
+        "bucket checks": 1,
         "journal": 8,
         "failed batches": 1,
         "quarantine": 1,

@@ -1,4 +1,4 @@
-"""Run a replay on Step Functions and wait for it (`infra/replay.asl.yaml`)."""
+"""Run a state machine of the stack on Step Functions and wait for it (`infra/*.asl.yaml`)."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from operations.progress import Progress
 _LOOK_SECONDS = 5.0
 
 
-def replay_distributed(
+def run_state_machine(
     step_functions: Any,
     state_machine: str,
     wishes: dict[str, Any],
@@ -26,7 +26,7 @@ def replay_distributed(
         step_functions: client of Step Functions.
         state_machine: its ARN.
         wishes: input of the execution.
-        progress: is told the children done, per map.
+        progress: is told the children done, per map; a map that runs several times is one.
         note: is told the ARN of the execution.
         sleep: waits between two looks.
 
@@ -38,10 +38,8 @@ def replay_distributed(
     note(f"execution {arn}")
     while True:
         execution = step_functions.describe_execution(executionArn=arn)
-        for run in step_functions.list_map_runs(executionArn=arn)["mapRuns"]:
-            counts = step_functions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
-            label = run["mapRunArn"].rpartition("/")[2].partition(":")[0].lower()
-            progress(f"{label} on AWS", counts["succeeded"], max(1, counts["total"]))
+        for label, (done, total) in _maps(step_functions, arn).items():
+            progress(f"{label} on AWS", done, max(1, total))
         if execution["status"] == "SUCCEEDED":
             result: dict[str, Any] = orjson.loads(execution["output"])
             return result
@@ -50,3 +48,14 @@ def replay_distributed(
             error = execution.get("error", "")
             raise ExecutionFailed(f"the execution ended as {execution['status']}: {error} {cause}".strip())
         sleep(_LOOK_SECONDS)
+
+
+def _maps(step_functions: Any, arn: str) -> dict[str, tuple[int, int]]:
+    """Count the children of each map, by its label: those that are done, and all."""
+    counted: dict[str, tuple[int, int]] = {}
+    for run in step_functions.list_map_runs(executionArn=arn)["mapRuns"]:
+        counts = step_functions.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+        label = run["mapRunArn"].rpartition("/")[2].partition(":")[0].lower()
+        done, total = counted.get(label, (0, 0))
+        counted[label] = done + counts["succeeded"], total + counts["total"]
+    return counted
