@@ -2,12 +2,17 @@
 
 - functions/COLUMNS.md: the table of columns.
 - template.yaml: the hash of the page, so that a deployment with another page uploads it.
+- infra/survey/readings.json: what the present version of the reader makes of many photos. A version that makes
+  something else of one is refused: it has to be a higher one.
 """
 
 import re
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from infra.paths import ROOT
-from ledger.columns import COLUMNS
+from infra.survey.readings import READINGS_DOCUMENT, with_readings
+from ledger.columns import COLUMNS, READER
 from operations.page.files import page_hash
 
 COLUMNS_DOCUMENT = "functions/COLUMNS.md"
@@ -33,9 +38,16 @@ def with_page_hash(template: str) -> str:
     return re.sub(r"^(      Page: )\S+", rf"\g<1>{page_hash()}", template, flags=re.MULTILINE)
 
 
+RENEWED: Mapping[str, Callable[[str], str]] = {
+    COLUMNS_DOCUMENT: with_columns,
+    "template.yaml": with_page_hash,
+    READINGS_DOCUMENT: partial(with_readings, version=READER),
+}
+
+
 def main() -> None:
     """Renew all of them."""
-    for name, renewed in ((COLUMNS_DOCUMENT, with_columns), ("template.yaml", with_page_hash)):
+    for name, renewed in RENEWED.items():
         path = ROOT / name
         path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
 

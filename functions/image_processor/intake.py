@@ -34,8 +34,8 @@ from typing import Any
 from image_processor.catalog import order
 from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Doubt, Look, Outcome, Present, object_name
+from image_processor.columns import reader
 from image_processor.columns.extract import Record, extract
-from image_processor.columns.reader import READER
 from image_processor.errors import (
     CatalogContended,
     LookOutdated,
@@ -227,7 +227,7 @@ class Intake:
         source: S3Source,
         look: Look | None,
         time_left: Callable[[], float],
-        reader: int = READER,
+        reader: int = reader.READER,
     ) -> Report:
         """Note that the object is no image; one that it held before leaves."""
         fact = Absent(event.bucket, event.key, event.sequencer, source.etag, reader, look=look)
@@ -290,5 +290,5 @@ def _present(event: ObjectEvent, target: Seen, look: Look | None, record: Record
 
 
 def _unread(warning: str) -> Record:
-    """Give the record of an image of which nobody knows more than that it is there."""
-    return Record(UNREAD, {"warnings": {"S": json.dumps([warning])}})
+    """Give the record of an image of which nobody knows more than that it is there, and which reader tried."""
+    return Record(UNREAD, {"reader_version": {"N": str(reader.READER)}, "warnings": {"S": json.dumps([warning])}})

@@ -133,6 +133,7 @@ SOURCES: dict[str, str] = {
     "rating": "EXIF:Rating; xmp:Rating",
     "projection_type": "GPano:ProjectionType; GSpherical:ProjectionType",
     "xmp_packets": "the container",
+    "reader_version": "the reader",
     "warnings": "the reading of the image",
     "exif": (
         "EXIF blocks: directory, tag name, value; arrays above 64 elements and binary values as type and length; "

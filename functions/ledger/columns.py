@@ -1,8 +1,9 @@
 """The columns of image-data.csv: the one list that is its schema.
 
 ImageProcessor fills table attributes of these names, CsvExporter writes them as cells in this order, and the table
-in COLUMNS.md, the CSVW description and the agreement benchmark are generated from it. New columns go to the end, before
-nothing else moves; an item may lack any column (an empty cell) and may carry attributes that are no columns (ignored).
+in COLUMNS.md, the CSVW description and the agreement benchmark are generated from it. New columns come in where they
+belong (readers go by names); an item may lack any column (an empty cell) and may carry attributes that are no columns
+(ignored).
 """
 
 from dataclasses import dataclass, replace
@@ -118,6 +119,7 @@ _COLUMNS: tuple[Column, ...] = (
     # The rest
     Column("projection_type", "text", "Projection of a panorama"),
     Column("xmp_packets", "integer", "Number of XMP packets read"),
+    Column("reader_version", "integer", "Version of the reader that made the metadata; empty is older than 1"),
     Column("warnings", "json", "What was unusable and why, a JSON array of text"),
     Column("exif", "json", "All EXIF tags by name, a JSON object"),
     Column("xmp", "json", "The whole XMP document, a JSON object"),
@@ -130,5 +132,9 @@ UTC: frozenset[str] = frozenset(
     column.name for column in COLUMNS if column.type == "timestamp" and column.unit == "UTC"
 )
 """Points in time; another timestamp may be a clock whose offset nobody knows."""
+READER = 1
+"""Version of the reader that ImageProcessor has now (`image_processor.columns.reader`, which this code never loads)."""
+READER_COLUMN = "reader_version"
+"""The column that says which version made a row."""
 EXACT: frozenset[str] = frozenset({"key"})
 """Texts by which something is found again: their line breaks are escaped (`ledger.guard.escape`), not folded."""

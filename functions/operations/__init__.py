@@ -6,7 +6,8 @@
 
 Its rooms:
 
-    bootstrap, status, history, dead_letters, stream_mapping      one file for each capability
+    bootstrap, existing_buckets      what CloudFormation calls at deployment
+    status, history, dead_letters, stream_mapping      one file for each capability
     collection/     delete what nothing names any longer
     forget/         take images out of all that the bucket keeps
     live/           change the live root: swap, restore, merge what was put aside

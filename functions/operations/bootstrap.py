@@ -1,6 +1,6 @@
 """At deployment: an empty system has an image-data.csv too, with the header alone, and the page beside it.
 
-CloudFormation calls this as a custom resource (AWS, "Custom resource request objects"). It makes what is missing and
+CloudFormation calls this as a custom resource. It makes what is missing and
 never publishes: where the root has rows, a CSV that is missing or behind is the exporter's, whose schedule publishes.
 
     Create, Update   the first root, if there is none; the CSV with its header alone, if there is none and the root has
@@ -9,9 +9,8 @@ never publishes: where the root has rows, a CSV that is missing or behind is the
       or has lost its root
       it was written by a        fails: CloudFormation goes back to the newer code, which is right
       newer Skyledger
-      S3 refuses, or does        tried again while there is time. IAM is eventually consistent ("Changes that I make are
-      not answer                 not always immediately visible", IAM User Guide, Troubleshoot IAM; it names no time,
-                                 users see seconds): a role that was just made may be denied what it allows
+      S3 refuses, or does        tried again while there is time (`custom_resource.py`)
+      not answer
     Delete           empties the bucket if a first deployment is rolled back (below); always succeeds, so that nothing
                      here can stop the deletion of a stack. A bucket that is not empty says so itself
 
@@ -38,12 +37,9 @@ rows), each object by the ETag that was listed, the root first: whoever commits 
 finds no root and makes one, and either way the rest stays.
 """
 
-import json
 import os
-import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from aws_lambda_powertools import Logger
 
@@ -54,18 +50,11 @@ from ledger.keys import CSV_KEY, DESCRIPTION_KEY, ROOT_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import decode_root
 from ledger.s3_store import S3Store
+from operations.custom_resource import Patience, answered
 from operations.page.files import page_files, upload_page
-
-T = TypeVar("T")
 
 logger = Logger()
 PHYSICAL_ID = "skyledger"
-# A try is begun only with so much time left: it ends with its first request that fails, and the store gives one up
-# after three waits of 23 s. What remains is for the answer.
-TRY_SECONDS = 100.0
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 10.0
-_ANSWER_SECONDS = 10
-_REASON_CHARACTERS = 500  # the whole answer may have 4,096 bytes
 
 
 def bootstrap(ledger: Ledger) -> int:
@@ -106,52 +95,19 @@ def empty_bucket(ledger: Ledger) -> int:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a custom resource request; called without one (by hand), just do the work."""
-    status, reason = "SUCCESS", ""
-    try:
+
+    def work() -> None:
         ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]))
-        patience = _Patience(ledger, context)
+        patience = Patience(context, ledger.sleep, Unavailable, Unknown)
         if event.get("RequestType") == "Delete":
             _delete(ledger, event.get("PhysicalResourceId", ""), patience)
         else:
             _create(ledger, patience)
-    except Exception as error:
-        logger.exception("bootstrap failed")
-        if "ResponseURL" not in event:
-            raise
-        status, reason = "FAILED", f"{type(error).__name__}: {error}"
-    if "ResponseURL" in event:
-        _answer(event, status, reason)
-    return {"Status": status}
+
+    return answered(event, PHYSICAL_ID, work)
 
 
-class _Patience:
-    """Calls again what failed for passing trouble, while there is time for one more try."""
-
-    def __init__(self, ledger: Ledger, context: Any) -> None:
-        self._sleep, self._context = ledger.sleep, context
-        self._pause = _FIRST_PAUSE_SECONDS
-
-    def wait(self) -> bool:
-        """Wait a while before one more try; False, and at once, if there is no time for it."""
-        left = self._context.get_remaining_time_in_millis() / 1000 if self._context else 0.0
-        if left < self._pause + TRY_SECONDS:
-            return False
-        self._sleep(self._pause)
-        self._pause = min(2 * self._pause, _LONGEST_PAUSE_SECONDS)
-        return True
-
-    def call(self, action: Callable[[], T]) -> T:
-        """Call the action until it is done."""
-        while True:
-            try:
-                return action()
-            except (Unavailable, Unknown) as error:
-                logger.warning("S3 refused or did not answer", error=str(error))
-                if not self.wait():
-                    raise
-
-
-def _create(ledger: Ledger, patience: _Patience) -> None:
+def _create(ledger: Ledger, patience: Patience) -> None:
     version = None
     try:
         version = patience.call(lambda: bootstrap(ledger))
@@ -161,7 +117,7 @@ def _create(ledger: Ledger, patience: _Patience) -> None:
     logger.info("deployed", version=version, page_files_written=files)
 
 
-def _delete(ledger: Ledger, physical_id: str, patience: _Patience) -> None:
+def _delete(ledger: Ledger, physical_id: str, patience: Patience) -> None:
     try:
         deleted = patience.call(lambda: empty_bucket(ledger))
         # An id that no answer of ours had: Create may still be running, and what it writes is deleted as well.
@@ -186,17 +142,3 @@ def _is_unused(ledger: Ledger) -> bool:
         return False
     csv = ledger.present_csv()
     return csv is None or csv.metadata.get("rows") == "0"
-
-
-def _answer(event: dict[str, Any], status: str, reason: str) -> None:
-    body = {
-        "Status": status,
-        "Reason": reason[:_REASON_CHARACTERS] or "done",
-        "PhysicalResourceId": event.get("PhysicalResourceId", PHYSICAL_ID),
-        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
-    }
-    content = json.dumps(body, ensure_ascii=False).encode()
-    # CloudFormation's presigned URL wants no content type.
-    request = urllib.request.Request(event["ResponseURL"], content, {"Content-Type": ""}, method="PUT")
-    with urllib.request.urlopen(request, timeout=_ANSWER_SECONDS):
-        pass

@@ -1,11 +1,13 @@
-"""The images' dead-letter queue: send its S3 events once more, now that whatever was wrong is mended.
+"""A dead-letter queue of ImageProcessor: send its messages once more, now that whatever was wrong is mended.
 
 1. Messages are received, and hidden from others for a while.
-2. They are sent to the images' queue. What is not accepted stays where it is, and comes into sight again.
+2. They are sent to the queue that they came from. What is not accepted stays where it is, and comes into sight again.
 3. What was accepted is deleted.
 
 Dying between 2 and 3 leaves a message in both queues, which is one delivery more: ImageProcessor tells by the event's
-sequencer that it has seen it.
+sequencer that it has seen it, or looks at the object once more. What EventBridge could not deliver lies among the
+images' dead letters as the event itself, and why it could not stands in its attributes (EventBridge User Guide, "Using
+dead-letter queues to process undelivered events"); so it is sent again like all others.
 
 It ends when answer after answer brings nothing that could be moved. SQS's number of messages does not say when: it is
 approximate, and may be 0 for a minute while messages are there (API reference, GetQueueAttributes). So it serves the
@@ -37,7 +39,7 @@ class ResendReport:
 
     Attributes:
         found: messages that were there.
-        resent: messages moved to the images' queue.
+        resent: messages moved to their queue.
         refused: messages that the queue did not accept, left where they are.
     """
 
@@ -58,15 +60,15 @@ def count_dead_letters(sqs: Any, dead_letters: str) -> int:
     return int(answer["Attributes"][name])
 
 
-def redrive_images(
+def redrive_messages(
     sqs: Any, dead_letters: str, queue: str, progress: Progress = silent, now: Callable[[], float] = time.time
 ) -> ResendReport:
-    """Move the messages of the dead-letter queue back to the images' queue.
+    """Move the messages of a dead-letter queue back to the queue that they came from.
 
     Args:
         sqs: boto3 client.
         dead_letters: URL of the dead-letter queue.
-        queue: URL of the images' queue.
+        queue: URL of the queue that gave them up.
         progress: is told how many of how many were moved, about.
         now: the time, in seconds since 1970.
 
@@ -88,7 +90,7 @@ def redrive_images(
         )
         messages = [one for one in answer.get("Messages", []) if int(one["Attributes"]["SentTimestamp"]) <= began]
         idle = 0 if messages and _move(sqs, dead_letters, queue, messages, report) else idle + 1
-        progress("redriving images", report.resent, max(about, report.found))
+        progress("redriving messages", report.resent, max(about, report.found))
     return report
 
 

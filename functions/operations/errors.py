@@ -34,6 +34,10 @@ class BadExpression(LedgerError):
     """The condition on rows is not an expression that DuckDB understands."""
 
 
+class OldColumns(LedgerError):
+    """The CSV lacks a column that is asked of it, since it has the columns of an older version."""
+
+
 class TooManyRows(LedgerError):
     """A sheet does not hold so many rows."""
 
@@ -56,3 +60,7 @@ class StillThere(LedgerError):
 
 class UnknownImage(LedgerError):
     """No event is about an image that is to be forgotten; nothing was changed."""
+
+
+class NoSource(LedgerError):
+    """The stack does not take images from there; nothing was done."""

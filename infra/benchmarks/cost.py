@@ -38,19 +38,12 @@ from infra.doubles.simulated_store import Network
 from infra.survey.photos import survey
 from ledger.keys import ROOT_KEY
 from ledger.manifest import decode_root
+from operations.bucket import prices as prices_of_requests
+from operations.bucket.prices import PRICES_DATE, PROCESSOR_BATCH, PROCESSOR_GB, PROCESSOR_SECONDS
 
-DATE = "2026-11-26"
-# USD, list prices of us-east-1 without free tier, discounts or taxes, from memory of the pages that are named. Prices
-# change: --prices takes yours.
-PRICES = {
-    "s3_put": 0.005 / 1e3,  # PUT, COPY, POST, LIST; aws.amazon.com/s3/pricing
-    "s3_get": 0.0004 / 1e3,  # GET, HEAD
-    "write_unit": 0.625 / 1e6,  # on demand; aws.amazon.com/dynamodb/pricing/on-demand
-    "read_unit": 0.125 / 1e6,
+# The command names prices of some requests, too: they stand where it finds them. Prices change: --prices takes yours.
+PRICES = prices_of_requests.PRICES | {
     "incremental_export_gb": 0.10,
-    "lambda_request": 0.20 / 1e6,  # aws.amazon.com/lambda/pricing
-    "lambda_gb_second": 0.0000133334,  # arm64
-    "sqs_request": 0.40 / 1e6,  # aws.amazon.com/sqs/pricing
     "table_gb": 0.25,  # a month; aws.amazon.com/dynamodb/pricing/on-demand
     "recovery_gb": 0.20,  # point-in-time recovery
     "s3_gb": 0.023,  # S3 Standard, the first 50 TB
@@ -60,10 +53,8 @@ PRICES = {
     "metric": 0.30,  # "prorated by the hour and metered only when you send metrics"
     "dashboard": 3.00,
 }
-PROCESSOR_GB, EXPORTER_GB = 1.0, 0.5  # the functions' defaults
+EXPORTER_GB = 0.5  # the function's default
 VCPU_GB = 1769 / 1024  # gives one whole processor; less gives a part of one
-PROCESSOR_SECONDS = 0.1  # of an invocation, whose images are read in parallel
-PROCESSOR_BATCH = 10  # S3 events of an invocation, if so many come within a second
 PARTITION_UNITS = 1_000  # write units a second of one partition, and so of one stream shard
 SCAN_BYTES = 10e6  # that the predecessor scans and deserialises in a second
 SCAN_ROWS = (10**5, 10**6, 10**7)
@@ -199,7 +190,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--rates", nargs="+", default=["1/min", "10/s", "10/s:10", "1000/s"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--prices", type=Path)
-    parser.add_argument("--date", default=DATE)
+    parser.add_argument("--date", default=PRICES_DATE)
     arguments = parser.parse_args(argv)
     prices = PRICES | (json.loads(arguments.prices.read_text()) if arguments.prices else {})
     with console.status("reading photos ..."):

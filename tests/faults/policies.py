@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any
 
 from infra.doubles.fault_store import Call
-from tests.support.template import TEMPLATE
+from tests.support.template import TEMPLATE, statements_of
 
 ACCOUNT = "aws:eu-west-1:111122223333"
 IMAGES, EXPORT = "arn:aws:s3:::photos", "arn:aws:s3:::export"
+EXISTING = ("arn:aws:s3:::archive", "arn:aws:s3:::inbox")
 TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table"
 ARNS = {
     "ImagesBucket.Arn": IMAGES,
@@ -26,12 +27,14 @@ ARNS = {
     "Objects.Arn": f"{TABLE}/Objects",
     "ImageQueue.Arn": "arn:aws:sqs:eu-west-1:111122223333:images",
     "ImageDeadLetters.Arn": "arn:aws:sqs:eu-west-1:111122223333:dead",
+    "SeenQueue.Arn": "arn:aws:sqs:eu-west-1:111122223333:seen",
 }
 PSEUDO = {
     "AWS::Partition": "aws",
     "AWS::Region": "eu-west-1",
     "AWS::AccountId": "111122223333",
     "AWS::StackName": "survey",
+    "AWS::StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/survey/1",
     "ImagesBucket": "photos",
     "ExportBucket": "export",
 }
@@ -144,9 +147,9 @@ def export_policy() -> BucketPolicy:
 def role_of(function: str) -> Role:
     """Give the role of a function of the template."""
     resources = TEMPLATE["Resources"]
-    role = resources[resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]]["Properties"]
-    assert "ManagedPolicyArns" not in role
-    return Role(each for policy in role["Policies"] for each in policy["PolicyDocument"]["Statement"])
+    name = resources[function]["Properties"]["Role"]["Fn::GetAtt"][0]
+    assert "ManagedPolicyArns" not in resources[name]["Properties"]
+    return Role(statements_of(name))
 
 
 def _patterns(found: Any) -> list[re.Pattern[str]]:

@@ -22,7 +22,7 @@ from infra.survey.photos import survey
 from infra.waiting import until
 from ledger.commit import commit
 from ledger.manifest import Targets
-from operations.dead_letters import redrive_images
+from operations.dead_letters import redrive_messages
 from tests.support.factories import event, make_ledger, model_csv
 from tests.support.reader import read_root
 
@@ -119,7 +119,7 @@ def is_done(stack: LocalStack) -> bool:
     stack.wait_until_current()
     if not stack.dead_letters():
         return True
-    redrive_images(stack.emulator.client("sqs"), stack.deployment.dead_letters_url, stack.deployment.queue_url)
+    redrive_messages(stack.emulator.client("sqs"), stack.deployment.dead_letters_url, stack.deployment.queue_url)
     return False
 
 

@@ -100,6 +100,8 @@ class System:
         self.aws("AWS/Lambda", "IteratorAge", 900, FunctionName="CsvExporter")
         self.aws("AWS/SQS", "ApproximateAgeOfOldestMessage", 2, QueueName="ImageQueue.QueueName")
         self.aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, QueueName="ImageDeadLetters.QueueName")
+        self.aws("AWS/SQS", "ApproximateAgeOfOldestMessage", 6 * 86400, QueueName="SeenQueue.QueueName")
+        self.aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, QueueName="SeenDeadLetters.QueueName")
         for function in ("ImageProcessor", "CsvExporter"):
             self.aws("AWS/Lambda", "Throttles", 0, FunctionName=function)
 

@@ -5,10 +5,14 @@ from typing import Any
 
 OUTPUTS = {
     "ImagesTableName": "images",
+    "ObjectsTableName": "objects",
     "ImagesBucketName": "photos",
     "ExportBucketName": "exports",
     "ImageDeadLettersUrl": "dead",
     "ImageQueueUrl": "queue",
+    "SeenDeadLettersUrl": "dead seen",
+    "SeenQueueUrl": "seen",
+    "ImageBuckets": "photos,archive",
     "StreamMappingId": "mapping",
     "ReplayStateMachineArn": "machine",
 }
@@ -19,8 +23,9 @@ class Services:
 
     def __init__(self) -> None:
         sent = {"SentTimestamp": "1795576140123"}
-        self.messages = [{"MessageId": "1", "Body": "event", "ReceiptHandle": "r", "Attributes": sent}]
-        self.sent: list[Any] = []
+        letter = {"MessageId": "1", "ReceiptHandle": "r", "Attributes": sent}
+        self.messages = {"dead": [letter | {"Body": "event"}], "dead seen": [letter | {"Body": "seen"}]}
+        self.sent: list[tuple[str, str]] = []
         self.switched: list[dict[str, Any]] = []
         self.started: list[dict[str, Any]] = []
         self.statuses = ["RUNNING", "SUCCEEDED"]
@@ -28,17 +33,16 @@ class Services:
     def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
         return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in OUTPUTS.items()]}]}
 
-    def get_queue_attributes(self, **_: Any) -> Any:
-        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages))}}
+    def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
+        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages.get(QueueUrl, [])))}}
 
-    def receive_message(self, **asked: Any) -> Any:
+    def receive_message(self, QueueUrl: str, **asked: Any) -> Any:  # noqa: N803
         assert "SentTimestamp" in asked["MessageSystemAttributeNames"]
-        found, self.messages = self.messages, []
+        found, self.messages[QueueUrl] = self.messages[QueueUrl], []
         return {"Messages": found}
 
     def send_message_batch(self, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803
-        assert QueueUrl == "queue"
-        self.sent += Entries
+        self.sent += [(QueueUrl, one["MessageBody"]) for one in Entries]
         return {"Successful": [{"Id": one["Id"]} for one in Entries]}
 
     def delete_message_batch(self, **_: Any) -> Any:

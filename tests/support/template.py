@@ -1,6 +1,8 @@
 """template.yaml as CloudFormation reads it, and the stack that it makes of it for given parameters."""
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from cfnlint.decode import decode
@@ -14,11 +16,19 @@ FUNCTIONS = {
     "ImageProcessor": "ImageProcessorRole",
     "CsvExporter": "CsvExporterRole",
     "BootstrapFunction": "BootstrapRole",
+    "SourcesFunction": "SourcesRole",
     "Collector": "CollectorRole",
     "ReplayWorker": "ReplayWorkerRole",
     "ReplayFinisher": "ReplayFinisherRole",
 }
 """Every Lambda function of the stack, with its role."""
+
+FOLLOWING: Mapping[str, Any] = {
+    "OwnBucket": "yes",
+    "ExistingBuckets": ["archive", "inbox"],
+    "ImageKeys": ["arn:aws:kms:eu-west-1:111122223333:key/1"],
+}
+"""Parameters of a stack that follows all that a stack can: every grant of a role is there."""
 
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 _NO_VALUE = {"Ref": "AWS::NoValue"}
@@ -55,6 +65,27 @@ def stack(**given: Any) -> dict[str, Any]:
     }
 
 
+def outputs(**given: Any) -> dict[str, Any]:
+    """Give the values of the outputs that a stack of these parameters has."""
+    return {
+        name: _resolved(output["Value"], given)
+        for name, output in TEMPLATE["Outputs"].items()
+        if "Condition" not in output or _holds(output["Condition"], given)
+    }
+
+
+@cache
+def following() -> Mapping[str, Any]:
+    """Give the resources of the stack that follows all that a stack can."""
+    return stack(**FOLLOWING)
+
+
+def statements_of(role: str) -> list[Mapping[str, Any]]:
+    """Give what a role grants where a stack follows all that it can."""
+    policies = following()[role]["Properties"]["Policies"]
+    return [one for policy in policies for one in policy["PolicyDocument"]["Statement"]]
+
+
 def refused_by(**given: Any) -> list[str]:
     """Name the template's rules that refuse these parameters."""
     return [
@@ -74,9 +105,15 @@ def _evaluated(node: Any, given: Mapping[str, Any]) -> Any:
         return node
     ((function, argument),) = node.items()
     if function == "Ref":
-        return given.get(argument, parameter(argument)["Default"])
+        value = given.get(argument, parameter(argument)["Default"])
+        # An empty text has one member when it is split at commas, an empty one.
+        return [value] if value == "" and parameter(argument)["Type"] == "CommaDelimitedList" else value
+    if function == "Condition":
+        return _holds(argument, given)
     values = [_evaluated(one, given) for one in argument]
     return {
+        "Fn::Contains": lambda: values[1] in values[0],
+        "Fn::Join": lambda: values[0].join(values[1]),
         "Fn::Equals": lambda: str(values[0]) == str(values[1]),  # CloudFormation compares parameters as text
         "Fn::Not": lambda: not values[0],
         "Fn::And": lambda: all(values),
@@ -96,4 +133,17 @@ def _resolved(node: Any, given: Mapping[str, Any]) -> Any:
     if set(node) == {"Ref"} and node["Ref"] in TEMPLATE["Parameters"]:
         return _evaluated(node, given)
     values_of = {name: _resolved(one, given) for name, one in node.items()}
-    return {name: value for name, value in values_of.items() if value != _NO_VALUE}
+    return _carried_out({name: value for name, value in values_of.items() if value != _NO_VALUE})
+
+
+def _carried_out(node: dict[str, Any]) -> Any:
+    """Carry a function out, if its arguments are plain values: references to resources stay as they are."""
+    match node:
+        case {"Fn::Join": [str(delimiter), list(parts)]} if all(isinstance(part, str) for part in parts):
+            return delimiter.join(parts)
+        case {"Fn::Split": [str(delimiter), str(text)]}:
+            return text.split(delimiter)
+        case {"Fn::Sub": [str(text), dict(values)]} if all(isinstance(value, str) for value in values.values()):
+            filled = re.sub(r"\$\{(\w+)\}", lambda name: values.get(name[1], name[0]), text)
+            return {"Fn::Sub": filled} if "${" in filled else filled
+    return node

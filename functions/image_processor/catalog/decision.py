@@ -75,7 +75,7 @@ from image_processor.catalog.facts import (
     Update,
 )
 from image_processor.catalog.items import absent_item, object_item
-from image_processor.catalog.likeness import Changes, is_read, row_changes
+from image_processor.catalog.likeness import Changes, row_changes
 from image_processor.catalog.object_list import doubted, ended, head_of, is_lost, link, same_life, unlink
 
 
@@ -177,7 +177,7 @@ def _row_date(fact: Present, record: Item) -> Changes:
 
 
 def _row_contents(fact: Present, record: Item, items: Items) -> Changes:
-    if not is_read(fact) and record.get("size_bytes") == {"N": str(fact.size_bytes)}:
+    if fact.attributes is None and record.get("size_bytes") == {"N": str(fact.size_bytes)}:
         return {}
     image = items[Ref(Table.IMAGES, fact.etag)]
     if image is None:

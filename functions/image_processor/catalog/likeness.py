@@ -9,10 +9,13 @@ KMS keys). Of two files that were made to have one MD5, the second would hide be
 - when the head of a flagged row goes, nobody knows whether the next object holds the same: the row loses what was read
   and waits to be read again. A flag goes when the row's last object is read.
 
-What was read may differ because another version of this reader read it. Before a row is flagged, the two objects are
-therefore read by the same reader (`ObjectUncompared` asks for it), unless their sizes differ. If the row's only object
-has left by then (a photo was moved: copied, and then deleted), the row is this one's in a moment, and says what was
-read of it: flagged, it would lose that when the event comes that tells.
+What was read may differ because another version of this reader read it; `reader_version` says which made the row.
+Before a row is flagged, the two objects are therefore read by the same reader (`ObjectUncompared` asks for it), unless
+their sizes differ. If the row's only object has left by then (a photo was moved: copied, and then deleted), the row is
+this one's in a moment, and says what was read of it: flagged, it would lose that when the event comes that tells.
+
+A version alone is no difference. It is written when the head is read again, and only then: what a newer reader says of
+a copy is about the copy. A row that nobody could read names the version that tried.
 
 Copies that are like their row cost nothing: the refused guess has brought the row, and the flag is written with the
 update that counts the copy. What is not noticed: two objects that are overwritten at once, so that they are alike
@@ -29,12 +32,15 @@ from image_processor.columns.metadata import MAX_WARNING
 from image_processor.errors import ObjectUncompared
 from image_processor.tags.text import cut
 
+VERSION = "reader_version"
+"""The attribute that says which version of the reader made a row; the others say what the image holds."""
+
 _NOT_READ = "object: not read since the object with this ETag and other contents that was read has gone"
 
 Changes = dict[str, AttributeValue | None]
 
 
-def is_read(fact: Present) -> bool:
+def _is_read(fact: Present) -> bool:
     """Tell whether the fact knows what the object holds."""
     return fact.attributes is not None and fact.content_type != UNREAD
 
@@ -54,12 +60,14 @@ def row_changes(fact: Present, image: Item, *, head: bool, other: str | None) ->
     size = {"N": str(fact.size_bytes)}
     sized = image.get("size_bytes", size) == size
     flag = image["unlike"]["S"] if "unlike" in image else None
-    if sized and not is_read(fact):
+    waits = image["content_type"]["S"] == UNREAD
+    tried = waits and head and fact.attributes is not None
+    if sized and not _is_read(fact) and not tried:
         return {}
-    if sized and image["content_type"]["S"] == UNREAD:
+    if sized and waits:
         return _described(fact, image, flag if other else None) if head or not flag else {}
     if sized and _says(fact, image):
-        return {}
+        return _made(fact, image) if head else {}
     if fact.other_left and not head and image["copies"]["N"] == "1":
         return _described(fact, image, None)
     unlike = other is not None and flag is None and _is_unlike(fact, other, sized=sized)
@@ -87,7 +95,13 @@ def _says(fact: Present, image: Item) -> bool:
     attributes = fact.attributes or {}
     if image["content_type"]["S"] != fact.content_type:
         return False
-    return all(_same(attributes.get(name), image.get(name)) for name in ATTRIBUTES)
+    return all(_same(attributes.get(name), image.get(name)) for name in ATTRIBUTES if name != VERSION)
+
+
+def _made(fact: Present, image: Item) -> Changes:
+    """Give the version of the reader that made the row, if it is another one now."""
+    version = (fact.attributes or {}).get(VERSION)
+    return {} if _same(version, image.get(VERSION)) else {VERSION: version}
 
 
 def _same(one: AttributeValue | None, other: AttributeValue | None) -> bool:

@@ -78,6 +78,7 @@ ATTRIBUTES = (
     # The rest
     "projection_type",
     "xmp_packets",
+    "reader_version",
     "warnings",
     "exif",
     "xmp",

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from image_processor.columns import item_size
+from image_processor.columns import item_size, reader
 from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.cells import Cell, cells_of
 from image_processor.columns.metadata import MAX_WARNINGS, Metadata
@@ -57,7 +57,7 @@ def _attributes(
     """Return the wire values in their order, cut to what an item can hold."""
     texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
     numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
-    numbers["xmp_packets"] = str(metadata.xmp.packets)
+    numbers |= {"xmp_packets": str(metadata.xmp.packets), "reader_version": str(reader.READER)}
     json = {name: _words(metadata, value, room) for name, value in cells.items() if isinstance(value, list)}
     documents = {name: document for name, document in documents.items() if document}
     other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ledger.ledger import Ledger
 from ledger.s3_store import S3Store
 from ledger.store import Store
+from operations.bucket.gather import Wanted
+from operations.bucket.listing import listing_client
+from operations.bucket.sources import Sources
 from operations.errors import NoPlace
 from operations.progress import OpenStore
 from operations.table_export.take import ExportRequest
@@ -33,9 +37,9 @@ class Deployment:
     stack: str = ""
     client_arguments: Mapping[str, str] = field(default_factory=dict)
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         """Make a client of an AWS service."""
-        return boto3.client(service, **self.client_arguments)
+        return boto3.client(service, **({"config": config} if config else {}), **self.client_arguments)
 
     def open_store(self) -> OpenStore:
         """Give a function that opens the export bucket, here or in another process.
@@ -72,11 +76,32 @@ class Deployment:
         return ExportRequest(
             dynamodb=self.client("dynamodb"),
             bucket=self.bucket_name(),
-            open_bucket=partial(open_bucket, client_arguments=self.client_arguments),
+            open_bucket=self.open_bucket,
             table=table or ("" if arn else self.output("ImagesTableName")),
             arn=arn,
             window=window,
         )
+
+    def open_bucket(self, bucket: str) -> Store:
+        """Open any bucket."""
+        return open_bucket(bucket, self.client_arguments)
+
+    def sources(self, place: str = "") -> Sources:
+        """Give the buckets and prefixes whose objects count.
+
+        Args:
+            place: `s3://BUCKET/PREFIX` to narrow them to; empty: all of them.
+
+        Raises:
+            NoSource: the stack does not take images from there.
+            NoPlace: as `output`.
+        """
+        outputs = self.outputs()
+        return Sources.of_outputs(self.output("ImageBuckets"), outputs.get("ImagePrefixes", "")).within(place)
+
+    def wanted(self, sources: Sources, export: ExportRequest | None, inventory: str) -> Wanted:
+        """Say what is to be compared: what S3 holds, and what an export of `Objects` knows."""
+        return Wanted(sources, listing_client(self.client_arguments), self.open_bucket, export, inventory)
 
     def output(self, name: str) -> str:
         """Give an output of the stack.
@@ -86,7 +111,7 @@ class Deployment:
         """
         value = self.outputs().get(name)
         if value is None:
-            raise NoPlace(f"the stack {self.stack} has no output {name}")
+            raise NoPlace(f"the stack {self.stack} has no output {name}; it may be of an older version")
         return value
 
     def outputs(self) -> dict[str, str]:

@@ -28,6 +28,13 @@ WorkFolder = Annotated[
 ]
 TableName = Annotated[str, typer.Option("--table", help="The Images table; from the stack if not given.")]
 ExportArn = Annotated[str, typer.Option("--export", help="Use this export, started before, instead of a new one.")]
+Inventory = Annotated[
+    str,
+    typer.Option(
+        help="Read an S3 Inventory instead of listing: s3://BUCKET/KEY of its manifest.json (CSV or Parquet)."
+    ),
+]
+Rate = Annotated[float, typer.Option(min=0, help="Objects to send in a second, at most; 0: as fast as it goes.")]
 CORES = cores()
 
 

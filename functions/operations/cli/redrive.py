@@ -9,7 +9,7 @@ import typer
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
-from operations.dead_letters import redrive_images
+from operations.dead_letters import redrive_messages
 from operations.live.redrive import redrive_batches, redrive_quarantine
 
 
@@ -19,6 +19,14 @@ class PutAside(StrEnum):
     BATCHES = "batches"
     QUARANTINE = "quarantine"
     IMAGES = "images"
+    SEEN = "seen"
+
+
+_QUEUES = {
+    PutAside.IMAGES: ("ImageDeadLettersUrl", "ImageQueueUrl"),
+    PutAside.SEEN: ("SeenDeadLettersUrl", "SeenQueueUrl"),
+}
+"""Outputs of the stack: whose dead letters they are, and where these came from."""
 
 
 def command(
@@ -32,18 +40,19 @@ def command(
     endpoint_url: EndpointUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Merge what was put aside: batches that Lambda gave up on, quarantined events, images in the dead-letter queue.
+    """Merge what was put aside: batches that Lambda gave up on, quarantined events, images in the dead-letter queues.
 
-    What was merged is deleted, nothing else. The dead-letter queue is found by --stack.
+    What was merged is deleted, nothing else. The dead-letter queues are found by --stack: `images` has events of
+    uploads and removals, `seen` what was sent to be looked at.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
-    known = [PutAside.BATCHES, PutAside.QUARANTINE, *([PutAside.IMAGES] if deployment.stack else [])]
+    known = [PutAside.BATCHES, PutAside.QUARANTINE, *(_QUEUES if deployment.stack else [])]
     results: dict[str, Any] = {}
     with output.progress() as progress:
         for kind in dict.fromkeys(kinds or known):
-            if kind is PutAside.IMAGES:
-                queues = deployment.output("ImageDeadLettersUrl"), deployment.output("ImageQueueUrl")
-                results[kind.value] = asdict(redrive_images(deployment.client("sqs"), *queues, progress))
+            if kind in _QUEUES:
+                dead_letters, queue = map(deployment.output, _QUEUES[kind])
+                results[kind.value] = asdict(redrive_messages(deployment.client("sqs"), dead_letters, queue, progress))
             elif kind is PutAside.BATCHES:
                 results[kind.value] = asdict(redrive_batches(deployment.ledger(), progress))
             else:

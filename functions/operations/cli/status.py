@@ -22,9 +22,12 @@ def command(
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     state = read_status(deployment.ledger(), now())
     if deployment.stack:
-        outputs = deployment.outputs()
-        letters = count_dead_letters(deployment.client("sqs"), outputs["ImageDeadLettersUrl"])
-        stream = stream_state(deployment.client("lambda"), outputs["StreamMappingId"])
+        sqs = deployment.client("sqs")
+        letters = (
+            count_dead_letters(sqs, deployment.output("ImageDeadLettersUrl")),
+            count_dead_letters(sqs, deployment.output("SeenDeadLettersUrl")),
+        )
+        stream = stream_state(deployment.client("lambda"), deployment.output("StreamMappingId"))
         state = with_services(state, letters, stream)
     output.result(asdict(state))
     shown = "yes" if state.published else f"no, it shows version {state.published_version}"
@@ -37,13 +40,19 @@ def command(
             "tree": state.tree,
             "newest event": f"{state.newest_event or 'none'}{age}",
             "published": shown,
-            "stream": state.stream if state.stream is not None else "not asked (--stack)",
+            "stream": _or(state.stream),
             "waiting segments": state.waiting_segments,
             "failed batches": state.failed_batches,
             "quarantined events": state.quarantined,
-            "dead letters": state.dead_letters if state.dead_letters is not None else "not asked (--stack)",
+            "dead letters": _or(state.dead_letters),
+            "seen, dead letters": _or(state.seen_dead_letters),
             "snapshots": state.snapshots,
+            "by older readers": _or(state.older_rows, "not counted (skyledger reread --older --dry-run)"),
         }
     )
     for line in state.todo:
         output.say(f"-> {line}")
+
+
+def _or(found: int | str | None, why: str = "not asked (--stack)") -> int | str:
+    return why if found is None else found

@@ -8,6 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from ledger.ledger import Ledger
+from operations.bucket.check import IN_FLIGHT_MINUTES
+from operations.cli import bucket_check
+from operations.cli.bucket_check import BucketOptions
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.exit_codes import DIFFERENT
 from operations.cli.options import (
@@ -16,8 +19,10 @@ from operations.cli.options import (
     Bucket,
     EndpointUrl,
     ExportArn,
+    Inventory,
     Processes,
     Profile,
+    Rate,
     Region,
     Stack,
     TableName,
@@ -39,6 +44,11 @@ class Check(StrEnum):
     CSV = "csv"
     JOURNAL = "journal"
     TABLE = "table"
+    BUCKET = "bucket"
+
+
+_ALONE = (Check.TREE, Check.CSV, Check.JOURNAL)
+"""What needs nothing but the export bucket."""
 
 
 def command(
@@ -47,6 +57,12 @@ def command(
     ] = None,
     table: TableName = "",
     export_arn: ExportArn = "",
+    repair: Annotated[bool, typer.Option("--repair", help="Send what differs from the bucket to be read.")] = False,
+    inventory: Inventory = "",
+    rate: Rate = 0.0,
+    in_flight: Annotated[
+        float, typer.Option(min=0, help="Minutes before the export in which an upload counts as on its way.")
+    ] = IN_FLIGHT_MINUTES,
     processes: Processes = CORES,
     work: WorkFolder = None,
     bucket: Bucket = "",
@@ -56,16 +72,30 @@ def command(
     endpoint_url: EndpointUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Prove the CSV: its objects (tree), its bytes (csv), against the journal, and against the table.
+    """Prove the CSV: its objects (tree), its bytes (csv), against the journal, the table, and the images (bucket).
 
-    The check against the table starts an export of it to S3, which costs per GB of the table and takes minutes.
+    The checks against the table and the bucket start an export of a table to S3, which costs per GB of the table and
+    takes minutes. That of the bucket lists all sources, compares them with the records of their objects, and these with
+    the rows: objects that are missing, stale records, and phantoms, of which there is no object. Each is looked at once
+    more; what is on its way is counted, and no difference. It needs --stack.
     """
+    if len({Check.TABLE, Check.BUCKET} & {*(checks or ())}) > 1 and export_arn:
+        raise typer.BadParameter("--export is of one table: check table and bucket one after the other")
+    if repair and Check.BUCKET not in (checks or ()):
+        raise typer.BadParameter("--repair is for skyledger verify bucket")
+    options = BucketOptions(repair, inventory, rate, in_flight)
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     ledger = deployment.ledger()
     columns = ledger.load_root()[0].columns
     results: dict[str, Any] = {}
     with output.progress() as progress:
-        for check in dict.fromkeys(checks or [Check.TREE, Check.CSV, Check.JOURNAL]):
+        for check in dict.fromkeys(checks or _ALONE):
+            if check is Check.BUCKET:
+                open_scratch = partial(hold_work_folder, deployment, work, "verify")
+                results["bucket"] = bucket_check.run(
+                    deployment, ledger, output, progress, options, export_arn, open_scratch
+                )
+                continue
             findings = _run(
                 check, deployment, ledger, output, progress, table=table, arn=export_arn, processes=processes, work=work
             )
@@ -73,7 +103,12 @@ def command(
     good = all(result["good"] for result in results.values())
     output.result({"good": good, **results})
     for name, result in results.items():
-        _show(output, name, result)
+        if name == Check.BUCKET:
+            bucket_check.show(output, result)
+        else:
+            _show(output, name, result)
+    if not checks:
+        output.say("not looked at: table and images; skyledger verify table, skyledger verify bucket")
     if not good:
         raise typer.Exit(DIFFERENT)
 
@@ -105,7 +140,7 @@ def _run(
                 progress=progress,
                 report=output.note,
             )
-        case Check.TABLE:
+        case _:
             request = deployment.export_request(table, arn)
             return compare_with_table(ledger, request, open_scratch, progress=progress, report=output.note)
 

@@ -29,7 +29,7 @@ def command(
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     photos = None
     if deployment.stack:
-        photos = PhotoReader(deployment.client("s3"), {deployment.output("ImagesBucketName")})
+        photos = PhotoReader(deployment.client("s3"), {*deployment.output("ImageBuckets").split(",")})
     store = deployment.open_store()()
     try:
         server = page_server(store, photos, port, output.note)

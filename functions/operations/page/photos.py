@@ -90,7 +90,7 @@ class PhotoReader:
         row = find_row(objects, root, key)
         bucket, name = row.get("bucket", ""), row.get("key", "")
         if bucket not in self._buckets:
-            raise NotFound(f"{bucket} is not the images bucket")
+            raise NotFound(f"{bucket} is none of the images buckets")
         try:
             answer = self._s3.get_object(Bucket=bucket, Key=name, IfMatch=f'"{row["etag"]}"')
             body = answer["Body"]

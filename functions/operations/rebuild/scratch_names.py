@@ -1,4 +1,4 @@
-"""Names of what a rebuild or a sorted export keeps in scratch: no other module spells one.
+"""Names of what a rebuild, a sorted export or a look at the images keeps in scratch: no other module spells one.
 
 plan.json                         the plan
 chunks/<chunk>                    keys of the segments of a chunk, one a line
@@ -10,6 +10,13 @@ reduced/<range>/done              number of rows; there once all the others are
 ranges.json                       the ranges, for the state machine to map over
 objects/<key>                     shards and pages of a tree that is only looked at
 export/runs/<run>/                sorted items of a table export
+records/runs/<run>/               sorted records of objects, of a table export
+holders/runs/<run>/               the same of images, sorted by ETag
+rows/runs/<run>/                  rows of the CSV, sorted by ETag
+listed/runs/<run>/                sorted objects of a bucket
+differences/                      what differs between them, a run
+ingest.json                       how far an ingest is
+reread.json                       how far a rereading is
 """
 
 PLAN = "plan.json"
@@ -17,6 +24,13 @@ CHUNKS = "chunks"
 MAPPED = "mapped"
 RANGE_LIST = "ranges.json"
 EXPORT = "export"
+RECORDS = "records"
+HOLDERS = "holders"
+ROWS = "rows"
+LISTED = "listed"
+DIFFERENCES = "differences"
+INGEST = "ingest.json"
+REREAD = "reread.json"
 
 
 def chunk_name(chunk: int) -> str:
@@ -54,9 +68,9 @@ def mapped_run(number: int, chunk: int, flush: int) -> str:
     return f"{runs_folder(range_folder(number))}/{chunk:06d}-{flush:04d}"
 
 
-def export_run(number: int) -> str:
-    """Name a run of a sorted export."""
-    return f"{runs_folder(EXPORT)}/{number:06d}"
+def run_of(folder: str, number: int) -> str:
+    """Name a run of those that are to be merged."""
+    return f"{runs_folder(folder)}/{number:06d}"
 
 
 def merged_run(folder: str, level: int, number: int) -> str:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from operations.batches import batched
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.scratch_names import merged_run, run_part, runs_folder
+from operations.rebuild.scratch_names import merged_run, run_of, run_part, runs_folder
 from operations.rebuild.statements import compact, group_by_key
 
 PART_BYTES = 16 << 20
 BLOCK_BYTES = 256 << 10
+BUFFER_BYTES = 32 << 20  # of lines that are sorted in memory; what holds them takes about as much again
 FAN_IN = 64
 
 Part = tuple[str, int]
@@ -32,6 +33,33 @@ def write_run(scratch: Scratch, name: str, lines: Iterable[bytes]) -> None:
             part, size, number = [], 0, number + 1
     if part:
         scratch.write(run_part(name, number), b"".join(part))
+
+
+class Sorter:
+    """Takes lines in any order, and writes them as sorted runs below a folder.
+
+    Args:
+        scratch: takes the runs.
+        folder: that they are to lie in.
+    """
+
+    def __init__(self, scratch: Scratch, folder: str) -> None:
+        self._scratch, self._folder = scratch, folder
+        self._waiting: list[bytes] = []
+        self._size = self._runs = 0
+
+    def add(self, line: bytes) -> None:
+        """Take a line."""
+        self._waiting.append(line)
+        self._size += len(line)
+        if self._size >= BUFFER_BYTES:
+            self.close()
+
+    def close(self) -> None:
+        """Write what waits."""
+        self._waiting.sort()
+        write_run(self._scratch, run_of(self._folder, self._runs), self._waiting)
+        self._waiting, self._size, self._runs = [], 0, self._runs + 1
 
 
 def read_run(scratch: Scratch, parts: Sequence[Part]) -> Iterator[bytes]:

@@ -26,12 +26,11 @@ from operations.batches import batched
 from operations.progress import Progress
 from operations.rebuild.merge_join import full_join
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.scratch_names import EXPORT, export_run
-from operations.rebuild.sorted_runs import merge_lines, write_run
+from operations.rebuild.scratch_names import EXPORT
+from operations.rebuild.sorted_runs import Sorter, merge_lines
 from operations.rebuild.tree_reader import lines, look_up, shards_of
 from operations.table_export.files import Export, read_file
 
-BUFFER_BYTES = 32 << 20
 _TIME_BYTES = 20
 _LOOKED_UP_AT_ONCE = 2000
 _MOST_REASONS = 20
@@ -113,19 +112,14 @@ def sort_export(
     young = datetime.fromisoformat(export.time) - MAY_BE_MISSED
     counts = SortedExport(young.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode())
     encoder = RowEncoder(columns)
-    waiting: list[bytes] = []
-    size = runs = 0
+    sorter = Sorter(scratch, EXPORT)
     files = [file for file in export.files if file.items]
     for number, file in enumerate(files):
         for record in read_file(store, file):
             for line in _lines(record, export, encoder, counts):
-                waiting.append(line)
-                size += len(line)
-            if size >= BUFFER_BYTES:
-                write_run(scratch, export_run(runs), sorted(waiting))
-                waiting, size, runs = [], 0, runs + 1
+                sorter.add(line)
         progress("reading the export", number + 1, len(files))
-    write_run(scratch, export_run(runs), sorted(waiting))
+    sorter.close()
     return counts
 
 

@@ -33,6 +33,7 @@ ENTRIES = {
         "operations.bootstrap:bootstrap",
         "operations.bootstrap:empty_bucket",
     ),
+    "SourcesFunction": ("operations.existing_buckets:handler", "operations.existing_buckets:switch_on"),
     "Collector": ("operations.collection.collect:handler", "operations.collection.collect:collect"),
     "ReplayWorker": ("operations.replay.lambda_steps:work", "operations.replay.lambda_steps:do"),
     "ReplayFinisher": ("operations.replay.lambda_steps:finish", "operations.replay.lambda_steps:end"),

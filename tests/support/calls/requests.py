@@ -7,7 +7,7 @@ transaction asks for the action of its own). What a bucket's policy can see of a
 Amazon S3 buckets" (S3 User Guide).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from tests.faults.policies import (
@@ -42,6 +42,13 @@ _WRITES = {
     "UploadPart": PUT,
     "CompleteMultipartUpload": PUT,
     "AbortMultipartUpload": "s3:AbortMultipartUpload",
+}
+_OF_ONE: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
+    # "Actions, resources, and condition keys for Amazon S3" (Service Authorization Reference)
+    "HeadBucket": lambda of: ("s3:ListBucket", f"arn:aws:s3:::{of['Bucket']}"),
+    "GetBucketNotificationConfiguration": lambda of: ("s3:GetBucketNotification", f"arn:aws:s3:::{of['Bucket']}"),
+    "PutBucketNotificationConfiguration": lambda of: ("s3:PutBucketNotification", f"arn:aws:s3:::{of['Bucket']}"),
+    "DescribeStackResource": lambda of: ("cloudformation:DescribeStackResource", of["StackName"]),
 }
 _CREATING = {"PutObject", "CompleteMultipartUpload", "CopyObject"}
 _OF_PARTS = {"CreateMultipartUpload", "UploadPart", "UploadPartCopy"}
@@ -115,6 +122,8 @@ def of_operation(function: str, operation: str, parameters: Mapping[str, Any]) -
             yield DELETE, _object(bucket, one["Key"])
     elif operation == "ListObjectsV2":
         yield "s3:ListBucket", bucket
+    elif operation in _OF_ONE:
+        yield _OF_ONE[operation](parameters)
     elif operation == "GetItem":
         yield "dynamodb:GetItem", _table(parameters["TableName"])
     elif operation == "TransactWriteItems":

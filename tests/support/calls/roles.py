@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.faults.policies import ACCOUNT, ARNS, EXPORT, IMAGES, Role, resolved
-from tests.support.template import TEMPLATE
+from tests.support.template import FOLLOWING, statements_of
 
 ROLES = {
     "ImageProcessorRole": "ImageProcessor",
     "CsvExporterRole": "CsvExporter",
     "BootstrapRole": "BootstrapFunction",
+    "SourcesRole": "SourcesFunction",
     "CollectorRole": "Collector",
     "ReplayWorkerRole": "ReplayWorker",
     "ReplayFinisherRole": "ReplayFinisher",
@@ -42,8 +43,7 @@ def permissions() -> set[Permission]:
     return {
         Permission(role, action, resource)
         for role in ROLES
-        for policy in TEMPLATE["Resources"][role]["Properties"]["Policies"]
-        for statement in policy["PolicyDocument"]["Statement"]
+        for statement in statements_of(role)
         for action in _list(statement["Action"])
         for resource in map(resolved, _list(statement["Resource"]))
     }
@@ -55,6 +55,7 @@ def _list(found: Any) -> list[Any]:
 
 _BY_LAMBDA = "Lambda reads the source of events with the function's role"
 _LISTS_NOTHING = "without it S3 answers 403 for a version that is not there, where the code needs 404"
+_AS_IN_ITS_OWN = "the requests that it sends to the stack's own bucket, where the tests hold them against the role"
 _STEP_FUNCTIONS = "Step Functions calls with this role; tests run the state machine without it"
 
 _TRIED_AGAIN = "a step that is tried again finds what it had left before: no test ends it there"
@@ -62,7 +63,22 @@ _LARGE_CSV = "only a CSV above 8 MiB, or one that others publish as well, has a 
 
 _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("ImageProcessorRole", _BY_LAMBDA): tuple(
-        f"sqs:{action} {ARNS['ImageQueue.Arn']}" for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+        f"sqs:{action} {ARNS[queue]}"
+        for queue in ("ImageQueue.Arn", "SeenQueue.Arn")
+        for action in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")
+    ),
+    ("ImageProcessorRole", _AS_IN_ITS_OWN): tuple(
+        f"s3:{action} arn:*:s3:::{bucket}{keys}"
+        for bucket in FOLLOWING["ExistingBuckets"]
+        for action, keys in (
+            ("GetObject", "/*"),
+            ("GetObjectVersion", "/*"),
+            ("ListBucket", ""),
+            ("ListBucketVersions", ""),
+        )
+    ),
+    ("ImageProcessorRole", "S3 decrypts what a GET reads with the rights of who asks"): tuple(
+        f"kms:Decrypt {key}" for key in FOLLOWING["ImageKeys"]
     ),
     ("ImageProcessorRole", _LISTS_NOTHING): (f"s3:ListBucketVersions {IMAGES}",),
     ("CsvExporterRole", _BY_LAMBDA): (
@@ -97,6 +113,7 @@ _LOGS = {
     "ImageProcessorRole": "ImageProcessorLogs",
     "CsvExporterRole": "CsvExporterLogs",
     "BootstrapRole": "BootstrapLogs",
+    "SourcesRole": "SourcesLogs",
     "CollectorRole": "CollectorLogs",
     "ReplayWorkerRole": "ReplayLogs",
     "ReplayFinisherRole": "ReplayLogs",

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from image_processor import handler as handler_module
+from image_processor.columns import reader
 from image_processor.columns.attributes import ATTRIBUTES
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import ObjectBroken
@@ -194,6 +195,65 @@ def test_a_copy_read_by_a_better_reader_is_no_other_file(pair: Pair) -> None:
     pair.upload("a.jpg", FIRST)
     assert pair.says(FIRST)
     assert "unlike" not in pair.row
+
+
+def newer_reader(source: Any) -> Record | None:
+    """A reader of the next version, which says the same of these photos."""
+    record = extract(source)
+    assert record is not None
+    return Record(record.content_type, record.attributes | {"reader_version": {"N": str(reader.READER + 1)}})
+
+
+def test_a_copy_read_by_a_newer_reader_that_says_the_same_costs_what_it_did(pair: Pair) -> None:
+    """A version is no difference: nothing else is read, nothing is flagged, and the row's own object was not read."""
+    pair.upload("a.jpg", FIRST)
+    old = pair.row
+    with pair.reading_with(newer_reader):
+        pair.upload("b.jpg", FIRST)
+        assert pair.row == old | {"copies": {"N": "2"}, "revision": {"N": "2"}, "newest_object": {"S": "photos/b.jpg"}}
+        row = pair.row
+        pair.upload("b.jpg", FIRST)
+        assert pair.row == row
+    assert pair.bucket.gets == 3
+
+
+def test_the_described_object_read_by_a_newer_reader_names_it_once(pair: Pair) -> None:
+    """One revision, and no other object is read for it; the same reader once more writes nothing into the row."""
+    pair.upload("a.jpg", FIRST)
+    pair.upload("b.jpg", FIRST)
+    old = pair.row
+    for _ in range(2):
+        with pair.reading_with(newer_reader):
+            pair.upload("a.jpg", FIRST)
+        assert pair.row == old | {"reader_version": {"N": str(reader.READER + 1)}, "revision": {"N": "3"}}
+    assert pair.bucket.gets == 4
+
+
+def test_a_flagged_row_names_the_reader_of_its_described_object(pair: Pair) -> None:
+    """Its flag stays, since nobody says anything else of the other object; when that one is read, nothing changes."""
+    pair.upload("a.jpg", FIRST)
+    pair.upload("b.jpg", SECOND)
+    old = pair.row
+    with pair.reading_with(newer_reader):
+        pair.upload("b.jpg", SECOND)
+        assert pair.row == old
+        pair.upload("a.jpg", FIRST)
+    assert pair.row == old | {"reader_version": {"N": str(reader.READER + 1)}, "revision": {"N": "3"}}
+
+
+def test_a_row_that_nobody_can_read_names_the_reader_that_tried(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would count as an older reader's for ever; only of the object that it names, and once for a version."""
+    with pair.reading_with(broken_reader):
+        pair.upload("a.jpg", FIRST)
+        pair.upload("b.jpg", FIRST)
+        old = pair.row
+        assert old["reader_version"] == {"N": str(reader.READER)}
+        monkeypatch.setattr(reader, "READER", reader.READER + 1)
+        pair.upload("b.jpg", FIRST)
+        assert pair.row == old
+        for _ in range(2):
+            pair.upload("a.jpg", FIRST)
+            assert pair.row == old | {"reader_version": {"N": str(reader.READER)}, "revision": {"N": "3"}}
 
 
 def test_an_object_overwritten_by_its_twin_takes_the_row_along(pair: Pair) -> None:

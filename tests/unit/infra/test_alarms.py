@@ -57,6 +57,16 @@ TROUBLES: dict[str, tuple[Callable[[System], None], int, int]] = {
         4,
         5,
     ),
+    "SeenGivenUp": (
+        measured("AWS/SQS", "ApproximateNumberOfMessagesVisible", 1, QueueName="SeenDeadLetters.QueueName"),
+        0,
+        1,
+    ),
+    "SeenWaiting": (
+        measured("AWS/SQS", "ApproximateAgeOfOldestMessage", 7 * 86400, QueueName="SeenQueue.QueueName"),
+        0,
+        5,
+    ),
     "ProcessorErrors": (the_processor_breaks, 1, 2),
     "ProcessorThrottled": (measured("AWS/Lambda", "Throttles", 1, FunctionName="ImageProcessor"), 10, 15),
     "ProcessorSlow": (lambda system: system.photo(took=50), 5, 10),

@@ -24,7 +24,12 @@ AWS_METRICS = {
 DIMENSION_OF = {
     "FunctionName": {"ImageProcessor", "CsvExporter", "Collector"},
     "EventSourceMappingUUID": {"CsvExporterImagesStream"},
-    "QueueName": {"ImageQueue.QueueName", "ImageDeadLetters.QueueName"},
+    "QueueName": {
+        "ImageQueue.QueueName",
+        "ImageDeadLetters.QueueName",
+        "SeenQueue.QueueName",
+        "SeenDeadLetters.QueueName",
+    },
 }
 # Each says how it stands, or how long it took: added up over the batches of a minute it would be a multiple of itself.
 LEVELS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "IteratorAge", "GapsOpen", "Rows"}

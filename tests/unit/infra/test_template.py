@@ -9,20 +9,19 @@ import pytest
 
 from operations.page.files import page_hash
 from tests.support.paths import ROOT
-from tests.support.template import FUNCTIONS, TEMPLATE, parameter, properties
+from tests.support.template import FOLLOWING, FUNCTIONS, TEMPLATE, parameter, properties, statements_of
 
 
 def statements(role: str) -> Iterator[tuple[set[str], list[Any]]]:
     """Actions and resources of every statement that a role grants."""
-    for policy in properties(role)["Policies"]:
-        for statement in policy["PolicyDocument"]["Statement"]:
-            assert statement["Effect"] == "Allow"
-            assert set(statement) == {"Effect", "Action", "Resource"}
-            actions, resources = statement["Action"], statement["Resource"]
-            yield (
-                {actions} if isinstance(actions, str) else set(actions),
-                resources if isinstance(resources, list) else [resources],
-            )
+    for statement in statements_of(role):
+        assert statement["Effect"] == "Allow"
+        assert set(statement) == {"Effect", "Action", "Resource"}
+        actions, resources = statement["Action"], statement["Resource"]
+        yield (
+            {actions} if isinstance(actions, str) else set(actions),
+            resources if isinstance(resources, list) else [resources],
+        )
 
 
 def granted(role: str) -> set[str]:
@@ -57,11 +56,13 @@ def test_the_exporter_deletes_nothing_but_markers() -> None:
 
 @pytest.mark.parametrize("role", FUNCTIONS.values())
 def test_no_role_has_a_wildcard_action_or_an_open_resource(role: str) -> None:
-    """Every grant names its actions, and a resource of this stack."""
+    """Every grant names its actions, and a resource of this stack, or a bucket or key that its parameters name."""
+    named = {f"arn:*:s3:::{bucket}{keys}" for bucket in FOLLOWING["ExistingBuckets"] for keys in ("", "/*")}
     for actions, resources in statements(role):
         assert not {action for action in actions if "*" in action}
         for resource in resources:
-            assert isinstance(resource, dict), f"{resource} names nothing of this stack"
+            known = isinstance(resource, dict) or resource in named | {*FOLLOWING["ImageKeys"]}
+            assert known, f"{resource} names nothing of this stack"
 
 
 @pytest.mark.parametrize("role", FUNCTIONS.values())
@@ -69,7 +70,9 @@ def test_no_role_may_scan_query_or_administer(role: str) -> None:
     """The forbidden list: what would read a table at large, or change what others may do."""
     forbidden = {"dynamodb:Scan", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"}
     assert not granted(role) & forbidden
-    assert not {action for action in granted(role) if action.startswith(("iam:", "sts:", "lambda:", "kms:"))}
+    assert not {action for action in granted(role) if action.startswith(("iam:", "sts:", "lambda:"))}
+    decrypting = {"kms:Decrypt"} if role == "ImageProcessorRole" else set()
+    assert {action for action in granted(role) if action.startswith("kms:")} == decrypting
 
 
 def test_the_processor_only_reads_the_images_bucket() -> None:
@@ -128,6 +131,8 @@ def test_what_the_commands_ask_the_stack_for_is_what_they_get() -> None:
         "ObjectsTableName": "Objects",
         "ImageQueueUrl": "ImageQueue",
         "ImageDeadLettersUrl": "ImageDeadLetters",
+        "SeenQueueUrl": "SeenQueue",
+        "SeenDeadLettersUrl": "SeenDeadLetters",
         "ImageProcessorName": "ImageProcessor",
         "CsvExporterName": "CsvExporter",
         "StreamMappingId": "CsvExporterImagesStream",

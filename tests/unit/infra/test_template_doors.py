@@ -53,7 +53,7 @@ def test_the_export_bucket_asks_everybody_for_a_condition_on_what_he_writes() ->
     assert {"Fn::Sub": "${ExportBucket.Arn}/shards/*"} in seen["Resource"]
 
 
-@pytest.mark.parametrize("name", ["ImageQueue", "ImageDeadLetters"])
+@pytest.mark.parametrize("name", ["ImageQueue", "ImageDeadLetters", "SeenQueue", "SeenDeadLetters"])
 def test_queues_are_encrypted_and_tls_only(name: str) -> None:
     """Events name objects, and so perhaps people."""
     assert properties(name)["SqsManagedSseEnabled"] is True
@@ -74,14 +74,15 @@ def test_whatever_a_policy_of_a_resource_grants_is_for_one_service_on_behalf_of_
     ]
     statements = [one.get("Fn::If", [None, one])[1] for document in documents for one in document]
     grants = [one for one in statements if one["Effect"] == "Allow"]
-    assert len(grants) == 3
+    assert len(grants) == 5
     for grant in grants:
         assert set(grant["Principal"]) == {"Service"}
         assert grant["Action"] in ("s3:GetObject", "sqs:SendMessage", "sns:Publish")
-        equal = grant["Condition"]["StringEquals"]
-        assert equal.get("aws:SourceAccount") == {"Ref": "AWS::AccountId"} or "AWS::AccountId" in str(
-            equal["aws:SourceArn"]
-        )
+        asked = grant["Condition"]
+        rule = asked == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["ImageEvents", "Arn"]}}}
+        equal = asked.get("StringEquals", {})
+        account = equal.get("aws:SourceAccount") == {"Ref": "AWS::AccountId"}
+        assert rule or account or "AWS::AccountId" in str(equal["aws:SourceArn"])
 
 
 def test_alarms_of_this_account_alone_speak_to_the_topic() -> None:

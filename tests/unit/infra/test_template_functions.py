@@ -9,18 +9,20 @@ import pytest
 from csv_exporter import handler as exporter
 from ledger.batch import LATE_SECONDS
 from ledger.limits import INVOCATION_SECONDS
-from operations.bootstrap import TRY_SECONDS
 from operations.collection.collect import CLAIM_HOLDS, ORPHAN_AGE, READABLE, RESERVE_SECONDS, RUN_SECONDS
+from operations.custom_resource import TRY_SECONDS
 from operations.live.swap import PATIENCE_SECONDS
 from tests.support.paths import ROOT
 from tests.support.template import (
     FUNCTIONS,
     TEMPLATE,
+    following,
     parameter,
     properties,
     schedules,
     seconds_between,
     stack,
+    statements_of,
 )
 
 MOST_SECONDS = 900  # that Lambda lets a function run
@@ -36,8 +38,10 @@ READ_FROM_THE_ENVIRONMENT = {
     "ImageProcessor": {
         "IMAGES_TABLE": {"Ref": "Images"},
         "OBJECTS_TABLE": {"Ref": "Objects"},
-        "IMAGE_BUCKETS": {"Ref": "ImagesBucket"},
-    }
+        "IMAGE_BUCKETS": {"Fn::Join": [",", [{"Ref": "ImagesBucket"}, "archive,inbox"]]},
+        "IMAGE_PREFIXES": "",
+    },
+    "SourcesFunction": {},
 }
 
 
@@ -67,7 +71,7 @@ def test_every_function_begins_at_a_handler_that_is_there(function: str) -> None
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_is_given_what_its_code_asks_for(function: str) -> None:
     """The places by name, and the name that its metrics and log lines carry; nothing else is set."""
-    variables = dict(properties(function)["Environment"]["Variables"])
+    variables = dict(following()[function]["Properties"]["Environment"]["Variables"])
     assert variables.pop("POWERTOOLS_SERVICE_NAME")["Fn::Sub"].startswith("${AWS::StackName}-")
     assert variables == READ_FROM_THE_ENVIRONMENT.get(function, EXPORTS)
     assert TEMPLATE["Globals"] == {
@@ -103,8 +107,7 @@ def test_every_function_writes_to_a_log_of_the_stack_and_its_role_lets_it(functi
     resource = TEMPLATE["Resources"][logs]
     assert resource["Properties"] == {"RetentionInDays": {"Ref": "LogRetentionDays"}}
     assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Delete"
-    statements = [one["PolicyDocument"]["Statement"] for one in properties(FUNCTIONS[function])["Policies"]]
-    (grant,) = [one for many in statements for one in many if "logs:PutLogEvents" in one["Action"]]
+    (grant,) = [one for one in statements_of(FUNCTIONS[function]) if "logs:PutLogEvents" in one["Action"]]
     assert grant["Resource"] == {"Fn::GetAtt": [logs, "Arn"]}
 
 

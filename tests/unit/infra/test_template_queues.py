@@ -11,11 +11,12 @@ from image_processor.catalog.catalog import RESERVE_S
 from image_processor.catalog.items import TOMBSTONE_DAYS
 from image_processor.intake import READ_RESERVE_S
 from tests.support.paths import ROOT
-from tests.support.template import parameter, properties, stack
+from tests.support.template import parameter, properties, stack, statements_of
 
 DAY = 24 * 3600
 RUN_BOOK = (ROOT / "infra" / "README.md").read_text(encoding="utf-8")
-NUMBERS = {"four": 4, "five": 5, "14": 14}
+NUMBERS = {"four": 4, "five": 5, "ten": 10, "14": 14}
+QUEUES = {"ImageQueue": "ImageDeadLetters", "SeenQueue": "SeenDeadLetters"}
 
 
 def stated(pattern: str) -> int:
@@ -27,7 +28,8 @@ def stated(pattern: str) -> int:
 
 def test_a_message_is_hidden_six_times_as_long_as_the_function_may_take() -> None:
     """AWS asks for that, so that a slow batch is not read by two functions."""
-    assert properties("ImageQueue")["VisibilityTimeout"] >= 6 * properties("ImageProcessor")["Timeout"]
+    for queue in QUEUES:
+        assert properties(queue)["VisibilityTimeout"] >= 6 * properties("ImageProcessor")["Timeout"]
 
 
 def test_the_queue_hands_a_message_out_as_often_as_the_function_reckons_with() -> None:
@@ -36,27 +38,35 @@ def test_the_queue_hands_a_message_out_as_often_as_the_function_reckons_with() -
     Less than five would give up for a passing trouble (Lambda Developer Guide, "Configuring an SQS queue for use with
     Lambda").
     """
-    receives = properties("ImageQueue")["RedrivePolicy"]["maxReceiveCount"]
-    assert receives == processor.LAST_RECEIVE == stated(r"the message comes again, (\w+) times")
-    assert receives >= 5
+    for queue in QUEUES:
+        receives = properties(queue)["RedrivePolicy"]["maxReceiveCount"]
+        assert receives == processor.LAST_RECEIVE == stated(r"the message comes again, (\w+) times")
+        assert receives >= 5
 
 
 def test_what_never_goes_through_becomes_a_dead_letter_before_the_queue_forgets_it() -> None:
-    """All receives, each hidden for the whole time, and days to spare: a weekend's outage loses nothing."""
-    queue = properties("ImageQueue")
-    assert queue["MessageRetentionPeriod"] == stated(r"the queue keeps events for (\w+) days") * DAY
-    assert (
-        queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
-        < queue["MessageRetentionPeriod"] - 3 * DAY
-    )
-    assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": ["ImageDeadLetters", "Arn"]}
+    """All receives, each hidden for the whole time, and days to spare: a weekend's outage loses nothing.
+
+    What was seen may wait for days behind all else that was, and somebody is told days before it is forgotten.
+    """
+    days = {"ImageQueue": r"the queue keeps events for (\w+) days", "SeenQueue": r"forgets them after (\w+) days"}
+    for name, dead in QUEUES.items():
+        queue = properties(name)
+        assert queue["MessageRetentionPeriod"] == stated(days[name]) * DAY
+        assert (
+            queue["RedrivePolicy"]["maxReceiveCount"] * queue["VisibilityTimeout"]
+            < queue["MessageRetentionPeriod"] - 3 * DAY
+        )
+        assert queue["RedrivePolicy"]["deadLetterTargetArn"] == {"Fn::GetAtt": [dead, "Arn"]}
+    assert DAY < properties("SeenWaiting")["Threshold"] <= properties("SeenQueue")["MessageRetentionPeriod"] - 3 * DAY
 
 
 def test_dead_letters_are_kept_longer_than_the_queue_keeps_its_messages() -> None:
     """A message's age counts from its first send, in the dead-letter queue too."""
-    queue, dead = properties("ImageQueue"), properties("ImageDeadLetters")
-    assert dead["MessageRetentionPeriod"] > queue["MessageRetentionPeriod"]
-    assert dead["MessageRetentionPeriod"] == stated(r"Messages stay (\w+) days") * DAY
+    for queue, dead in QUEUES.items():
+        kept = properties(dead)["MessageRetentionPeriod"]
+        assert kept > properties(queue)["MessageRetentionPeriod"]
+        assert kept == stated(r"Messages stay (\w+) days") * DAY
 
 
 def test_a_tombstone_outlives_every_event_that_may_still_come() -> None:
@@ -70,26 +80,33 @@ def test_a_tombstone_outlives_every_event_that_may_still_come() -> None:
 def test_queues_have_nothing_that_holds_a_message_back() -> None:
     """A photo is a row within seconds: no delay, no order to keep, no batching window."""
     common = {"MessageRetentionPeriod", "SqsManagedSseEnabled"}
-    assert set(properties("ImageDeadLetters")) == common
-    assert set(properties("ImageQueue")) == common | {"VisibilityTimeout", "RedrivePolicy"}
+    for queue, dead in QUEUES.items():
+        assert set(properties(dead)) == common
+        assert set(properties(queue)) == common | {"VisibilityTimeout", "RedrivePolicy"}
 
 
-def test_lambda_takes_from_the_queue_what_the_parameters_say() -> None:
+def test_lambda_takes_from_the_queues_what_the_parameters_say() -> None:
     """Only what failed comes again; uploads beyond the bound wait in the queue, where nothing is throttled.
 
-    A window would hold photos back, and a filter would delete what it does not let through.
+    A window would hold photos back, and a filter would delete what it does not let through. What was there already has
+    a queue and a bound of its own, so that a million old photos delay no new one.
     """
     assert properties("ImageProcessor")["Events"] == {
-        "ImageQueue": {
+        queue: {
             "Type": "SQS",
             "Properties": {
-                "Queue": {"Fn::GetAtt": ["ImageQueue", "Arn"]},
+                "Queue": {"Fn::GetAtt": [queue, "Arn"]},
                 "BatchSize": {"Ref": "QueueBatchSize"},
                 "FunctionResponseTypes": ["ReportBatchItemFailures"],
-                "ScalingConfig": {"MaximumConcurrency": {"Ref": "ProcessorConcurrency"}},
+                "ScalingConfig": {"MaximumConcurrency": {"Ref": bound}},
             },
         }
+        for queue, bound in (("ImageQueue", "ProcessorConcurrency"), ("SeenQueue", "SeenConcurrency"))
     }
+    (taking,) = [one for one in statements_of("ImageProcessorRole") if "sqs:ReceiveMessage" in one["Action"]]
+    assert taking["Resource"] == [{"Fn::GetAtt": [queue, "Arn"]} for queue in QUEUES]
+    assert parameter("SeenConcurrency")["Default"] * 10 <= parameter("ProcessorConcurrency")["Default"]
+    assert parameter("SeenConcurrency")["MinValue"] == 2
     # Lambda's bounds: more than ten need a window, and MaximumConcurrency begins at two.
     assert parameter("QueueBatchSize")["MaxValue"] == 10
     assert (parameter("ProcessorConcurrency")["MinValue"], parameter("ProcessorConcurrency")["MaxValue"]) == (2, 1000)

@@ -1,6 +1,6 @@
-"""Runs `skyledger` in this process, on a bucket in memory."""
+"""Runs `skyledger` in this process, on a bucket in memory; and CloudFormation, which calls functions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from infra.doubles.memory_store import MemoryStore
 from operations.cli import deployment, work_folder
 from operations.cli.main import app
+from tests.support.cloudformation import CloudFormation, listening_cloudformation
 from tests.support.command_line import Ran
 
 
@@ -30,3 +31,10 @@ def skyledger(store: MemoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         return Ran(result.exit_code, result.stdout, result.stderr)
 
     return run
+
+
+@pytest.fixture
+def cloudformation() -> Iterator[CloudFormation]:
+    """What listens behind a custom resource's presigned URL."""
+    with listening_cloudformation() as listening:
+        yield listening

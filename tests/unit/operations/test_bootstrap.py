@@ -1,11 +1,8 @@
 """At deployment: an empty CSV, its root and its description, created once, and CloudFormation answered."""
 
-import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -24,64 +21,17 @@ from ledger.ledger import Ledger
 from ledger.manifest import decode_root, encode_root
 from ledger.publish import publish
 from operations import bootstrap as bootstrapping
-from operations.bootstrap import TRY_SECONDS, bootstrap, handler
+from operations import custom_resource
+from operations.bootstrap import bootstrap, handler
+from operations.custom_resource import TRY_SECONDS
 from operations.page.files import page_files
 from tests.faults.policies import asked_by, role_of
+from tests.support.cloudformation import CloudFormation
 from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import Do, WatchedStore, first, land_and_lose, refuse
 from tests.support.template import TEMPLATE
-
-
-@dataclass
-class CloudFormation:
-    """What listens behind a custom resource's presigned URL."""
-
-    url: str
-    answers: list[dict[str, Any]] = field(default_factory=list)
-    content_types: list[str | None] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-
-    def request(self, kind: str, **more: Any) -> dict[str, Any]:
-        """Make the event of a request, as AWS documents it."""
-        return {
-            "RequestType": kind,
-            "ResponseURL": self.url,
-            "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/sky/1",
-            "RequestId": f"request-{kind}",
-            "LogicalResourceId": "EmptyCsv",
-            "ResourceType": "Custom::EmptyCsv",
-            "ResourceProperties": {},
-            **more,
-        }
-
-
-@pytest.fixture
-def cloudformation() -> Iterator[CloudFormation]:
-    """A local HTTP server in CloudFormation's place."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            listening.answers.append(json.loads(body))
-            listening.sizes.append(len(body))
-            listening.content_types.append(self.headers["Content-Type"])
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *arguments: Any) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-    listening = CloudFormation(f"http://127.0.0.1:{server.server_port}/answer?signature=x%2Fy")
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield listening
-    server.shutdown()
-    thread.join()
-    server.server_close()
 
 
 class Export(WatchedStore):
@@ -226,7 +176,7 @@ def test_a_role_that_may_not_is_told_in_time(cloudformation: CloudFormation, exp
     assert TRY_SECONDS <= export.context.left_ms / 1000 < TRY_SECONDS + 10
     # boto3's standard mode sends a request three times (Boto3 documentation, "Retries").
     one_request = 3 * (s3_store._CONNECT_SECONDS + s3_store._READ_SECONDS)
-    assert one_request + bootstrapping._ANSWER_SECONDS < TRY_SECONDS
+    assert one_request + custom_resource._ANSWER_SECONDS < TRY_SECONDS
     function = TEMPLATE["Resources"]["BootstrapFunction"]["Properties"]
     assert function["Timeout"] > 2 * TRY_SECONDS
 
@@ -263,9 +213,9 @@ def test_an_answer_that_is_not_taken_ends_in_time(export: Export, monkeypatch: p
         allowed.append(timeout)
         return nullcontext()
 
-    monkeypatch.setattr(bootstrapping.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(custom_resource.urllib.request, "urlopen", urlopen)
     handler(CloudFormation("http://127.0.0.1/never").request("Create"), export.context)
-    assert allowed == [bootstrapping._ANSWER_SECONDS]
+    assert allowed == [custom_resource._ANSWER_SECONDS]
 
 
 def test_a_rolled_back_deployment_leaves_an_empty_bucket(
@@ -368,7 +318,7 @@ def test_cloudformation_is_answered_when_the_csv_is_there(
             "Status": "SUCCESS",
             "Reason": "done",
             "PhysicalResourceId": "kept-id" if kind == "Update" else "skyledger",
-            "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/sky/1",
+            "StackId": "arn:aws:cloudformation:eu-west-1:111122223333:stack/survey/1",
             "RequestId": f"request-{kind}",
             "LogicalResourceId": "EmptyCsv",
         }

@@ -10,7 +10,7 @@ from moto import mock_aws
 from moto.sqs import models
 
 from operations import dead_letters
-from operations.dead_letters import ResendReport, redrive_images
+from operations.dead_letters import ResendReport, redrive_messages
 from tests.support.factories import START
 
 DEAD = "arn:aws:sqs:eu-west-1:123456789012:dead"
@@ -37,7 +37,7 @@ class Queues:
 
     def redrive(self, **more: Any) -> ResendReport:
         """Send them again."""
-        return redrive_images(self.client, self.dead, self.images, now=lambda: self.now, **more)
+        return redrive_messages(self.client, self.dead, self.images, now=lambda: self.now, **more)
 
     def take(self, queue: str) -> list[str]:
         """Take all messages that a queue shows."""

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from ledger import columns
 from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import encode_root
+from ledger.manifest import decode_page, encode_root
 from ledger.publish import publish
 from operations import status
 from operations.status import COUNTED, read_status, todo, with_services
@@ -27,6 +29,30 @@ def test_a_healthy_ledger_needs_nothing(ledger: Ledger, store: MemoryStore) -> N
     assert (found.version, found.rows, found.bytes, found.tree) == (1, 1, root.rows.bytes, root.tree_hash)
     assert (found.newest_event, found.event_age_seconds) == ("2026-11-25T08:00:30Z", 60)
     assert (found.published, found.published_version, found.todo) == (True, 1, [])
+
+
+def test_rows_of_an_older_reader_are_counted_where_that_is_cheap(
+    ledger: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older than any is a row that names none. A tree that is large, or does not say it, is not read for that."""
+    versions: list[dict[str, dict[str, str]]] = [{}, {}, {"N": "1"}, {"N": "2"}, {"N": "3"}]
+    commit(ledger, [insert(number, **({"reader_version": one} if one else {})) for number, one in enumerate(versions)])
+    publish(ledger)
+    monkeypatch.setattr(columns, "READER", 2)
+    found = read_status(ledger, NOW)
+    assert (found.older_rows, found.todo) == (3, [])
+    monkeypatch.setattr(status, "READ_BYTES", found.bytes)
+    assert read_status(make_ledger(store), NOW).older_rows == 3
+    monkeypatch.setattr(status, "READ_BYTES", found.bytes - 1)
+    assert read_status(make_ledger(store), NOW).older_rows is None
+    monkeypatch.setattr(status, "READ_BYTES", found.bytes)
+    root, etag = ledger.load_root()
+    (page,) = root.rows.pages
+    store.delete([shard_key(shard.sha256) for shard in decode_page(store.get(page_key(page.sha256)).body)])
+    assert read_status(make_ledger(store), NOW).older_rows is None
+    others = tuple(name for name in NAMES if name != "reader_version")
+    store.put_if_match("manifest.json", encode_root(replace(root, columns=others)), etag, "application/json", {})
+    assert read_status(make_ledger(store), NOW).older_rows is None
 
 
 def test_an_empty_ledger_has_no_age(ledger: Ledger) -> None:
@@ -47,19 +73,20 @@ def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, s
             store.put_new(f"{folder}{number}", b"{}", "application/json")
     root, etag = ledger.load_root()
     store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
-    found = with_services(read_status(make_ledger(store), NOW), 7, "Disabled")
+    found = with_services(read_status(make_ledger(store), NOW), (7, 8), "Disabled")
     assert (found.failed_batches, found.quarantined, found.waiting_segments, found.snapshots) == (2, 1, 4, 3)
-    assert (found.dead_letters, found.stream, found.columns) == (7, "Disabled", 9)
+    assert (found.dead_letters, found.seen_dead_letters, found.stream, found.columns) == (7, 8, "Disabled", 9)
     assert (found.published, found.published_version, found.columns_current) == (False, 2, False)
     advice = [
         "(Disabled): switch the event source mapping on within 24 hours",
         "2 batches were given up: skyledger redrive",
         "1 events are in quarantine: look at them, then skyledger redrive",
         "7 S3 events could not be processed: skyledger redrive",
+        "8 objects that were seen could not be processed: skyledger redrive",
         "image-data.csv is behind",
         "skyledger replay --columns current --swap",
     ]
-    assert [text in line for text, line in zip(advice, found.todo, strict=True)] == [True] * 6
+    assert [text in line for text, line in zip(advice, found.todo, strict=True)] == [True] * 7
 
 
 def test_a_csv_that_is_missing_or_nobodys_is_not_published(ledger: Ledger, store: MemoryStore) -> None:

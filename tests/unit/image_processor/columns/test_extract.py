@@ -9,6 +9,7 @@ import pytest
 from image_processor.columns import item_size, precedence
 from image_processor.columns.extract import Record, extract
 from image_processor.columns.metadata import MAX_WARNING, MAX_WARNINGS
+from image_processor.columns.reader import READER
 from image_processor.reading.ranged import BytesSource, FileSource
 from infra.doubles.image_files import (
     MAKE,
@@ -85,7 +86,8 @@ def test_an_image_without_metadata_is_a_row_of_its_size():
     record = extract(BytesSource(jpeg(width=4000, height=3000)))
     assert record is not None
     assert record.content_type == "image/jpeg"
-    assert record.attributes == {"width_px": {"N": "4000"}, "height_px": {"N": "3000"}, "xmp_packets": {"N": "0"}}
+    size = {"width_px": {"N": "4000"}, "height_px": {"N": "3000"}}
+    assert record.attributes == {**size, "xmp_packets": {"N": "0"}, "reader_version": {"N": str(READER)}}
 
 
 def test_the_documents_hold_everything_that_was_read():

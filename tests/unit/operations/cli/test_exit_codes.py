@@ -144,7 +144,18 @@ def test_exit_codes_are_those_of_the_help() -> None:
     for kind, ending in ENDINGS.items():
         codes.setdefault(ending.code, set()).add(kind.__name__)
     assert codes == {
-        2: {"BadName", "NoPlace", "NotOurs", "NotPulled", "BadExpression", "TooManyRows", "TooOld", "UnknownImage"},
+        2: {
+            "BadName",
+            "NoPlace",
+            "NoSource",
+            "NotOurs",
+            "NotPulled",
+            "OldColumns",
+            "BadExpression",
+            "TooManyRows",
+            "TooOld",
+            "UnknownImage",
+        },
         3: {"ManifestLost", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
         4: {"Unavailable", "NotFound", "ExportFailed", "ClientError", "BotoCoreError", "ResponseParserError"},
         5: {"NotSwapped", "OutOfTime", "ExecutionFailed", "Busy", "Refused", "Unknown", "StillThere"},

@@ -25,7 +25,8 @@ def test_redrive_merges_what_was_put_aside(
     assert ran.code == 0
     assert (ran.json["batches"]["merged"], ran.json["quarantine"]["merged"], ran.json["images"]["resent"]) == (1, 0, 1)
     assert len(ran.json["quarantine"]["left"]) == 1
-    assert [one["MessageBody"] for one in services.sent] == ["event"]
+    assert ran.json["seen"]["resent"] == 1
+    assert services.sent == [("queue", "event"), ("seen", "seen")], "each to where it came from"
     assert read_csv(store) == model_csv([item(1), item(3)])
     text = skyledger("redrive", "quarantine").out
     assert [line.split(":")[0] for line in text.splitlines() if not line.startswith(" ")] == ["quarantine"]

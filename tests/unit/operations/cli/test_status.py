@@ -9,6 +9,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
+from operations import status as status_module
 from operations.cli import deployment, status
 from tests.support.command_line import Ran
 from tests.support.factories import insert
@@ -32,12 +33,15 @@ def test_status_tells_people_and_programs(
     assert (shown["version"], shown["rows"], shown["published"]) == ("2", "2", "yes")
     assert "->" not in text.out
     assert (shown["stream"], shown["dead letters"]) == ("not asked (--stack)", "not asked (--stack)")
+    assert (told["older_rows"], shown["by older readers"]) == (2, "2")
     assert shown["newest event"] == "2026-11-25T08:01:00Z (3,601 s ago)"
     commit(filled, [insert(4)])
     for count, folder in enumerate(("pending", "aws/lambda", "quarantine", "snapshots"), 1):
         for number in range(count):
             store.put_new(f"{folder}/{number}", b"", "text/plain")
+    monkeypatch.setattr(status_module, "READ_BYTES", 0)
     behind = skyledger("status").out
+    assert "not counted (skyledger reread --older --dry-run)" in behind
     assert "no, it shows version 2" in behind
     assert "-> image-data.csv is behind" in behind
     shown = {line[:18].strip(): line[18:].strip() for line in behind.splitlines()}
@@ -55,12 +59,12 @@ def test_the_stack_knows_the_bucket_and_the_queues(
             self.service = service
 
         def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
-            outputs = {"ExportBucketName": "b", "ImageDeadLettersUrl": "q", "StreamMappingId": "m"}
+            queues = {"ImageDeadLettersUrl": "q", "SeenDeadLettersUrl": "s"}
+            outputs = {"ExportBucketName": "b", "StreamMappingId": "m", **queues}
             return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}]}
 
         def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
-            assert QueueUrl == "q"
-            return {"Attributes": {"ApproximateNumberOfMessages": "3"}}
+            return {"Attributes": {"ApproximateNumberOfMessages": {"q": "3", "s": "4"}[QueueUrl]}}
 
         def get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
             assert UUID == "m"
@@ -70,9 +74,9 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     monkeypatch.delenv("SKYLEDGER_BUCKET")
     monkeypatch.setenv("SKYLEDGER_STACK", "sky")
     told = skyledger("status", "--json").json
-    assert (told["dead_letters"], told["stream"]) == (3, "Disabled")
-    assert len(told["todo"]) == 2
+    assert (told["dead_letters"], told["seen_dead_letters"], told["stream"]) == (3, 4, "Disabled")
+    assert len(told["todo"]) == 3
     none = {"Attributes": {"ApproximateNumberOfMessages": "0"}}
     monkeypatch.setattr(Client, "get_queue_attributes", lambda *_, **__: none)
     shown = {line[:18].strip(): line[18:].strip() for line in skyledger("status").out.splitlines()}
-    assert (shown["dead letters"], shown["stream"]) == ("0", "Disabled")
+    assert (shown["dead letters"], shown["seen, dead letters"], shown["stream"]) == ("0", "0", "Disabled")

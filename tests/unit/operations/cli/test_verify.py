@@ -23,7 +23,8 @@ def test_verify_exits_with_one_when_something_differs(
     """Good is 0, different is 1, and every difference is told with its etag."""
     good = skyledger("verify", *ONE)
     assert good.code == 0
-    assert [line.split(":")[0] for line in good.out.splitlines()] == ["tree", "csv", "journal"]
+    assert [line.split(":")[0] for line in good.out.splitlines()] == ["tree", "csv", "journal", "not looked at"]
+    assert good.out.splitlines()[-1].endswith("table and images; skyledger verify table, skyledger verify bucket")
     stored, kind = store.objects["image-data.csv"]
     other = f"site/{'x' * 70}.jpg"
     body = stored.body.replace(b"site/1.jpg", other.encode())

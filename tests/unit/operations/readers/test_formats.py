@@ -21,7 +21,7 @@ from ledger.commit import commit
 from ledger.guard import unguard
 from ledger.ledger import Ledger
 from operations.errors import BadExpression, TooManyRows
-from operations.readers import formats, geolocation, spreadsheet
+from operations.readers import formats, geolocation, spreadsheet, table
 from operations.readers.formats import Format, write
 from operations.rebuild.tree_reader import named_cells
 from tests.support.command_line import Ran
@@ -136,7 +136,7 @@ def test_the_bounds_of_the_database_are_set_and_locked(copy: Path) -> None:
     """Each holds by itself, so that no attack needs to be known for it: pinned one by one, as the database has them."""
     folder = copy.parent / "unfinished"
     folder.mkdir()
-    with formats._database(copy, folder) as database:
+    with table._database(copy, folder) as database:
         settings = dict(database.execute("SELECT name, value FROM duckdb_settings()").fetchall())
     bounds = {
         "autoinstall_known_extensions": "false",

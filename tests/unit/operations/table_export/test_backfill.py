@@ -20,6 +20,7 @@ from ledger.ledger import Ledger
 from operations.errors import NotSwapped, TooOld
 from operations.live.swap import swap
 from operations.progress import silent
+from operations.rebuild import sorted_runs
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.scratch_names import EXPORT
@@ -339,7 +340,7 @@ def test_an_export_beyond_memory_is_sorted_in_runs_and_none_is_of_another_export
     store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a run left that died is not taken for this export's."""
-    monkeypatch.setattr(sorted_items, "BUFFER_BYTES", 1)
+    monkeypatch.setattr(sorted_runs, "BUFFER_BYTES", 1)
     ledger = make_ledger(store)
     ledger.load_root()
     dead = read_export(store, write_full_export(store, [item(number) for number in range(9)], LATER, name="dead"))

@@ -1,0 +1,199 @@
+"""`skyledger verify bucket`: the images buckets, the table and the CSV hold the same, or what differs has a name."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, NamedTuple
+
+from ledger.columns import READER
+from ledger.ledger import Ledger
+from operations.bucket.compare import Counts, Difference, Kind, Rules, compare
+from operations.bucket.gather import Sides, Wanted, gather
+from operations.bucket.known import holders
+from operations.bucket.lane import seen_message, send
+from operations.bucket.lines import Listed, Record, bucket_and_key
+from operations.bucket.recheck import Looker, look_again
+from operations.bucket.rows import Image, compare_rows, look_again_at_rows, sort_rows
+from operations.bucket.spool import read_differences, write_differences
+from operations.progress import Progress
+from operations.rebuild.scratch import Scratch
+from operations.verify.findings import LISTED, ROUND_SECONDS, ROUNDS, WATCHED
+
+IN_FLIGHT_MINUTES = 15.0
+_WRONG = (Kind.MISSING, Kind.STALE, Kind.PHANTOM)
+
+
+class Named(NamedTuple):
+    """One thing that is wrong.
+
+    Attributes:
+        kind: missing, stale or phantom.
+        bucket, key: of the object.
+        why: in some words.
+    """
+
+    kind: Kind
+    bucket: str
+    key: str
+    why: str
+
+
+@dataclass(slots=True)
+class BucketFindings:
+    """What a check of the buckets found.
+
+    Attributes:
+        checked: what was looked at, in numbers.
+        counts: how many are missing, stale and phantom, objects and rows together.
+        named: the first of them.
+        repaired: objects that were sent to the lane.
+    """
+
+    checked: dict[str, int | str] = field(default_factory=dict)
+    counts: dict[Kind, int] = field(default_factory=lambda: dict.fromkeys(_WRONG, 0))
+    named: list[Named] = field(default_factory=list)
+    repaired: int = 0
+
+    @property
+    def count(self) -> int:
+        """Count all that is wrong."""
+        return sum(self.counts.values())
+
+    @property
+    def good(self) -> bool:
+        """Say whether nothing is."""
+        return not self.count
+
+    def add(self, kind: Kind, name: bytes, why: str) -> None:
+        """Take one thing that is wrong."""
+        self.counts[kind] += 1
+        if len(self.named) < LISTED:
+            self.named.append(Named(kind, *bucket_and_key(name), why))
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Where repairs are sent to.
+
+    Attributes:
+        sqs: client.
+        queue: URL of the lane's queue.
+        rate: objects a second, at most; 0: as fast as it goes.
+    """
+
+    sqs: Any
+    queue: str
+    rate: float = 0.0
+
+
+def check_buckets(
+    ledger: Ledger,
+    wanted: Wanted,
+    looker: Looker,
+    scratch: Scratch,
+    *,
+    repair: Lane | None = None,
+    in_flight_minutes: float = IN_FLIGHT_MINUTES,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> BucketFindings:
+    """Compare what S3 holds with the records of an export, and these with the rows of the live tree.
+
+    Args:
+        ledger: whose tree.
+        wanted: what to compare.
+        looker: looks at what differs once more.
+        scratch: for sorting; cleared before and after.
+        repair: takes the objects that differ; None: nothing is done.
+        in_flight_minutes: what was written so long before the export may be on its way, and is not judged.
+        progress: is told how far it is.
+        note: is told, in a line, what goes on.
+
+    Raises:
+        LedgerError: as `gather` and `send` do.
+    """
+    scratch.clear()
+    sides = gather(replace(wanted, by_etag=True), scratch, progress, note, sleep=ledger.sleep)
+    rules = Rules(sides.sources, READER, sides.young(in_flight_minutes))
+    counts, findings = Counts(), BucketFindings()
+    differences = compare(sides.listing.lines(), sides.records(), rules, counts)
+    write_differences(scratch, (one for one in differences if one.kind in _WRONG))
+    watched = [*islice(read_differences(scratch), WATCHED)]
+    root, _ = ledger.load_root()
+    rows = sort_rows(ledger, root, scratch)
+    wrong_rows = [*islice(compare_rows(holders(scratch), scratch, rules.sources, rules.young), WATCHED)]
+    for number in range(ROUNDS):
+        if not watched and not wrong_rows:
+            break
+        if number:
+            ledger.sleep(ROUND_SECONDS)
+        note(f"{len(watched) + len(wrong_rows):,} differences, looking again whether they are only on their way")
+        watched = look_again(looker, watched, rules, counts)
+        wrong_rows = look_again_at_rows(looker, ledger, ledger.load_root()[0], wrong_rows) if wrong_rows else []
+    for one in _staying(scratch, watched):
+        findings.add(one.kind, one.name, _why(one))
+    for image in wrong_rows:
+        findings.add(image.kind or Kind.STALE, image.name, image.why)
+    findings.checked = _checked(sides, counts, rows)
+    if repair is not None and not findings.good:
+        messages = _messages(_staying(scratch, watched), wrong_rows)
+        findings.repaired = send(
+            repair.sqs,
+            repair.queue,
+            messages,
+            rate=repair.rate,
+            sent=lambda count: progress("sending", count, findings.count),
+        )
+    scratch.clear()
+    return findings
+
+
+def _staying(scratch: Scratch, watched: Iterable[Difference]) -> Iterator[Difference]:
+    """Give what is left of those that were watched, and all others: so many are not on their way."""
+    yield from watched
+    yield from islice(read_differences(scratch), WATCHED, None)
+
+
+def _checked(sides: Sides, counts: Counts, rows: int) -> dict[str, int | str]:
+    known = sides.known
+    return {
+        "objects": counts.listed,
+        "records": counts.records,
+        "images": known.images if known else 0,
+        "rows": rows,
+        "on_their_way": counts.young,
+        "outside": counts.outside,
+        "no_records": known.unusable if known else 0,
+        "requests": sides.listing.requests,
+        "exported_at": known.time if known else "",
+    }
+
+
+def _why(difference: Difference) -> str:
+    """Say in some words how an object and its record differ."""
+    listed, record = difference.listed, difference.record
+    if difference.kind is Kind.MISSING:
+        return "no record"
+    if difference.kind is Kind.PHANTOM:
+        return "no object"
+    if listed is None or record is None:
+        return "the record says another thing"
+    return f"the object has {_said(listed)}, the record {_said(record)}"
+
+
+def _said(side: Listed | Record) -> str:
+    size = "" if side.size is None else f" {side.size:,} bytes"
+    return f"{side.etag}{size} {side.modified}".rstrip()
+
+
+def _messages(objects: Iterable[Difference], images: Iterable[Image]) -> Iterator[str]:
+    """Write a message for each object that differs, and for all that hold an image whose row is wrong."""
+    now = datetime.now(UTC)
+    for one in objects:
+        seen = one.listed or Listed(one.record.etag if one.record else "", None, "")
+        yield seen_message(*bucket_and_key(one.name), seen, "verify", now)
+    for image in images:
+        seen = Listed(image.etag, None, "")
+        for name in image.to_send:
+            yield seen_message(*bucket_and_key(name), seen, "verify", now, image.wrong_row)

@@ -1,0 +1,205 @@
+r"""From the records to the rows: every ETag that records hold has one row in the CSV, which counts them; no other has.
+
+A row agrees with the records of its ETag if it counts them, names one of them, and they are on its list: a record says
+by the row's `ingested_at` on whose list it is (older ones do not say). Both are sorted by ETag, the row first:
+
+    ETAG 00 00 COPIES tab INGESTED_AT tab NAME lf          a row
+    ETAG 00 NAME 00 INGESTED_AT lf                         a record
+
+What differs is looked at again, in the tables and in the live tree, since both go on meanwhile.
+"""
+
+import csv
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import NamedTuple
+
+from ledger.guard import unescape as unescape_cell
+from ledger.guard import unguard
+from ledger.ledger import Ledger
+from ledger.manifest import Root
+from operations.bucket.compare import Kind
+from operations.bucket.lines import END_OF_NAME, escape, unescape
+from operations.bucket.recheck import Looker, in_parallel
+from operations.bucket.sources import Sources
+from operations.rebuild.scratch import Scratch
+from operations.rebuild.scratch_names import ROWS
+from operations.rebuild.sorted_runs import Sorter, merge_lines
+from operations.rebuild.tree_reader import lines, shards_of
+
+_MOST_NAMES = 10_000  # objects of one image that are named and looked at one by one
+_ROW = b"\0"
+
+
+class Row(NamedTuple):
+    """What a row says of an image.
+
+    Attributes:
+        copies: number of objects.
+        ingested_at: when the image came.
+        name: `bucket/key` of an object, escaped.
+    """
+
+    copies: int
+    ingested_at: str
+    name: bytes
+
+
+@dataclass(slots=True)
+class Image:
+    """The rows and records of one ETag.
+
+    Attributes:
+        etag: of the image.
+        rows: that it has.
+        names: of the objects whose records hold it, escaped; the first of them.
+        records: number of them.
+        lives: `ingested_at` of the rows on whose lists they are, as far as they say.
+    """
+
+    etag: str
+    rows: list[Row] = field(default_factory=list)
+    names: list[bytes] = field(default_factory=list)
+    records: int = 0
+    lives: set[str] = field(default_factory=set)
+
+    def add_record(self, name: bytes, life: str) -> None:
+        """Take a record."""
+        self.records += 1
+        if len(self.names) < _MOST_NAMES:
+            self.names.append(name)
+        if life:
+            self.lives.add(life)
+
+    @property
+    def kind(self) -> Kind | None:
+        """Say how rows and records differ; None if they agree."""
+        if not self.rows:
+            return Kind.MISSING if self.records else None
+        if not self.records:
+            return Kind.PHANTOM
+        (row, *others), seen = self.rows, len(self.names)
+        named = row.name in self.names or seen < self.records
+        agree = not others and row.copies == self.records and named and self.lives <= {row.ingested_at}
+        return None if agree else Kind.STALE
+
+    @property
+    def name(self) -> bytes:
+        """Name an object of it: of a record, or that a row names."""
+        return self.names[0] if self.names else self.rows[0].name
+
+    @property
+    def why(self) -> str:
+        """Say in some words what is wrong."""
+        match self.kind:
+            case Kind.MISSING:
+                return "no row"
+            case Kind.PHANTOM:
+                return f"a row of {self.etag}, and no record"
+        if len(self.rows) > 1:
+            return f"{len(self.rows)} rows of {self.etag}"
+        if self.rows[0].copies != self.records:
+            return f"the row of {self.etag} counts {self.rows[0].copies:,} objects, there are {self.records:,}"
+        return f"the row of {self.etag} is not about its objects"
+
+    @property
+    def wrong_row(self) -> str:
+        """Give `ingested_at` of the row that is wrong; empty if there is none, or nothing else that is right."""
+        return self.rows[0].ingested_at if self.rows and self.records else ""
+
+    @property
+    def to_send(self) -> list[bytes]:
+        """Name the objects that are to be looked at: all that hold the image, and what rows name."""
+        return [*dict.fromkeys([*self.names, *(row.name for row in self.rows)])]
+
+
+def sort_rows(ledger: Ledger, root: Root, scratch: Scratch) -> int:
+    """Write the rows of a tree to scratch, sorted by ETag; give their number."""
+    sorter, count = Sorter(scratch, ROWS), 0
+    for etag, row in _rows(ledger, root):
+        sorter.add(b"%b\0\0%d\t%b\t%b\n" % (escape(etag), row.copies, row.ingested_at.encode(), row.name))
+        count += 1
+    sorter.close()
+    return count
+
+
+def compare_rows(holders: Iterator[bytes], scratch: Scratch, sources: Sources, young: str) -> Iterator[Image]:
+    """Compare the rows that were sorted with what records hold; give the images whose rows and records differ.
+
+    Args:
+        holders: `operations.bucket.known.holders`.
+        scratch: has the rows.
+        sources: rows of what is outside are of no account, if no record holds them.
+        young: rows that came from this time on may have records that the export lacks; empty: none may.
+    """
+    both = heapq.merge(merge_lines(scratch, ROWS), holders)
+    for etag, group in groupby(both, lambda line: line[: line.index(END_OF_NAME)]):
+        image = Image(unescape(etag))
+        for line in group:
+            rest = line[len(etag) + 1 : -1]
+            if rest.startswith(_ROW):
+                copies, ingested_at, name = rest[1:].split(b"\t")
+                image.rows.append(Row(int(copies), ingested_at.decode(), name))
+            else:
+                name, _, life = rest.partition(END_OF_NAME)
+                image.add_record(name, unescape(life))
+        kind = image.kind
+        if kind is Kind.PHANTOM:
+            row = image.rows[0]
+            if not sources.hold(row.name) or (young and row.ingested_at >= young):
+                continue
+        if kind is not None:
+            yield image
+
+
+def look_again_at_rows(looker: Looker, ledger: Ledger, root: Root, images: Sequence[Image]) -> list[Image]:
+    """Give the images whose rows and records still differ, by the tables and by the tree of a root.
+
+    Raises:
+        Unavailable: the table or the store did not answer.
+    """
+    wanted = {one.etag for one in images}
+    rows: dict[str, list[Row]] = {}
+    for etag, row in _rows(ledger, root):
+        if etag in wanted:
+            rows.setdefault(etag, []).append(row)
+
+    def now(before: Image) -> Image:
+        image = Image(before.etag, rows.get(before.etag, []))
+        for name, life in sorted(_holding(looker, before)):
+            image.add_record(name, life)
+        return image
+
+    return [one for one in in_parallel(now, images) if one.kind is not None]
+
+
+def _holding(looker: Looker, image: Image) -> Iterator[tuple[bytes, str]]:
+    """Give the objects that hold an image now: of those that did, and of those on the list that its row has now."""
+    row = looker.item(looker.images, etag=image.etag) or {}
+    tail = row.get("newest_object", {}).get("S")
+    waiting = [*map(unescape, image.names), *([tail] if tail else [])]
+    seen: set[str] = set()
+    while waiting and len(seen) < 2 * _MOST_NAMES:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        record = looker.item(looker.objects, object=name) or {}
+        if record.get("etag", {}).get("S") == image.etag:
+            yield escape(name), record.get("ingested_at", {}).get("S", "")
+            older = record.get("older", {}).get("S")
+            waiting += [older] if older else []
+
+
+def _rows(ledger: Ledger, root: Root) -> Iterator[tuple[str, Row]]:
+    places = [root.columns.index(name) for name in ("etag", "copies", "ingested_at", "bucket", "key")]
+    for cells in csv.reader(_decoded(lines(ledger.objects, shards_of(ledger.objects, root.rows.pages)))):
+        etag, copies, ingested_at, bucket, key = (cells[place] for place in places)
+        name = escape(f"{unguard(bucket)}/{unescape_cell(unguard(key))}")
+        yield etag, Row(int(copies) if copies.isdigit() else 0, ingested_at, name)
+
+
+def _decoded(rows: Iterable[bytes]) -> Iterator[str]:
+    return (row.decode() for row in rows)

@@ -1,0 +1,27 @@
+"""Keys that S3 takes and that much else does not expect."""
+
+ODD_KEYS = (
+    "a",
+    "a\n",
+    "a\nb.jpg",
+    "a\x01b",
+    "a\x0a\x1a",
+    "a\x0b",
+    "a\x1f",
+    "a\t1\t2",
+    "a b",
+    "a+%20.jpg",
+    "a-b/c.jpg",
+    "a.jpg",
+    "a/b.jpg",
+    "a0",
+    "a\x7f\x85\u2028",
+    "a\uffff",
+    "a\U00010000",
+    "a😀.jpg",
+    "a" * 1024,
+    "ü" * 512,
+    "\x00",
+    "/",
+    "//a",
+)

@@ -1,0 +1,121 @@
+"""`skyledger ingest` and `skyledger verify bucket`: what they say, what they send, and how they end."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from infra.doubles.memory_store import MemoryStore
+from operations.bucket import check
+from operations.cli import deployment
+from tests.support.command_line import Ran
+from tests.support.factories import make_ledger
+from tests.support.whole_stack import PHOTOS, WholeStack
+from tests.unit.operations.cli.test_output import HOSTILE, SHOWN, is_clean
+
+Run = Callable[..., Ran]
+HERE = ("--stack", "sky")
+
+
+@pytest.fixture
+def stack(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> WholeStack:
+    """A stack with an image, in place of AWS."""
+    made = WholeStack()
+    made.store, made.ledger = store, make_ledger(store)
+    made.upload("a.jpg", PHOTOS[0])
+    monkeypatch.setattr(deployment.boto3, "client", lambda service, **_: made)
+    monkeypatch.setattr(deployment, "listing_client", lambda arguments: made.s3)
+    monkeypatch.setattr(check, "ROUND_SECONDS", 0.0)
+    return made
+
+
+def test_what_is_missing_is_counted_with_its_cost_and_sent(skyledger: Run, stack: WholeStack) -> None:
+    """--dry-run ends before it sends; the same command then sends what was found, and JSON has all numbers."""
+    stack.upload(f"b{HOSTILE}.jpg", PHOTOS[1], told=False)
+    dry = skyledger("ingest", *HERE, "--dry-run")
+    assert (dry.code, stack.lane) == (0, [])
+    assert dry.out.splitlines() == [
+        "2 objects: 1 missing, 0 stale; 1 to send, about $0.00",
+        "nothing was sent: the same command without --dry-run sends it, and need not look again",
+    ]
+    requests = stack.s3.requests
+    sent = skyledger("ingest", *HERE, "--json")
+    assert (sent.code, stack.s3.requests, len(stack.lane)) == (0, requests, 1)
+    told = sent.json
+    assert {name: told[name] for name in ("objects", "missing", "to_send", "sent", "dry_run")} == {
+        "objects": 2,
+        "missing": 1,
+        "to_send": 1,
+        "sent": 1,
+        "dry_run": False,
+    }
+    assert is_clean(dry.err + sent.err)
+    stack.settle()
+    stack.remove("a.jpg", told=False)
+    none = skyledger("ingest", *HERE).out.splitlines()
+    assert none[0].endswith("0 to send, about $0.00; 1 records without an object are left: skyledger verify bucket")
+    assert none[1].startswith("0 objects sent; ")
+
+
+def test_an_ingest_from_where_no_images_are_taken_is_refused_by_name(skyledger: Run, stack: WholeStack) -> None:
+    """And says what to do; nothing is exported, listed or sent."""
+    ran = skyledger("ingest", "s3://holiday/x", *HERE)
+    assert ran.code == 2
+    assert "holiday is no source of this stack (these are: photos, archive)" in ran.err
+    assert "ExistingBuckets" in ran.err
+    assert skyledger("ingest", *HERE, "--new", "--export", "arn").code == 2
+    assert skyledger("ingest", "--bucket", "exports").code == 2, "which buckets, only the stack says"
+    assert (stack.exports, stack.s3.requests, stack.lane) == ([], 0, [])
+
+
+def test_verify_bucket_tells_by_its_exit_code_and_names_what_differs(skyledger: Run, stack: WholeStack) -> None:
+    """Good is 0, different is 1, each with its place; --repair sends it, and says how to see the end of it."""
+    good = skyledger("verify", "bucket", *HERE)
+    assert good.code == 0
+    assert good.out.startswith("bucket: good (objects 1, records 1, images 1, rows 1, ")
+    stack.upload(f"b{HOSTILE}.jpg", PHOTOS[1], told=False)
+    stack.remove("a.jpg", told=False)
+    bad = skyledger("verify", "bucket", *HERE)
+    assert bad.code == 1
+    assert bad.out.splitlines()[1:] == [
+        "  1 missing, 0 stale, 1 phantom",
+        "  phantom  s3://photos/a.jpg  no object",
+        f"  missing  s3://photos/b{SHOWN}.jpg  no record",
+        "  skyledger verify bucket --repair sends them to be looked at",
+    ]
+    assert stack.lane == []
+    repair = skyledger("verify", "bucket", "--repair", *HERE)
+    assert (repair.code, len(stack.lane)) == (1, 2)
+    assert repair.out.splitlines()[-1] == "  2 objects sent to be looked at: verify again when none waits in the lane"
+    waiting = skyledger("verify", "bucket", "--json", *HERE)
+    assert (waiting.code, waiting.json["good"]) == (1, False)
+    told = waiting.json["bucket"]
+    assert (told["count"], told["missing"], told["stale"], told["phantom"], told["repaired"]) == (2, 1, 0, 1, 0)
+    assert told["checked"]["messages_waiting"] == 2
+    assert "2 messages wait to be processed" in waiting.err
+    assert told["differences"][0] == {"kind": "phantom", "bucket": "photos", "key": "a.jpg", "why": "no object"}
+    assert is_clean(bad.out + bad.err + repair.out + repair.err + waiting.out)
+    stack.settle()
+    both = skyledger("verify", "tree", "bucket", *HERE, "--json")
+    assert both.code == 0
+    assert json.loads(both.out)["bucket"]["good"]
+
+
+def test_the_first_differences_are_named_and_all_are_counted(
+    skyledger: Run, stack: WholeStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line says how many more there are."""
+    monkeypatch.setattr(check, "LISTED", 2)
+    for number in range(5):
+        stack.upload(f"{number}.jpg", PHOTOS[1], told=False)
+    ran = skyledger("verify", "bucket", *HERE)
+    assert (ran.code, ran.out.count("missing  "), "  and 3 more\n" in ran.out) == (1, 2, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("table", "bucket", "--export", "arn"), ("tree", "--repair"), ("--repair",), ("bucket", "--rate", "-1")],
+)
+def test_what_makes_no_sense_together_is_refused(arguments: tuple[str, ...], skyledger: Run, stack: WholeStack) -> None:
+    """An export is of one table, and only what differs from the bucket is repaired here."""
+    assert skyledger("verify", *arguments, *HERE).code == 2
