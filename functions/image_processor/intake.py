@@ -124,7 +124,7 @@ class Intake:
         That is at least as new as the event, so it may be written under the event's sequencer: whatever has happened
         since comes with a later one.
         """
-        doubt = Doubt(event.etag, event.wrong_row) if event.kind is Kind.SEEN else None
+        doubt = Doubt(event.etag, event.wrong_row, event.time) if event.kind is Kind.SEEN else None
         for _ in range(LOOKS):
             look = replace(self._catalog.look(object_name(event.bucket, event.key), time_left), doubt=doubt)
             if late := order.late(event.sequencer, look.record):

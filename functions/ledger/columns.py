@@ -134,5 +134,7 @@ UTC: frozenset[str] = frozenset(
 """Points in time; another timestamp may be a clock whose offset nobody knows."""
 READER = 1
 """Version of the reader that ImageProcessor has now (`image_processor.columns.reader`, which this code never loads)."""
+READER_COLUMN = "reader_version"
+"""The column that says which version made a row."""
 EXACT: frozenset[str] = frozenset({"key"})
 """Texts by which something is found again: their line breaks are escaped (`ledger.guard.escape`), not folded."""

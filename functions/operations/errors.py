@@ -34,6 +34,10 @@ class BadExpression(LedgerError):
     """The condition on rows is not an expression that DuckDB understands."""
 
 
+class OldColumns(LedgerError):
+    """The CSV lacks a column that is asked of it, since it has the columns of an older version."""
+
+
 class TooManyRows(LedgerError):
     """A sheet does not hold so many rows."""
 

@@ -4,14 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from ledger import columns
 from ledger.columns import NAMES
-from ledger.errors import NotFound
+from ledger.errors import Damaged, NotFound, Unavailable
 from ledger.keys import CSV_KEY, FAILED_BATCHES, PENDING, QUARANTINE, SNAPSHOTS
 from ledger.ledger import Ledger
-from ledger.manifest import Gap
+from ledger.manifest import Gap, Root
+from operations.rebuild.tree_reader import cells, lines, shards_of
 
 # Counting stops here: beyond it the number no longer matters, and a listing has its price.
 COUNTED = 10_000
+
+READ_BYTES = 64 << 20
+"""Bytes of rows that are read to count what only they say: a second or two, and a few cents for a thousand looks."""
 
 
 @dataclass(slots=True)
@@ -32,6 +37,8 @@ class Status:
         stream: state of the mapping between the table's stream and the exporter; None if not asked.
         gaps: times of which stream records may have been lost.
         snapshots: number of snapshots.
+        older_rows: rows that an older reader made, which is no fault (`skyledger reread --older`); None if they were
+            not counted: the tree is larger than `READ_BYTES`, cannot be read, or does not say it.
         todo: what an operator should do, in order.
     """
 
@@ -49,6 +56,7 @@ class Status:
     failed_batches: int
     quarantined: int
     snapshots: int
+    older_rows: int | None = None
     gaps: list[Gap] = field(default_factory=list)
     dead_letters: int | None = None
     seen_dead_letters: int | None = None
@@ -84,6 +92,7 @@ def read_status(ledger: Ledger, now: datetime) -> Status:
         failed_batches=failed,
         quarantined=quarantined,
         snapshots=pinned,
+        older_rows=_older_rows(ledger, root),
         gaps=list(root.checkpoint.gaps),
     )
     state.todo = todo(state)
@@ -132,6 +141,17 @@ def _metadata_of_csv(ledger: Ledger) -> Mapping[str, str] | None:
         return ledger.store.head(CSV_KEY).metadata
     except NotFound:
         return None
+
+
+def _older_rows(ledger: Ledger, root: Root) -> int | None:
+    if columns.READER_COLUMN not in root.columns or root.rows.bytes > READ_BYTES:
+        return None
+    place = root.columns.index(columns.READER_COLUMN)
+    rows = lines(ledger.objects, shards_of(ledger.objects, root.rows.pages))
+    try:
+        return sum(int(cells(line)[place] or 0) < columns.READER for line in rows)
+    except (Damaged, Unavailable):
+        return None  # what cannot be read is told by `verify`; all else is known
 
 
 def _count(ledger: Ledger, prefix: str) -> int:

@@ -41,18 +41,23 @@ class Deployment:
 
 
 @cache
-def of_template() -> Deployment:
-    """Give what the template sets up, with its parameters' defaults."""
+def of_template(queue: str = "ImageQueue", concurrency: str = "ProcessorConcurrency") -> Deployment:
+    """Give what the template sets up, with its parameters' defaults.
+
+    Args:
+        queue: resource.
+        concurrency: parameter that says how many functions work on that queue.
+    """
     template, faults = decode(str(ROOT / "template.yaml"))
     assert template is not None, faults
     parameters, resources = template["Parameters"], template["Resources"]
-    queue = resources["ImageQueue"]["Properties"]
+    properties = resources[queue]["Properties"]
     return Deployment(
-        invocations=parameters["ProcessorConcurrency"]["Default"],
+        invocations=parameters[concurrency]["Default"],
         batch=parameters["QueueBatchSize"]["Default"],
         timeout=resources["ImageProcessor"]["Properties"]["Timeout"],
-        visibility=queue["VisibilityTimeout"],
-        receives=queue["RedrivePolicy"]["maxReceiveCount"],
+        visibility=properties["VisibilityTimeout"],
+        receives=properties["RedrivePolicy"]["maxReceiveCount"],
     )
 
 
@@ -77,17 +82,34 @@ class Drained:
         return self.dead + sum(count for receives, count in self.receives.items() if receives > deliveries)
 
 
+@dataclass(slots=True)
+class Account:
+    """The concurrency of an account (Lambda Developer Guide, "Understanding Lambda function scaling").
+
+    Attributes:
+        limit: invocations that run at once, of all functions and for all queues.
+        running: those that do.
+    """
+
+    limit: int = 1_000
+    running: int = 0
+
+
 class ImageQueue:
-    """The queue of one simulation, and the functions that work on it.
+    """A queue of a simulation, and the functions that work on it.
 
     Args:
         scheduler: its clock, in seconds.
         deployment: how many functions, and how patient they are.
         work: does one message, and says whether that is done.
+        account: in which other queues may have functions at work, too.
     """
 
-    def __init__(self, scheduler: Scheduler[float], deployment: Deployment, work: Work) -> None:
+    def __init__(
+        self, scheduler: Scheduler[float], deployment: Deployment, work: Work, account: Account | None = None
+    ) -> None:
         self._scheduler, self._deployment, self._work = scheduler, deployment, work
+        self._account = account or Account()
         self._visible: list[tuple[float, int, int]] = []  # from then on: number, receives so far
         self._open = 0
         self._drained = Drained()
@@ -98,17 +120,24 @@ class ImageQueue:
         Args:
             arrivals: when each of them comes, in seconds.
         """
+        drained = self.fill(arrivals)
+        self._scheduler.run()
+        return drained
+
+    def fill(self, arrivals: Sequence[float]) -> Drained:
+        """Let messages come when the scheduler runs; give what will have become of them, as far as it has run."""
         self._visible = sorted((time, number, 0) for number, time in enumerate(arrivals))
         self._open = len(arrivals)
         for environment in range(self._deployment.invocations):
             self._scheduler.start(partial(self._poll, environment))
-        self._scheduler.run()
         return self._drained
 
     def _poll(self, environment: int) -> None:
         """Do as one of Lambda's pollers does: one invocation after the other."""
         while self._open:
-            if batch := list(self._receive()):
+            if self._account.running == self._account.limit:
+                self._scheduler.wait(self._scheduler.now, lambda: self._account.running < self._account.limit)
+            elif batch := list(self._receive()):
                 self._invoke(environment, batch)
             elif self._open:
                 self._scheduler.wait(self._visible[0][0] if self._visible else self._scheduler.now + IDLE_SECONDS)
@@ -127,6 +156,7 @@ class ImageQueue:
 
     def _invoke(self, environment: int, batch: list[tuple[int, int]]) -> None:
         began = self._scheduler.now
+        self._account.running += 1
         running = [len(batch)]
 
         def one(number: int, receives: int) -> None:
@@ -141,4 +171,7 @@ class ImageQueue:
         for message in batch:
             self._scheduler.start(partial(one, *message))
         self._scheduler.wait(began, lambda: not running[0])
+        self._account.running -= 1
+        if self._account.running == self._account.limit - 1:
+            self._scheduler.wait(self._scheduler.now)  # it is the turn of whoever waits for this place
         self._drained.longest = max(self._drained.longest, self._scheduler.now - began)

@@ -15,7 +15,7 @@ dynamodb-performance-testing: five items 25 ms, with a condition that fails just
 from collections import Counter, deque
 from typing import Any
 
-from infra.doubles.capacity import Capacity, write_units
+from infra.doubles.capacity import NEW_TABLE, Capacity, write_units
 from infra.doubles.memory_tables import MemoryTables, Place, cancel, place_of
 from infra.doubles.scheduler import Scheduler
 
@@ -28,6 +28,7 @@ class TimedTables(MemoryTables):
 
     Args:
         scheduler: its clock counts seconds.
+        units: write units that each table takes in a second.
 
     Attributes:
         reads: GetItems so far.
@@ -36,12 +37,12 @@ class TimedTables(MemoryTables):
         capacity: of the tables.
     """
 
-    def __init__(self, scheduler: Scheduler[float]) -> None:
+    def __init__(self, scheduler: Scheduler[float], units: float = NEW_TABLE) -> None:
         super().__init__()
         self._scheduler = scheduler
         self.reads = self.sent = 0
         self.refused: Counter[str] = Counter()
-        self.capacity = Capacity(lambda: scheduler.now)
+        self.capacity = Capacity(lambda: scheduler.now, units)
         self._held: dict[Place, float] = {}  # until when
         self._prepared: deque[tuple[float, list[dict[str, Any]]]] = deque()  # to be committed, and when
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from csv_exporter.handler import logger
-from infra.benchmarks import commit, contention, cost, growth, publish, scan
+from infra.benchmarks import commit, contention, cost, growth, lane, publish, scan
 from tests.support.paths import ROOT
 
 
@@ -45,6 +45,15 @@ def test_what_exporters_commit_together_is_what_was_offered(capfd):
     assert last["events_per_second_3"] == pytest.approx(60, rel=0.25)
     assert 0 < last["p99_age_s_3"] < 5
     assert [line.split()[:2] for line in printed.splitlines()[1:3]] == [["1", "yes"], ["3", "yes"]]
+
+
+def test_old_objects_in_their_lane_do_not_delay_new_ones(capfd):
+    """In one queue with them an upload would wait for most of an hour."""
+    printed, last = run(lane, ["--seconds", "10", "--rate", "50"], capfd)
+    assert 0.1 < last["p95_alone_s"] <= last["p95_with_lane_s"] < 2 * last["p95_alone_s"]
+    assert last["p95_one_queue_s"] > 600
+    assert last["lane_objects_per_second"] * last["lane_hours"] * 3600 == pytest.approx(1e6, rel=0.02)
+    assert [line.split()[-1] for line in printed.splitlines()[-4:-1]] == ["0", "0", "0"], "none was given up"
 
 
 def test_a_batch_costs_the_same_on_a_table_that_is_ten_times_as_large(capfd):

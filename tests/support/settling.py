@@ -6,8 +6,9 @@ Seconds do not matter: what is due next happens next.
 """
 
 import io
+import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +23,9 @@ from infra.doubles.memory_tables import MemoryTables
 from infra.doubles.refusal import refusal
 from tests.support.catalog_model import BUCKET, Clock, check_lists
 
-KEYS = ("a.jpg", "b.jpg")
+IMAGES, NO_IMAGE, EMPTY = ("A", "B"), "n", "0"
+"""Contents of objects, and their ETags."""
+
 BEGIN = datetime(2026, 11, 25, tzinfo=UTC)
 
 Doubts = Callable[[dict[str, Any] | None], bool]
@@ -45,18 +48,25 @@ class World:
     """One seeded history, told.
 
     Attributes:
+        keys: of the objects.
+        changes: what may be done to one: other contents, None to delete it, or to forget a version of it.
+        clock: of the function.
         sure: keys of which the last event, or a look after the last change, has come.
     """
+
+    keys: Sequence[str] = ("a.jpg", "b.jpg")
+    changes: Sequence[str | None] = ("A", "B", "A", None, None, "forget")
 
     def __init__(self, seed: int, believes: Doubts = lambda record: False) -> None:
         self._chance = random.Random(seed)
         self._believes, self._believed = believes, False
         self._versioned = self._chance.random() < 0.3
-        self._s3 = {key: Versions() for key in KEYS}
+        self._s3 = {key: Versions() for key in self.keys}
         self._depth = 0
         self.tables = MemoryTables()
         self.tables.before = lambda *_: self._break_in()
-        catalog = Catalog(self.tables, "images-table", "objects-table", now=Clock(), sleep=lambda _: None)
+        self.clock = Clock()
+        catalog = Catalog(self.tables, "images-table", "objects-table", now=self.clock, sleep=lambda _: None)
         self._intake = Intake(self, catalog, Sources({BUCKET}), _read)
         self._unchanged_since: dict[str, int] = {}
         self.sure: set[str] = set()
@@ -72,7 +82,12 @@ class World:
         """Name the keys whose record says something else than S3, though they were told of or looked at."""
         check_lists(self.tables)
         records = {key: self.tables.objects.get(f"{BUCKET}/{key}", {}) for key in self.sure}
-        return [key for key, record in records.items() if record.get("etag", {}).get("S") != self._s3[key].holds]
+        return [key for key, record in records.items() if record.get("etag", {}).get("S") != self.holds(key)]
+
+    def holds(self, key: str) -> str | None:
+        """Name the image that an object holds now; None if it is gone, or none."""
+        contents = self._s3[key].holds
+        return contents if contents in IMAGES else None
 
     # ---- what happens when ------------------------------------------------------------------------------------------
 
@@ -80,11 +95,12 @@ class World:
         chance, due, time = self._chance, [], 0.0
         for number in range(1, chance.randint(2, 8)):
             time += chance.randint(1, 5)
-            key, action = chance.choice(KEYS), chance.choice(["A", "B", "A", None, None, "forget"])
+            key, action = chance.choice(self.keys), chance.choice(self.changes)
             due.append((time, 0, lambda key=key, action=action, number=number: self._change(key, action, number)))
         for _ in range(chance.randint(0, 3)):
-            key = chance.choice(KEYS)
-            due.append((chance.uniform(0, time + 20), 0, lambda key=key: self._deliver(_look(key))))
+            key = chance.choice(self.keys)
+            look = _look(key, chance.choice([Kind.CREATED, Kind.SEEN]))
+            due.append((chance.uniform(0, time + 20), 0, lambda look=look: self._deliver(look)))
         return sorted(((at, number, do) for number, (at, _, do) in enumerate(due)), key=lambda each: each[0])
 
     def _step(self) -> None:
@@ -95,8 +111,11 @@ class World:
             self._step()
 
     def _soon(self, seconds: float, event: ObjectEvent) -> None:
+        self._later(seconds, lambda: self._deliver(event))
+
+    def _later(self, seconds: float, do: Callable[[], None]) -> None:
         at = (self._due[0][0] if self._due else 0.0) + seconds
-        self._due.append((at, 0, lambda: self._deliver(event)))
+        self._due.append((at, 0, do))
         self._due.sort(key=lambda each: each[0])
 
     def _change(self, key: str, action: str | None, number: int) -> None:
@@ -117,11 +136,11 @@ class World:
         contents = None if action == "forget" else action
         if not self._versioned:
             kept.clear()
-        if contents or self._versioned:
+        if contents is not None or self._versioned:
             kept.append((version, contents, at))
         if contents is None:
             return ObjectEvent(Kind.REMOVED, "remove", **told, version_id=version_id)
-        return ObjectEvent(Kind.CREATED, "create", **told, version_id=version_id, etag=contents, size=1)
+        return ObjectEvent(Kind.CREATED, "create", **told, version_id=version_id, etag=contents, size=size_of(contents))
 
     def _as_told(self, event: ObjectEvent) -> ObjectEvent:
         """Leave out or spoil what describes the object, as some servers do."""
@@ -136,12 +155,16 @@ class World:
         record = self.tables.objects.get(f"{BUCKET}/{event.key}")
         self._believed = event.kind is Kind.REMOVED and self._believes(record)
         self._depth += 1
-        try:
-            self._intake.take(event, lambda: 60.0)
-        except CatalogContended:
-            self._soon(1, event)  # the queue delivers it again
+        self._take(event)
         self._depth -= 1
         self._believed = believed
+
+    def _take(self, event: ObjectEvent) -> None:
+        left = itertools.count(60, -0.1)
+        try:
+            self._intake.take(event, lambda: next(left))
+        except CatalogContended:
+            self._soon(1, event)  # the queue delivers it again
 
     # ---- S3 ---------------------------------------------------------------------------------------------------------
 
@@ -169,15 +192,22 @@ class World:
         if not named or named[0][1] is None:
             return None
         version_id, contents, at = named[0]
-        described = {"ContentLength": 1, "ETag": f'"{contents}"', "LastModified": at}
+        described = {"ContentLength": size_of(contents), "ETag": f'"{contents}"', "LastModified": at}
         return described | ({"VersionId": version_id} if self._versioned else {})
 
 
-def _look(key: str) -> ObjectEvent:
+def size_of(contents: str) -> int:
+    """Give the size of an object; some are empty."""
+    return int(contents != EMPTY)
+
+
+def _look(key: str, kind: Kind) -> ObjectEvent:
     """Make a message that says no more than that there is something to be looked at."""
-    return ObjectEvent(Kind.CREATED, "look", BUCKET, key, "2026-11-25T00:00:00.000Z")
+    return ObjectEvent(kind, "look", BUCKET, key, "2026-11-25T00:00:00.000Z")
 
 
-def _read(source: Any) -> Record:
+def _read(source: Any) -> Record | None:
     contents = source.read(0, 1).decode()
+    if contents not in IMAGES:
+        return None
     return Record("image/jpeg", {"make": {"S": f"maker of {contents}"}})

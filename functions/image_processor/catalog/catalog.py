@@ -126,7 +126,7 @@ class Catalog:
             LookOutdated: S3 has to be asked (again) what the object holds; nothing was written.
         """
         items = first_guess(fact)
-        guessed = bool(items)
+        guessed = set(items)  # the others were seen
         lost: Decision | None = None  # one that may have been carried out without our knowing
         sent = damages = 0
         pause = longest = 0.0
@@ -142,12 +142,11 @@ class Catalog:
                 return Effect(decision.outcome, decision.image_added, decision.image_removed, sent, decision.flagged)
             except Overtaken as overtaken:
                 lost = decision if overtaken.resent else lost
-                seen = set() if guessed else items.keys() & overtaken.items.keys()
-                if overtaken.items and not seen:
+                if overtaken.items and not (items.keys() - guessed) & overtaken.items.keys():
                     # Nobody was faster: the decision assumed something of items unseen, and here they are.
-                    items, guessed, pause = Items(items | overtaken.items), False, 0.0
+                    items, guessed, pause = Items(items | overtaken.items), set(), 0.0
                     continue
-                guessed = False
+                guessed = set()
                 trouble = CatalogContended(f"other writers won every attempt to write {fact.object}")
                 trouble.__cause__ = overtaken.__cause__
             except CatalogDamaged as damage:
@@ -155,17 +154,17 @@ class Catalog:
                 damages += 1
                 if damages == _SURE_OF_DAMAGE:
                     raise
-                guessed, trouble = False, damage
+                guessed, trouble = set(), damage
             except NotNow as refused:
                 trouble = CatalogUnavailable(f"DynamoDB is busy with {fact.object}: {refused}")
                 trouble.__cause__ = refused.__cause__
             except Unanswered as unanswered:
-                guessed, lost = False, decision
+                guessed, lost = set(), decision
                 trouble = CatalogUnavailable(f"DynamoDB did not answer about {fact.object}: {unanswered}")
                 trouble.__cause__ = unanswered.__cause__
             pause = longest = _longer(longest)
-            if not guessed:
-                items = Items()  # others write while we wait: what was seen is worth nothing then
+            if items.keys() - guessed:
+                items, guessed = Items(), set()  # others write while we wait: what was seen is worth nothing then
         raise trouble
 
     def look(self, name: str, time_left: Callable[[], float]) -> Look:

@@ -43,10 +43,12 @@ class Doubt(NamedTuple):
     Attributes:
         etag: names the row that the object was seen with; None if none is known.
         wrong_row: `ingested_at` of that row, if it was found not to agree with the records of its objects.
+        time: when that was, ISO 8601, UTC.
     """
 
     etag: str | None
     wrong_row: str | None
+    time: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,6 @@ from datetime import datetime
 from image_processor.catalog.facts import (
     AttributeValue,
     Delete,
-    Doubt,
     Expectations,
     Fact,
     Item,
@@ -90,7 +89,7 @@ def _appended(fact: Present, image: Item, tail: str) -> tuple[Write, ...]:
 def unlink(fact: Fact, record: Item, items: Items) -> tuple[Write, ...]:
     """Take the object off the list that it is on: close the gap, and let the row name an object that is left."""
     if is_lost(fact, record, items):
-        return tuple(_released(fact, record, items))
+        return ()
     if _is_broken(fact, record, items):
         raise CatalogDamaged(f"{fact.object} has a neighbour on its image's list that does not know it")
     older, newer = record.get("older"), record.get("newer")
@@ -136,16 +135,6 @@ def _without(fact: Fact, record: Item, items: Items) -> Write:
     return Update(image, expect, changes, adds={"copies": -1, "revision": 1})
 
 
-def _released(fact: Fact, record: Item, items: Items) -> Iterator[Write]:
-    """Let the neighbours on a list that is none forget the object; some may have left it, or be gone."""
-    this: AttributeValue = {"S": fact.object}
-    for name in sorted(_neighbours(record) - {fact.object}):
-        neighbour = items[Ref(Table.OBJECTS, name)] or {}
-        sides = [side for side in ("older", "newer") if neighbour.get(side) == this]
-        if sides:
-            yield Update(Ref(Table.OBJECTS, name), dict.fromkeys(sides, this), dict.fromkeys(sides))
-
-
 def ended(fact: Fact, record: Item | None, items: Items, writes: tuple[Write, ...]) -> Iterator[Write]:
     """End the wrong rows that the writes leave: the object, which was seen with them, does not hold their images."""
     written = {write.ref for write in writes}
@@ -173,7 +162,7 @@ def is_lost(fact: Fact, record: Item, items: Items) -> bool:
     if ref not in items:
         return False
     image = items[ref]
-    return image is None or is_wrong(fact, record, image, items) or not _is_listed(fact.object, record, image)
+    return image is None or is_wrong(fact, record, image, items) or not _is_listed(fact, record, image)
 
 
 def is_wrong(fact: Fact, record: Item | None, image: Item, items: Items) -> bool:
@@ -187,19 +176,22 @@ def is_wrong(fact: Fact, record: Item | None, image: Item, items: Items) -> bool
     """
     if fact.doubt is None:
         return False
-    if fact.doubt.wrong_row and Doubt(image["etag"]["S"], _text(image, "ingested_at")) == fact.doubt:
+    if fact.doubt.wrong_row and fact.doubt[:2] == (image["etag"]["S"], _text(image, "ingested_at")):
         return True
-    if record is None or record.get("etag") != image["etag"] or not _is_listed(fact.object, record, image):
+    if record is None or record.get("etag") != image["etag"] or not _is_listed(fact, record, image):
         return fact.object in (head_of(image), tail_of(image))
     return _is_broken(fact, record, items)
 
 
-def _is_listed(name: str, record: Item, image: Item) -> bool:
-    """Tell whether an object that holds an image is on the list of its row."""
-    if "ingested_at" in record and record["ingested_at"] != image.get("ingested_at"):
-        return False
-    is_head, is_tail = head_of(image) == name, tail_of(image) == name
-    return ("older" in record or is_head) and ("newer" in record or is_tail)
+def _is_listed(fact: Fact, record: Item, image: Item) -> bool:
+    """Tell whether the object, which holds an image, is on the list of its row."""
+    life = _text(image, "ingested_at") or ""
+    if "ingested_at" in record:
+        same = _text(record, "ingested_at") == life
+    else:  # made by an earlier version; nobody has joined without since the tables were doubted
+        same = fact.doubt is None or life <= fact.doubt.time
+    is_head, is_tail = head_of(image) == fact.object, tail_of(image) == fact.object
+    return same and ("older" in record or is_head) and ("newer" in record or is_tail)
 
 
 def _is_broken(fact: Fact, record: Item, items: Items) -> bool:
@@ -218,7 +210,7 @@ def _is_open(fact: Present, items: Items, tail: str) -> bool:
     if ref not in items:
         return True
     item = items[ref] or {}
-    return _text(item, "etag") == fact.etag and "newer" not in item and _text(item, "older") != fact.object
+    return _text(item, "etag") == fact.etag and "newer" not in item
 
 
 def life_of(item: Item) -> Item:
@@ -245,10 +237,6 @@ def head_of(image: Item) -> str | None:
 def tail_of(image: Item) -> str | None:
     """Name the newest object."""
     return _text(image, "newest_object")
-
-
-def _neighbours(record: Item) -> set[str]:
-    return {record[side]["S"] for side in ("older", "newer") if side in record}
 
 
 def _known(items: Items, name: str) -> Item:

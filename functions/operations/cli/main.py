@@ -14,6 +14,7 @@ from operations.cli import (
     pull,
     redrive,
     replay,
+    reread,
     restore,
     snapshot,
     status,
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "collect": collect.command,
     "redrive": redrive.command,
     "stream": stream.command,
+    "reread": reread.command,
     "forget": forget.command,
 }
 

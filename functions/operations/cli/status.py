@@ -40,18 +40,19 @@ def command(
             "tree": state.tree,
             "newest event": f"{state.newest_event or 'none'}{age}",
             "published": shown,
-            "stream": _or_not_asked(state.stream),
+            "stream": _or(state.stream),
             "waiting segments": state.waiting_segments,
             "failed batches": state.failed_batches,
             "quarantined events": state.quarantined,
-            "dead letters": _or_not_asked(state.dead_letters),
-            "seen, dead letters": _or_not_asked(state.seen_dead_letters),
+            "dead letters": _or(state.dead_letters),
+            "seen, dead letters": _or(state.seen_dead_letters),
             "snapshots": state.snapshots,
+            "by older readers": _or(state.older_rows, "not counted (skyledger reread --older --dry-run)"),
         }
     )
     for line in state.todo:
         output.say(f"-> {line}")
 
 
-def _or_not_asked(found: int | str | None) -> int | str:
-    return "not asked (--stack)" if found is None else found
+def _or(found: int | str | None, why: str = "not asked (--stack)") -> int | str:
+    return why if found is None else found

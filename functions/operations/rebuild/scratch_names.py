@@ -16,6 +16,7 @@ rows/runs/<run>/                  rows of the CSV, sorted by ETag
 listed/runs/<run>/                sorted objects of a bucket
 differences/                      what differs between them, a run
 ingest.json                       how far an ingest is
+reread.json                       how far a rereading is
 """
 
 PLAN = "plan.json"
@@ -29,6 +30,7 @@ ROWS = "rows"
 LISTED = "listed"
 DIFFERENCES = "differences"
 INGEST = "ingest.json"
+REREAD = "reread.json"
 
 
 def chunk_name(chunk: int) -> str:

@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from ledger import columns
 from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import encode_root
+from ledger.manifest import decode_page, encode_root
 from ledger.publish import publish
 from operations import status
 from operations.status import COUNTED, read_status, todo, with_services
@@ -27,6 +29,30 @@ def test_a_healthy_ledger_needs_nothing(ledger: Ledger, store: MemoryStore) -> N
     assert (found.version, found.rows, found.bytes, found.tree) == (1, 1, root.rows.bytes, root.tree_hash)
     assert (found.newest_event, found.event_age_seconds) == ("2026-11-25T08:00:30Z", 60)
     assert (found.published, found.published_version, found.todo) == (True, 1, [])
+
+
+def test_rows_of_an_older_reader_are_counted_where_that_is_cheap(
+    ledger: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Older than any is a row that names none. A tree that is large, or does not say it, is not read for that."""
+    versions: list[dict[str, dict[str, str]]] = [{}, {}, {"N": "1"}, {"N": "2"}, {"N": "3"}]
+    commit(ledger, [insert(number, **({"reader_version": one} if one else {})) for number, one in enumerate(versions)])
+    publish(ledger)
+    monkeypatch.setattr(columns, "READER", 2)
+    found = read_status(ledger, NOW)
+    assert (found.older_rows, found.todo) == (3, [])
+    monkeypatch.setattr(status, "READ_BYTES", found.bytes)
+    assert read_status(make_ledger(store), NOW).older_rows == 3
+    monkeypatch.setattr(status, "READ_BYTES", found.bytes - 1)
+    assert read_status(make_ledger(store), NOW).older_rows is None
+    monkeypatch.setattr(status, "READ_BYTES", found.bytes)
+    root, etag = ledger.load_root()
+    (page,) = root.rows.pages
+    store.delete([shard_key(shard.sha256) for shard in decode_page(store.get(page_key(page.sha256)).body)])
+    assert read_status(make_ledger(store), NOW).older_rows is None
+    others = tuple(name for name in NAMES if name != "reader_version")
+    store.put_if_match("manifest.json", encode_root(replace(root, columns=others)), etag, "application/json", {})
+    assert read_status(make_ledger(store), NOW).older_rows is None
 
 
 def test_an_empty_ledger_has_no_age(ledger: Ledger) -> None:

@@ -1,11 +1,5 @@
 """An inventory says what a listing would: keys as they are, no old versions, and what it lacks is not known."""
 
-import csv
-import gzip
-import hashlib
-import io
-import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -20,39 +14,12 @@ from operations.bucket.lines import Listed, bucket_and_key, name_of, read_listed
 from operations.bucket.sources import Sources
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
+from tests.support.inventories import packed, write_inventory
 from tests.support.odd_keys import ODD_KEYS
 
-FOLDER = "lists/photos/weekly/2026-11-22T01-00Z"
 PHOTOS = Sources(("photos",))
 ALL = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 PARQUET = "message s3.inventory {  required binary bucket (STRING);  required binary key (STRING); }"
-
-
-def _write(store: MemoryStore, bodies: Sequence[bytes], form: str, schema: str, **more: Any) -> str:
-    files = []
-    for number, body in enumerate(bodies):
-        key = f"lists/photos/weekly/data/{number}"
-        store.put_new(key, body, "application/octet-stream")
-        files.append({"key": key, "size": len(body), "MD5checksum": hashlib.md5(body).hexdigest()})
-    manifest = {
-        "sourceBucket": "photos",
-        "destinationBucket": "arn:aws:s3:::reports",
-        "version": "2016-11-30",
-        "creationTimestamp": "1795309200000",
-        "fileFormat": form,
-        "fileSchema": schema,
-        "files": files,
-    }
-    body = json.dumps(manifest | more).encode()
-    store.put_new(f"{FOLDER}/manifest.json", body, "application/json")
-    store.put_new(f"{FOLDER}/manifest.checksum", hashlib.md5(body).hexdigest().encode() + b"\n", "text/plain")
-    return f"{FOLDER}/manifest.json"
-
-
-def _csv(rows: Sequence[Sequence[str]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL).writerows(rows)
-    return gzip.compress(text.getvalue().encode())
 
 
 def _read(store: MemoryStore, key: str, folder: Path, sources: Sources = PHOTOS) -> list[tuple[str, Listed]]:
@@ -74,7 +41,7 @@ def test_a_csv_of_all_versions_gives_the_objects_that_are_there(store: MemorySto
         ["photos", "gone.jpg", "v1", "true", "true", "", "2026-11-20T08:00:00.000Z", "", ""],
         ["other", "x.jpg", "v1", "true", "false", "5", "2026-11-20T08:00:00.000Z", "e", "STANDARD"],
     ]
-    key = _write(store, [_csv(rows[::2]), _csv(rows[1::2])], "CSV", ALL)
+    key = write_inventory(store, [packed(rows[::2]), packed(rows[1::2])], "CSV", ALL)
     said = Listed("e-1", 5, "2026-11-20T08:00:00Z")
     assert _read(store, key, tmp_path) == sorted((f"photos/{one}", said) for one in keys)
     within = PHOTOS.within("s3://photos/a/")
@@ -85,7 +52,7 @@ def test_a_csv_of_all_versions_gives_the_objects_that_are_there(store: MemorySto
 
 def test_columns_that_an_inventory_lacks_are_not_known(store: MemoryStore, tmp_path: Path) -> None:
     """Bucket and key are all that is sure."""
-    key = _write(store, [_csv([["photos", "a.jpg"]])], "CSV", "Bucket, Key")
+    key = write_inventory(store, [packed([["photos", "a.jpg"]])], "CSV", "Bucket, Key")
     assert _read(store, key, tmp_path) == [("photos/a.jpg", Listed("", None, ""))]
 
 
@@ -105,7 +72,7 @@ def test_a_parquet_inventory_gives_the_same(all_columns: bool, store: MemoryStor
         database.execute(f"CREATE TABLE t ({columns})")
         database.executemany(f"INSERT INTO t VALUES ({', '.join('?' * len(rows[0]))})", rows)
         database.execute(f"COPY t TO '{path}' (FORMAT PARQUET)")
-    key = _write(store, [path.read_bytes()], "Parquet", PARQUET)
+    key = write_inventory(store, [path.read_bytes()], "Parquet", PARQUET)
     said = Listed("e-1", 5, "2026-11-20T08:00:00Z") if all_columns else Listed("", None, "")
     names = ["a%20+b.jpg", "b\n.jpg"] if all_columns else ["a%20+b.jpg", "b\n.jpg", "gone", "old"]
     assert _read(store, key, tmp_path / "scratch") == [(f"photos/{name}", said) for name in names]
@@ -118,15 +85,15 @@ def test_an_inventory_that_is_not_whole_is_refused(store: MemoryStore, tmp_path:
             ([b""], "ORC", "struct<bucket:string>", "ORC cannot be read; configure it as CSV or Parquet"),
             ([b""], "CSV", "Bucket, Size", "does not name buckets and keys"),
             ([b"no gzip"], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: BadGzipFile"),
-            ([_csv([["photos", "%ff"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: Unicode"),
-            ([_csv([["photos"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: KeyError"),
+            ([packed([["photos", "%ff"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: Unicode"),
+            ([packed([["photos"]])], "CSV", "Bucket, Key", "data/0 is not a file of an inventory: KeyError"),
             ([b"PAR1"], "Parquet", PARQUET, "data/0 is not a file of an inventory"),
         ]
     ):
         other = MemoryStore()
         with pytest.raises(Damaged, match=told):
-            _read(other, _write(other, bodies, form, schema), tmp_path / str(number))
-    key = _write(store, [_csv([["photos", "a"]])], "CSV", "Bucket, Key")
+            _read(other, write_inventory(other, bodies, form, schema), tmp_path / str(number))
+    key = write_inventory(store, [packed([["photos", "a"]])], "CSV", "Bucket, Key")
     file = read_manifest(store, key).files[0]
     store.delete([file.key])
     with pytest.raises(NotFound):
@@ -146,6 +113,6 @@ def test_an_inventory_that_is_not_whole_is_refused(store: MemoryStore, tmp_path:
 
 def test_a_manifest_that_was_copied_elsewhere_needs_no_checksum(store: MemoryStore) -> None:
     """There is none beside it, also at the top of a bucket."""
-    key = _write(store, [], "CSV", ALL)
+    key = write_inventory(store, [], "CSV", ALL)
     store.put_new("manifest.json", store.get(key).body, "x")
     assert isinstance(read_manifest(store, "manifest.json"), Inventory)

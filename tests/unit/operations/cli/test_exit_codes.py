@@ -150,6 +150,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "NoSource",
             "NotOurs",
             "NotPulled",
+            "OldColumns",
             "BadExpression",
             "TooManyRows",
             "TooOld",

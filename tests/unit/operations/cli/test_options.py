@@ -45,6 +45,7 @@ NAMES_OF_COMMANDS = {
     "stream",
     "ddl",
     "view",
+    "reread",
     "forget",
     "ingest",
 }

@@ -177,7 +177,12 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "forget": (f"{1:032x}", "--dry-run"),
     "ingest": ("--stack", "sky"),
 }
-ELSEWHERE = {"view", "stream", "backfill"}  # print nothing of a row, or no more than others: the rule above holds them
+ELSEWHERE = {
+    "view",
+    "stream",
+    "backfill",
+    "reread",
+}  # print nothing of a row, or no more than others: the rule above holds them
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS.keys() - ELSEWHERE))

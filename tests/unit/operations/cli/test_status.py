@@ -9,6 +9,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
+from operations import status as status_module
 from operations.cli import deployment, status
 from tests.support.command_line import Ran
 from tests.support.factories import insert
@@ -32,12 +33,15 @@ def test_status_tells_people_and_programs(
     assert (shown["version"], shown["rows"], shown["published"]) == ("2", "2", "yes")
     assert "->" not in text.out
     assert (shown["stream"], shown["dead letters"]) == ("not asked (--stack)", "not asked (--stack)")
+    assert (told["older_rows"], shown["by older readers"]) == (2, "2")
     assert shown["newest event"] == "2026-11-25T08:01:00Z (3,601 s ago)"
     commit(filled, [insert(4)])
     for count, folder in enumerate(("pending", "aws/lambda", "quarantine", "snapshots"), 1):
         for number in range(count):
             store.put_new(f"{folder}/{number}", b"", "text/plain")
+    monkeypatch.setattr(status_module, "READ_BYTES", 0)
     behind = skyledger("status").out
+    assert "not counted (skyledger reread --older --dry-run)" in behind
     assert "no, it shows version 2" in behind
     assert "-> image-data.csv is behind" in behind
     shown = {line[:18].strip(): line[18:].strip() for line in behind.splitlines()}
