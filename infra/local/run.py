@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from infra.local.deploy import DeploymentError
+from infra.local.deploy import STACK, DeploymentError
 from infra.local.emulator import AlreadyRunningError
 from infra.local.servers import ServerError
 from infra.local.stack import LocalStack, etag_of, files_of
@@ -203,8 +203,11 @@ def _follow(stack: LocalStack, folder: Path, to: Path) -> None:
     """Upload what is added to the folder, and report every new version of the CSV, until interrupted."""
     buckets = stack.deployment.image_buckets
     console.print(f"\nFollowing [bold]{folder}[/] and {_named(buckets)}; Ctrl-C ends.", soft_wrap=True)
-    puts = [f"  aws --endpoint-url {stack.emulator.endpoint_url} s3 cp PHOTO s3://{bucket}/\n" for bucket in buckets]
-    console.print(f"{''.join(puts)}  (access key and secret key: test)", style="dim", soft_wrap=True)
+    where = f"--endpoint-url {stack.emulator.endpoint_url}"
+    hints = [f"  aws {where} s3 cp PHOTO s3://{bucket}/\n" for bucket in buckets]
+    if len(buckets) > 1:
+        hints.append(f"  skyledger ingest --stack {STACK} {where}   (what was there before)\n")
+    console.print(f"{''.join(hints)}  (access key and secret key: test)", style="dim", soft_wrap=True)
     version, seen = stack.csv_version(), _dates(folder)
     while True:
         time.sleep(FOLLOW_SECONDS)

@@ -207,6 +207,7 @@ def _timeless(found: dict[tuple[str, str], Row]) -> dict[str, Row]:
 
 def test_whatever_was_lost_is_named_and_mended(stack: LocalStack, tmp_path: Path) -> None:
     """Events of a bucket that was off the list, whose rows stay meanwhile; a row and a record deleted by hand."""
+    skyledger(stack, tmp_path, "ingest")  # what was there before the stack is nothing that was lost
     photos = [photo.body for photo in survey(8, seed=25)]
     places = [(VERSIONED, f"lost/{name}.jpg") for name in ("gone", "changed", "row", "record", "well")]
     held = {place: put(stack, *place, body) for place, body in zip(places, photos, strict=False)}
@@ -221,9 +222,6 @@ def test_whatever_was_lost_is_named_and_mended(stack: LocalStack, tmp_path: Path
     }
     heard = {(PLAIN, "lost/heard.jpg"): put(stack, PLAIN, "lost/heard.jpg", photos[7])}
     assert etags(stack, "lost/") == held | heard
-    outside = verify_bucket(stack, tmp_path)
-    assert outside["good"]
-    assert outside["checked"]["outside"] >= len(held)
     assert stack.follow(PLAIN, VERSIONED).image_buckets[1:] == (PLAIN, VERSIONED)
 
     tables = stack.emulator.client("dynamodb")

@@ -112,9 +112,10 @@ def test_a_run_follows_what_anybody_puts_into_another_bucket(tmp_path: Path) -> 
     log, csv_path = tmp_path / "log", tmp_path / "image-data.csv"
     command = [str(ROOT / "infra" / "run"), "--photos", "2", "--bucket", "inbox", "--home", str(tmp_path)]
     with Server(command, log=log) as server:
-        server.wait_until(lambda: "Ctrl-C ends." in log.read_text())
+        server.wait_until(lambda: "secret key: test)" in log.read_text())
         assert "2 objects in 2 buckets" in log.read_text()
         assert re.search(r"and the buckets skyledger-imagesbucket-\w+, inbox;", log.read_text())
+        assert re.search(r"^  skyledger ingest --stack skyledger --endpoint-url http", log.read_text(), re.MULTILINE)
         (endpoint,) = re.findall(r"^Pipeline up at (\S+)$", log.read_text(), re.MULTILINE)
         (page,) = re.findall(r"^Page: (\S+)$", log.read_text(), re.MULTILINE)
         (photo,) = survey(1, seed=16)
