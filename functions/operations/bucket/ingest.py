@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 
 from ledger.columns import READER
-from operations.bucket.compare import Counts, Difference, Kind, Rules, compare
+from operations.bucket.compare import Counts, Difference, Rules, compare
 from operations.bucket.gather import Wanted, gather
 from operations.bucket.lane import seen_message, send
 from operations.bucket.lines import bucket_and_key
@@ -161,7 +161,7 @@ class _Chosen:
 
     def of(self, differences: Iterable[Difference]) -> Iterator[Difference]:
         for one in differences:
-            if one.listed is None or one.kind is Kind.PHANTOM:
+            if one.listed is None:  # a phantom
                 continue
             if self._wishes.newer_than and one.listed.modified <= self._wishes.newer_than:
                 self.older += 1

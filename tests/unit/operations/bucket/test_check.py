@@ -62,6 +62,12 @@ def _phantom_row(stack: WholeStack) -> None:
     stack.change_row("e" * 32, **{name: value for name, value in row.items() if name not in ("etag", "revision")})
 
 
+def _gone_beside(stack: WholeStack) -> None:
+    """Its name is the beginning of another's."""
+    stack.upload("c.jpg.old", FOURTH)
+    stack.remove("c.jpg", told=False)
+
+
 def _is_none_now(stack: WholeStack) -> None:
     stack.upload("b.jpg", NO_IMAGE, told=False)
 
@@ -82,6 +88,15 @@ DAMAGES: dict[str, tuple[Callable[[WholeStack], Any], list[tuple[str, str]]]] = 
     ),
     "overwritten by the same": (lambda stack: _overwritten(stack, "c.jpg"), [("stale", "c.jpg")]),
     "deleted, and never told": (lambda stack: stack.remove("a\n1.jpg", told=False), [("phantom", "a\n1.jpg")]),
+    "deleted beside one whose name goes on": (_gone_beside, [("phantom", "c.jpg")]),
+    "refused by an older reader": (
+        lambda stack: stack.tables.objects["photos/words.txt"].update(reader={"N": "0"}),
+        [],
+    ),
+    "on another row's list": (
+        lambda stack: stack.tables.objects["photos/c.jpg"].update(ingested_at={"S": "2026-11-20T08:00:00.000000Z"}),
+        [("stale", "c.jpg")],
+    ),
     "a copy deleted, and never told": (
         lambda stack: stack.remove("copy/b.jpg", told=False),
         [("phantom", "copy/b.jpg")],
@@ -149,19 +164,39 @@ def test_what_is_on_its_way_is_no_difference(stack: WholeStack, tmp_path: Path) 
         rounds.append(seconds)
         if len(rounds) == 2:
             stack.deliver(late)
+        stack.s3.modified["again.jpg"] = stack.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
+
+    stack.upload("again.jpg", THIRD[:-1], told=False)
 
     stack.ledger.sleep = sleep
     told: list[str] = []
     found = _check(stack, tmp_path, note=told.append)
-    assert (found.good, len(rounds)) == (True, 2)
-    assert [line for line in told if "looking again" in line] == [
-        "1 differences, looking again whether they are only on their way"
-    ] * 3
+    assert (found.good, len(rounds), found.checked["on_their_way"]) == (True, 2, 1)
+    looked = [line.partition(" ")[0] for line in told if "looking again" in line]
+    assert looked == ["2", "2", "1"]
+    stack.remove("again.jpg", told=False)
     stack.upload("young.jpg", NO_IMAGE * 2, told=False)
     stack.s3.modified["young.jpg"] = stack.now().strftime("%Y-%m-%dT%H:%M:%S.000Z")
     found = _check(stack, tmp_path)
     assert (found.good, found.checked["on_their_way"]) == (True, 1)
     assert not _check(stack, tmp_path, in_flight_minutes=-1).good
+
+
+def test_what_came_while_the_export_was_made_is_no_difference(stack: WholeStack, tmp_path: Path) -> None:
+    """Copies that the row counts and the export lacks: they are on the row's list."""
+    export = stack.export_table_to_point_in_time
+
+    def export_and_go_on(**asked: Any) -> Any:
+        answer = export(**asked)
+        for number in range(3):
+            stack.upload(f"copy/{number}.jpg", THIRD)
+        stack.remove("b.jpg")
+        return answer
+
+    stack.export_table_to_point_in_time = export_and_go_on  # type: ignore[method-assign]
+    told: list[str] = []
+    assert _check(stack, tmp_path, note=told.append).good
+    assert told[-1].startswith("6 differences"), "three objects, one that is gone, and both images' rows"
 
 
 def test_more_differences_than_are_looked_at_again_are_counted_and_sent_as_well(
@@ -171,13 +206,14 @@ def test_more_differences_than_are_looked_at_again_are_counted_and_sent_as_well(
     keys = [f"new/{number}.jpg" for number in range(7)]
     for key in keys:
         stack.upload(key, FOURTH, told=False)
-    stack.remove("c.jpg", told=False)
+    stack.upload("z.jpg", THIRD)
+    stack.remove("z.jpg", told=False)
     monkeypatch.setattr(check, "WATCHED", 3)
     monkeypatch.setattr(check, "LISTED", 2)
     found = _check(stack, tmp_path, repair=True)
     assert (found.count, found.counts[Kind.MISSING], found.counts[Kind.PHANTOM], len(found.named)) == (8, 7, 1, 2)
     details = [json.loads(one)["detail"]["object"] for one in stack.lane]
-    assert sorted(one["key"] for one in details) == ["c.jpg", *keys]
+    assert sorted(one["key"] for one in details) == [*keys, "z.jpg"]
     assert all(len(one["etag"]) == 32 for one in details), "the phantom's is that of its record"
 
 

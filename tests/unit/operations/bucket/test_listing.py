@@ -1,6 +1,8 @@
 """A bucket is listed whole, in order and nothing twice, however its keys crowd and however many list it."""
 
 import random
+import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from threading import Condition, Event, get_ident
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSResponse
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from infra.benchmarks.ingest import make_world
@@ -48,6 +50,7 @@ def test_every_key_is_listed_once_and_in_order(kind: str, threads: int, tmp_path
     """By one thread, and by several that take from each other what is left."""
     client = ListedBuckets({"photos": contents(KEYS[kind])})
     client.page = 10
+    client.before = lambda _: time.sleep(0.0002 * (threads > 1))  # else the first thread is done before others begin
     found = list_places(client, [("photos", "")], FolderScratch(tmp_path), threads=threads)
     assert _names(found) == sorted(f"photos/{key}" for key in {*KEYS[kind]})
     assert (found.objects, found.requests) == (len({*KEYS[kind]}), client.requests)
@@ -58,7 +61,8 @@ def test_wherever_a_range_is_cut_keys_lie_on_both_sides_or_none_were_left(keys: 
     """A half that has nothing is never listed, and a `last` that came nearer leaves no key behind it."""
     ordered = sorted(keys)
     cursor = data.draw(st.sampled_from(ordered))
-    last = data.draw(st.sampled_from([None, *(key for key in ordered if key >= cursor)]))
+    last = data.draw(st.none() | st.sampled_from(ordered) | st.text("/a\n\x7f\ud7ff\ue000\uffff😀", max_size=9))
+    assume(last is None or last >= cursor)
     lister = listing._Lister(ListedBuckets({"photos": contents(keys)}), [], FolderScratch(Path()), print, 0)
     point, nearer = lister._find_cut(("photos", ""), cursor, last)
     left = [key for key in ordered if key > cursor and (last is None or key <= last)]
@@ -98,6 +102,41 @@ def test_nobody_else_cuts_a_range_before_its_cut_is_made() -> None:
     lister._cut(range_)
     assert (all(states), range_.is_cut, len(lister._waiting)) == (True, False, 2)
     assert range_.last == lister._waiting[-1].cursor
+
+
+def test_a_range_that_was_listed_beyond_its_cut_meanwhile_is_left_as_it_is() -> None:
+    """What its thread has listed would be listed once more; it is tried again when it has twice as many pages."""
+    lister = listing._Lister(ListedBuckets({"photos": {}}), [("photos", "")], FolderScratch(Path()), print, 0)
+    (range_,) = lister._active = lister._ranges
+    range_.pages, range_.is_cut = 3, True
+
+    def find(place: tuple[str, str], cursor: str, last: str | None) -> tuple[str, str]:
+        range_.pages, range_.cursor = 5, "m"
+        return "g", "x"
+
+    lister._find_cut = find  # type: ignore[method-assign]
+    lister._cut(range_)
+    assert (range_.last, lister._waiting, range_.is_cut) == ("x", [range_], False)
+    cut_now = {pages: listing._may_be_cut(replace(range_, pages=pages)) for pages in (0, 3, 6, 7)}
+    assert cut_now == {0: False, 3: False, 6: False, 7: True}
+    assert not listing._may_be_cut(replace(range_, pages=7, is_cut=True))
+
+
+def test_a_range_ends_where_the_next_one_begins(tmp_path: Path) -> None:
+    """And asks for nothing behind it; a range that is cut once more has its half beside it, not at the end."""
+    client = ListedBuckets({"photos": contents(CROWDED)})
+    client.page = 10
+    lister = listing._Lister(client, [("photos", "")], FolderScratch(tmp_path), lambda *_: None, 0)
+    for at in (800, 400, 1200):
+        point = CROWDED[at]
+        range_ = max((one for one in lister._ranges if one.cursor < point), key=lambda one: one.cursor)
+        lister._find_cut = lambda *_, point=point, last=range_.last: (point, last)  # type: ignore[method-assign]
+        lister._active = [range_]
+        lister._cut(range_)
+    lister._active = []
+    assert [one.last for one in lister._ranges] == [CROWDED[400], CROWDED[800], CROWDED[1200], None]
+    assert _names(lister.run(1)) == [f"photos/{key}" for key in CROWDED]
+    assert client.requests == len(CROWDED) // 10 + 3, "a page more for each range but the last, whose end it only sees"
 
 
 def test_free_threads_take_from_one_that_lists(tmp_path: Path) -> None:
