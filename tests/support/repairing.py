@@ -1,13 +1,13 @@
 """The model of `settling`, with foreign hands in the tables, and comparisons that find what is wrong and send it.
 
-A comparison takes the listing at one moment, and records and rows at a later one; its messages come late, twice, and
-out of order. When nothing more happens, one last comparison is made, and all its messages come.
+A comparison takes the listing at one moment, and records and rows at a later one; it judges and sends as `verify bucket
+--repair` does, and its messages come late, twice, and out of order. When nothing more happens, one last comparison is
+made, and all its messages come.
 """
 
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from image_processor.errors import CatalogError
@@ -16,18 +16,19 @@ from image_processor.notification import parse
 from image_processor.object_event import ObjectEvent
 from infra.doubles.memory_tables import copied, disagreements
 from ledger.change import Change, fold
+from operations.bucket.check import messages_of
+from operations.bucket.compare import Difference, judge
+from operations.bucket.known import record_line
+from operations.bucket.lines import Listed, Record, escape, read_record
+from operations.bucket.rows import Image
+from operations.bucket.rows import Row as ComparedRow
 from tests.support.catalog_model import BUCKET
 from tests.support.settling import EMPTY, IMAGES, NO_IMAGE, World, size_of
 
 Item = dict[str, Any]
 
 
-class Listed(NamedTuple):
-    """What a listing says of an object."""
-
-    etag: str
-    size: int
-    modified: datetime
+Listing = Mapping[str, Listed]
 
 
 class Row(NamedTuple):
@@ -38,6 +39,10 @@ class Row(NamedTuple):
     bucket: str
     key: str
     copies: int
+
+    def as_compared(self) -> ComparedRow:
+        """Give what is compared."""
+        return ComparedRow(self.copies, self.ingested_at, escape(f"{self.bucket}/{self.key}"))
 
 
 class Repaired(World):
@@ -183,62 +188,35 @@ class Repaired(World):
     def _csv(self) -> list[Row]:
         return [Row(*json.loads(change.line)) for change in fold(self._changes) if change.line]
 
-    def _listing(self) -> Mapping[str, Listed]:
+    def _listing(self) -> Listing:
         kept = {f"{BUCKET}/{key}": self._s3[key].kept[-1] for key in self.keys if self._s3[key].holds is not None}
-        return {name: Listed(str(etag), size_of(str(etag)), at) for name, (_, etag, at) in kept.items()}
+        return {
+            name: Listed(str(etag), size_of(str(etag)), f"{at:%Y-%m-%dT%H:%M:%SZ}")
+            for name, (_, etag, at) in kept.items()
+        }
 
-    def _differences(self, listing: Mapping[str, Listed]) -> Iterator[str]:
-        """Compare as `verify bucket` does; give a message for each object that is to be settled."""
+    def _differences(self, listing: Listing) -> Iterator[str]:
+        """Compare as `verify bucket` does; give the messages that it sends."""
+        names = sorted(self.tables.objects.keys() | listing.keys())
+        records = {name: _record(self.tables.objects.get(name)) for name in names}
+        images = {row.etag: Image(row.etag, [row.as_compared()]) for row in self._csv()}
+        for name, item in self.tables.objects.items():
+            if "etag" in item:
+                image = images.setdefault(item["etag"]["S"], Image(item["etag"]["S"]))
+                image.add_record(escape(name), item.get("ingested_at", {}).get("S", ""))
+        judged = ((judge(listing.get(name), records[name]), name) for name in names)
+        objects = [
+            Difference(kind, escape(name), listing.get(name), records[name])
+            for kind, name in judged
+            if kind is not None
+        ]
         time = f"{self.clock.time:%Y-%m-%dT%H:%M:%S.%fZ}"
-        records, rows = self.tables.objects, {row.etag: row for row in self._csv()}
-        holders: dict[str, dict[str, Item]] = {}
-        for name, record in records.items():
-            if "etag" in record:
-                holders.setdefault(record["etag"]["S"], {})[name] = record
-        wrong = {etag for etag in rows.keys() | holders if not _agree(rows.get(etag), holders.get(etag, {}))}
-        for name in sorted(records.keys() | listing.keys()):
-            seen, record = listing.get(name), records.get(name)
-            etag = seen.etag if seen else record and record.get("etag", {}).get("S")
-            if _judge(seen, record) or (record and record.get("etag", {}).get("S") in wrong):
-                yield _message(name, etag, rows.get(etag or "") if etag in wrong else None, time)
-        for etag in sorted(wrong & rows.keys()):
-            named = f"{rows[etag].bucket}/{rows[etag].key}"
-            if named not in holders.get(etag, {}):  # no more, or never
-                yield _message(named, etag, rows[etag] if etag in holders else None, time)
+        for message in messages_of(objects, [image for image in images.values() if image.kind is not None]):
+            yield json.dumps(json.loads(message) | {"time": time})
 
 
-def _judge(seen: Listed | None, record: Item | None) -> str | None:
-    held = (record or {}).get("etag")
-    if seen is None:
-        return "phantom" if held else None
-    if seen.size == 0:
-        return "stale" if held else None
-    known = held or (record or {}).get("refused")
-    if record is None or known is None:
-        return "missing"
-    if known["S"] != seen.etag:
-        return "stale"
-    modified = record.get("last_modified", {}).get("S")
-    late = modified and seen.modified - datetime.fromisoformat(modified) > timedelta(minutes=1)
-    return "stale" if late else None
-
-
-def _agree(row: Row | None, holders: Mapping[str, Item]) -> bool:
-    """Tell whether a row counts the objects that hold its image, all in its own life."""
-    if row is None or not holders:
-        return False
-    lives = {record["ingested_at"]["S"] for record in holders.values() if "ingested_at" in record}
-    return row.copies == len(holders) and f"{row.bucket}/{row.key}" in holders and lives <= {row.ingested_at}
-
-
-def _message(name: str, etag: str | None, row: Row | None, time: str) -> str:
-    bucket, _, key = name.partition("/")
-    detail: dict[str, Any] = {"bucket": {"name": bucket}, "object": {"key": key}, "reason": "verify"}
-    if etag:
-        detail["object"]["etag"] = etag
-    if row:
-        detail["wrong_row"] = row.ingested_at
-    return json.dumps({"source": "skyledger", "detail-type": "Object Seen", "time": time, "detail": detail})
+def _record(item: Item | None) -> Record | None:
+    return read_record(record_line(item)) if item else None
 
 
 def _key(item: Item) -> tuple[bytes, int]:

@@ -16,8 +16,9 @@ tables (an object was *seen*, by a comparison) puts them right. A row is *wrong*
 - it names an object as its head or tail whose record does not say so;
 - a neighbour of the object does not know it.
 
-A wrong row is begun anew with the object at hand or, if that does not hold its image, deleted. Each change of a list
-raises its row's `revision`, and that this is as it was seen is a condition: nobody joins, or leaves, a life that ends.
+A wrong row is begun anew with the object at hand or, if that does not hold its image, deleted; that it is as it was
+seen is a condition, and each change of a list raises its row's `revision`. Who joined it after the comparison, which
+does not know of him, is on no list until the next one.
 
     time    object a, seen                  object b, seen                  Images[E]
      |                                                                      life 1: a, ?, c (b's record was deleted)

@@ -1,6 +1,6 @@
 """`skyledger verify bucket`: the images buckets, the table and the CSV hold the same, or what differs has a name."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -137,11 +137,11 @@ def check_buckets(
         findings.add(image.kind or Kind.STALE, image.name, image.why)
     findings.checked = _checked(sides, counts, rows)
     if repair is not None and not findings.good:
-        told = messages(_staying(scratch, watched), wrong_rows)
+        messages = messages_of(_staying(scratch, watched), wrong_rows)
         findings.repaired = send(
             repair.sqs,
             repair.queue,
-            told,
+            messages,
             rate=repair.rate,
             sent=lambda count: progress("sending", count, findings.count),
         )
@@ -187,12 +187,16 @@ def _said(side: Listed | Record) -> str:
     return f"{side.etag}{size} {side.modified}".rstrip()
 
 
-def messages(objects: Iterable[Difference], images: Iterable[Image]) -> Iterator[str]:
-    """Write a message for each object that differs, and for all that hold an image whose row is wrong."""
+def messages_of(objects: Iterable[Difference], images: Sequence[Image]) -> Iterator[str]:
+    """Write a message for each object that differs, and for all that hold an image whose row is wrong.
+
+    Whoever is to join a wrong row has to know it, too: else he is on the list of a life that the next message ends.
+    """
     now = datetime.now(UTC)
+    wrong = {image.etag: image.wrong_row for image in images}
     for one in objects:
         seen = one.listed or Listed(one.record.etag if one.record else "", None, "")
-        yield seen_message(*bucket_and_key(one.name), seen, "verify", now)
+        yield seen_message(*bucket_and_key(one.name), seen, "verify", now, wrong.get(seen.etag, ""))
     for image in images:
         seen = Listed(image.etag, None, "")
         for name in image.to_send:
