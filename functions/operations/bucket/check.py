@@ -137,7 +137,7 @@ def check_buckets(
         findings.add(image.kind or Kind.STALE, image.name, image.why)
     findings.checked = _checked(sides, counts, rows)
     if repair is not None and not findings.good:
-        messages = messages_of(_staying(scratch, watched), wrong_rows)
+        told = messages_of(_staying(scratch, watched), wrong_rows)
         findings.repaired = send(
             repair.sqs,
             repair.queue,

@@ -53,6 +53,7 @@ _DOUBLES = tuple(
         "tests/support/store_calls.py",
         "tests/faults/checked_store.py",
         "tests/support/bucket_world.py",
+        "tests/support/checked_buckets.py",
     )
 )
 _OURS = (f"{ROOT}/tests/", f"{ROOT}/infra/")

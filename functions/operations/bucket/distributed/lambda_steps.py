@@ -68,7 +68,6 @@ def _services() -> tuple[Ledger, Aws, Sources]:
     return Ledger(S3Store(exports)), aws, every
 
 
-@metrics.log_metrics
 @logger.inject_lambda_context
 def work(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Do a step.
@@ -78,8 +77,10 @@ def work(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """
     done = do(*_services(), event)
     if event["step"] == "finish" and done["whole"]:
+        values = {"BucketChecked": done["checked"]["objects"], "BucketDifferences": done["count"]}
         for name, (unit, _) in METRICS.items():
-            metrics.add_metric(name, unit, done["checked"]["objects"] if name == "BucketChecked" else done["count"])
+            metrics.add_metric(name, unit, values[name])
+        metrics.flush_metrics()
     return done
 
 

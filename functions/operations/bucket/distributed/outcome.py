@@ -12,7 +12,7 @@ from ledger.errors import NotFound
 from ledger.event import time_text
 from ledger.keys import LAST_CHECK_KEY
 from ledger.store import Store, read_ahead
-from operations.bucket.check import messages, why_of
+from operations.bucket.check import messages_of, why_of
 from operations.bucket.compare import Counts, Difference, Kind
 from operations.bucket.distributed.chunks import read_differences, read_images
 from operations.bucket.distributed.job import Job, attempt
@@ -79,7 +79,7 @@ def _settled(job: Job, number: int) -> dict[str, Any]:
 
 def _messages(job: Job, staying: _Staying) -> Iterator[str]:
     if job.wishes.mode == "verify":
-        return messages(staying.differences, staying.images)
+        return messages_of(staying.differences, staying.images)
     now = job.now
     return (seen_message(*bucket_and_key(one.name), one.listed, "ingest", now) for one in staying.differences)
 

@@ -105,3 +105,12 @@ def test_an_execution_is_looked_at_every_five_seconds() -> None:
     services.statuses = ["RUNNING", "RUNNING", "SUCCEEDED"]
     assert run_state_machine(services, "machine", {}, silent, lambda line: None, waits.append)["same"]
     assert waits == [5.0, 5.0]
+
+
+def test_a_map_that_runs_in_rounds_is_shown_as_one() -> None:
+    """Its children are added up."""
+    services, shown = Services(), list[tuple[str, int, int]]()
+    services.statuses = ["SUCCEEDED"]
+    services.list_map_runs = lambda **_: {"mapRuns": [{"mapRunArn": f"arn:mapRun:m/Compare:{n}"} for n in (1, 2)]}  # type: ignore[method-assign]
+    run_state_machine(services, "machine", {}, lambda *told: shown.append(told), lambda line: None)
+    assert shown == [("compare on AWS", 6, 14)]

@@ -1,6 +1,7 @@
 """The state machine finds what differs, whatever order its children run in and however often, and nothing else."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from ledger.errors import Unavailable
 from ledger.keys import LAST_CHECK_KEY
 from operations.bucket.check import Named, check_buckets
 from operations.bucket.compare import Kind
-from operations.bucket.distributed import cut, lambda_steps, pieces, rounds
+from operations.bucket.distributed import cut, lambda_steps, outcome, pieces, rounds
+from operations.bucket.distributed.job import open_job
 from operations.bucket.gather import Wanted
+from operations.bucket.lane import send
 from operations.bucket.recheck import Looker
+from operations.errors import BadWish, ExportFailed
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
 from operations.table_export.take import ExportRequest
@@ -145,13 +149,15 @@ def test_what_was_on_its_way_is_no_difference(store: MemoryStore) -> None:
 
     def arrive(seconds: int) -> None:
         waits.append(seconds)
-        if len(waits) > 1:
+        if seconds == 300:
             world.know("lost.jpg")
+            world.put("2026/3/new name.jpg", "9" * 32, at=NOW)  # again, a moment ago
             world.know("2026/0/DJI_0007.JPG", "0" * 32)
             world.tables.objects.pop("photos/2026/2/DJI_0009.JPG", None)
 
     result = machine(world, while_waiting=arrive).run("check", VERIFY)
-    assert sorted(named(result, store).values()) == [["photos/2026/1/DJI_0008.JPG"], ["photos/2026/3/new name.jpg"]]
+    assert named(result, store) == {"stale": ["photos/2026/1/DJI_0008.JPG"]}
+    assert result["checked"]["on_their_way"] == 2
     assert waits == [30, 30, 300]
 
 
@@ -191,7 +197,7 @@ def test_children_that_die_are_tried_again(store: MemoryStore) -> None:
 def test_a_range_that_is_too_large_goes_on_in_pieces(known: int, store: MemoryStore) -> None:
     """A new stack knows nothing, or some: no name says where the bucket's objects are."""
     world = surveyed(store)
-    for name in sorted(name for name in world.tables.objects if name.startswith("photos/"))[known:]:
+    for name in sorted(name for name in world.tables.objects if name.startswith("photos/"))[: 300 - known]:
         del world.tables.objects[name]
     rounds_seen = []
 
@@ -226,6 +232,79 @@ def test_only_as_many_as_were_asked_for_are_sent(store: MemoryStore) -> None:
     assert world.sent == [name for name in sorted(f"photos/{key}" for key in world.objects["photos"]) if "/3/" in name]
     assert result["repaired"] == len(world.sent) == 7
     assert LAST_CHECK_KEY not in store.objects
+
+
+def test_an_ingest_counts_and_waits_for_nothing_and_takes_what_is_new_enough(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who send share the rate; a dry run sends nothing."""
+    world, waits, rates = surveyed(store, 30), list[int](), set[float]()
+    for number in range(9):
+        world.put(f"new {number}.jpg", at=OLD + timedelta(hours=number))
+    monkeypatch.setattr(outcome, "send", lambda *given, rate: (rates.add(rate), send(*given, rate=0.0))[1])
+    wishes = {"mode": "ingest", "newer_than": f"{OLD + timedelta(hours=6):%Y-%m-%dT%H:%M:%SZ}", "rate": 40.0}
+    dry = machine(world, while_waiting=waits.append).run("dry", wishes | {"dry_run": True})
+    assert (dry["count"], dry["repaired"], world.messages) == (2, 0, [])
+    assert machine(world).run("ingest", wishes)["repaired"] == 2
+    assert world.sent == ["photos/new 7.jpg", "photos/new 8.jpg"]
+    assert (waits, rates) == ([30, 30, 0], {10.0})
+
+
+def test_an_attempt_that_died_leaves_nothing_to_the_next(store: MemoryStore) -> None:
+    """What differs may be less by then: chunks of two attempts, put together, would lack what stood at their seam."""
+    world = CheckedBuckets(store)
+    for number in range(9):
+        world.put(f"{number}.jpg")
+
+    def dying(event: dict[str, Any], work: Callable[[Any], Any]) -> Any:
+        if event["step"] == "compare" and event["item"]["number"] == 0 and "0.jpg" in world.objects["photos"]:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(MemoryStore, "put_new", die_at_second_chunk(MemoryStore.put_new))
+                with suppress(Unavailable):
+                    work(event)
+            del world.objects["photos"]["0.jpg"]
+        return work(event)
+
+    def die_at_second_chunk(put_new: Any) -> Any:
+        def put(self: MemoryStore, key: str, body: bytes, content_type: str) -> bool:
+            if "/found/" in key and key.endswith("1"):
+                raise Unavailable("it ended")
+            return put_new(self, key, body, content_type)  # type: ignore[no-any-return]
+
+        return put
+
+    result = machine(world, 0, dying).run("seam", VERIFY)
+    assert named(result, store) == {"missing": [f"photos/{number}.jpg" for number in range(1, 9)]}
+
+
+def test_an_export_that_does_not_end_fails_the_check_and_the_first_to_decide_is_heeded(store: MemoryStore) -> None:
+    """After a day, so that somebody is told; of two who decide something at once, both go by the same."""
+    world = CheckedBuckets(store)
+    world.looks = 10**6
+    ledger = make_ledger(store, 1)
+    ledger.now = NOW.timestamp
+
+    def do(**event: Any) -> Any:
+        return lambda_steps.do(ledger, world.aws, world.sources, event)
+
+    prefix = do(step="start", run="x", wishes=VERIFY)["prefix"]
+    assert do(step="look", prefix=prefix) == {"unfinished": 1}
+    ledger.now = (NOW + timedelta(days=1, seconds=1)).timestamp
+    with pytest.raises(ExportFailed):
+        do(step="look", prefix=prefix)
+    job = open_job(ledger, world.aws, world.sources, prefix)
+
+    def decide() -> int:
+        job.scratch.write("decision", b"1")  # somebody else, a moment before
+        return 2
+
+    assert job.once("decision", decide) == job.once("decision", decide) == 1
+    key = write_inventory(world.reports, [b"PAR1"], "Parquet", "message")
+    prefix = do(step="start", run="y", wishes={"mode": "ingest", "all_new": True, "inventory": f"s3://r/{key}"})[
+        "prefix"
+    ]
+    with pytest.raises(BadWish, match="Parquet"):
+        do(step="cut", prefix=prefix)
 
 
 def test_strange_wishes_are_refused_before_anything_is_exported(store: MemoryStore) -> None:
@@ -343,11 +422,14 @@ def test_an_inventory_is_read_instead_of_listing(store: MemoryStore) -> None:
     del world.objects["photos"]["2026/5/DJI_0012.JPG"]
     rows.append(["photos", "deleted.jpg", "", "true", "false", "5", "2026-11-20T00:00:00.000Z", "e", ""])
     key = write_inventory(world.reports, [packed(rows[number::5]) for number in range(5)], "CSV", COLUMNS)
+    world.know("after.jpg", at=NOW - timedelta(days=1))
+    world.put("after.jpg", at=NOW - timedelta(days=1))
     found: list[str] = []
     world.before = lambda operation, arguments: found.append(operation) if "MaxKeys" not in arguments else None
     result = machine(world, 3).run("check", VERIFY | {"inventory": f"s3://reports/{key}"})
     assert "list_objects_v2" not in found
     assert named(result, store) == {kind: sorted(names) for kind, names in expected.items()}
     assert (result["checked"]["objects"], result["whole"]) == (len(rows), False)
+    assert result["checked"]["on_their_way"] == 2, "what came after the inventory, and just now"
     sent = machine(world, 4).run("ingest", {"mode": "ingest", "inventory": f"s3://reports/{key}", "all_new": True})
     assert (sent["repaired"], len(world.tokens)) == (len(rows) - 1, 1), "all but the empty one"
