@@ -41,7 +41,8 @@ from ledger.store import Stored
 from operations.bucket.compare import Counts, Kind, Rules, compare
 from operations.bucket.known import records, sort_known
 from operations.bucket.lines import escape
-from operations.bucket.listing import THREADS, list_places, listing_client
+from operations.bucket.listing import list_places
+from operations.bucket.pages import THREADS, listing_client
 from operations.bucket.sources import Sources
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch

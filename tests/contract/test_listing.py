@@ -6,9 +6,10 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from operations.bucket import listing
+from operations.bucket import pages
 from operations.bucket.lines import Listed, bucket_and_key, escape, name_of, read_listed
-from operations.bucket.listing import list_places, listing_client
+from operations.bucket.listing import list_places
+from operations.bucket.pages import listing_client
 from operations.rebuild.scratch import FolderScratch
 from tests.support.odd_keys import ODD_KEYS
 from tests.support.store_kinds import Kind
@@ -25,8 +26,8 @@ def test_a_real_list_is_whole_and_in_the_order_of_names(
     name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In many answers, and only what is under the prefix."""
-    ask = listing._ask
-    monkeypatch.setattr(listing, "_ask", lambda client, **asked: ask(client, **({"MaxKeys": 7} | asked)))
+    ask = pages.ask
+    monkeypatch.setattr(pages, "ask", lambda client, **asked: ask(client, **({"MaxKeys": 7} | asked)))
     kind: Kind = request.getfixturevalue(f"{name}_kind")
     bucket = f"listed-{name}"
     kind.client.create_bucket(Bucket=bucket)

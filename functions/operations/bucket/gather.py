@@ -29,7 +29,7 @@ class Wanted:
 
     Attributes:
         sources: whose objects count.
-        s3: client of `operations.bucket.listing.listing_client`.
+        s3: client of `operations.bucket.pages.listing_client`.
         open_bucket: opens a bucket by its name.
         export: which export of `Objects`; None: nothing is known yet.
         inventory: `s3://BUCKET/KEY` of the manifest of an inventory, in place of a listing; empty: none.

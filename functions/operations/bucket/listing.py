@@ -15,28 +15,19 @@ own directory buckets (API Reference, ListObjectsV2). They are listed by their o
 and sorted here.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
-from operator import lt
 from threading import Condition
 from typing import Any
 from urllib.parse import urlsplit
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
-from ledger.errors import Damaged, Unavailable
-from operations.bucket.lines import escape, object_line
+from operations.bucket.pages import THREADS, ask, count_up_to, list_by_tokens, page
 from operations.progress import Progress, silent
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import LISTED, run_of, run_part
 from operations.rebuild.sorted_runs import Sorter, merge_lines, read_run
 
-THREADS = 16
 _PART_BYTES = 1 << 20
 _PROBES = 40  # requests for one key each, before a range counts as too narrow to be cut
 _HIGHEST = "\U0010ffff"
@@ -62,14 +53,6 @@ class Listing:
     requests: int
 
 
-def listing_client(client_arguments: Mapping[str, str], threads: int = THREADS) -> Any:
-    """Make a client whose lists have times as S3 wrote them: to parse them takes longer than all the rest."""
-    session = botocore.session.get_session()
-    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=str)
-    config = Config(retries={"mode": "standard", "max_attempts": 10}, max_pool_connections=threads)
-    return session.create_client("s3", config=config, **client_arguments)
-
-
 def list_places(
     client: Any,
     places: Sequence[tuple[str, str]],
@@ -81,7 +64,7 @@ def list_places(
     """List all objects of some places.
 
     Args:
-        client: of `listing_client`.
+        client: of `operations.bucket.pages.listing_client`.
         places: (bucket, prefix) each, none within another, in the order of their objects' names.
         scratch: takes the lines.
         progress: is told how many objects were listed.
@@ -97,77 +80,13 @@ def list_places(
         return _Lister(client, places, scratch, progress, expected).run(threads)
     sorter, objects, requests = Sorter(scratch, LISTED), 0, 0
     for place in places:
-        for lines in _by_tokens(client, *place):
+        for lines in list_by_tokens(client, *place):
             for line in lines:
                 sorter.add(line)
             objects, requests = objects + len(lines), requests + 1
             progress("listing", objects, max(objects, expected))
     sorter.close()
     return Listing(lambda: merge_lines(scratch, LISTED), objects, requests)
-
-
-def list_range(client: Any, bucket: str, prefix: str, after: str = "", last: str | None = None) -> Iterator[bytes]:
-    """List one range of keys, one request after the other, at a server that lists in order.
-
-    Args:
-        client: of `listing_client`.
-        bucket: name of the bucket.
-        prefix: of the keys.
-        after: keys come behind it, if not empty.
-        last: and not behind it; None: to the end.
-
-    Raises:
-        Unavailable, Damaged: as `list_places`.
-    """
-    more = True
-    while more:
-        keys, lines, more = page(client, bucket, prefix, after)
-        count = _count_up_to(keys, last)
-        yield from lines[:count]
-        more, after = more and count == len(keys), keys[-1] if keys else ""
-
-
-def page(client: Any, bucket: str, prefix: str, after: str) -> tuple[list[str], list[bytes], bool]:
-    """Ask for up to 1,000 keys behind one: give them, their lines, and whether there are more.
-
-    A text that does not begin with the prefix is not sent: some servers then find nothing (seaweedfs issue 11321).
-    """
-    start = {"StartAfter": after} if after else {}
-    answer = _ask(client, Bucket=bucket, Prefix=prefix, **start)
-    contents = answer.get("Contents", [])
-    keys = [one["Key"] for one in contents]
-    if not all(map(lt, [after, *keys[:-1]] if after else keys, keys if after else islice(keys, 1, None))):
-        raise Damaged(f"{bucket} does not list its keys in their order")
-    return keys, lines_of(bucket, contents), bool(keys) and answer["IsTruncated"]
-
-
-def lines_of(bucket: str, contents: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    """Write what an answer says of objects as lines."""
-    return [
-        object_line(escape(f"{bucket}/{one['Key']}"), one["ETag"].strip('"'), one["Size"], one["LastModified"])
-        for one in contents
-    ]
-
-
-def _by_tokens(client: Any, bucket: str, prefix: str) -> Iterator[list[bytes]]:
-    token: dict[str, str] = {}
-    while True:
-        answer = _ask(client, Bucket=bucket, Prefix=prefix, **token)
-        yield lines_of(bucket, answer.get("Contents", []))
-        if not answer["IsTruncated"]:
-            return
-        token = {"ContinuationToken": answer["NextContinuationToken"]}
-
-
-def _ask(client: Any, **arguments: Any) -> Any:
-    try:
-        return client.list_objects_v2(**arguments)
-    except ClientError as error:
-        raise Unavailable(f"{arguments['Bucket']}: {error}") from error
-
-
-def _count_up_to(keys: Sequence[str], last: str | None) -> int:
-    return len(keys) if last is None else bisect_right(keys, last)
 
 
 @dataclass(slots=True, eq=False)
@@ -256,7 +175,7 @@ class _Lister:
         while more and not self._stopped:
             keys, lines, more = page(self._client, *range_.place, range_.cursor)
             with self._changed:
-                count = _count_up_to(keys, range_.last)
+                count = count_up_to(keys, range_.last)
                 more = more and count == len(keys)
                 range_.pages += 1
                 range_.cursor = keys[-1] if keys else range_.cursor
@@ -329,7 +248,7 @@ class _Lister:
     def _first_behind(self, place: tuple[str, str], point: str, last: str | None) -> str | None:
         """Give the first key behind a text, and not behind another."""
         bucket, prefix = place
-        answer = _ask(self._client, Bucket=bucket, Prefix=prefix, StartAfter=point, MaxKeys=1)
+        answer = ask(self._client, Bucket=bucket, Prefix=prefix, StartAfter=point, MaxKeys=1)
         with self._changed:
             self._requests += 1
         key = answer["Contents"][0]["Key"] if answer.get("Contents") else None

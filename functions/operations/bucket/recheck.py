@@ -16,7 +16,7 @@ from ledger.errors import Unavailable
 from operations.bucket.compare import Counts, Difference, Rules, is_young, judge
 from operations.bucket.known import record_line
 from operations.bucket.lines import Listed, Record, bucket_and_key, read_listed, read_record, unescape
-from operations.bucket.listing import lines_of
+from operations.bucket.pages import lines_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,7 +30,7 @@ class Looker:
 
     Attributes:
         dynamodb: client.
-        s3: client of `operations.bucket.listing.listing_client`.
+        s3: client of `operations.bucket.pages.listing_client`.
         objects: name of the table `Objects`.
         images: name of the table `Images`.
     """

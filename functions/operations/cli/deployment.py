@@ -16,7 +16,7 @@ from ledger.ledger import Ledger
 from ledger.s3_store import S3Store
 from ledger.store import Store
 from operations.bucket.gather import Wanted
-from operations.bucket.listing import listing_client
+from operations.bucket.pages import listing_client
 from operations.bucket.sources import Sources
 from operations.errors import NoPlace
 from operations.progress import OpenStore

@@ -84,7 +84,7 @@ class Aws:
     """Whom the steps ask, beside the export bucket.
 
     Attributes:
-        s3: client of `operations.bucket.listing`.
+        s3: client of `operations.bucket.pages`.
         dynamodb, sqs: clients.
         open_bucket: opens the bucket of an inventory, by its name.
         images, objects: names of the tables.

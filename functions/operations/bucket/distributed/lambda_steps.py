@@ -33,7 +33,7 @@ from operations.bucket.distributed.pieces import cut, is_exported, sort, start
 from operations.bucket.distributed.rounds import compare_range, first_round, gather
 from operations.bucket.distributed.step_names import numbers_name
 from operations.bucket.lane import CONFIG
-from operations.bucket.listing import listing_client
+from operations.bucket.pages import listing_client
 from operations.bucket.sources import Sources
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {

@@ -38,7 +38,7 @@ from operations.bucket.distributed.step_names import (
 )
 from operations.bucket.known import holders, records
 from operations.bucket.lines import bucket_and_key, escape, name_of
-from operations.bucket.listing import list_range
+from operations.bucket.pages import list_range
 from operations.bucket.rows import compare_rows
 from operations.rebuild.scratch_names import LISTED
 from operations.rebuild.sorted_runs import merge_lines

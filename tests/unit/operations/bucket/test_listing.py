@@ -20,7 +20,8 @@ from infra.doubles.refusal import refusal
 from ledger.errors import Damaged, Unavailable
 from operations.bucket import listing
 from operations.bucket.lines import bucket_and_key, escape, name_of
-from operations.bucket.listing import Listing, list_places, list_range, listing_client
+from operations.bucket.listing import Listing, list_places
+from operations.bucket.pages import list_range, listing_client
 from operations.rebuild.scratch import FolderScratch
 from tests.support.odd_keys import ODD_KEYS
 
