@@ -9,9 +9,8 @@ from operations.bucket.lane import CONFIG
 from operations.bucket.prices import lane_usd
 from operations.bucket.reread import Reread
 from operations.bucket.reread import older as made_by_older
-from operations.bucket.sources import Sources
 from operations.cli.deployment import make_deployment
-from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack, WorkFolder
+from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Rate, Region, Stack, WorkFolder
 from operations.cli.output import Output
 from operations.cli.work_folder import hold_work_folder
 from operations.readers.pull import pull
@@ -27,7 +26,7 @@ def command(
     older: Annotated[bool, typer.Option("--older", help="Photos whose rows an older reader made.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count them, and send nothing.")] = False,
     limit: Annotated[int, typer.Option(min=0, help="So many at most; the next run goes on behind them. 0: all.")] = 0,
-    rate: Annotated[float, typer.Option(min=0, help="Photos sent a second, at most. 0: as fast as it goes.")] = 0.0,
+    rate: Rate = 0.0,
     work: WorkFolder = None,
     bucket: Bucket = "",
     stack: Stack = "",
@@ -44,8 +43,7 @@ def command(
     if (everything, bool(where), older).count(True) != 1:
         raise typer.BadParameter("say which photos: one of --all, --where EXPRESSION and --older")
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
-    outputs = deployment.outputs()
-    sources = Sources.of_outputs(outputs["ImageBuckets"], outputs.get("ImagePrefixes", ""))
+    sources, queue = deployment.sources(), deployment.output("SeenQueueUrl")
     scratch = hold_work_folder(deployment, work, "reread")
     with output.progress() as progress:
         copy = pull(deployment.ledger(), scratch.folder, progress=progress)
@@ -55,8 +53,7 @@ def command(
             output.note(f"{table.count:,} of {copy.rows:,} rows; to read them again costs ${usd:,.2f}, about")
             again = Reread(table, choice, sources, scratch, now)
             if not dry_run:
-                sqs = deployment.client("sqs", config=CONFIG)
-                again.send(sqs, outputs["SeenQueueUrl"], limit=limit, rate=rate, progress=progress)
+                again.send(deployment.client("sqs", CONFIG), queue, limit=limit, rate=rate, progress=progress)
     report = again.report
     output.result({"version": copy.version, **asdict(report), "usd": round(usd, 2), "dry_run": dry_run})
     output.say(

@@ -78,7 +78,7 @@ class Pair:
     def row(self) -> dict[str, Any]:
         check_lists(self.tables)
         (row,) = self.tables.images.values()
-        return row
+        return {**row}  # later writes change it in place
 
     @property
     def warnings(self) -> list[str]:

@@ -20,15 +20,21 @@ FIRST = datetime(2026, 11, 25)  # as DuckDB gives times
 
 
 class Rows:
-    """A table of so many rows, two of each moment."""
+    """A table of so many rows, whose ETags are in no order."""
 
     def __init__(self, count: int) -> None:
         self.count = count
 
     def rows(self, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         for number in range(self.count):
-            time = FIRST + timedelta(milliseconds=number // 2 * 500)  # some of them in whole seconds
-            row = ingested_at, etag, bucket, key, size = time, f"{number:04d}", "photos", str(number), number
+            time = FIRST + timedelta(milliseconds=number * 250)  # some of them in whole seconds
+            row = ingested_at, etag, bucket, key, size = (
+                time,
+                f"{number * 7919 % 10007:05d}",
+                "photos",
+                str(number),
+                number,
+            )
             assert len(row) == len(names) == len((ingested_at, etag, bucket, key, size))
             yield dict(zip(names, row, strict=True))
 

@@ -46,6 +46,17 @@ class Circle:
             commit(self.ledger, [event("MODIFY" if old else "INSERT", new, old) for old, new in changed])
         self._exported = items
 
+    def forget_who_read(self, key: str) -> None:
+        """Let a row be from before rows named their reader."""
+        (etag,) = (etag for etag, item in self.world.images.items() if item["key"]["S"] == key)
+        self.world.dynamodb.client.update_item(
+            TableName="images-table",
+            Key={"etag": {"S": etag}},
+            UpdateExpression="REMOVE reader_version ADD revision :one",
+            ExpressionAttributeValues={":one": {"N": "1"}},
+        )
+        self.export()
+
     def work_off_the_lane(self) -> list[str]:
         """Let the function read what was sent; give the keys."""
         bodies = [body for queue, body in self.services.sent if queue == "seen"]
@@ -82,6 +93,7 @@ def test_after_an_upgrade_the_older_rows_are_read_again_and_only_they(
     circle.upload(a=PHOTOS[0], b=png())
     circle.upload(copy=PHOTOS[0])
     assert skyledger("reread", "--older", "--stack", "sky", "--json").json["rows"] == 0
+    circle.forget_who_read("b")
     circle.upgrade(monkeypatch)
     circle.upload(c=PHOTOS[1])
     before = circle.world.images
@@ -94,9 +106,8 @@ def test_after_an_upgrade_the_older_rows_are_read_again_and_only_they(
     changed = {item["key"]["S"]: _changed(before[etag], item) for etag, item in circle.world.images.items()}
     assert changed == {"a": {"revision", "software", "reader_version"}, "b": {"revision", "reader_version"}, "c": set()}
     assert {item["reader_version"]["N"] for item in circle.world.images.values()} == {str(columns.READER)}
-    assert skyledger("reread", "--older", "--stack", "sky", "--json").json == dry | {
-        "version": 4, "rows": 0, "usd": 0.0, "dry_run": False
-    }  # fmt: skip
+    again = skyledger("reread", "--older", "--stack", "sky", "--json").json
+    assert (again["rows"], again["sent"], circle.services.sent) == (0, 0, [])
 
     rows, objects = circle.world.images, circle.world.objects
     assert skyledger("reread", "--all", "--stack", "sky", "--json").json["sent"] == 3
