@@ -18,7 +18,7 @@ from operations.bucket.distributed.chunks import read_differences, read_images
 from operations.bucket.distributed.job import Job, attempt
 from operations.bucket.distributed.pieces import sorted_counts
 from operations.bucket.distributed.rounds import counted, rules
-from operations.bucket.distributed.step_names import CHUNKS, PLAN, RESULT, differences_name, settled_name
+from operations.bucket.distributed.step_names import CHUNKS, PLAN, RESULT, WRONG, differences_name, settled_name
 from operations.bucket.lane import seen_message, send
 from operations.bucket.lines import bucket_and_key
 from operations.bucket.recheck import Looker, in_parallel, look_again
@@ -79,9 +79,17 @@ def _settled(job: Job, number: int) -> dict[str, Any]:
 
 def _messages(job: Job, staying: _Staying) -> Iterator[str]:
     if job.wishes.mode == "verify":
-        return messages_of(staying.differences, staying.images)
+        return messages_of(staying.differences, staying.images or _to_be_joined(job, staying.differences))
     now = job.now
     return (seen_message(*bucket_and_key(one.name), one.listed, "ingest", now) for one in staying.differences)
+
+
+def _to_be_joined(job: Job, differences: Sequence[Difference]) -> list[Image]:
+    """Give the images whose rows are wrong and that objects which differ hold: who is to join a row has to know it."""
+    wrong = job.read(WRONG)
+    held = {one.listed.etag: one.name for one in differences if one.listed is not None and one.listed.etag in wrong}
+    images = [Image(etag, [Row(0, life, name) for life in wrong[etag]], [name]) for etag, name in held.items()]
+    return _look_again_at_images(job, images)
 
 
 def _look_again_at_images(job: Job, images: Sequence[Image]) -> list[Image]:

@@ -31,6 +31,7 @@ from operations.bucket.distributed.pieces import cuts_of
 from operations.bucket.distributed.step_names import (
     CHUNKS,
     PLAN,
+    WRONG,
     compared_name,
     found_name,
     numbers_name,
@@ -92,12 +93,15 @@ def compare_range(job: Job, number: int, place: int) -> Mapping[str, int]:
 def _compared(job: Job, one: Range, where: tuple[int, int]) -> dict[str, Any]:
     if one.kind == "etags":
         part = job.part("etags", one.part)
-        images = compare_rows(holders(part), part, job.every, young(job))
-        return {
-            "counts": asdict(Counts()),
-            "chunks": _chunked(job, where, "etags", map(image_line, images)),
-            "rest": [],
-        }
+        wrong: dict[str, list[str]] = {}
+
+        def lines() -> Iterator[bytes]:
+            for image in compare_rows(holders(part), part, job.every, young(job)):
+                wrong.update({image.etag: [row.ingested_at for row in image.rows]} if image.wrong_row else {})
+                yield image_line(image)
+
+        chunks = _chunked(job, where, "etags", lines())
+        return {"counts": asdict(Counts()), "chunks": chunks, "rest": [], "wrong": wrong}
     listed, end = _taken(_listed(job, one))
     known = between(records(job.part("names", one.part)), one.lower, end or one.upper)
     counts = Counts()
@@ -187,6 +191,7 @@ def gather(job: Job, number: int) -> tuple[int, int]:
         return _note_round(job, number + 1, rest), 0
     chunks = job.once(CHUNKS, lambda: _chunks(job, number))
     job.once(numbers_name("chunks"), lambda: [*range(len(chunks))])
+    job.once(WRONG, lambda: {etag: rows for told in told_of(job, 0) for etag, rows in told.get("wrong", {}).items()})
     return 0, len(chunks)
 
 

@@ -11,7 +11,7 @@ rounds/<round>.json           ranges to be compared; those that were too large g
 compared/<round>/<range>.json what the comparison of a range came to
 found/<range>-<attempt>/      what differs, a run of chunks
 chunks.json                   all chunks of differences, in order
-wrong.json                    `ingested_at` of the wrong rows of images, by ETag
+wrong.json                    `ingested_at` of the rows of images that have a wrong one, by ETag
 settled/<chunk>.json          what became of a chunk
 differences/<chunk>           those of it that stay, a JSON object a line: kept for a week
 result.json                   what Finish says: kept for a week

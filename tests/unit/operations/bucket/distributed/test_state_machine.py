@@ -370,6 +370,12 @@ def test_rows_that_do_not_belong_to_the_records_are_found_and_those_on_their_way
     assert world.sent == sorted(name for names in expected.values() for name in names)
     wrong = {one["detail"]["object"]["etag"]: one["detail"].get("wrong_row") for one in world.messages}
     assert wrong[f"{22:032x}"] == world.tables.images[f"{22:032x}"]["ingested_at"]["S"]
+    world.messages.clear()
+    world.put("copy.jpg", f"{22:032x}")
+    assert named(machine(world).run("copy", VERIFY | {"repair": True}), store)["missing"][1] == "photos/copy.jpg"
+    told = [one["detail"] for one in world.messages if one["detail"]["object"]["key"] == "copy.jpg"]
+    assert {one["wrong_row"] for one in told} == {wrong[f"{22:032x}"]}, "who joins a wrong row has to know it"
+    del world.objects["photos"]["copy.jpg"]
 
     def mend(seconds: int) -> None:
         if seconds == 300:
