@@ -76,7 +76,7 @@ from image_processor.catalog.facts import (
 )
 from image_processor.catalog.items import absent_item, object_item
 from image_processor.catalog.likeness import Changes, row_changes
-from image_processor.catalog.object_list import doubted, ended, head_of, is_lost, link, same_life, unlink
+from image_processor.catalog.object_list import ended, head_of, is_lost, link, same_life, unlink
 
 
 def first_guess(fact: Fact) -> Items:
@@ -108,8 +108,6 @@ def decide(fact: Fact, items: Items, now: datetime) -> Decision:
     record = items[Ref(Table.OBJECTS, fact.object)]
     if overtaken := order.overtaken(fact, record):
         return Decision(overtaken)
-    for row in doubted(fact, record):
-        items[row]  # whoever doubts sees it
     decision = _decided(fact, record, items, now)
     return replace(decision, writes=(*decision.writes, *ended(fact, record, items, decision.writes)))
 

@@ -138,15 +138,18 @@ def _without(fact: Fact, record: Item, items: Items) -> Write:
 
 
 def ended(fact: Fact, record: Item | None, items: Items, writes: tuple[Write, ...]) -> Iterator[Write]:
-    """End the wrong rows that the writes leave: the object, which was seen with them, does not hold their images."""
+    """End the wrong rows that the writes leave: the object, which was seen with them, does not hold their images.
+
+    Whoever doubts sees these rows, whatever the decision needed: it is made anew if one is wrong, or gone.
+    """
     written = {write.ref for write in writes}
-    for ref in doubted(fact, record):
+    for ref in _doubted(fact, record):
         image = items[ref]
         if image is not None and ref not in written and is_wrong(fact, record, image, items):
             yield Delete(ref, same_row(image))
 
 
-def doubted(fact: Fact, record: Item | None) -> list[Ref]:
+def _doubted(fact: Fact, record: Item | None) -> list[Ref]:
     """Name the rows that whoever doubts has to see: the one that was spoken of, and the one that the record names."""
     if fact.doubt is None:
         return []

@@ -9,7 +9,7 @@ from image_processor.catalog.catalog import Catalog
 from image_processor.catalog.facts import Doubt, Look, Outcome, Present
 from image_processor.errors import CatalogDamaged
 from infra.doubles.memory_tables import MemoryTables
-from tests.support.catalog_model import BUCKET, apply, check_lists, present
+from tests.support.catalog_model import BUCKET, absent, apply, check_lists, present
 
 LATER = "2030-01-01T00:00:00Z"
 
@@ -96,3 +96,24 @@ def test_a_row_that_names_an_object_at_either_end_without_its_record_goes(
     assert apply(catalog, moved) == [Outcome.REPLACED]
     assert tables.images.keys() == {"E2"}
     check_lists(tables)
+
+
+def test_what_was_seen_of_a_tail_decides_nothing_once_its_row_has_changed(
+    catalog: Catalog, tables: MemoryTables
+) -> None:
+    """It had no record when the newcomer read it, and has begun the row anew since."""
+    apply(catalog, present("c.jpg", "E1", 1))
+    del tables.objects["photos/c.jpg"]
+    come_before(tables, 1, lambda: apply(catalog, seen(tables, "c.jpg", "E1")))
+    apply(catalog, seen(tables, "b.jpg", "E1"))
+    assert (tables.images["E1"]["key"]["S"], tables.images["E1"]["copies"]["N"]) == ("c.jpg", "2")
+    check_lists(tables)
+
+
+def test_an_object_between_one_neighbour_is_damage(catalog: Catalog, tables: MemoryTables) -> None:
+    """The record of that was deleted, and it joined again: one item cannot be written twice in a transaction."""
+    apply(catalog, present("b.jpg", "E1", 1), present("c.jpg", "E1", 1))
+    del tables.objects["photos/b.jpg"]
+    apply(catalog, present("b.jpg", "E1", 2))
+    with pytest.raises(CatalogDamaged, match=r"photos/c\.jpg"):
+        apply(catalog, absent("c.jpg", 2))
