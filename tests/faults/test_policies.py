@@ -38,6 +38,8 @@ BUCKET_POWERS = (
 )
 OBJECT_POWERS = ("s3:DeleteObjectVersion", "s3:PutObjectAcl", "s3:BypassGovernanceRetention", "s3:PutObjectTagging")
 
+_OF_THE_LEDGER = ("image-data.csv", "manifest.json", "shards/x.csv", "manifest/x.json", "roots/1-x.json", "journal/x")
+
 
 def _forbidden(function: str) -> list[tuple[str, str]]:
     """What a mistake or an intruder in this function must not be able to do."""
@@ -103,12 +105,30 @@ def _forbidden(function: str) -> list[tuple[str, str]]:
             ("s3:PutObject", f"{EXPORT}/snapshots/monday.json"),
             ("dynamodb:GetRecords", STREAM),
         ],
+        "BucketWorker": [
+            *((action, table) for action in TABLE_WRITES for table in tables),
+            *((f"s3:{verb}Object", f"{EXPORT}/{key}") for verb in ("Put", "Delete") for key in _OF_THE_LEDGER),
+            ("s3:GetObject", f"{EXPORT}/journal/x"),
+            ("dynamodb:GetRecords", STREAM),
+        ],
+        "SourcesFunction": [
+            *of_tables,
+            *of_images,
+            *((f"s3:{verb}Object", f"{EXPORT}/{key}") for verb in ("Get", "Put", "Delete") for key in _OF_THE_LEDGER),
+            ("s3:PutBucketNotification", EXPORT),
+            ("s3:PutBucketNotification", "arn:aws:s3:::somebody-elses"),
+            ("dynamodb:GetRecords", STREAM),
+        ],
     }
     return everywhere + own.get(function, [*of_tables, *of_images])
 
 
 @pytest.mark.parametrize(
-    "function", ["ImageProcessor", "CsvExporter", "BootstrapFunction", "Collector", "ReplayWorker", "ReplayFinisher"]
+    "function",
+    [
+        *("ImageProcessor", "CsvExporter", "BootstrapFunction", "SourcesFunction", "Collector"),
+        *("ReplayWorker", "ReplayFinisher", "BucketWorker"),
+    ],
 )
 def test_no_function_may_do_what_would_be_bad(function: str) -> None:
     """Least privilege, by evaluation and not by reading."""
@@ -142,12 +162,13 @@ REPLACED = {
         keys.DESCRIPTION_KEY,
         keys.COLLECTING_KEY,
         keys.FORGETTING_KEY,
+        keys.LAST_CHECK_KEY,
         keys.PAGE_INDEX_KEY,
         keys.PAGE_CONFIG_KEY,
     ),
     *(keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.SNAPSHOTS, keys.PAGE_FILES),
 }
-BY_AWS_ITSELF = {keys.FAILED_BATCHES, keys.REPLAYS, keys.TABLE_EXPORTS}
+BY_AWS_ITSELF = {keys.BUCKET_CHECKS, keys.FAILED_BATCHES, keys.REPLAYS, keys.TABLE_EXPORTS}
 
 
 def _put_denials(key: str) -> list[str | None]:

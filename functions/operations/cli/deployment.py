@@ -97,7 +97,7 @@ class Deployment:
             NoPlace: as `output`.
         """
         outputs = self.outputs()
-        return Sources.of_outputs(self.output("ImageBuckets"), outputs.get("ImagePrefixes", "")).within(place)
+        return Sources.of_outputs(self.output("ImageBuckets"), outputs.get("KeyPrefixes", "")).within(place)
 
     def wanted(self, sources: Sources, export: ExportRequest | None, inventory: str) -> Wanted:
         """Say what is to be compared: what S3 holds, and what an export of `Objects` knows."""

@@ -159,6 +159,13 @@ def _outputs_asked_for(source: str) -> Iterator[str]:
             yield str(node.args[0].value)
 
 
+def test_nothing_that_is_made_or_told_has_the_name_of_a_list() -> None:
+    """SAM CLI takes the names of resources and outputs for parameters, and breaks down if the value is a list."""
+    lists = {name for name, one in TEMPLATE["Parameters"].items() if one["Type"] == "CommaDelimitedList"}
+    assert "ImagePrefixes" in lists
+    assert not lists & {*TEMPLATE["Resources"], *TEMPLATE["Outputs"]}
+
+
 def test_operators_read_of_the_parameters_as_they_are() -> None:
     """Each in its row, with its default and in its words."""
     rows = re.findall(

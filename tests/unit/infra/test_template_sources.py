@@ -107,7 +107,7 @@ def test_all_who_ask_are_told_the_same_prefixes() -> None:
     for given, wanted in (({}, ""), ({"ImagePrefixes": ["raw/", "2026 "], "OwnBucket": "no"}, "raw/,2026 ")):
         made = stack(**given)
         assert made["ImageProcessor"]["Properties"]["Environment"]["Variables"]["IMAGE_PREFIXES"] == wanted
-        assert outputs(**given)["ImagePrefixes"] == wanted
+        assert outputs(**given)["KeyPrefixes"] == wanted
         assert ("ImagesBucket" in made) == (given == {})
 
 
