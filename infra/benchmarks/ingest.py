@@ -49,7 +49,7 @@ from operations.rebuild.scratch import FolderScratch
 from operations.table_export.files import DataFile, Export
 
 BUCKET = "photos"
-FILES = 200  # of the export
+_FILE = 5_000  # records of a file of the export
 LISTED_AT, KNOWN_AT = "2026-11-20T08:00:01.000Z", "2026-11-20T08:00:00Z"
 PHOTO = 8_000_000  # bytes
 _FOLDER = 5_000  # keys
@@ -118,16 +118,17 @@ class World:
     def write_export(self, folder: Path) -> Export:
         """Write an export of the records to a folder."""
         files = []
-        for number in range(FILES):
-            lines = [*map(orjson.dumps, self._items(number))]
+        count = -(-self.count // _FILE)
+        for number in range(count):
+            lines = [*map(orjson.dumps, self._items(number, count))]
             body = gzip.compress(b"\n".join(lines) + b"\n", 1)
             (folder / str(number)).write_bytes(body)
             digest = hashlib.md5(body, usedforsecurity=False).digest()
             files.append(DataFile(str(number), base64.b64encode(digest).decode(), len(lines)))
         return Export("bench", "full", "", KNOWN_AT, sum(file.items for file in files), tuple(files))
 
-    def _items(self, file: int) -> Iterator[dict[str, Any]]:
-        for turn in range(file, self.count, FILES):
+    def _items(self, file: int, files: int) -> Iterator[dict[str, Any]]:
+        for turn in range(file, self.count, files):
             number = turn * _STRIDE % self.count
             kind = self.differences.get(number)
             if kind is not Kind.MISSING:
