@@ -13,7 +13,7 @@ from operations.bucket.lane import CONFIG
 from operations.bucket.recheck import Looker
 from operations.cli.deployment import Deployment
 from operations.cli.output import Output
-from operations.dead_letters import count_dead_letters
+from operations.dead_letters import count_messages
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
 from operations.state_machine import run_state_machine
@@ -51,7 +51,7 @@ def run(
     looker = Looker(deployment.client("dynamodb"), wanted.s3, objects, deployment.output("ImagesTableName"))
     lane = Lane(deployment.client("sqs", CONFIG), deployment.output("SeenQueueUrl"), options.rate)
     queues = lane.queue, deployment.output("ImageQueueUrl")
-    waiting = sum(count_dead_letters(lane.sqs, queue) for queue in queues)
+    waiting = sum(count_messages(lane.sqs, queue) for queue in queues)
     if waiting:
         output.note(f"{waiting:,} messages wait to be processed: what they tell of may show as a difference")
     findings = check_buckets(
