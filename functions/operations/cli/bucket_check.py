@@ -111,6 +111,8 @@ def show(output: Output, result: dict[str, Any]) -> None:
         f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in result["checked"].items()
     )
     output.say(f"bucket: {'good' if result['good'] else 'NOT GOOD'} ({checked})")
+    if result["checked"].get("on_their_way"):
+        output.say(f"  {result['checked']['on_their_way']:,} were written too lately to be judged (--in-flight)")
     if result["good"]:
         return
     output.say(f"  {result['missing']:,} missing, {result['stale']:,} stale, {result['phantom']:,} phantom")
