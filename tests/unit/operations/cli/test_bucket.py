@@ -92,6 +92,8 @@ def test_an_ingest_from_where_no_images_are_taken_is_refused_by_name(skyledger: 
     assert ran.code == 2
     assert "holiday is no source of this stack (these are: photos, archive)" in ran.err
     assert "ExistingBuckets" in ran.err
+    typo = skyledger("ingest", *HERE, "--inventory", "s3://reports/m/")
+    assert (typo.code, "say where an inventory's manifest.json is, s3://BUCKET/KEY\n" in typo.err) == (2, True)
     assert skyledger("ingest", *HERE, "--new", "--export", "arn").code == 2
     assert skyledger("ingest", "--bucket", "exports").code == 2, "which buckets, only the stack says"
     assert (stack.exports, stack.s3.requests, stack.lane) == ([], 0, [])
