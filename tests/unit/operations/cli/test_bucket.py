@@ -115,6 +115,8 @@ def test_verify_bucket_tells_by_its_exit_code_and_names_what_differs(skyledger: 
         "  skyledger verify bucket --repair sends them to be looked at",
     ]
     assert stack.lane == []
+    young = skyledger("verify", "bucket", *HERE, "--in-flight", "6000000")
+    assert (young.code, young.out.splitlines()[1:]) == (0, ["  2 were written too lately to be judged (--in-flight)"])
     repair = skyledger("verify", "bucket", "--repair", *HERE)
     assert (repair.code, len(stack.lane)) == (1, 2)
     assert repair.out.splitlines()[-1] == "  2 objects sent to be looked at: verify again when none waits in the lane"

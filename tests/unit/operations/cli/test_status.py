@@ -83,8 +83,12 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     assert (told["dead_letters"], told["seen_dead_letters"], told["stream"]) == (3, 4, "Disabled")
     assert (told["waiting_events"], told["waiting_seen"]) == (5, 1)
     assert len(told["todo"]) == 3
-    held = {"Attributes": {WAITS: "0", HELD: "2"}}
-    monkeypatch.setattr(Client, "get_queue_attributes", lambda *_, **__: held)
+    held = {"dead": "0", "dead seen": "0", "q": "2", "s": "1"}
+
+    def hold(*_: Any, **asked: Any) -> Any:
+        return {"Attributes": {WAITS: "0", HELD: held[asked["QueueUrl"]]}}
+
+    monkeypatch.setattr(Client, "get_queue_attributes", hold)
     shown = {line[:18].strip(): line[18:].strip() for line in skyledger("status").out.splitlines()}
-    assert (shown["dead letters"], shown["seen, dead letters"], shown["stream"]) == ("2", "2", "Disabled")
-    assert (shown["waiting uploads"], shown["waiting, seen"]) == ("2", "2"), "what fails is held until its next try'"
+    assert (shown["dead letters"], shown["seen, dead letters"], shown["stream"]) == ("0", "0", "Disabled")
+    assert (shown["waiting uploads"], shown["waiting, seen"]) == ("2", "1"), "what fails is held until its next try"
