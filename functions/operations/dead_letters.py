@@ -30,6 +30,7 @@ from operations.progress import Progress, silent
 _BATCH = 10  # SQS takes no more
 _HIDDEN_SECONDS = 120
 _WAIT_SECONDS = 1
+_COUNTS = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
 _IDLE_ANSWERS = 3  # in a row: a queue is spread over servers, and one that is asked may know of no message
 
 
@@ -48,16 +49,15 @@ class ResendReport:
     refused: int = 0
 
 
-def count_dead_letters(sqs: Any, dead_letters: str) -> int:
-    """Ask SQS for the number of messages in the dead-letter queue, about.
+def count_messages(sqs: Any, queue: str) -> int:
+    """Ask SQS for the number of messages in a queue, about, those included that somebody has received and not ended.
 
     Args:
         sqs: boto3 client.
-        dead_letters: URL of the dead-letter queue.
+        queue: URL of the queue.
     """
-    name = "ApproximateNumberOfMessages"
-    answer = sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=[name])
-    return int(answer["Attributes"][name])
+    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=_COUNTS)
+    return sum(int(answer["Attributes"][name]) for name in _COUNTS)
 
 
 def redrive_messages(
@@ -76,7 +76,7 @@ def redrive_messages(
         BotoCoreError, ClientError: SQS did not answer; run it again.
     """
     began = now() * 1000
-    about = count_dead_letters(sqs, dead_letters)
+    about = count_messages(sqs, dead_letters)
     report = ResendReport()
     idle = 0
     while idle < _IDLE_ANSWERS:

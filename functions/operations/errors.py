@@ -66,5 +66,9 @@ class NoSource(LedgerError):
     """The stack does not take images from there; nothing was done."""
 
 
+class BadInventory(LedgerError):
+    """What was named is no inventory that can be read, or not the whole of one; nothing was done."""
+
+
 class BadWish(LedgerError):
     """An execution was asked for something that it does not know; nothing was done."""

@@ -34,6 +34,8 @@ class Status:
         waiting_segments: segments left in `pending/`.
         failed_batches: batches that Lambda gave up on, to be redriven.
         quarantined: events put aside.
+        waiting_events: S3 events that wait to be processed, or are being processed; None if not asked.
+        waiting_seen: likewise objects that were seen in a bucket, the lane of `ingest`; None if not asked.
         dead_letters: S3 events that could not be processed; None if not asked.
         seen_dead_letters: objects that were seen in a bucket and could not be processed; None if not asked.
         stream: state of the mapping between the table's stream and the exporter; None if not asked.
@@ -62,6 +64,8 @@ class Status:
     snapshots: int
     older_rows: int | None = None
     gaps: list[Gap] = field(default_factory=list)
+    waiting_events: int | None = None
+    waiting_seen: int | None = None
     dead_letters: int | None = None
     seen_dead_letters: int | None = None
     stream: str | None = None
@@ -136,9 +140,13 @@ def todo(state: Status) -> list[str]:
     return lines
 
 
-def with_services(state: Status, dead_letters: tuple[int, int], stream: str) -> Status:
-    """Add what only other services than S3 know; of dead letters, events come first, then objects that were seen."""
-    (state.dead_letters, state.seen_dead_letters), state.stream = dead_letters, stream
+def with_services(
+    state: Status, *, waiting_events: int, waiting_seen: int, dead_letters: int, seen_dead_letters: int, stream: str
+) -> Status:
+    """Add what only other services than S3 know."""
+    state.waiting_events, state.waiting_seen = waiting_events, waiting_seen
+    state.dead_letters, state.seen_dead_letters = dead_letters, seen_dead_letters
+    state.stream = stream
     state.todo = todo(state)
     return state
 

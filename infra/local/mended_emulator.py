@@ -1,4 +1,4 @@
-"""The emulator (ministack) with three things mended that AWS does, and that existing buckets need.
+"""The emulator (ministack) with four things mended that AWS does, and that existing buckets need.
 
 - Events of S3 on EventBridge name the version of the object, and hold no field that S3 does not know: a deletion has
   neither size nor ETag, a restoration no sequencer (S3 User Guide, "EventBridge event message structure").
@@ -7,6 +7,7 @@
 - An export of a table writes its files, in the form that the DynamoDB Developer Guide describes ("DynamoDB table
   export output format"), from the items that the emulator holds. Without point-in-time recovery there is no earlier
   time to export: such exports fail.
+- A range of one version of an object is that range (S3 API reference, GetObject: Range and versionId are independent).
 
 A program of its own, run by the emulator's interpreter; so it imports nothing of the project. Names with an underscore
 are the emulator's, whose version is pinned; `tests/e2e/test_mended_emulator.py` says so when one of them has moved.
@@ -29,6 +30,7 @@ sqs: Any = import_module("ministack.services.sqs")
 DATA_FILES = 2  # AWS writes one for each partition at least
 
 _fire, _dispatch, _invoke = s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target
+_get_object = s3._get_object
 _start_export = dynamodb._export_table_to_point_in_time
 _version: ContextVar[str | None] = ContextVar("version of the object that an event is about", default=None)
 
@@ -70,6 +72,24 @@ def invoke(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], 
 
 def _takes(queue: str, rule: str) -> bool:
     return bool(sqs.queue_policy_allows(queue, "events.amazonaws.com", rule, s3.get_account_id()))
+
+
+def get_object(bucket: str, key: str, headers: dict[str, str], query: dict[str, Any] | None = None) -> Any:
+    """Read an object, or a range of it, of a version as well: the emulator gives the whole of a version."""
+    asked = headers.get("range")
+    if not asked or not (query or {}).get("versionId"):
+        return _get_object(bucket, key, headers, query)
+    # A part of an object comes without the checksum of the whole.
+    status, told, body = _get_object(bucket, key, {**headers, "x-amz-checksum-mode": ""}, query)
+    if status != 200:
+        return status, told, body
+    found = s3._parse_range(asked, len(body))
+    if found is None:
+        whole = {"Content-Type": "application/xml", "Content-Range": f"bytes */{len(body)}"}
+        return 416, whole, s3._xml_body(s3._range_error_xml(bucket, key))
+    first, last = found
+    part = {"Content-Length": str(last + 1 - first), "Content-Range": f"bytes {first}-{last}/{len(body)}"}
+    return 206, {**told, **part}, body[first : last + 1]
 
 
 def export(request: dict[str, Any]) -> Any:
@@ -156,5 +176,6 @@ def _time_text(seconds: float) -> str:
 
 if __name__ == "__main__":
     s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target = fire, dispatch, invoke
+    s3._get_object = get_object
     dynamodb._export_table_to_point_in_time = export
     import_module("ministack.app").main()

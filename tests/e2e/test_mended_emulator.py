@@ -179,3 +179,18 @@ def test_what_the_emulator_cannot_export_fails(emulator: Emulator) -> None:
         started = dynamodb.export_table_to_point_in_time(TableArn=arn, **wanted)["ExportDescription"]["ExportArn"]
         with pytest.raises(ExportFailed, match="the export failed"):
             wait_for_export(dynamodb, started, lambda *_: None)
+
+
+def test_a_range_of_a_version_is_that_range(emulator: Emulator) -> None:
+    """As of an object that has no versions; behind its end there is none."""
+    s3 = emulator.client("s3")
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    old, new = (s3.put_object(Bucket="versions", Key="a.jpg", Body=body)["VersionId"] for body in (b"0123", b"abcdef"))
+    for version, body in ((old, b"12"), (new, b"bc")):
+        answer = s3.get_object(Bucket="versions", Key="a.jpg", VersionId=version, Range="bytes=1-2")
+        assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["Body"].read()) == (206, body)
+    assert answer["ContentRange"] == "bytes 1-2/6"
+    assert s3.get_object(Bucket="versions", Key="a.jpg", VersionId=old)["Body"].read() == b"0123"
+    with pytest.raises(s3.exceptions.ClientError, match="InvalidRange"):
+        s3.get_object(Bucket="versions", Key="a.jpg", VersionId=old, Range="bytes=4-5")

@@ -36,7 +36,8 @@ class Services:
         return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in OUTPUTS.items()]}]}
 
     def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
-        return {"Attributes": {"ApproximateNumberOfMessages": str(len(self.messages.get(QueueUrl, [])))}}
+        waits = {"ApproximateNumberOfMessages": str(len(self.messages.get(QueueUrl, [])))}
+        return {"Attributes": waits | {"ApproximateNumberOfMessagesNotVisible": "0"}}
 
     def receive_message(self, QueueUrl: str, **asked: Any) -> Any:  # noqa: N803
         assert "SentTimestamp" in asked["MessageSystemAttributeNames"]

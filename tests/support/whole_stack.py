@@ -172,7 +172,8 @@ class WholeStack:
     def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
         """Count what waits in a queue."""
         waiting = len(self.lane) if QueueUrl == "seen" else 0
-        return {"Attributes": {"ApproximateNumberOfMessages": str(waiting)}}
+        waits = {"ApproximateNumberOfMessages": str(waiting)}
+        return {"Attributes": waits | {"ApproximateNumberOfMessagesNotVisible": "0"}}
 
     def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
         """Give the outputs of the stack."""

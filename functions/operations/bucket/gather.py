@@ -89,6 +89,7 @@ def gather(
 
     Raises:
         NoSource: the inventory is of no bucket that is a source.
+        BadInventory: the inventory is not there, or cannot be read.
         ExportFailed: DynamoDB could not finish the export.
         Damaged, NotFound, Unavailable: something could not be read.
     """

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from ledger.columns import READER
+from ledger.event import time_text
 from operations.bucket.compare import Counts, Difference, Rules, compare
 from operations.bucket.gather import Wanted, gather
 from operations.bucket.lane import seen_message, send
@@ -102,6 +103,7 @@ def plan_ingest(
     *,
     progress: Progress,
     note: Callable[[str], None],
+    anew: bool = False,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Ingest:
     """Find what is to be sent, or take it from the run that was interrupted.
@@ -112,6 +114,7 @@ def plan_ingest(
         scratch: where it is kept.
         progress: is told how far it is.
         note: is told, in a line, what goes on.
+        anew: look again, also if it was found just now; but what was sent in part is gone on with.
         sleep: waits for seconds.
 
     Raises:
@@ -119,9 +122,12 @@ def plan_ingest(
     """
     ingest = begun(scratch, wishes)
     if ingest is not None and ingest.to_send is not None and not ingest.sent:
-        ingest = ingest if time.time() - ingest.found_at < _GOOD_SECONDS else None
+        # Nothing found is nothing saved: whoever asks once more has done something about it.
+        good = ingest.to_send and not anew and time.time() - ingest.found_at < _GOOD_SECONDS
+        ingest = ingest if good else None
     if ingest is not None and ingest.to_send is not None:
-        note(f"going on with what was found before: {ingest.sent:,} of {ingest.to_send:,} objects were sent")
+        found = time_text(datetime.fromtimestamp(ingest.found_at, UTC))
+        note(f"going on with what was found at {found}: {ingest.sent:,} of {ingest.to_send:,} objects were sent")
         return ingest
     scratch.clear()
     ingest = Ingest(_as_kept(wishes), ingest.export if ingest else "")

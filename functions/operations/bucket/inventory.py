@@ -24,11 +24,12 @@ from urllib.parse import unquote_plus
 
 import orjson
 
-from ledger.errors import Damaged, NotFound
+from ledger.errors import NotFound
 from ledger.store import Store
 from operations.bucket.lines import escape, object_line
 from operations.bucket.listing import Listing
 from operations.bucket.sources import Sources
+from operations.errors import BadInventory
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import LISTED
@@ -90,20 +91,23 @@ def read_manifest(store: Store, key: str) -> Inventory:
         key: of its manifest.json.
 
     Raises:
-        Damaged: it is no manifest, or not of an inventory that can be read.
-        NotFound, Unavailable: it is not there, or the store did not answer.
+        BadInventory: it is not there, is no manifest, or not of an inventory that can be read.
+        Unavailable: the store did not answer.
     """
-    body = store.get(key).body
+    try:
+        body = store.get(key).body
+    except NotFound as error:
+        raise BadInventory(f"{error}: say where an inventory's manifest.json is, s3://BUCKET/KEY") from error
     _check_manifest(store, key, body)
     try:
         manifest = orjson.loads(body)
         form = str(manifest["fileFormat"])
         if form.upper() not in ("CSV", "PARQUET"):
-            raise Damaged(f"{key}: an inventory in {form} cannot be read; configure it as CSV or Parquet")
+            raise BadInventory(f"{key}: an inventory in {form} cannot be read; configure it as CSV or Parquet")
         names = [name.strip() for name in str(manifest["fileSchema"]).split(",")]
         columns = tuple(_COLUMNS.get(name, name) for name in names) if form.upper() == "CSV" else None
         if columns is not None and not {"bucket", "key"} <= {*columns}:
-            raise Damaged(f"{key}: the inventory does not name buckets and keys")
+            raise BadInventory(f"{key}: the inventory does not name buckets and keys")
         return Inventory(
             bucket=str(manifest["sourceBucket"]),
             destination=str(manifest["destinationBucket"]).rpartition(":")[2],
@@ -112,7 +116,7 @@ def read_manifest(store: Store, key: str) -> Inventory:
             files=tuple(File(str(one["key"]), int(one["size"]), str(one["MD5checksum"])) for one in manifest["files"]),
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"{key} is not the manifest of an inventory") from error
+        raise BadInventory(f"{key} is not the manifest of an inventory") from error
 
 
 def _check_manifest(store: Store, key: str, body: bytes) -> None:
@@ -122,7 +126,7 @@ def _check_manifest(store: Store, key: str, body: bytes) -> None:
     except NotFound:
         return
     if hashlib.md5(body, usedforsecurity=False).hexdigest() != checksum.decode("ascii", "replace").strip():
-        raise Damaged(f"{key} does not have the MD5 that {_CHECKSUM} says")
+        raise BadInventory(f"{key} does not have the MD5 that {_CHECKSUM} says")
 
 
 def sort_inventory(
@@ -138,7 +142,7 @@ def sort_inventory(
         progress: is told how many files were read.
 
     Raises:
-        Damaged: a file is not what the manifest says, or has lines of another form.
+        BadInventory: a file is not what the manifest says, or has lines of another form.
         NotFound, Unavailable: a file is not there, or the store did not answer.
     """
     sorter, objects = Sorter(scratch, LISTED), 0
@@ -158,7 +162,7 @@ def file_lines(store: Store, inventory: Inventory, file: File, sources: Sources)
         try:
             yield from _lines(rows, sources)
         except (AttributeError, KeyError, OSError, EOFError, TypeError, ValueError, csv.Error) as error:
-            raise Damaged(f"{file.key} is not a file of an inventory: {type(error).__name__}") from error
+            raise BadInventory(f"{file.key} is not a file of an inventory: {type(error).__name__}") from error
 
 
 def _lines(rows: Iterable[Row], sources: Sources) -> Iterator[bytes]:
@@ -184,7 +188,7 @@ def _local(store: Store, file: File) -> Iterator[Path]:
                 digest.update(block)
                 copy.write(block)
         if digest.hexdigest() != file.md5:
-            raise Damaged(f"{file.key} does not have the MD5 that the inventory's manifest says")
+            raise BadInventory(f"{file.key} does not have the MD5 that the inventory's manifest says")
         yield path
 
 

@@ -42,6 +42,11 @@ def lane_usd(objects: int) -> float:
     return objects * per_object
 
 
+def usd_text(usd: float) -> str:
+    """Write what something costs, about; less than a cent is not nothing."""
+    return f"about ${usd:,.2f}" if usd >= 0.01 or not usd else "less than $0.01"
+
+
 def look_usd(list_requests: int, exported_bytes: int = 0) -> float:
     """Tell what listing, and the export of the table, cost.
 

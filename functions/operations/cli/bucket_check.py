@@ -13,7 +13,7 @@ from operations.bucket.lane import CONFIG
 from operations.bucket.recheck import Looker
 from operations.cli.deployment import Deployment
 from operations.cli.output import Output
-from operations.dead_letters import count_dead_letters
+from operations.dead_letters import count_messages
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
 from operations.state_machine import run_state_machine
@@ -51,7 +51,7 @@ def run(
     looker = Looker(deployment.client("dynamodb"), wanted.s3, objects, deployment.output("ImagesTableName"))
     lane = Lane(deployment.client("sqs", CONFIG), deployment.output("SeenQueueUrl"), options.rate)
     queues = lane.queue, deployment.output("ImageQueueUrl")
-    waiting = sum(count_dead_letters(lane.sqs, queue) for queue in queues)
+    waiting = sum(count_messages(lane.sqs, queue) for queue in queues)
     if waiting:
         output.note(f"{waiting:,} messages wait to be processed: what they tell of may show as a difference")
     findings = check_buckets(
@@ -111,6 +111,8 @@ def show(output: Output, result: dict[str, Any]) -> None:
         f"{key} {value:,}" if isinstance(value, int) else f"{key} {value}" for key, value in result["checked"].items()
     )
     output.say(f"bucket: {'good' if result['good'] else 'NOT GOOD'} ({checked})")
+    if result["checked"].get("on_their_way"):
+        output.say(f"  {result['checked']['on_their_way']:,} were written too lately to be judged (--in-flight)")
     if result["good"]:
         return
     output.say(f"  {result['missing']:,} missing, {result['stale']:,} stale, {result['phantom']:,} phantom")

@@ -23,6 +23,7 @@ from ledger.errors import (
 from operations.cli.output import Output
 from operations.errors import (
     BadExpression,
+    BadInventory,
     BadName,
     BadWish,
     Busy,
@@ -70,6 +71,7 @@ class Ending(NamedTuple):
 # not as if the operator had made a mistake.
 ENDINGS: Mapping[type[Exception], Ending] = {
     BadName: Ending(WRONG_USE),
+    BadInventory: Ending(WRONG_USE),
     BadWish: Ending(WRONG_USE),
     NoPlace: Ending(WRONG_USE),
     NoSource: Ending(WRONG_USE),

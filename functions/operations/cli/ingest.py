@@ -7,7 +7,7 @@ import typer
 
 from operations.bucket.ingest import Ingest, IngestWishes, plan_ingest, send_ingest
 from operations.bucket.lane import CONFIG
-from operations.bucket.prices import lane_usd
+from operations.bucket.prices import lane_usd, usd_text
 from operations.cli.bucket_check import compare_there
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
@@ -82,28 +82,30 @@ def command(
     scratch = hold_work_folder(deployment, work, "ingest")
     with output.progress() as progress:
         wanted = deployment.wanted(sources, export, inventory)
-        ingest = plan_ingest(wanted, wishes, scratch, progress=progress, note=output.note)
-        output.note(_plan(ingest))
-        if not dry_run:
+        ingest = plan_ingest(wanted, wishes, scratch, progress=progress, note=output.note, anew=dry_run)
+        sends = bool(ingest.to_send) and not dry_run
+        if sends:
+            output.note(_plan(ingest))
             queue, sqs = deployment.output("SeenQueueUrl"), deployment.client("sqs", CONFIG)
-            send_ingest(ingest, scratch, sqs, queue, rate=rate, progress=progress)
+            try:
+                send_ingest(ingest, scratch, sqs, queue, rate=rate, progress=progress)
+            except BaseException:
+                output.note(f"{ingest.sent:,} of {ingest.to_send:,} were sent: the same command goes on there")
+                raise
     output.result({**_told(ingest), "dry_run": dry_run})
-    output.say(_plan(ingest))
-    output.say(
-        f"{ingest.sent:,} objects sent; skyledger status shows what waits, skyledger verify bucket that all were read"
-        if not dry_run
-        else "nothing was sent: the same command without --dry-run sends it, and need not look again"
-    )
+    if not sends:
+        output.say(_plan(ingest))
+    output.say(_next(ingest, dry_run))
 
 
 def _ingest_there(deployment: Deployment, output: Output, wishes: dict[str, Any]) -> None:
     with output.progress() as progress:
         result = compare_there(deployment, output, progress, wishes)
     told = {name: result[name] for name in ("missing", "stale", "unread", "count", "repaired", "prefix")}
-    usd = round(lane_usd(result["count"]), 2)
-    output.result({**told, "objects": result["checked"]["objects"], "usd": usd, "dry_run": wishes["dry_run"]})
+    usd = lane_usd(result["count"])
+    output.result({**told, "objects": result["checked"]["objects"], "usd": round(usd, 2), "dry_run": wishes["dry_run"]})
     objects = result["checked"]["objects"]
-    output.say(f"{objects:,} objects: {result['count']:,} to send, about ${usd:,.2f}; {result['repaired']:,} sent")
+    output.say(f"{objects:,} objects: {result['count']:,} to send, {usd_text(usd)}; {result['repaired']:,} sent")
 
 
 def _plan(ingest: Ingest) -> str:
@@ -111,9 +113,22 @@ def _plan(ingest: Ingest) -> str:
     parts = [f"{ingest.missing:,} missing", f"{ingest.stale:,} stale"]
     parts += [f"{ingest.unread:,} refused by an older reader"] if ingest.unread else []
     parts += [f"{ingest.older:,} of them too old"] if ingest.older else []
-    found = f"{ingest.objects:,} objects: {', '.join(parts)}; {ingest.to_send:,} to send, about ${ingest.usd:,.2f}"
+    found = f"{ingest.objects:,} objects: {', '.join(parts)}; {ingest.to_send:,} to send, {usd_text(ingest.usd)}"
     gone = f"; {ingest.phantom:,} records without an object are left: skyledger verify bucket" if ingest.phantom else ""
     return found + gone
+
+
+def _next(ingest: Ingest, dry_run: bool) -> str:
+    """Say what was done, and what to do now."""
+    if not ingest.objects:
+        return f"nothing is there: {', '.join(f's3://{bucket}/{prefix}' for bucket, prefix in ingest.wishes['places'])}"
+    if not ingest.to_send:
+        return "nothing is to be sent; skyledger verify bucket proves that all is in the CSV"
+    if dry_run:
+        return "nothing was sent: the same command without --dry-run sends it, and need not look again"
+    return (
+        f"{ingest.sent:,} objects sent; skyledger status shows what waits, skyledger verify bucket that all were read"
+    )
 
 
 def _told(ingest: Ingest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from operations.bucket.lane import CONFIG
-from operations.bucket.prices import lane_usd
+from operations.bucket.prices import lane_usd, usd_text
 from operations.bucket.reread import Reread
 from operations.bucket.reread import older as made_by_older
 from operations.cli.deployment import make_deployment
@@ -50,7 +50,7 @@ def command(
         choice = made_by_older(copy.columns) if older else where
         with open_table(copy.path, copy.columns, choice, scratch.folder) as table:
             usd = lane_usd(table.count)
-            output.note(f"{table.count:,} of {copy.rows:,} rows; to read them again costs ${usd:,.2f}, about")
+            output.note(f"{table.count:,} of {copy.rows:,} rows; to read them again costs {usd_text(usd)}")
             again = Reread(table, choice, sources, scratch, now)
             if not dry_run:
                 again.send(deployment.client("sqs", CONFIG), queue, limit=limit, rate=rate, progress=progress)
@@ -58,7 +58,8 @@ def command(
     output.result({"version": copy.version, **asdict(report), "usd": round(usd, 2), "dry_run": dry_run})
     output.say(
         f"{report.rows:,} of {copy.rows:,} rows chosen"
-        + (f", {report.sent:,} sent" if not dry_run else f", none sent: they cost ${usd:,.2f}, about")
+        + (f", {report.sent:,} sent" if not dry_run else f", none sent: they cost {usd_text(usd)}")
         + (f"; {report.before:,} were sent by an earlier run" if report.before else "")
         + (f"; {report.outside:,} are of no source any more" if report.outside else "")
+        + ("; skyledger status shows what waits" if report.sent else "")
     )

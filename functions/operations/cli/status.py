@@ -5,9 +5,17 @@ from dataclasses import asdict
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
-from operations.dead_letters import count_dead_letters
+from operations.dead_letters import count_messages
 from operations.status import Status, now, read_status, with_services
 from operations.stream_mapping import stream_state
+
+_QUEUES = {
+    "waiting_events": "ImageQueueUrl",
+    "waiting_seen": "SeenQueueUrl",
+    "dead_letters": "ImageDeadLettersUrl",
+    "seen_dead_letters": "SeenDeadLettersUrl",
+}
+"""Which queue each number of messages is of, by the stack's output."""
 
 
 def command(
@@ -23,12 +31,9 @@ def command(
     state = read_status(deployment.ledger(), now())
     if deployment.stack:
         sqs = deployment.client("sqs")
-        letters = (
-            count_dead_letters(sqs, deployment.output("ImageDeadLettersUrl")),
-            count_dead_letters(sqs, deployment.output("SeenDeadLettersUrl")),
-        )
+        messages = {name: count_messages(sqs, deployment.output(output)) for name, output in _QUEUES.items()}
         stream = stream_state(deployment.client("lambda"), deployment.output("StreamMappingId"))
-        state = with_services(state, letters, stream)
+        state = with_services(state, stream=stream, **messages)
     output.result(asdict(state))
     shown = "yes" if state.published else f"no, it shows version {state.published_version}"
     age = "" if state.event_age_seconds is None else f" ({state.event_age_seconds:,} s ago)"
@@ -41,6 +46,8 @@ def command(
             "newest event": f"{state.newest_event or 'none'}{age}",
             "published": shown,
             "stream": _or(state.stream),
+            "waiting uploads": _or(state.waiting_events),
+            "waiting, seen": _or(state.waiting_seen),
             "waiting segments": state.waiting_segments,
             "failed batches": state.failed_batches,
             "quarantined events": state.quarantined,
@@ -57,7 +64,7 @@ def command(
 
 def _checked(state: Status) -> str:
     if not state.bucket_checked:
-        return "not on AWS (verify bucket --distributed)"
+        return "none is noted (verify bucket --distributed notes its own)"
     return f"{state.bucket_checked}, {state.bucket_differences:,} differences"
 
 

@@ -77,7 +77,7 @@ def test_dead_letters_go_back_although_sqs_counts_none(queues: Queues, monkeypat
     queues.put_aside("0", "1", "2")
     receive, answers = queues.client.receive_message, [False, False, True, False, True, True, True, False]
     with monkeypatch.context() as patch:
-        patch.setattr(dead_letters, "count_dead_letters", lambda sqs, queue: 0)
+        patch.setattr(dead_letters, "count_messages", lambda sqs, queue: 0)
         patch.setattr(
             queues.client,
             "receive_message",

@@ -19,6 +19,7 @@ from operations.status import COUNTED, read_status, todo, with_services
 from tests.support.factories import START, event, insert, item, make_ledger
 
 NOW = START + timedelta(seconds=90)
+MESSAGES = {"waiting_events": 5, "waiting_seen": 6, "dead_letters": 7, "seen_dead_letters": 8}
 
 
 def test_a_healthy_ledger_needs_nothing(ledger: Ledger, store: MemoryStore) -> None:
@@ -76,8 +77,9 @@ def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, s
     store.put_new("bucket-check.json", orjson.dumps(told), "application/json")
     root, etag = ledger.load_root()
     store.put_if_match("manifest.json", encode_root(replace(root, columns=NAMES[:9])), etag, "application/json", {})
-    found = with_services(read_status(make_ledger(store), NOW), (7, 8), "Disabled")
+    found = with_services(read_status(make_ledger(store), NOW), stream="Disabled", **MESSAGES)
     assert (found.failed_batches, found.quarantined, found.waiting_segments, found.snapshots) == (2, 1, 4, 3)
+    assert (found.waiting_events, found.waiting_seen) == (5, 6)
     assert (found.dead_letters, found.seen_dead_letters, found.stream, found.columns) == (7, 8, "Disabled", 9)
     assert (found.published, found.published_version, found.columns_current) == (False, 2, False)
     advice = [

@@ -19,7 +19,7 @@ def inventory_of(job: Job) -> tuple[Store, Inventory]:
     Raises:
         BadWish: it is of a form that is read on an operator's machine only.
         NoSource: it is of no bucket that is a source.
-        Damaged, NotFound, Unavailable: as `read_manifest`.
+        BadInventory, Unavailable: as `read_manifest`.
     """
     bucket, key = bucket_and_key_of(job.wishes.inventory)
     inventory = read_manifest(job.aws.open_bucket(bucket), key)

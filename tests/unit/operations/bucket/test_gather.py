@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from ledger.errors import NotFound
 from operations.bucket.gather import gather
 from operations.bucket.lines import bucket_and_key, name_of
 from operations.bucket.sources import Sources
-from operations.errors import NoSource
+from operations.errors import BadInventory, NoSource
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
 from tests.support.inventories import packed, write_inventory
@@ -58,7 +57,7 @@ def test_an_inventory_that_cannot_serve_is_refused_before_an_export_is_begun(sta
     manifest = write_inventory(stack.store, [], "CSV", "Bucket, Key")
     for inventory, sources, error in (
         (f"s3://reports/{manifest}", Sources(("archive",)), NoSource),
-        ("s3://reports/none.json", TWO, NotFound),
+        ("s3://reports/none.json", TWO, BadInventory),
         ("none.json", TWO, NoSource),
     ):
         with pytest.raises(error):

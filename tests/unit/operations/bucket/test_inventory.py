@@ -8,10 +8,11 @@ import duckdb
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
-from ledger.errors import Damaged, NotFound
+from ledger.errors import NotFound
 from operations.bucket.inventory import Inventory, read_manifest, sort_inventory
 from operations.bucket.lines import Listed, bucket_and_key, name_of, read_listed
 from operations.bucket.sources import Sources
+from operations.errors import BadInventory
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
 from tests.support.inventories import packed, write_inventory
@@ -91,7 +92,7 @@ def test_an_inventory_that_is_not_whole_is_refused(store: MemoryStore, tmp_path:
         ]
     ):
         other = MemoryStore()
-        with pytest.raises(Damaged, match=told):
+        with pytest.raises(BadInventory, match=told):
             _read(other, write_inventory(other, bodies, form, schema), tmp_path / str(number))
     key = write_inventory(store, [packed([["photos", "a"]])], "CSV", "Bucket, Key")
     file = read_manifest(store, key).files[0]
@@ -99,15 +100,15 @@ def test_an_inventory_that_is_not_whole_is_refused(store: MemoryStore, tmp_path:
     with pytest.raises(NotFound):
         _read(store, key, tmp_path / "gone")
     store.put_new(file.key, b"x" * file.size, "x")
-    with pytest.raises(Damaged, match="data/0 does not have the MD5"):
+    with pytest.raises(BadInventory, match="data/0 does not have the MD5"):
         _read(store, key, tmp_path / "changed")
     store.put_new("m/manifest.checksum", b"0" * 32, "x")
     store.put_new("m/manifest.json", store.get(key).body, "x")
-    with pytest.raises(Damaged, match=r"m/manifest.json does not have the MD5"):
+    with pytest.raises(BadInventory, match=r"m/manifest.json does not have the MD5"):
         read_manifest(store, "m/manifest.json")
     for number, body in enumerate((b"[]", b"{", b'{"fileFormat": "CSV", "fileSchema": "Bucket, Key"}')):
         store.put_new(f"{number}.json", body, "x")
-        with pytest.raises(Damaged, match="is not the manifest of an inventory"):
+        with pytest.raises(BadInventory, match="is not the manifest of an inventory"):
             read_manifest(store, f"{number}.json")
 
 

@@ -1,6 +1,7 @@
 """`skyledger ingest` and `skyledger verify bucket`: what they say, what they send, and how they end."""
 
 import json
+import re
 from collections.abc import Callable
 
 import orjson
@@ -37,7 +38,7 @@ def test_what_is_missing_is_counted_with_its_cost_and_sent(skyledger: Run, stack
     dry = skyledger("ingest", *HERE, "--dry-run")
     assert (dry.code, stack.lane) == (0, [])
     assert dry.out.splitlines() == [
-        "2 objects: 1 missing, 0 stale; 1 to send, about $0.00",
+        "2 objects: 1 missing, 0 stale; 1 to send, less than $0.01",
         "nothing was sent: the same command without --dry-run sends it, and need not look again",
     ]
     requests = stack.s3.requests
@@ -54,9 +55,35 @@ def test_what_is_missing_is_counted_with_its_cost_and_sent(skyledger: Run, stack
     assert is_clean(dry.err + sent.err)
     stack.settle()
     stack.remove("a.jpg", told=False)
+    stack.upload("kept.jpg", PHOTOS[1])
     none = skyledger("ingest", *HERE).out.splitlines()
-    assert none[0].endswith("0 to send, about $0.00; 1 records without an object are left: skyledger verify bucket")
-    assert none[1].startswith("0 objects sent; ")
+    assert "0 to send, less than $0.01; 1 records without an object are left: skyledger verify bucket" in none[0]
+    assert none[1] == "nothing is to be sent; skyledger verify bucket proves that all is in the CSV"
+    empty = skyledger("ingest", "s3://photos/typo/", *HERE)
+    assert (empty.code, empty.out.splitlines()[1]) == (0, "nothing is there: s3://photos/typo/")
+
+
+def test_what_a_dry_run_found_is_sent_but_the_next_dry_run_looks_anew(skyledger: Run, stack: WholeStack) -> None:
+    """Who counts again wants the number of now; what was sent is said once, and how far an interrupted run came."""
+    keys = [f"{number:03}.jpg" for number in range(150)]
+    assert skyledger("ingest", *HERE, "--dry-run").out.splitlines()[1].startswith("nothing is to be sent")
+    for key in keys:
+        stack.upload(key, PHOTOS[1], told=False)
+    stack.refuse_after = 100
+    stopped = skyledger("ingest", *HERE)
+    assert stopped.code == 130
+    assert "150 to send, less than $0.01" in stopped.err, "also though nothing was to be sent just now"
+    came_to = re.search(r"^(\d+) of 150 were sent: the same command goes on there$", stopped.err, re.MULTILINE)
+    assert came_to, stopped.err
+    stack.refuse_after = 10**9
+    dry = skyledger("ingest", *HERE, "--dry-run")
+    assert f"Z: {came_to[1]} of 150 objects were sent" in dry.err, "in part is not forgotten by a look"
+    ended = skyledger("ingest", *HERE)
+    assert ended.out.startswith("150 objects sent; skyledger status shows what waits")
+    stack.settle()
+    for count in (1, 2):
+        stack.upload(f"later-{count}.jpg", PHOTOS[2], told=False)
+        assert f"; {count} to send" in skyledger("ingest", *HERE, "--dry-run").out
 
 
 def test_an_ingest_from_where_no_images_are_taken_is_refused_by_name(skyledger: Run, stack: WholeStack) -> None:
@@ -65,6 +92,8 @@ def test_an_ingest_from_where_no_images_are_taken_is_refused_by_name(skyledger: 
     assert ran.code == 2
     assert "holiday is no source of this stack (these are: photos, archive)" in ran.err
     assert "ExistingBuckets" in ran.err
+    typo = skyledger("ingest", *HERE, "--inventory", "s3://reports/m/")
+    assert (typo.code, "say where an inventory's manifest.json is, s3://BUCKET/KEY\n" in typo.err) == (2, True)
     assert skyledger("ingest", *HERE, "--new", "--export", "arn").code == 2
     assert skyledger("ingest", "--bucket", "exports").code == 2, "which buckets, only the stack says"
     assert (stack.exports, stack.s3.requests, stack.lane) == ([], 0, [])
@@ -86,6 +115,8 @@ def test_verify_bucket_tells_by_its_exit_code_and_names_what_differs(skyledger: 
         "  skyledger verify bucket --repair sends them to be looked at",
     ]
     assert stack.lane == []
+    young = skyledger("verify", "bucket", *HERE, "--in-flight", "6000000")
+    assert (young.code, young.out.splitlines()[1:]) == (0, ["  2 were written too lately to be judged (--in-flight)"])
     repair = skyledger("verify", "bucket", "--repair", *HERE)
     assert (repair.code, len(stack.lane)) == (1, 2)
     assert repair.out.splitlines()[-1] == "  2 objects sent to be looked at: verify again when none waits in the lane"

@@ -153,6 +153,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "NotPulled",
             "OldColumns",
             "BadExpression",
+            "BadInventory",
             "TooManyRows",
             "TooOld",
             "UnknownImage",

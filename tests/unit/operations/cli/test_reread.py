@@ -178,4 +178,7 @@ def test_rows_of_buckets_that_are_no_source_any_more_stay_as_they_are(
     commit(ledger, [insert(1, bucket={"S": "photos"}), insert(2, bucket={"S": "elsewhere"})])
     ran = skyledger("reread", "--all", "--stack", "sky")
     assert [json.loads(body)["detail"]["bucket"]["name"] for _, body in services.sent] == ["photos"]
-    assert "2 of 2 rows chosen, 1 sent; 1 are of no source any more" in ran.out
+    ending = "; 1 are of no source any more; skyledger status shows what waits\n"
+    assert ran.out == "2 of 2 rows chosen, 1 sent" + ending
+    assert skyledger("reread", "--where", "false", "--stack", "sky").out == "0 of 2 rows chosen, 0 sent\n"
+    assert "costs about $0.00" in skyledger("reread", "--where", "false", "--dry-run", "--stack", "sky").err

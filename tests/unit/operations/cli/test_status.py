@@ -16,6 +16,7 @@ from tests.support.factories import insert
 from tests.support.reader import read_root
 
 Run = Callable[..., Ran]
+WAITS, HELD = "ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"
 
 
 def test_status_tells_people_and_programs(
@@ -33,7 +34,7 @@ def test_status_tells_people_and_programs(
     assert (shown["version"], shown["rows"], shown["published"]) == ("2", "2", "yes")
     assert "->" not in text.out
     assert (shown["stream"], shown["dead letters"]) == ("not asked (--stack)", "not asked (--stack)")
-    assert shown["buckets checked"].startswith("not on AWS")
+    assert shown["buckets checked"].startswith("none is noted")
     assert (told["older_rows"], shown["by older readers"]) == (2, "2")
     assert shown["newest event"] == "2026-11-25T08:01:00Z (3,601 s ago)"
     commit(filled, [insert(4)])
@@ -62,12 +63,14 @@ def test_the_stack_knows_the_bucket_and_the_queues(
             self.service = service
 
         def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
-            queues = {"ImageDeadLettersUrl": "q", "SeenDeadLettersUrl": "s"}
-            outputs = {"ExportBucketName": "b", "StreamMappingId": "m", **queues}
+            dead = {"ImageDeadLettersUrl": "dead", "SeenDeadLettersUrl": "dead seen"}
+            outputs = {"ExportBucketName": "b", "StreamMappingId": "m", "ImageQueueUrl": "q", "SeenQueueUrl": "s"}
+            outputs |= dead
             return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}]}
 
         def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
-            return {"Attributes": {"ApproximateNumberOfMessages": {"q": "3", "s": "4"}[QueueUrl]}}
+            waits, held = {"dead": ("3", "0"), "dead seen": ("4", "0"), "q": ("2", "3"), "s": ("0", "1")}[QueueUrl]
+            return {"Attributes": {WAITS: waits, HELD: held}}
 
         def get_event_source_mapping(self, UUID: str) -> Any:  # noqa: N803
             assert UUID == "m"
@@ -78,8 +81,14 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     monkeypatch.setenv("SKYLEDGER_STACK", "sky")
     told = skyledger("status", "--json").json
     assert (told["dead_letters"], told["seen_dead_letters"], told["stream"]) == (3, 4, "Disabled")
+    assert (told["waiting_events"], told["waiting_seen"]) == (5, 1)
     assert len(told["todo"]) == 3
-    none = {"Attributes": {"ApproximateNumberOfMessages": "0"}}
-    monkeypatch.setattr(Client, "get_queue_attributes", lambda *_, **__: none)
+    held = {"dead": "0", "dead seen": "0", "q": "2", "s": "1"}
+
+    def hold(*_: Any, **asked: Any) -> Any:
+        return {"Attributes": {WAITS: "0", HELD: held[asked["QueueUrl"]]}}
+
+    monkeypatch.setattr(Client, "get_queue_attributes", hold)
     shown = {line[:18].strip(): line[18:].strip() for line in skyledger("status").out.splitlines()}
     assert (shown["dead letters"], shown["seen, dead letters"], shown["stream"]) == ("0", "0", "Disabled")
+    assert (shown["waiting uploads"], shown["waiting, seen"]) == ("2", "1"), "what fails is held until its next try"
