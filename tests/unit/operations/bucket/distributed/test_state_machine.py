@@ -14,6 +14,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.keys import LAST_CHECK_KEY
+from operations.bucket import rows
 from operations.bucket.check import Named, check_buckets
 from operations.bucket.compare import Kind
 from operations.bucket.distributed import cut, lambda_steps, outcome, pieces, rounds
@@ -384,6 +385,23 @@ def test_rows_that_do_not_belong_to_the_records_are_found_and_those_on_their_way
 
     del expected["missing"]
     assert named(machine(world, while_waiting=mend).run("again", VERIFY), store) == expected
+
+
+def test_every_object_of_a_crowded_image_is_told_that_its_row_is_wrong(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that are too many to be named with it: else they would stay in a life that has ended."""
+    monkeypatch.setattr(rows, "_MOST_NAMES", 2)
+    world = CheckedBuckets(store)
+    for number in range(6):
+        world.put(f"crowd/{number}.jpg", "c" * 32)
+        world.know(f"crowd/{number}.jpg", "c" * 32)
+    world.export_rows()
+    world.tables.objects["photos/crowd/5.jpg"]["ingested_at"] = {"S": "2026-11-01T00:00:00.000000Z"}
+    result = machine(world).run("crowd", VERIFY | {"repair": True})
+    assert (result["stale"], result["count"]) == (1, 1)
+    assert world.sent == [f"photos/crowd/{number}.jpg" for number in range(6)]
+    assert len(world.messages) == 6
 
 
 def test_the_result_is_that_of_the_check_on_one_machine(store: MemoryStore, tmp_path: Path) -> None:
