@@ -168,10 +168,10 @@ class _Staying:
 
     def take(self) -> tuple[list[Difference], list[Image]]:
         """Give the next ones that are to be looked at."""
-        taken = [*islice(self._differing(), WATCHED)], [*islice(self._wrong(), WATCHED)]
+        objects, images = [*islice(self._differing(), WATCHED)], [*islice(self._wrong(), WATCHED)]
         self._looked_at += WATCHED
-        self._more = WATCHED in map(len, taken)
-        return taken
+        self._more = max(len(objects), len(images)) == WATCHED
+        return objects, images
 
     def add(self, objects: Iterable[Difference], images: Iterable[Image]) -> None:
         """Keep what is left of those that were taken."""

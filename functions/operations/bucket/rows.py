@@ -23,7 +23,7 @@ from ledger.guard import unescape as unescape_cell
 from ledger.guard import unguard
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from operations.bucket.compare import Kind, Rules, is_young
+from operations.bucket.compare import Kind, Rules, is_since, is_young
 from operations.bucket.lines import END_OF_NAME, escape, unescape
 from operations.bucket.recheck import Looker, in_parallel
 from operations.bucket.sources import Sources
@@ -163,7 +163,7 @@ def compare_rows(holders: Iterator[bytes], scratch: Scratch, sources: Sources, y
         kind = image.kind
         if kind is Kind.PHANTOM:
             row = image.rows[0]
-            if not sources.hold(row.name) or (young and row.ingested_at >= young):
+            if not sources.hold(row.name) or is_since(young, row.ingested_at):
                 continue
         if kind is not None:
             yield image

@@ -77,6 +77,7 @@ def test_what_is_young_is_counted_and_not_judged() -> None:
         (None, _image(modified=old), 0),
         (_image("f", modified=old), _image(modified=new), 1),
         (_image(modified=new), _image(modified=new), 0),
+        (None, _image(modified="2190-01-01T00:00:00Z"), 0),  # no event's: put in by hand, and never young
     ):
         counts = Counts()
         found = [*compare(iter([listed] if listed else []), iter([record] if record else []), rules, counts)]
