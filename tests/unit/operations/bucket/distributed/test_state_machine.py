@@ -18,7 +18,7 @@ from operations.bucket import rows
 from operations.bucket.check import Named, check_buckets
 from operations.bucket.compare import Kind
 from operations.bucket.distributed import cut, lambda_steps, outcome, pieces, rounds
-from operations.bucket.distributed.job import open_job
+from operations.bucket.distributed.job import LEAST_RATE, open_job
 from operations.bucket.gather import Wanted
 from operations.bucket.lane import send
 from operations.bucket.recheck import Looker
@@ -34,6 +34,7 @@ from tests.support.paths import ROOT
 from tests.support.state_machine import StateMachine
 
 DEFINITION = ROOT / "infra" / "bucket.asl.yaml"
+CHUNK = rounds.CHUNK
 RESULT = "bucket-check/first/result.json"
 COLUMNS = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 VERIFY = {"mode": "verify", "repair": False}
@@ -311,7 +312,10 @@ def test_an_export_that_does_not_end_fails_the_check_and_the_first_to_decide_is_
 def test_strange_wishes_are_refused_before_anything_is_exported(store: MemoryStore) -> None:
     """A word that is not known would be passed over, and the check be another than was meant."""
     world = CheckedBuckets(store)
-    for wishes in ({"mode": "verify", "repairs": True}, {}, {"mode": "scan"}, VERIFY | {"place": "s3://elsewhere/"}):
+    slow = {"mode": "ingest", "rate": LEAST_RATE - 1}
+    assert CHUNK / (LEAST_RATE / outcome.SETTLERS) < 900 / 2, "a chunk is sent in half of a function's time"
+    strange = ({"mode": "verify", "repairs": True}, {}, {"mode": "scan"}, VERIFY | {"place": "s3://elsewhere/"}, slow)
+    for wishes in strange:
         with pytest.raises(state_machine.Failed):
             machine(world).run("strange", wishes)
     assert world.tokens == []
