@@ -15,9 +15,9 @@ in the life before. So one that says another life than the row's is of no accoun
 import csv
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ledger.guard import unescape as unescape_cell
 from ledger.guard import unguard
@@ -60,6 +60,7 @@ class Image:
         names: of the objects whose records hold it, escaped; the first of them.
         records: number of them.
         lives: `ingested_at` of the rows on whose lists they are, as far as they say.
+        untold: `ingested_at` of the row that the table has, and the CSV has not; empty if there is none.
     """
 
     etag: str
@@ -67,6 +68,7 @@ class Image:
     names: list[bytes] = field(default_factory=list)
     records: int = 0
     lives: set[str] = field(default_factory=set)
+    untold: str = ""
 
     def add_record(self, name: bytes, life: str) -> None:
         """Take a record."""
@@ -103,7 +105,7 @@ class Image:
         """Say in some words what is wrong."""
         match self.kind:
             case Kind.MISSING:
-                return "no row"
+                return "a row in the table, and none in the CSV" if self.untold else "no row"
             case Kind.PHANTOM:
                 return f"a row of {self.etag}, and no record"
         if len(self.rows) > 1:
@@ -115,7 +117,8 @@ class Image:
     @property
     def wrong_row(self) -> str:
         """Give `ingested_at` of the row that is wrong; empty if there is none, or nothing else that is right."""
-        return self.rows[0].ingested_at if self.rows and self.records else ""
+        life = self.rows[0].ingested_at if self.rows else self.untold
+        return life if self.records else ""
 
     @property
     def to_send(self) -> list[bytes]:
@@ -212,27 +215,31 @@ def look_again_at_rows(
 def with_records(looker: Looker, before: Image, rows: list[Row], rules: Rules) -> Image:
     """Give an image as it is now: with the rows that it has, and the records that hold it.
 
-    Of one with too many objects to be looked at, the row alone is: if it changes, the next check is to judge it.
+    A row that began a moment ago may be on its way to the CSV. Of an image with too many objects to be looked at, the
+    row alone is: if it changes, the next check is to judge it.
     """
+    item = looker.item(looker.images, etag=before.etag) or {}
+    untold = "" if rows else item.get("ingested_at", {}).get("S", "")
+    if is_since(rules.young, untold):
+        return Image(before.etag)
     if before.is_crowded:
-        return before if rows == before.rows and not _is_joined(looker, before, rules) else Image(before.etag)
-    image = Image(before.etag, rows)
-    for name, life in sorted(_holding(looker, before)):
+        goes_on = rows != before.rows or _is_joined(looker, item, rules)
+        return Image(before.etag) if goes_on else replace(before, untold=untold)
+    image = Image(before.etag, rows, untold=untold)
+    for name, life in sorted(_holding(looker, before, item)):
         if _counts(image, name, life, rules.sources):
             image.add_record(name, life)
     return image
 
 
-def _is_joined(looker: Looker, image: Image, rules: Rules) -> bool:
-    """Say whether the last object that joined an image is so young that the export may lack it."""
-    row = looker.item(looker.images, etag=image.etag) or {}
+def _is_joined(looker: Looker, row: Any, rules: Rules) -> bool:
+    """Say whether the last object that joined a row of the table is so young that the export may lack it."""
     tail = looker.record(escape(row.get("newest_object", {}).get("S", "")))
     return is_young(None, tail, rules.young)
 
 
-def _holding(looker: Looker, image: Image) -> Iterator[tuple[bytes, str]]:
+def _holding(looker: Looker, image: Image, row: Any) -> Iterator[tuple[bytes, str]]:
     """Give the objects that hold an image now: of those that did, and of those on the list that its row has now."""
-    row = looker.item(looker.images, etag=image.etag) or {}
     tail = row.get("newest_object", {}).get("S")
     waiting = [*map(unescape, image.names), *([tail] if tail else [])]
     seen: set[str] = set()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.doubles.refusal import refusal
+from ledger.commit import commit
 from ledger.errors import Unavailable
 from operations.bucket import check, rows
 from operations.bucket.check import BucketFindings, Lane, check_buckets
@@ -16,6 +17,7 @@ from operations.bucket.recheck import Looker
 from operations.bucket.sources import Sources
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
+from tests.support.factories import event
 from tests.support.reader import read_rows
 from tests.support.whole_stack import PHOTOS, WholeStack
 
@@ -277,6 +279,18 @@ def test_a_wrong_row_that_an_object_of_no_source_holds_too_is_repaired_by_the_ot
     stack.lane[:] = [one for one in stack.lane if sources.holds("photos", json.loads(one)["detail"]["object"]["key"])]
     stack.settle()
     assert _check(stack, tmp_path, wanted=stack.wanted(sources=sources)).named == []
+
+
+def test_a_row_that_the_table_has_and_the_csv_lost_is_begun_anew(stack: WholeStack, tmp_path: Path) -> None:
+    """Else a repair would find nothing to write, however often; one that just began may be on its way to the CSV."""
+    row = stack.tables.images[_etag(stack, "b.jpg")]
+    commit(stack.ledger, [event("REMOVE", old=row, sequence=10**6)])
+    assert _check(stack, tmp_path, in_flight_minutes=10**4).good
+    found = _check(stack, tmp_path, repair=True)
+    assert [(one.key, one.why) for one in found.named] == [("b.jpg", "a row in the table, and none in the CSV")]
+    assert [one["wrong_row"] for one in stack.settle()] == [row["ingested_at"]["S"]] * 2
+    assert _check(stack, tmp_path).good
+    assert stack.faults() == []
 
 
 def test_a_row_of_what_is_no_source_any_longer_is_nobodys(stack: WholeStack, tmp_path: Path) -> None:
