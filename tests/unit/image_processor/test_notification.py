@@ -244,6 +244,7 @@ def test_empty_version_ids_mean_no_version() -> None:
         ('{"Type": "SubscriptionConfirmation", "Message": "x"}', "fields are Message, Type"),
         ('{"Records": {}}', "fields are Records"),
         ('{"source": "aws.ec2", "detail": {}}', "fields are detail, source"),
+        ('{"detail-type": "Object Seen", "source": "another", "detail": {}}', "fields are detail, detail-type, source"),
         ('{"Records": [], "more": NaN}', "not JSON"),
         ('{"Records": [], "more": -Infinity}', "not JSON"),
         ('{"Records": [], "more": ' + "9" * 5000 + "}", "not JSON"),
