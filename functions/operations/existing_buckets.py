@@ -88,16 +88,40 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         if event["RequestType"] == "Delete":
             logger.info("EventBridge stays on in the buckets: others may use it, and nothing of this stack listens")
             return
-        _, _, _, region, account, _ = event["StackId"].split(":", 5)
-        wishes = Wishes.of(event["ResourceProperties"])
-        patience = Patience(context, time.sleep, NotFollowedYet)
-        stack = partial(own_bucket, boto3.client("cloudformation", config=CONFIG), event["StackId"])
-        check(wishes, partial(patience.call, stack))
-        s3 = boto3.client("s3", config=CONFIG)
-        for bucket in wishes.existing:
-            patience.call(partial(switch_on, s3, bucket, Place(region, account)))
+        cloudformation = boto3.client("cloudformation", config=CONFIG)
+        try:
+            _follow(event, context, cloudformation)
+        except NotFollowed as error:
+            if event["RequestType"] != "Update" or not is_rolled_back(cloudformation, event["StackId"]):
+                raise
+            logger.warning("the stack goes back to sources that cannot be followed now", error=str(error))
 
     return answered(event, PHYSICAL_ID, work)
+
+
+def _follow(event: dict[str, Any], context: Any, cloudformation: Any) -> None:
+    _, _, _, region, account, _ = event["StackId"].split(":", 5)
+    wishes = Wishes.of(event["ResourceProperties"])
+    patience = Patience(context, time.sleep, NotFollowedYet)
+    check(wishes, partial(patience.call, partial(own_bucket, cloudformation, event["StackId"])))
+    s3 = boto3.client("s3", config=CONFIG)
+    for bucket in wishes.existing:
+        patience.call(partial(switch_on, s3, bucket, Place(region, account)))
+
+
+def is_rolled_back(cloudformation: Any, stack: str) -> bool:
+    """Say whether an update failed, and the stack goes back to what it was; False if CloudFormation does not say.
+
+    Back there every bucket was followed, and nothing is ever switched off. To refuse one that is gone since would leave
+    the stack in UPDATE_ROLLBACK_FAILED (CloudFormation API reference, ContinueUpdateRollback), out of which only an
+    operator brings it.
+    """
+    try:
+        (found,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    except (BotoCoreError, ClientError):
+        logger.exception("whether the stack is rolled back is not known")
+        return False
+    return bool(found["StackStatus"] == "UPDATE_ROLLBACK_IN_PROGRESS")
 
 
 def check(wishes: Wishes, own_until_now: Callable[[], str]) -> None:

@@ -169,7 +169,7 @@ def test_a_blind_request_of_boto3_is_denied(recorded: Counter[recorder.Call]) ->
     """Also an operator's, of whom no request is counted, and whose other requests nobody has to know."""
     recorder.count_operation("CsvExporter", "PutObject", {"Key": "shards/1.csv"})
     recorder.count_operation(OPERATOR, "CopyObject", {"Key": "manifest.json", "CopySource": {"Key": "roots/1-x.json"}})
-    recorder.count_operation(OPERATOR, "DescribeStacks", {})
+    recorder.count_operation(OPERATOR, "DescribeExecution", {})
     assert recorder.denied == [
         f"CsvExporter may not s3:PutObject on {SHARD} like that: NoBlindOverwrite",
         f"an operator may not s3:PutObject on {EXPORT}/manifest.json like that: NoBlindOverwrite",

@@ -211,7 +211,8 @@ class Repaired(World):
             if kind is not None
         ]
         time = f"{self.clock.time:%Y-%m-%dT%H:%M:%S.%fZ}"
-        for message in messages_of(objects, [image for image in images.values() if image.kind is not None]):
+        wrong = [image for image in images.values() if image.kind is not None]
+        for message in messages_of(objects, lambda: wrong, list):
             yield json.dumps(json.loads(message) | {"time": time})
 
 

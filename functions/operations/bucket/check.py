@@ -1,6 +1,6 @@
 """`skyledger verify bucket`: the images buckets, the table and the CSV hold the same, or what differs has a name."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -14,7 +14,7 @@ from operations.bucket.known import holders
 from operations.bucket.lane import seen_message, send
 from operations.bucket.lines import Listed, Record, bucket_and_key
 from operations.bucket.recheck import Looker, look_again
-from operations.bucket.rows import Image, compare_rows, look_again_at_rows, sort_rows
+from operations.bucket.rows import Image, compare_rows, look_again_at_rows, others_of, sort_rows
 from operations.bucket.spool import read_differences, write_differences
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
@@ -119,25 +119,27 @@ def check_buckets(
     counts, findings = Counts(), BucketFindings()
     differences = compare(sides.listing.lines(), sides.records(), rules, counts)
     write_differences(scratch, (one for one in differences if one.kind in _WRONG))
-    watched = [*islice(read_differences(scratch), WATCHED)]
     root, _ = ledger.load_root()
     rows = sort_rows(ledger, root, scratch)
-    wrong_rows = [*islice(compare_rows(holders(scratch), scratch, rules.sources, rules.young), WATCHED)]
-    for number in range(ROUNDS):
-        if not watched and not wrong_rows:
-            break
-        if number:
-            ledger.sleep(ROUND_SECONDS)
-        note(f"{len(watched) + len(wrong_rows):,} differences, looking again whether they are only on their way")
-        watched = look_again(looker, watched, rules, counts)
-        wrong_rows = look_again_at_rows(looker, ledger, ledger.load_root()[0], wrong_rows) if wrong_rows else []
-    for one in _staying(scratch, watched):
+    staying = _Staying(scratch, rules)
+    while staying.takes_more:
+        objects, images = staying.take()
+        for number in range(ROUNDS):
+            if not objects and not images:
+                break
+            if number:
+                ledger.sleep(ROUND_SECONDS)
+            note(f"{len(objects) + len(images):,} differences, looking again whether they are only on their way")
+            objects = look_again(looker, objects, rules, counts)
+            images = look_again_at_rows(looker, ledger, ledger.load_root()[0], images, rules) if images else []
+        staying.add(objects, images)
+    for one in staying.objects():
         findings.add(one.kind, one.name, why_of(one))
-    for image in wrong_rows:
+    for image in staying.images():
         findings.add(image.kind or Kind.STALE, image.name, image.why)
     findings.checked = _checked(sides, counts, rows)
     if repair is not None and not findings.good:
-        told = messages_of(_staying(scratch, watched), wrong_rows)
+        told = messages_of(staying.objects(), staying.images, lambda: holders(scratch))
         findings.repaired = send(
             repair.sqs,
             repair.queue,
@@ -149,10 +151,49 @@ def check_buckets(
     return findings
 
 
-def _staying(scratch: Scratch, watched: Iterable[Difference]) -> Iterator[Difference]:
-    """Give what is left of those that were watched, and all others: so many are not on their way."""
-    yield from watched
-    yield from islice(read_differences(scratch), WATCHED, None)
+class _Staying:
+    """What still differs after it was looked at again, and all that need not be: so many are not on their way."""
+
+    def __init__(self, scratch: Scratch, rules: Rules) -> None:
+        self._scratch, self._rules = scratch, rules
+        self._objects: list[Difference] = []
+        self._images: list[Image] = []
+        self._looked_at = 0  # of each
+        self._more = True  # to be looked at, as far as is known
+
+    @property
+    def takes_more(self) -> bool:
+        """Say whether there are others to be looked at again."""
+        return self._more and max(len(self._objects), len(self._images)) < WATCHED
+
+    def take(self) -> tuple[list[Difference], list[Image]]:
+        """Give the next ones that are to be looked at."""
+        objects, images = [*islice(self._differing(), WATCHED)], [*islice(self._wrong(), WATCHED)]
+        self._looked_at += WATCHED
+        self._more = max(len(objects), len(images)) == WATCHED
+        return objects, images
+
+    def add(self, objects: Iterable[Difference], images: Iterable[Image]) -> None:
+        """Keep what is left of those that were taken."""
+        self._objects += objects
+        self._images += images
+
+    def objects(self) -> Iterator[Difference]:
+        yield from self._objects
+        if self._more:
+            yield from self._differing()
+
+    def images(self) -> Iterator[Image]:
+        yield from self._images
+        if self._more:
+            yield from self._wrong()
+
+    def _differing(self) -> Iterator[Difference]:
+        return islice(read_differences(self._scratch), self._looked_at, None)
+
+    def _wrong(self) -> Iterator[Image]:
+        found = compare_rows(holders(self._scratch), self._scratch, self._rules.sources, self._rules.young)
+        return islice(found, self._looked_at, None)
 
 
 def _checked(sides: Sides, counts: Counts, rows: int) -> dict[str, int | str]:
@@ -187,17 +228,31 @@ def _said(side: Listed | Record) -> str:
     return f"{side.etag}{size} {side.modified}".rstrip()
 
 
-def messages_of(objects: Iterable[Difference], images: Sequence[Image]) -> Iterator[str]:
+def messages_of(
+    objects: Iterable[Difference], images: Callable[[], Iterable[Image]], held: Callable[[], Iterable[bytes]]
+) -> Iterator[str]:
     """Write a message for each object that differs, and for all that hold an image whose row is wrong.
 
     Whoever is to join a wrong row has to know it, too: else he is on the list of a life that the next message ends.
+
+    Args:
+        objects: that differ.
+        images: gives those whose rows are wrong.
+        held: gives lines of `operations.bucket.known.holders` for the objects that an image has too many of to name.
     """
     now = datetime.now(UTC)
-    wrong = {image.etag: image.wrong_row for image in images}
+    wrong = {image.etag: image.wrong_row for image in images()}
     for one in objects:
         seen = one.listed or Listed(one.record.etag if one.record else "", None, "")
         yield seen_message(*bucket_and_key(one.name), seen, "verify", now, wrong.get(seen.etag, ""))
-    for image in images:
-        seen = Listed(image.etag, None, "")
+    crowded: list[Image] = []
+    for image in images():
+        crowded += [image] if image.is_crowded else []
         for name in image.to_send:
-            yield seen_message(*bucket_and_key(name), seen, "verify", now, image.wrong_row)
+            yield _row_message(image, name, now)
+    if crowded:
+        yield from (_row_message(image, name, now) for image, name in others_of(crowded, held()))
+
+
+def _row_message(image: Image, name: bytes, now: datetime) -> str:
+    return seen_message(*bucket_and_key(name), Listed(image.etag, None, ""), "verify", now, image.wrong_row)

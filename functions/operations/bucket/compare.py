@@ -9,13 +9,13 @@ not listed, record holds an image   phantom
 refused by an older reader          unread: another version of the reader may find an image in it
 else                                agreed
 
-What is younger than a given time is on its way: it is counted, and not judged. Records of objects that are no source's
-are outside, and of no account.
+What is younger than a given time, and not from a time to come, is on its way: it is counted, and not judged. Records of
+objects that are no source's are outside, and of no account.
 """
 
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -24,6 +24,9 @@ from operations.bucket.sources import Sources
 
 _LATER_SECONDS = 60
 """S3's clock and that of whoever wrote the record's time may differ."""
+
+_LONGEST = timedelta(days=31)
+"""Exports are kept for 30 days, so no check judges by an older one."""
 
 _TAIL = 21  # bytes of `MODIFIED lf`, the end of a line that says all
 _EMPTY = b"\t0\t"
@@ -189,7 +192,21 @@ def _is_later(listed: str, record: str) -> bool:
     return (datetime.fromisoformat(listed) - datetime.fromisoformat(record)).total_seconds() > _LATER_SECONDS
 
 
+def is_newer(listed: Listed, than: str) -> bool:
+    """Say whether an object may have been written after a time; one of no known time may (inventories can lack it)."""
+    return not than or not listed.modified or listed.modified > than
+
+
 def is_young(listed: Listed | None, record: Record | None, young: str) -> bool:
     """Say whether an object, or its record, is from a time on; empty: nothing is."""
-    times = (one.modified for one in (listed, record) if one is not None)
-    return bool(young) and any(time >= young for time in times)
+    return any(is_since(young, one.modified) for one in (listed, record) if one is not None)
+
+
+def is_since(young: str, time: str) -> bool:
+    """Say whether a time is from another one on, and one that a clock has shown by now; empty: it is not.
+
+    A record or a row that says a time to come, which only a foreign hand can have written, would never be judged.
+    """
+    if not young or time < young:
+        return False
+    return datetime.fromisoformat(time) - datetime.fromisoformat(young) < _LONGEST

@@ -19,7 +19,7 @@ import orjson
 
 from ledger.columns import READER
 from ledger.event import time_text
-from operations.bucket.compare import Counts, Difference, Rules, compare
+from operations.bucket.compare import Counts, Difference, Rules, compare, is_newer
 from operations.bucket.gather import Wanted, gather
 from operations.bucket.lane import seen_message, send
 from operations.bucket.lines import bucket_and_key
@@ -169,7 +169,7 @@ class _Chosen:
         for one in differences:
             if one.listed is None:  # a phantom
                 continue
-            if self._wishes.newer_than and one.listed.modified <= self._wishes.newer_than:
+            if not is_newer(one.listed, self._wishes.newer_than):
                 self.older += 1
             elif not self._wishes.limit or self.count < self._wishes.limit:
                 self.count += 1

@@ -22,7 +22,7 @@ _STAYS = (
     ("point-in-time recovery of the tables", "items with all values", "35 days"),
     ("Objects table", "bucket and key of the photo, as a tombstone", "30 days, and until DynamoDB clears it away"),
     ("images bucket", "the photo, if a version, a replica or a backup of it is left", "until you delete it"),
-    ("queue and dead-letter queue of the images", "bucket and key of the photo", "4 and 14 days"),
+    ("queues and dead-letter queues of the images", "bucket, key and etag of the photo", "4 to 14 days"),
     ("functions that are running", "shards in memory", "until they are ended, some hours"),
     ("logs", "bucket, key and etag of the photo", "LogRetentionDays; S3's own logs as you keep them"),
     ("CloudFront, if it is switched on", "shards (image-data.csv is not kept there)", "a day"),

@@ -54,6 +54,7 @@ _OF_ONE: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
     "DescribeExport": lambda of: ("dynamodb:DescribeExport", of["ExportArn"]),
     "SendMessageBatch": lambda of: ("sqs:SendMessage", ARNS["SeenQueue.Arn"]),
     "DescribeStackResource": lambda of: ("cloudformation:DescribeStackResource", of["StackName"]),
+    "DescribeStacks": lambda of: ("cloudformation:DescribeStacks", of["StackName"]),
 }
 _CREATING = {"PutObject", "CompleteMultipartUpload", "CopyObject"}
 _OF_PARTS = {"CreateMultipartUpload", "UploadPart", "UploadPartCopy"}

@@ -124,8 +124,9 @@ def test_what_a_comparison_says_is_read_in_full() -> None:
         wrong_row="2026-11-25T03:09:00.000001Z",
         reason="verify",
     )
-    event = only(said(object={"key": "a.jpg"}, reason=None, wrong_row=None))
-    assert (event.key, event.etag, event.size, event.wrong_row, event.reason) == ("a.jpg", None, None, None, None)
+    for nothing in (None, ""):
+        event = only(said(object={"key": "a.jpg", "etag": nothing}, reason=nothing, wrong_row=nothing))
+        assert (event.key, event.etag, event.size, event.wrong_row, event.reason) == ("a.jpg", None, None, None, None)
     assert only(said(object={"key": "a.jpg", "sequencer": "FF"})).sequencer is None
 
 
@@ -244,6 +245,7 @@ def test_empty_version_ids_mean_no_version() -> None:
         ('{"Type": "SubscriptionConfirmation", "Message": "x"}', "fields are Message, Type"),
         ('{"Records": {}}', "fields are Records"),
         ('{"source": "aws.ec2", "detail": {}}', "fields are detail, source"),
+        ('{"detail-type": "Object Seen", "source": "another", "detail": {}}', "fields are detail, detail-type, source"),
         ('{"Records": [], "more": NaN}', "not JSON"),
         ('{"Records": [], "more": -Infinity}', "not JSON"),
         ('{"Records": [], "more": ' + "9" * 5000 + "}", "not JSON"),

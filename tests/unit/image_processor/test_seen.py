@@ -223,6 +223,9 @@ def test_an_object_that_was_read_before_it_was_archived_stays_what_it_is(world: 
     }
     assert world.objects["photos/a.zip"]["reader"]["N"] == "0"
     assert world.objects["photos/a.zip"]["looks"]["N"] == "1"
+    other = world.put("a.zip", PHOTOS[1], StorageClass="GLACIER")
+    assert world.invoke(seen("a.zip")) == []
+    assert world.objects["photos/a.zip"]["etag"]["S"] == etag_of(other), "other bytes than those that were refused"
 
 
 def test_an_archived_object_whose_row_was_deleted_has_one_again(world: World) -> None:

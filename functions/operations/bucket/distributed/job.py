@@ -20,6 +20,8 @@ from operations.errors import BadWish
 from operations.rebuild.scratch import StoreScratch
 
 MODES = ("verify", "ingest")
+LEAST_RATE = 10.0
+"""Objects a second. Slower, a machine has not sent its part of the differences when its time is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,10 @@ def read_wishes(given: Mapping[str, Any], now: datetime) -> Wishes:
         raise BadWish(f"nothing is known of {', '.join(strange)}")
     if given.get("mode") not in MODES:
         raise BadWish(f"mode is {given.get('mode')!r}, and not one of {', '.join(MODES)}")
+    if 0 < given.get("rate", 0) < LEAST_RATE:
+        raise BadWish(
+            f"fewer than {LEAST_RATE:g} objects a second take longer than a function may: do it from one machine"
+        )
     return Wishes(**{name: given[name] for name in known & set(given)}, started=time_text(now))
 
 

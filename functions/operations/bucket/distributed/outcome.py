@@ -4,23 +4,27 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import orjson
 
+from ledger.columns import READER
 from ledger.errors import NotFound
 from ledger.event import time_text
 from ledger.keys import LAST_CHECK_KEY
 from ledger.store import Store, read_ahead
 from operations.bucket.check import messages_of, why_of
-from operations.bucket.compare import Counts, Difference, Kind
+from operations.bucket.compare import Counts, Difference, Kind, Rules
 from operations.bucket.distributed.chunks import read_differences, read_images
+from operations.bucket.distributed.cut import part_of
 from operations.bucket.distributed.job import Job, attempt
-from operations.bucket.distributed.pieces import sorted_counts
-from operations.bucket.distributed.rounds import counted, rules
+from operations.bucket.distributed.pieces import cuts_of, sorted_counts
+from operations.bucket.distributed.rounds import counted, rules, young
 from operations.bucket.distributed.step_names import CHUNKS, PLAN, RESULT, WRONG, differences_name, settled_name
+from operations.bucket.known import holders
 from operations.bucket.lane import seen_message, send
-from operations.bucket.lines import bucket_and_key
+from operations.bucket.lines import bucket_and_key, escape
 from operations.bucket.recheck import Looker, in_parallel, look_again
 from operations.bucket.rows import Image, Row, rows_of, with_records
 from operations.rebuild.tree_reader import look_up
@@ -79,9 +83,17 @@ def _settled(job: Job, number: int) -> dict[str, Any]:
 
 def _messages(job: Job, staying: _Staying) -> Iterator[str]:
     if job.wishes.mode == "verify":
-        return messages_of(staying.differences, staying.images or _to_be_joined(job, staying.differences))
+        images = staying.images or _to_be_joined(job, staying.differences)
+        return messages_of(staying.differences, lambda: images, lambda: _held(job, images))
     now = job.now
     return (seen_message(*bucket_and_key(one.name), one.listed, "ingest", now) for one in staying.differences)
+
+
+def _held(job: Job, images: Sequence[Image]) -> Iterator[bytes]:
+    """Read which objects hold the ETags of those parts in which the images lie."""
+    cuts = cuts_of(job.read(PLAN), "etag_cuts")
+    parts = sorted({part_of(cuts, escape(image.etag)) for image in images})
+    return chain.from_iterable(holders(job.part("etags", part)) for part in parts)
 
 
 def _to_be_joined(job: Job, differences: Sequence[Difference]) -> list[Image]:
@@ -102,7 +114,8 @@ def _look_again_at_images(job: Job, images: Sequence[Image]) -> list[Image]:
         root, _ = live
         for etag, row in rows_of(look_up(job.ledger.objects, root.rows, keys).values(), root.columns):
             rows.setdefault(etag, []).append(row)
-    now = in_parallel(lambda one: with_records(looker, one, rows.get(one.etag, [])), images)
+    everywhere = Rules(job.every, READER, young(job))
+    now = in_parallel(lambda one: with_records(looker, one, rows.get(one.etag, []), everywhere), images)
     return [one for one in now if one.kind is not None]
 
 

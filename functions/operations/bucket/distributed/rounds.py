@@ -13,7 +13,7 @@ from ledger.columns import READER
 from ledger.errors import Unavailable
 from ledger.event import time_text
 from operations.batches import batched
-from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare
+from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare, is_newer
 from operations.bucket.distributed.chunks import difference_line, image_line
 from operations.bucket.distributed.cut import (
     MOST_BYTES,
@@ -128,7 +128,7 @@ def _is_wanted(wishes: Wishes, one: Difference) -> bool:
 
 def _is_to_ingest(one: Difference, newer_than: str) -> bool:
     """Say whether it is there, and was written after this time, if one was named."""
-    return one.listed is not None and (not newer_than or one.listed.modified > newer_than)
+    return one.listed is not None and is_newer(one.listed, newer_than)
 
 
 def _taken(listed: Iterator[bytes]) -> tuple[list[bytes], bytes | None]:

@@ -8,14 +8,16 @@ from typing import Any
 import pytest
 
 from infra.doubles.refusal import refusal
+from ledger.commit import commit
 from ledger.errors import Unavailable
-from operations.bucket import check
+from operations.bucket import check, rows
 from operations.bucket.check import BucketFindings, Lane, check_buckets
 from operations.bucket.compare import Kind
 from operations.bucket.recheck import Looker
 from operations.bucket.sources import Sources
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
+from tests.support.factories import event
 from tests.support.reader import read_rows
 from tests.support.whole_stack import PHOTOS, WholeStack
 
@@ -215,6 +217,80 @@ def test_more_differences_than_are_looked_at_again_are_counted_and_sent_as_well(
     details = [json.loads(one)["detail"]["object"] for one in stack.lane]
     assert sorted(one["key"] for one in details) == [*keys, "z.jpg"]
     assert all(len(one["etag"]) == 32 for one in details), "the phantom's is that of its record"
+
+
+def test_behind_what_was_only_on_its_way_the_rest_is_looked_at(
+    stack: WholeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many differences settle themselves: the row that was lost comes after them."""
+    photos = {"a\n1.jpg": FIRST, "b.jpg": SECOND, "c.jpg": THIRD}
+    (_, first), *_, (etag, last) = sorted((_etag(stack, key), key) for key in photos)
+    export = stack.export_table_to_point_in_time
+
+    def export_and_go_on(**asked: Any) -> Any:
+        answer = export(**asked)
+        stack.upload("copy/of-first.jpg", photos[first])
+        return answer
+
+    stack.export_table_to_point_in_time = export_and_go_on  # type: ignore[method-assign]
+    stack.change_row(etag)
+    monkeypatch.setattr(check, "WATCHED", 1)
+    found = _check(stack, tmp_path)
+    assert [(one.kind.value, one.key) for one in found.named] == [("missing", last)]
+
+
+def test_an_image_with_more_objects_than_are_named_is_repaired_whole(
+    stack: WholeStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every one of its objects is told of the wrong row; one that joins meanwhile makes no difference."""
+    monkeypatch.setattr(rows, "_MOST_NAMES", 2)
+    keys = [f"copies/{number}.jpg" for number in range(6)]
+    for key in keys:
+        stack.upload(key, FOURTH)
+    export = stack.export_table_to_point_in_time
+
+    def export_and_go_on(**asked: Any) -> Any:
+        answer = export(**asked)
+        stack.upload("copies/late.jpg", FOURTH)
+        stack.tables.objects["photos/copies/late.jpg"]["last_modified"] = {"S": f"{stack.now():%Y-%m-%dT%H:%M:%SZ}"}
+        return answer
+
+    stack.export_table_to_point_in_time = export_and_go_on  # type: ignore[method-assign]
+    assert _check(stack, tmp_path).good
+    stack.export_table_to_point_in_time = export  # type: ignore[method-assign]
+    stack.remove("copies/late.jpg")
+    assert _check(stack, tmp_path).good
+    stack.change_row(_etag(stack, keys[0]), copies={"N": "9"})
+    assert _check(stack, tmp_path, repair=True).counts[Kind.STALE] == 1
+    assert sorted(one["object"]["key"] for one in stack.settle()) == keys
+    assert _check(stack, tmp_path).good
+    assert stack.tables.images[_etag(stack, keys[0])]["copies"] == {"N": "6"}
+
+
+@pytest.mark.parametrize("change", [{}, {"copies": {"N": "9"}}], ids=["deleted", "miscounted"])
+def test_a_wrong_row_that_an_object_of_no_source_holds_too_is_repaired_by_the_others(
+    change: dict[str, Any], stack: WholeStack, tmp_path: Path
+) -> None:
+    """ImageProcessor leaves that object in the life before; it is of no account then, or no check was ever good."""
+    sources = Sources(("photos",), ("copy/",))
+    stack.change_row(_etag(stack, "b.jpg"), **change)
+    found = _check(stack, tmp_path, repair=True, wanted=stack.wanted(sources=sources))
+    assert found.count == 1
+    stack.lane[:] = [one for one in stack.lane if sources.holds("photos", json.loads(one)["detail"]["object"]["key"])]
+    stack.settle()
+    assert _check(stack, tmp_path, wanted=stack.wanted(sources=sources)).named == []
+
+
+def test_a_row_that_the_table_has_and_the_csv_lost_is_begun_anew(stack: WholeStack, tmp_path: Path) -> None:
+    """Else a repair would find nothing to write, however often; one that just began may be on its way to the CSV."""
+    row = stack.tables.images[_etag(stack, "b.jpg")]
+    commit(stack.ledger, [event("REMOVE", old=row, sequence=10**6)])
+    assert _check(stack, tmp_path, in_flight_minutes=10**4).good
+    found = _check(stack, tmp_path, repair=True)
+    assert [(one.key, one.why) for one in found.named] == [("b.jpg", "a row in the table, and none in the CSV")]
+    assert [one["wrong_row"] for one in stack.settle()] == [row["ingested_at"]["S"]] * 2
+    assert _check(stack, tmp_path).good
+    assert stack.faults() == []
 
 
 def test_a_row_of_what_is_no_source_any_longer_is_nobodys(stack: WholeStack, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare
-from operations.bucket.lines import escape, name_of, object_line, refused_line, tombstone_line
+from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare, is_newer
+from operations.bucket.lines import Listed, escape, name_of, object_line, refused_line, tombstone_line
 from operations.bucket.sources import Sources
 
 NAME = escape("photos/a\n.jpg")
@@ -77,11 +77,18 @@ def test_what_is_young_is_counted_and_not_judged() -> None:
         (None, _image(modified=old), 0),
         (_image("f", modified=old), _image(modified=new), 1),
         (_image(modified=new), _image(modified=new), 0),
+        (None, _image(modified="2190-01-01T00:00:00Z"), 0),  # no event's: put in by hand, and never young
     ):
         counts = Counts()
         found = [*compare(iter([listed] if listed else []), iter([record] if record else []), rules, counts)]
         assert counts.young == young, (listed, record)
         assert len(found) == (not young and listed != record)
+
+
+def test_an_object_whose_time_is_not_known_may_be_newer_than_any() -> None:
+    """An inventory need not have times: to pass over all that it lists would be to lose it without a word."""
+    for than, modified, newer in (("", "", True), (AT, "", True), (AT, AT, False), ("", AT, True), ("2026", AT, True)):
+        assert is_newer(Listed("e", 1, modified), than) is newer, (than, modified)
 
 
 def test_records_of_what_is_no_source_are_outside_and_of_no_account() -> None:

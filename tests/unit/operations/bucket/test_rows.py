@@ -49,14 +49,18 @@ def test_rows_and_records_of_an_etag_come_together_whatever_it_is(tmp_path: Path
     """One that begins as another does, or ends as a line does; young rows, and those of no source, may lack records."""
     scratch = FolderScratch(tmp_path)
     rows = Sorter(scratch, ROWS)
-    etags = ["e", "e-2", "e\n", "young", "outside"]
+    etags = ["e", "e-2", "e\n", "young", "outside", "to come"]
     for etag in etags:
         name = b"other/a" if etag == "outside" else A
-        life = OTHER if etag == "young" else LIFE
+        life = {"young": OTHER, "to come": "2190-01-01T00:00:00.000000Z"}.get(etag, LIFE)
         rows.add(b"%b\0\0%d\t%b\t%b\n" % (escape(etag), 1, life.encode(), name))
     rows.close()
     holders = sorted(b"%b\0%b\0%b\n" % (escape(etag), A, LIFE.encode()) for etag in ("e", "e-2", "f"))
     found = [*compare_rows(iter(holders), scratch, Sources(("photos",)), OTHER)]
-    assert [(one.etag, one.kind) for one in found] == [("e\n", Kind.PHANTOM), ("f", Kind.MISSING)]
+    assert [(one.etag, one.kind) for one in found] == [
+        ("e\n", Kind.PHANTOM),
+        ("f", Kind.MISSING),
+        ("to come", Kind.PHANTOM),
+    ]
     later = [one.etag for one in compare_rows(iter(holders), scratch, Sources(("photos", "other")), "")]
-    assert later == ["e\n", "f", "outside", "young"]
+    assert later == ["e\n", "f", "outside", "to come", "young"]

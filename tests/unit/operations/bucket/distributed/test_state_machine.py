@@ -14,10 +14,11 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.keys import LAST_CHECK_KEY
+from operations.bucket import rows
 from operations.bucket.check import Named, check_buckets
 from operations.bucket.compare import Kind
 from operations.bucket.distributed import cut, lambda_steps, outcome, pieces, rounds
-from operations.bucket.distributed.job import open_job
+from operations.bucket.distributed.job import LEAST_RATE, open_job
 from operations.bucket.gather import Wanted
 from operations.bucket.lane import send
 from operations.bucket.recheck import Looker
@@ -33,6 +34,7 @@ from tests.support.paths import ROOT
 from tests.support.state_machine import StateMachine
 
 DEFINITION = ROOT / "infra" / "bucket.asl.yaml"
+CHUNK = rounds.CHUNK
 RESULT = "bucket-check/first/result.json"
 COLUMNS = "Bucket, Key, VersionId, IsLatest, IsDeleteMarker, Size, LastModifiedDate, ETag, StorageClass"
 VERIFY = {"mode": "verify", "repair": False}
@@ -310,7 +312,10 @@ def test_an_export_that_does_not_end_fails_the_check_and_the_first_to_decide_is_
 def test_strange_wishes_are_refused_before_anything_is_exported(store: MemoryStore) -> None:
     """A word that is not known would be passed over, and the check be another than was meant."""
     world = CheckedBuckets(store)
-    for wishes in ({"mode": "verify", "repairs": True}, {}, {"mode": "scan"}, VERIFY | {"place": "s3://elsewhere/"}):
+    slow = {"mode": "ingest", "rate": LEAST_RATE - 1}
+    assert CHUNK / (LEAST_RATE / outcome.SETTLERS) < 900 / 2, "a chunk is sent in half of a function's time"
+    strange = ({"mode": "verify", "repairs": True}, {}, {"mode": "scan"}, VERIFY | {"place": "s3://elsewhere/"}, slow)
+    for wishes in strange:
         with pytest.raises(state_machine.Failed):
             machine(world).run("strange", wishes)
     assert world.tokens == []
@@ -384,6 +389,23 @@ def test_rows_that_do_not_belong_to_the_records_are_found_and_those_on_their_way
 
     del expected["missing"]
     assert named(machine(world, while_waiting=mend).run("again", VERIFY), store) == expected
+
+
+def test_every_object_of_a_crowded_image_is_told_that_its_row_is_wrong(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that are too many to be named with it: else they would stay in a life that has ended."""
+    monkeypatch.setattr(rows, "_MOST_NAMES", 2)
+    world = CheckedBuckets(store)
+    for number in range(6):
+        world.put(f"crowd/{number}.jpg", "c" * 32)
+        world.know(f"crowd/{number}.jpg", "c" * 32)
+    world.export_rows()
+    world.tables.objects["photos/crowd/5.jpg"]["ingested_at"] = {"S": "2026-11-01T00:00:00.000000Z"}
+    result = machine(world).run("crowd", VERIFY | {"repair": True})
+    assert (result["stale"], result["count"]) == (1, 1)
+    assert world.sent == [f"photos/crowd/{number}.jpg" for number in range(6)]
+    assert len(world.messages) == 6
 
 
 def test_the_result_is_that_of_the_check_on_one_machine(store: MemoryStore, tmp_path: Path) -> None:
