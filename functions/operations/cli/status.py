@@ -9,7 +9,7 @@ from operations.dead_letters import count_messages
 from operations.status import Status, now, read_status, with_services
 from operations.stream_mapping import stream_state
 
-_QUEUES = {
+QUEUES = {
     "waiting_events": "ImageQueueUrl",
     "waiting_seen": "SeenQueueUrl",
     "dead_letters": "ImageDeadLettersUrl",
@@ -31,7 +31,7 @@ def command(
     state = read_status(deployment.ledger(), now())
     if deployment.stack:
         sqs = deployment.client("sqs")
-        messages = {name: count_messages(sqs, deployment.output(output)) for name, output in _QUEUES.items()}
+        messages = {name: count_messages(sqs, deployment.output(queue)) for name, queue in QUEUES.items()}
         stream = stream_state(deployment.client("lambda"), deployment.output("StreamMappingId"))
         state = with_services(state, stream=stream, **messages)
     output.result(asdict(state))

@@ -51,6 +51,8 @@ class Check(StrEnum):
 _ALONE = (Check.TREE, Check.CSV, Check.JOURNAL)
 """What needs nothing but the export bucket."""
 
+_A_WEEK = 7 * 24 * 60  # minutes
+
 
 def command(
     checks: Annotated[
@@ -62,7 +64,12 @@ def command(
     inventory: Inventory = "",
     rate: Rate = 0.0,
     in_flight: Annotated[
-        float, typer.Option(min=0, help="Minutes before the export in which an upload counts as on its way.")
+        float,
+        typer.Option(
+            min=0,
+            max=_A_WEEK,
+            help="Minutes before the export in which an upload counts as on its way; at most a week.",
+        ),
     ] = IN_FLIGHT_MINUTES,
     distributed: Distributed = False,
     processes: Processes = CORES,

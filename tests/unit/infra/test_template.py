@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from operations.cli.status import QUEUES
 from operations.page.files import page_hash
 from tests.support.paths import ROOT
 from tests.support.template import FOLLOWING, FUNCTIONS, TEMPLATE, parameter, properties, statements_of
@@ -152,11 +153,14 @@ def test_what_the_commands_ask_the_stack_for_is_what_they_get() -> None:
 
 
 def _outputs_asked_for(source: str) -> Iterator[str]:
-    """Give the texts that a module calls `output` with."""
+    """Give the texts that a module calls `output` with, itself or with all that a constant has."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "output" and node.args:
-            assert isinstance(node.args[0], ast.Constant)
-            yield str(node.args[0].value)
+            if isinstance(node.args[0], ast.Constant):
+                yield str(node.args[0].value)
+            else:
+                assert ast.unparse(node.args[0]) == "queue"
+                yield from QUEUES.values()
 
 
 def test_nothing_that_is_made_or_told_has_the_name_of_a_list() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import orjson
 import pytest
@@ -115,8 +116,13 @@ def test_verify_bucket_tells_by_its_exit_code_and_names_what_differs(skyledger: 
         "  skyledger verify bucket --repair sends them to be looked at",
     ]
     assert stack.lane == []
-    young = skyledger("verify", "bucket", *HERE, "--in-flight", "6000000")
+    just_now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    stack.s3.modified[f"b{HOSTILE}.jpg"] = just_now
+    known = stack.tables.objects["photos/a.jpg"]
+    stack.tables.objects["photos/a.jpg"] = {**known, "last_modified": {"S": just_now}}
+    young = skyledger("verify", "bucket", *HERE, "--in-flight", "10000")
     assert (young.code, young.out.splitlines()[1:]) == (0, ["  2 were written too lately to be judged (--in-flight)"])
+    stack.s3.modified.clear()
     repair = skyledger("verify", "bucket", "--repair", *HERE)
     assert (repair.code, len(stack.lane)) == (1, 2)
     assert repair.out.splitlines()[-1] == "  2 objects sent to be looked at: verify again when none waits in the lane"
