@@ -22,7 +22,7 @@ from threading import Condition
 from typing import Any
 from urllib.parse import urlsplit
 
-from operations.bucket.pages import THREADS, ask, count_up_to, list_by_tokens, page
+from operations.bucket.pages import THREADS, count_up_to, first_key, list_by_tokens, page
 from operations.progress import Progress, silent
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import LISTED, run_of, run_part
@@ -247,11 +247,9 @@ class _Lister:
 
     def _first_behind(self, place: tuple[str, str], point: str, last: str | None) -> str | None:
         """Give the first key behind a text, and not behind another."""
-        bucket, prefix = place
-        answer = ask(self._client, Bucket=bucket, Prefix=prefix, StartAfter=point, MaxKeys=1)
+        key = first_key(self._client, *place, point)
         with self._changed:
             self._requests += 1
-        key = answer["Contents"][0]["Key"] if answer.get("Contents") else None
         return key if key is not None and (last is None or key <= last) else None
 
 

@@ -100,6 +100,16 @@ def ask(client: Any, **arguments: Any) -> Any:
         raise Unavailable(f"{arguments['Bucket']}: {error}") from error
 
 
+def first_key(client: Any, bucket: str, prefix: str, after: str) -> str | None:
+    """Give the first key of a prefix behind a text; None if there is none.
+
+    Raises:
+        Unavailable: the server did not answer, or refused.
+    """
+    found = ask(client, Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=1).get("Contents")
+    return str(found[0]["Key"]) if found else None
+
+
 def count_up_to(keys: Sequence[str], last: str | None) -> int:
     """Count those of sorted keys that are not behind another; None: all."""
     return len(keys) if last is None else bisect_right(keys, last)

@@ -16,7 +16,7 @@ from ledger.errors import Unavailable
 from operations.bucket.compare import Counts, Difference, Rules, is_young, judge
 from operations.bucket.known import record_line
 from operations.bucket.lines import Listed, Record, bucket_and_key, read_listed, read_record, unescape
-from operations.bucket.pages import lines_of
+from operations.bucket.pages import ask, lines_of
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,10 +56,7 @@ class Looker:
     def listed(self, name: bytes) -> Listed | None:
         """Ask S3 what it has under a name; the first key that begins with this one is this one, if it is there."""
         bucket, key = bucket_and_key(name)
-        try:
-            found = self.s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
-        except ClientError as error:
-            raise Unavailable(f"{bucket}: {error}") from error
+        found = ask(self.s3, Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
         return read_listed(lines_of(bucket, found)[0]) if found and found[0]["Key"] == key else None
 
 

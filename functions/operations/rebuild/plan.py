@@ -14,6 +14,7 @@ from ledger.journal import list_segments, load_record, read_segments
 from ledger.manifest import Targets
 from ledger.row import item_key
 from ledger.store import Listed, Store
+from operations.batches import batched_by_size
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import PLAN, chunk_name
 
@@ -120,7 +121,7 @@ def make_plan(
     last = (datetime.fromisoformat(until) + timedelta(days=_DAYS_FILED_LATE)).date().isoformat() if until else ""
     sample = _Sample()
     chunks = segments = size = 0
-    for chunk in _chunks(list_segments(store, last=last)):
+    for chunk in batched_by_size(list_segments(store, last=last), lambda listed: listed.size, CHUNK_BYTES):
         for listed in chunk:
             sample.add(listed)
         scratch.write(chunk_name(chunks), "\n".join(listed.key for listed in chunk).encode())
@@ -173,20 +174,6 @@ def read_events(store: Store, keys: Iterable[str], *, every: int = 1) -> Iterato
     for key, lines in read_segments(store, keys):
         for line in lines[::every]:
             yield read_event(load_record(key, line))
-
-
-def _chunks(segments: Iterable[Listed]) -> Iterator[list[Listed]]:
-    """Gather neighbouring segments until they have the size of a chunk."""
-    chunk: list[Listed] = []
-    size = 0
-    for listed in segments:
-        chunk.append(listed)
-        size += listed.size
-        if size >= CHUNK_BYTES:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 class _Sample:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ledger.errors import Damaged
 from ledger.manifest import decode_root, encode_root
+from operations.batches import batched_by_size
 from operations.bucket.distributed.cut import ETAG_RECORDS, RANGE_OBJECTS, etag_cuts, part_of, quantiles
 from operations.bucket.distributed.job import Job
 from operations.bucket.distributed.listed import inventory_of, lines_of, sample
@@ -132,17 +133,8 @@ def _sample(job: Job, export: Export) -> list[bytes]:
 
 def _grouped(files: tuple[DataFile, ...]) -> Iterator[list[int]]:
     """Put files together that have about a range's records."""
-    group: list[int] = []
-    items = 0
-    for number, file in enumerate(files):
-        if file.items:
-            group.append(number)
-            items += file.items
-        if items >= RANGE_OBJECTS:
-            yield group
-            group, items = [], 0
-    if group:
-        yield group
+    filled = [number for number, file in enumerate(files) if file.items]
+    return batched_by_size(filled, lambda number: files[number].items, RANGE_OBJECTS)
 
 
 def sort(job: Job, number: int) -> Mapping[str, int]:

@@ -7,10 +7,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from ledger.columns import READER
-from ledger.errors import Unavailable
 from ledger.event import time_text
 from operations.batches import batched
 from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare, is_newer
@@ -39,7 +36,7 @@ from operations.bucket.distributed.step_names import (
 )
 from operations.bucket.known import holders, records
 from operations.bucket.lines import bucket_and_key, escape, name_of
-from operations.bucket.pages import list_range
+from operations.bucket.pages import first_key, list_range
 from operations.bucket.rows import compare_rows
 from operations.rebuild.scratch_names import LISTED
 from operations.rebuild.sorted_runs import merge_lines
@@ -162,15 +159,7 @@ def _pieces(job: Job, rest: Range) -> list[Range]:
     if job.wishes.inventory:
         return [rest]
     bucket, prefix, after, last = _keys(job, rest)
-
-    def first_behind(text: str) -> str | None:
-        try:
-            answer = job.aws.s3.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=text, MaxKeys=1)
-        except ClientError as error:
-            raise Unavailable(f"{bucket}: {error}") from error
-        return next((one["Key"] for one in answer.get("Contents", ())), None)
-
-    keys = spread(first_behind, after, last or prefix + _HIGHEST, SPLIT)
+    keys = spread(partial(first_key, job.aws.s3, bucket, prefix), after, last or prefix + _HIGHEST, SPLIT)
     return split(rest, (escape(f"{bucket}/{key}") for key in keys))
 
 
