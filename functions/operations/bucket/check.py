@@ -218,8 +218,7 @@ def why_of(difference: Difference) -> str:
         return "no record"
     if difference.kind is Kind.PHANTOM:
         return "no object"
-    if listed is None or record is None:
-        return "the record says another thing"
+    assert listed is not None and record is not None, "what is neither missing nor phantom has both"
     return f"the object has {_said(listed)}, the record {_said(record)}"
 
 

@@ -3,16 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.errors import Damaged
 from ledger.store import Store
-from operations.bucket.lines import escape, object_line, refused_line, tombstone_line
+from operations.bucket.lines import escape, name_of, object_line, refused_line, tombstone_line
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import HOLDERS, RECORDS
 from operations.rebuild.sorted_runs import Sorter, merge_lines
-from operations.table_export.files import Export, read_file
+from operations.table_export.files import DataFile, Export, read_file
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z", re.ASCII)
 
@@ -54,23 +54,55 @@ def sort_known(store: Store, scratch: Scratch, export: Export, progress: Progres
     by_name, by_content = Sorter(scratch, RECORDS), Sorter(scratch, HOLDERS)
     files = [file for file in export.files if file.items]
     for number, file in enumerate(files):
-        for record in read_file(store, file):
-            try:
-                item = record["Item"]
-                line, etag = record_line(item), item.get("etag", {}).get("S", "")
-            except (AttributeError, KeyError, TypeError, ValueError):
+        for one in read_known(store, file):
+            if one is None:
                 known.unusable += 1
                 continue
             known.records += 1
-            by_name.add(line)
-            if etag:
+            by_name.add(one.line)
+            if one.etag:
                 known.images += 1
                 if by_etag:
-                    by_content.add(holder_line(item, etag))
+                    by_content.add(one.holder_line)
         progress("reading the export", number + 1, len(files))
     by_name.close()
     by_content.close()
     return known
+
+
+class Held(NamedTuple):
+    """A record of an export.
+
+    Attributes:
+        item: of the table.
+        line: that is written of it.
+        etag: of the image that the object holds; empty if it holds none.
+    """
+
+    item: Mapping[str, Any]
+    line: bytes
+    etag: str
+
+    @property
+    def holder_line(self) -> bytes:
+        """Write the line of `holders` of a record that holds an image."""
+        life = self.item.get("ingested_at", {}).get("S", "")
+        return b"%b\0%b\0%b\n" % (escape(self.etag), name_of(self.line), escape(life))
+
+
+def read_known(store: Store, file: DataFile) -> Iterator[Held | None]:
+    """Read the records of a data file; None for an item that names no object.
+
+    Raises:
+        Damaged, Unavailable: as `read_file`.
+    """
+    for record in read_file(store, file):
+        try:
+            item = record["Item"]
+            held = Held(item, record_line(item), item.get("etag", {}).get("S", ""))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            held = None
+        yield held
 
 
 def record_line(item: Mapping[str, Any]) -> bytes:
@@ -87,12 +119,6 @@ def record_line(item: Mapping[str, Any]) -> bytes:
     if refused := item.get("refused", {}).get("S"):
         return refused_line(name, refused, int(item.get("reader", {}).get("N", 0)))
     return tombstone_line(name)
-
-
-def holder_line(item: Mapping[str, Any], etag: str) -> bytes:
-    """Write an item of `Objects` that holds an image as a line of `holders`."""
-    life = item.get("ingested_at", {}).get("S", "")
-    return b"%b\0%b\0%b\n" % (escape(etag), escape(item["object"]["S"]), escape(life))
 
 
 def records(scratch: Scratch) -> Iterator[bytes]:

@@ -22,13 +22,13 @@ from operations.bucket.distributed.step_names import (
     part_run,
     sorted_name,
 )
-from operations.bucket.known import holder_line, record_line
+from operations.bucket.known import read_known
 from operations.bucket.lines import name_of
 from operations.bucket.rows import row_lines
 from operations.errors import ExportFailed
 from operations.rebuild.scratch_names import HOLDERS, LISTED, RECORDS, ROWS
 from operations.rebuild.sorted_runs import write_run
-from operations.table_export.files import DataFile, Export, read_export, read_file
+from operations.table_export.files import DataFile, Export, read_export
 from operations.table_export.request import finished_export, start_export
 
 # Of lines in memory; what holds them takes about as much again.
@@ -179,20 +179,18 @@ def _lines(job: Job, piece: Mapping[str, Any], counts: Counter[str]) -> Iterator
 def _known(job: Job, files: list[DataFile], counts: Counter[str]) -> Iterator[Line]:
     """Give the records of data files, and, where rows are compared, which of them hold what."""
     every, whole = job.every, job.wishes.whole
-    for item in (record.get("Item", {}) for file in files for record in read_file(job.ledger.store, file)):
-        try:
-            line, etag = record_line(item), item.get("etag", {}).get("S", "")
-        except (AttributeError, KeyError, TypeError, ValueError):
+    for one in (one for file in files for one in read_known(job.ledger.store, file)):
+        if one is None:
             counts["unusable"] += 1
             continue
-        if every.hold(name_of(line)):
-            yield RECORDS, line
+        if every.hold(name_of(one.line)):
+            yield RECORDS, one.line
         else:
             counts["outside"] += 1
-        if etag:
+        if one.etag:
             counts["images"] += 1
             if whole:
-                yield HOLDERS, holder_line(item, etag)
+                yield HOLDERS, one.holder_line
 
 
 class _Runs:

@@ -11,7 +11,7 @@ from ledger.columns import READER
 from ledger.event import time_text
 from operations.batches import batched
 from operations.bucket.compare import Counts, Difference, Kind, Rules, between, compare, is_newer
-from operations.bucket.distributed.chunks import difference_line, image_line
+from operations.bucket.distributed.chunks import image_line
 from operations.bucket.distributed.cut import (
     MOST_BYTES,
     MOST_OBJECTS,
@@ -38,6 +38,7 @@ from operations.bucket.known import holders, records
 from operations.bucket.lines import bucket_and_key, escape, name_of
 from operations.bucket.pages import first_key, list_range
 from operations.bucket.rows import compare_rows
+from operations.bucket.spool import difference_line
 from operations.rebuild.scratch_names import LISTED
 from operations.rebuild.sorted_runs import merge_lines
 
