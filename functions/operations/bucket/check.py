@@ -218,7 +218,8 @@ def why_of(difference: Difference) -> str:
         return "no record"
     if difference.kind is Kind.PHANTOM:
         return "no object"
-    assert listed is not None and record is not None, "what is neither missing nor phantom has both"
+    assert listed is not None, "what is neither missing nor phantom has both"
+    assert record is not None
     return f"the object has {_said(listed)}, the record {_said(record)}"
 
 

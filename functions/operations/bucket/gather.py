@@ -18,9 +18,8 @@ from operations.bucket.listing import Listing, list_places
 from operations.bucket.sources import Sources, bucket_and_key_of
 from operations.progress import Progress
 from operations.rebuild.scratch import Scratch
-from operations.table_export.files import Export, read_export
-from operations.table_export.request import start_export, wait_for_export
-from operations.table_export.take import ExportRequest
+from operations.table_export.request import start_export
+from operations.table_export.take import ExportRequest, finished
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def gather(
     times = [inventory[1].time] if inventory else []
     known = None
     if request is not None:
-        export, store = _finished(request, progress, sleep)
+        export, store = finished(request, progress, sleep)
         known = sort_known(store, scratch, export, progress, by_etag=wanted.by_etag)
         times.append(export.time)
     return Sides(sources, listing, lambda: records(scratch), known, min(times, default=""))
@@ -126,10 +125,3 @@ def _started(
     note(f"export {arn}; if this is interrupted, go on with --export {arn}")
     started(arn)
     return replace(request, arn=arn)
-
-
-def _finished(request: ExportRequest, progress: Progress, sleep: Callable[[float], None]) -> tuple[Export, Store]:
-    summary = wait_for_export(request.dynamodb, request.arn, progress, sleep)
-    described = request.dynamodb.describe_export(ExportArn=request.arn)["ExportDescription"]
-    store = request.open_bucket(described.get("S3Bucket", request.bucket))
-    return read_export(store, summary), store

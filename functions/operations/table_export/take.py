@@ -1,8 +1,9 @@
 """A table export from start to end: with the root that was read before it, which says what may be removed."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,15 +87,27 @@ def exported_table(
         arn = start_export(request.dynamodb, request.table, request.bucket, request.window)
         pin(ledger, _pin_name(arn), live)
         note(f"export {arn}; if this is interrupted, go on with --export {arn}")
-    summary_key = wait_for_export(request.dynamodb, arn, progress, ledger.sleep)
-    bucket = request.dynamodb.describe_export(ExportArn=arn)["ExportDescription"].get("S3Bucket", request.bucket)
-    store = ledger.store if bucket == request.bucket else request.open_bucket(bucket)
-    export = read_export(store, summary_key)
+    export, store = finished(replace(request, arn=arn), progress, ledger.sleep)
     pinned = any(snapshot.name == _pin_name(arn) for snapshot in snapshots(ledger))
     before = load(ledger, _pin_name(arn)) if pinned else root_before(ledger, datetime.fromisoformat(export.time))
     yield TableExport(export, store, before)
     if pinned and not keep_pin:
         remove(ledger, _pin_name(arn))
+
+
+def finished(
+    request: ExportRequest, progress: Progress, sleep: Callable[[float], None] = time.sleep
+) -> tuple[Export, Store]:
+    """Wait for an export that was started; give what it holds, and the bucket that it was written to.
+
+    Raises:
+        ExportFailed: DynamoDB could not finish it.
+        Damaged, Unavailable: its files could not be read.
+    """
+    summary_key = wait_for_export(request.dynamodb, request.arn, progress, sleep)
+    described = request.dynamodb.describe_export(ExportArn=request.arn)["ExportDescription"]
+    store = request.open_bucket(described.get("S3Bucket", request.bucket))
+    return read_export(store, summary_key), store
 
 
 def root_before(ledger: Ledger, time: datetime) -> Root | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 from uuid import uuid4
 
@@ -108,7 +109,7 @@ class Aws:
     queue: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Job:
     """One check under way.
 
@@ -151,9 +152,9 @@ class Job:
         """Give who looks at single objects."""
         return Looker(self.aws.dynamodb, self.aws.s3, self.aws.objects, self.aws.images)
 
-    @property
+    @cached_property
     def wishes(self) -> Wishes:
-        """Read what was asked for."""
+        """Read what was asked for; once, since it never changes."""
         return Wishes(**self.read(WISHES))
 
     @property

@@ -2,6 +2,7 @@
 
 import pytest
 
+from image_processor.sources import sources_of
 from operations.bucket.lines import escape
 from operations.bucket.sources import Sources
 from operations.errors import NoSource
@@ -57,3 +58,16 @@ def test_a_place_within_the_sources_narrows_them_and_any_other_is_refused_by_nam
     ):
         with pytest.raises(NoSource, match=told.replace("(", r"\(").replace(")", r"\)")):
             TWO.within(place)
+
+
+@pytest.mark.parametrize("prefixes", ["", "site/", "site/, old", " a b/ ,,site/a/", "ü/,site/,site/a/"])
+def test_the_same_objects_count_here_and_to_the_function_that_reads_them(prefixes: str) -> None:
+    """Else a check would name for ever what ImageProcessor passes over; both read the same texts, and share no code."""
+    buckets = "photos, archive,"
+    here = Sources.of_outputs(buckets, prefixes)
+    there = sources_of({"IMAGE_BUCKETS": buckets, "IMAGE_PREFIXES": prefixes})
+    for bucket in ("photos", "archive", "photos-2", "phot"):
+        for key in ("site/1.jpg", "site/a/2.jpg", "site", "old.jpg", "a b/1", " a b/1", "ü/1", "x"):
+            counts = bucket in there.buckets and there.include(key)
+            assert here.holds(bucket, key) == counts
+            assert here.hold(escape(f"{bucket}/{key}")) == counts
