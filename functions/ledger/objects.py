@@ -13,6 +13,7 @@ either comes before the touch, which then makes the object anew, or is refused (
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import Lock
@@ -43,6 +44,9 @@ class Objects:
         store: where they are.
         cache_bytes: what the cache holds.
         now: the time, as the store stamps its objects with it.
+
+    Attributes:
+        read: bytes that came from the store.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Objects:
         self._limit = cache_bytes
         self._cache: OrderedDict[str, tuple[int, bytes | tuple[Entry, ...]]] = OrderedDict()
         self._used = 0
+        self.read = 0
         self._lock = Lock()
 
     def pages(self, entries: Iterable[Entry]) -> dict[str, Sequence[Entry]]:
@@ -158,30 +163,25 @@ class Objects:
         key = page_key(digest)
         page = self._cached(key)
         if page is None:
-            body = self._checked(key, digest, self._read(key))
+            body = _checked(*self._read(key), digest)
             page = decode_page(body)
             self._keep(key, page, len(body) * _DECODED_PAGE_FACTOR)
         assert isinstance(page, tuple)
         return page
 
     def _read_shard(self, key: str, digest: str, size: int) -> bytes:
-        try:
-            stored = self.store.get(key)
-        except NotFound:
-            return self._checked(plain_key(key), digest, self._read(plain_key(key)))
-        return self._checked(key, digest, unpack(key, stored.body, size))
+        name, body = self._read(key, plain_key(key))
+        return _checked(name, unpack(name, body, size) if name == key else body, digest)
 
-    def _read(self, key: str) -> bytes:
-        try:
-            stored = self.store.get(key)
-        except NotFound as error:
-            raise Damaged(f"{key} is missing although the tree names it") from error
-        return stored.body
-
-    def _checked(self, key: str, digest: str, body: bytes) -> bytes:
-        if sha256(body) != digest:
-            raise Damaged(f"{key} does not have the bytes that its name promises")
-        return body
+    def _read(self, *names: str) -> tuple[str, bytes]:
+        """Read an object under the first of these keys that it has; give that key, too."""
+        for name in names:
+            with suppress(NotFound):
+                stored = self.store.get(name)
+                with self._lock:
+                    self.read += len(stored.body)
+                return name, stored.body
+        raise Damaged(f"{names[0]} is missing although the tree names it")
 
     def _cached(self, key: str) -> bytes | tuple[Entry, ...] | None:
         with self._lock:
@@ -199,3 +199,9 @@ class Objects:
             self._used += weight
             while self._used > self._limit:
                 self._used -= self._cache.popitem(last=False)[1][0]
+
+
+def _checked(key: str, body: bytes, digest: str) -> bytes:
+    if sha256(body) != digest:
+        raise Damaged(f"{key} does not have the bytes that its name promises")
+    return body

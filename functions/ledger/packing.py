@@ -56,7 +56,7 @@ def unpack(key: str, body: bytes, most: int) -> bytes:
     except IsalError as error:  # type: ignore[misc]
         raise Damaged(f"{key} cannot be unpacked: {error}") from error
     if len(lines) > size:
-        raise Damaged(f"{key} unpacks to more than {size:,} bytes")
+        raise Damaged(f"{key} unpacks to more than the {size:,} bytes that it may have")
     if not member.eof:
         raise Damaged(f"{key} is cut off")
     if member.unused_data:

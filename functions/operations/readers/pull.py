@@ -46,7 +46,7 @@ class PullReport:
         path: of the copy.
         changed: False if the copy was current already.
         fetched_shards: shards that came over the network.
-        fetched_bytes: bytes that came over the network, pages included.
+        fetched_bytes: bytes that came over the network, compressed as they are, pages included.
         reused_bytes: bytes taken from the old copy.
     """
 
@@ -112,7 +112,7 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
         _save_state(path, root, pages)
     except OSError as error:
         raise NotPulled(f"{path}: {error.strerror}") from error
-    transfer.fetched += sum(len(encode_page(pages[page.sha256])) for page in missing)
+    transfer.fetched = objects.read
     return _report(root, path, transfer)
 
 
@@ -122,7 +122,7 @@ class _Transfer:
 
     Attributes:
         shards: that came over the network.
-        fetched: bytes that came over the network.
+        fetched: bytes that came over the network, compressed as they are.
         reused: bytes taken from the old copy.
     """
 
@@ -193,7 +193,6 @@ def _write(
                 file.write(body)
                 rows += shard.rows
             transfer.shards += len(fetch)
-            transfer.fetched += sum(shard.bytes for shard in fetch)
             transfer.reused += sum(map(len, bodies.values()))
             progress("writing rows", rows, root.rows.rows)
     return transfer

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.keys import page_key, shard_key
+from ledger.keys import page_key
 from ledger.manifest import Root, Targets, decode_page, starts_page, starts_shard
 from ledger.publish import publish
 from ledger.row import key_of
 from tests.support.factories import Item, event, item, make_ledger, model_csv
-from tests.support.reader import read_csv, read_root, read_rows, read_tree
+from tests.support.reader import read_csv, read_root, read_rows, read_shard, read_tree
 
 
 @st.composite
@@ -104,7 +104,7 @@ def test_a_cut_depends_on_its_own_row_alone() -> None:
         shards = decode_page(store.get(page_key(page.sha256)).body)  # type: ignore[union-attr]
         for index, shard in enumerate(shards):
             assert starts_page(shard.first, targets) == (index == 0) or (number, index) == (0, 0)
-            lines = store.get(shard_key(shard.sha256)).body.splitlines(keepends=True)  # type: ignore[union-attr]
+            lines = read_shard(store, shard.sha256).splitlines(keepends=True)  # type: ignore[union-attr]
             cuts = [starts_shard(key_of(line), len(line), targets) for line in lines]
             assert not any(cuts[1:])
             firsts.append(cuts[0])

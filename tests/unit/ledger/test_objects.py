@@ -1,5 +1,6 @@
-"""Shards and pages by hash: what does not have its name's bytes is never used, and the cache is bounded."""
+"""Shards and pages by hash: what does not have its name's lines is never used, and the cache is bounded."""
 
+import gzip
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,13 +8,15 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged, Refused, Unavailable
-from ledger.keys import page_key, shard_key
+from ledger.keys import page_key, plain_key, shard_key
 from ledger.manifest import Entry, encode_page, sha256
 from ledger.objects import YOUNG, Objects
+from ledger.packing import pack
 from tests.support.store_calls import WatchedStore, refuse
 
 START = datetime(2026, 11, 25, 3, 9, tzinfo=UTC)
 SHARDS = [b"row %d\n" % number * 40 for number in range(10)]
+FIRST = sha256(SHARDS[0])
 
 
 @pytest.fixture
@@ -40,7 +43,8 @@ def test_what_was_written_is_read_back_by_hash(store: MemoryStore) -> None:
     assert cold.shards([entry(body) for body in SHARDS]) == {sha256(body): body for body in SHARDS}
     page = page_of(*SHARDS)
     assert cold.pages([entry(page)]) == {sha256(page): tuple(entry(body) for body in SHARDS)}
-    assert store.objects[shard_key(sha256(SHARDS[0]))][1].startswith("text/csv")
+    stored, content_type = store.objects[shard_key(sha256(SHARDS[0]))]
+    assert (gzip.decompress(stored.body), content_type) == (SHARDS[0], "application/gzip")
     assert store.objects[page_key(sha256(page))][1] == "application/json"
     assert store.get("roots/1-x.json").body == b"{}"  # type: ignore[union-attr]
 
@@ -53,12 +57,69 @@ def test_writing_again_is_fine(store: MemoryStore) -> None:
     assert store.objects == before
 
 
+@pytest.mark.parametrize("key", [shard_key(FIRST), plain_key(shard_key(FIRST))], ids=["compressed", "plain"])
 @pytest.mark.parametrize("spoilt", [b"", b"other bytes\n", SHARDS[0][:-1], SHARDS[0] + b"\n"])
-def test_a_shard_without_its_bytes_is_damaged_and_named(spoilt: bytes, store: MemoryStore) -> None:
-    digest = sha256(SHARDS[0])
-    store.put_new(shard_key(digest), spoilt, "text/csv")
-    with pytest.raises(Damaged, match=digest):
-        Objects(store).shard(digest)
+def test_a_shard_without_its_bytes_is_damaged_and_named(spoilt: bytes, key: str, store: MemoryStore) -> None:
+    """Whichever way it lies there; and its lines alone are no compressed object."""
+    store.put_new(key, pack(spoilt) if key == shard_key(FIRST) else spoilt, "")
+    with pytest.raises(Damaged, match=f"{key} does not have the bytes"):
+        Objects(store).shard(FIRST)
+    store.objects.clear()
+    store.put_new(shard_key(FIRST), spoilt, "")
+    with pytest.raises(Damaged, match=shard_key(FIRST)):
+        Objects(store).shard(FIRST)
+
+
+def test_a_shard_that_an_older_version_wrote_is_read_as_it_is(watched: WatchedStore) -> None:
+    """After the compressed one was not found; where both are, that is read. Neither is a third request."""
+    plain = plain_key(shard_key(FIRST))
+    watched.put_new(plain, SHARDS[0], "text/csv")
+    reader = Objects(watched)  # type: ignore[arg-type]
+    for _ in range(2):
+        assert reader.shards([entry(SHARDS[0])]) == {FIRST: SHARDS[0]}
+    assert [key for verb, key in watched.calls if verb == "get"] == [shard_key(FIRST), plain]
+    assert reader.read == len(SHARDS[0])
+    Objects(watched).write({}, {FIRST: SHARDS[0]})  # type: ignore[arg-type]
+    watched.calls.clear()
+    reader = Objects(watched)  # type: ignore[arg-type]
+    assert reader.shard(FIRST) == SHARDS[0]
+    assert watched.calls == [("get", shard_key(FIRST))]
+    assert reader.read == watched.head(shard_key(FIRST)).size < len(SHARDS[0])
+
+
+def test_a_shard_that_unpacks_to_more_than_its_page_says_is_not_unpacked(
+    store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its hash would be found wrong after it has filled the memory; where no page tells, there is a bound, too."""
+    large = b"x" * 1001
+    store.put_new(shard_key(sha256(large)), pack(large), "application/gzip")
+    with pytest.raises(Damaged, match="more than the 1,000 bytes"):
+        Objects(store).shards([entry(large)._replace(bytes=1000)])
+    assert Objects(store).shards([entry(large)]) == {sha256(large): large}
+    monkeypatch.setattr(Objects.shard, "__defaults__", (1000,))
+    with pytest.raises(Damaged, match="more than the 1,000 bytes"):
+        Objects(store).shard(sha256(large))
+
+
+def test_what_another_compressor_made_of_the_same_lines_is_left_alone() -> None:
+    """Its size differs, as do processors' and libraries' gzip; what has other lines, or none, is written anew."""
+    times = [START]
+    watched = WatchedStore(MemoryStore(lambda: times[0]))
+    key, other = shard_key(FIRST), gzip.compress(SHARDS[0], 1)
+    assert len(other) != len(pack(SHARDS[0]))
+    watched.put_new(key, other, "application/gzip")
+    objects = Objects(watched, now=lambda: times[0])  # type: ignore[arg-type]
+    objects.write({}, {FIRST: SHARDS[0]})
+    assert watched.get(key).body == other
+    for torn in (other[:-5], gzip.compress(SHARDS[1] + b"\n"), SHARDS[0]):
+        watched.put_if_match(key, torn, watched.head(key).etag, "", {})
+        objects.write({}, {FIRST: SHARDS[0]})
+        assert watched.get(key).body == pack(SHARDS[0])
+    times[0] += 2 * YOUNG
+    watched.put_if_match(key, other, watched.head(key).etag, "", {})
+    times[0] += 2 * YOUNG
+    objects.write({}, {FIRST: SHARDS[0]})
+    assert watched.head(key).modified == times[0], "an old one is touched, whoever made it"
 
 
 @pytest.mark.parametrize("spoilt", [b"", b"{}", page_of(SHARDS[1]), page_of(SHARDS[0]).strip()])

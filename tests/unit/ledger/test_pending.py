@@ -1,5 +1,6 @@
 """Waiting objects: a segment's changes as finished lines, for whoever leads."""
 
+import gzip
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from ledger.columns import NAMES
 from ledger.errors import Damaged, Unavailable
 from ledger.event import read_event
 from ledger.manifest import Gap
+from ledger.packing import pack
 from ledger.pending import LedSegments, Waiting, decode, encode, list_waiting
 from ledger.row import RowEncoder, item_key
 from tests.support.factories import START, insert, item, modify, remove
@@ -58,6 +60,14 @@ def _some() -> Waiting:
     return Waiting("some", NAMES, fold(change for one in events for change in changes_of(read_event(one), ENCODER)))
 
 
+SOME = gzip.decompress(encode(_some()))
+
+
+def test_what_an_older_version_left_is_plain_and_is_read_as_it_is() -> None:
+    assert decode(SOME) == decode(gzip.compress(SOME, 1)) == _some()
+    assert len(encode(_some())) < len(SOME) / 2
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -66,18 +76,19 @@ def _some() -> Waiting:
         b"[]\n",
         b"{}\n",
         b"1\n",
-        encode(_some())[:-1],
-        encode(_some())[:-200],
-        encode(_some())[: encode(_some()).rindex(b"\n", 0, -1) + 1],
-        encode(_some()).replace(b'"++-"', b'"+?-"'),
-        encode(_some()).replace(b'"++-"', b'"++"'),
+        SOME[:-1],
+        SOME[:-200],
+        SOME[: SOME.rindex(b"\n", 0, -1) + 1],
+        SOME.replace(b'"++-"', b'"+?-"'),
+        SOME.replace(b'"++-"', b'"++"'),
         b"{}\na\n",
     ],
 )
 def test_an_object_that_is_no_waiting_segment_is_damaged(body: bytes) -> None:
-    """Torn or foreign: never merged in part."""
-    with pytest.raises(Damaged):
-        decode(body)
+    """Torn or foreign, plain or compressed: never merged in part."""
+    for one in (body, pack(body), pack(SOME)[:-1]):
+        with pytest.raises(Damaged):
+            decode(one)
 
 
 def _put(store: MemoryStore, name: str, columns: tuple[str, ...] = NAMES) -> None:
@@ -120,7 +131,7 @@ def test_a_leader_takes_no_more_than_it_can_merge(store: MemoryStore, monkeypatc
     """Bounded in number and in bytes; the rest waits for the next leader."""
     for number in range(10):
         _put(store, f"{number}")
-    size = store.head("pending/0").size
+    size = len(gzip.decompress(store.get("pending/0").body))
     monkeypatch.setattr(pending, "TAKE_SEGMENTS", 4)
     assert names_taken(store, datetime.now(UTC), "pending/1") == [
         "0",
@@ -133,6 +144,32 @@ def test_a_leader_takes_no_more_than_it_can_merge(store: MemoryStore, monkeypatc
         "0",
         "2",
     ]
+
+
+def test_what_is_taken_is_bounded_by_what_it_unpacks_to(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listing tells other sizes; what would be read in vain is not read, but for a part of the bound."""
+    for number in range(10):
+        waiting = Waiting(f"{number}", NAMES, [], newest_event="x" * 2000)
+        store.put_new(waiting.key, encode(waiting), "application/gzip")
+    size, packed = len(gzip.decompress(store.get("pending/0").body)), store.head("pending/0").size
+    assert size > 4 * packed
+    monkeypatch.setattr(pending, "TAKE_BYTES", 3 * size)
+    watched, taken = WatchedStore(store), LedSegments("pending/own", ())
+    taken.read(watched, list_waiting(store, datetime.now(UTC)))  # type: ignore[arg-type]
+    assert [waiting.name for waiting in taken.of(NAMES)] == ["0", "1", "2"]
+    assert taken.is_enough(1000)
+    assert len(watched.calls) * packed <= size + packed
+
+
+@pytest.mark.parametrize("body", [pack(b"x" * 100_000), b"x" * 100_000, pack(b"x" * 100_000)[:-4] + b"\0\0\0\0"])
+def test_what_nobody_can_take_stands_in_nobodys_way(
+    body: bytes, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too large for any leader, or lying about its size: its owner commits it, and what came later is taken."""
+    monkeypatch.setattr(pending, "TAKE_BYTES", 20_000)
+    store.put_new("pending/a", body, "")
+    _put(store, "b")
+    assert names_taken(store, datetime.now(UTC), "pending/own") == ["b"]
 
 
 def test_what_a_dead_function_left_is_not_taken() -> None:

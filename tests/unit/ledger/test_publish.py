@@ -14,13 +14,13 @@ from ledger import layout
 from ledger.assemble import IDLE
 from ledger.commit import commit
 from ledger.errors import Damaged, OutOfTime, Refused, Unavailable, Unknown
-from ledger.keys import CSV_KEY, ROOT_KEY
+from ledger.keys import CSV_KEY, ROOT_KEY, shard_digest, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import encode_root
 from ledger.publish import Published, publish
 from ledger.store import PATIENCE_SECONDS
 from tests.support.factories import insert, item, make_ledger, model_csv, modify, remove
-from tests.support.reader import read_csv, read_root, read_rows
+from tests.support.reader import read_csv, read_root, read_rows, read_shard
 from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 publishing = import_module("ledger.publish")  # the module: the package gives the function
@@ -120,9 +120,12 @@ def test_a_large_csv_is_made_of_the_present_one_and_of_what_changed(large: Ledge
     assert read_csv(store) == everything(70) == read_rows(store)
     assert not done.rebuilt
     assert done.copied + done.uploaded == len(read_csv(store))
-    largest_shard = max(stored.size for key, (stored, _) in store.objects.items() if key.startswith("shards/"))
-    assert done.uploaded <= largest_shard + 2 * SMALLEST < len(read_csv(store)) / 2
+    assert done.uploaded <= _largest_shard(store) + 2 * SMALLEST < len(read_csv(store)) / 2
     assert not store.uploads
+
+
+def _largest_shard(store: MemoryStore) -> int:
+    return max(len(read_shard(store, shard_digest(listed.key))) for listed in store.list("shards/"))
 
 
 @pytest.mark.parametrize("batch", [[insert(999)], [remove(0)], [remove(ROWS - 1)], [modify(0, 2), modify(149, 2)]])
@@ -294,7 +297,7 @@ def test_shards_are_read_in_their_order_whatever_pythons_hash_seed(
     store.delete([CSV_KEY])
     publish(make_ledger(watched))  # type: ignore[arg-type]  # its cache is empty
     pages = large.objects.pages(read_root(store).rows.pages)
-    in_order = [f"shards/{shard.sha256}.csv" for page in pages.values() for shard in page]
+    in_order = [shard_key(shard.sha256) for page in pages.values() for shard in page]
     assert len(in_order) > 20
     assert [key for verb, key in watched.calls if verb == "get" and key.startswith("shards/")] == in_order
 
@@ -409,9 +412,9 @@ def test_what_is_uploaded_is_read_bit_by_bit(
     held = most = 0
     for verb, key in watched.calls:
         held = 0 if verb == "upload_part" else held
-        held += store.head(key).size if verb == "get" and key.startswith("shards/") else 0
+        held += len(read_shard(store, shard_digest(key))) if verb == "get" and key.startswith("shards/") else 0
         most = max(most, held)
-    largest = max(stored.size for key, (stored, _) in store.objects.items() if key.startswith("shards/"))
+    largest = _largest_shard(store)
     assert 3000 < most <= 6000 + largest < len(everything()) / 3
 
 

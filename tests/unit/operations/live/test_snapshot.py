@@ -9,6 +9,7 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.csvw import describe
 from ledger.errors import Damaged
+from ledger.keys import shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.publish import publish
@@ -132,7 +133,7 @@ def test_a_snapshot_whose_objects_are_gone_is_not_restored(ledger: Ledger, store
     page = read_root(store).rows.pages[0]
     shard = ledger.objects.pages([page])[page.sha256][0]
     commit(ledger, [modify(1, 2, title={"S": "new"})])
-    store.delete([f"shards/{shard.sha256}.csv"])
+    store.delete([shard_key(shard.sha256)])
     before = read_root(store)
     with pytest.raises(Damaged, match=shard.sha256):
         restore(make_ledger(store, 2), load(ledger, "monday"))

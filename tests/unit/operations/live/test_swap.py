@@ -18,7 +18,7 @@ from ledger.csvw import describe
 from ledger.errors import Damaged, Unknown
 from ledger.event import read_event
 from ledger.journal import write_segment
-from ledger.keys import ROOT_KEY
+from ledger.keys import ROOT_KEY, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import REBUILT, Root, Targets, decode_root
 from ledger.pending import Waiting, encode
@@ -296,7 +296,7 @@ def test_objects_about_to_be_collected_are_made_young_before_the_swap(tmp_path: 
     shards = ledger.objects.pages(pages)
     for page in pages:
         assert _modified(store, f"manifest/{page.sha256}.json") > old
-        assert all(_modified(store, f"shards/{shard.sha256}.csv") > old for shard in shards[page.sha256])
+        assert all(_modified(store, shard_key(shard.sha256)) > old for shard in shards[page.sha256])
 
 
 @pytest.mark.parametrize("listed", [False, True])
@@ -330,7 +330,7 @@ def _named(ledger: Ledger, root: Root) -> set[str]:
     """Name the pages and shards of a root."""
     pages = ledger.objects.pages([*root.rows.pages, *root.removals.pages])
     shards = (shard for page in pages.values() for shard in page)
-    return {*(f"manifest/{page}.json" for page in pages), *(f"shards/{shard.sha256}.csv" for shard in shards)}
+    return {*(f"manifest/{page}.json" for page in pages), *(shard_key(shard.sha256) for shard in shards)}
 
 
 def _modified(store: MemoryStore, key: str) -> datetime:
@@ -349,7 +349,7 @@ def test_a_tree_of_which_an_object_was_collected_is_not_swapped_in(
     deliver(ledger, history(4, 150))
     rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
     shard = ledger.objects.pages(rebuilt[0].root.rows.pages[:1])[rebuilt[0].root.rows.pages[0].sha256][0]
-    store.delete([f"shards/{shard.sha256}.csv"])
+    store.delete([shard_key(shard.sha256)])
     before = read_root(store)
     with pytest.raises(Damaged, match=shard.sha256):
         _swap(make_ledger(store, 2), rebuilt)

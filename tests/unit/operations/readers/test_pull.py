@@ -11,6 +11,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Damaged
+from ledger.keys import shard_digest, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Targets, encode_root
 from operations.errors import NotPulled
@@ -19,7 +20,7 @@ from tests.support.command_line import Ran
 from tests.support.factories import event, insert, item, make_ledger, model_csv, modify
 from tests.support.faulty_tree import Pages, alter_rows
 from tests.support.histories import deliver, history
-from tests.support.reader import read_root, read_rows
+from tests.support.reader import read_root, read_rows, read_shard
 
 
 @pytest.fixture
@@ -72,8 +73,9 @@ def test_after_one_changed_row_only_its_shard_and_page_are_fetched(
     assert second.fetched_shards <= 2
     assert second.fetched_bytes == _bytes_of_tree(store, came)
     shards = [key for key in came if key.startswith("shards/")]
-    assert second.reused_bytes == read_root(store).rows.bytes - _bytes_of_tree(store, shards)
-    assert second.fetched_bytes < first.fetched_bytes / 20
+    lines = sum(len(read_shard(store, shard_digest(key))) for key in shards)
+    assert second.reused_bytes == read_root(store).rows.bytes - lines
+    assert second.fetched_bytes < first.fetched_bytes / 10, "pages are not compressed"
     assert read in (
         ["manifest", "manifest.json", "shards"],
         ["manifest", "manifest.json", "shards", "shards"],
@@ -153,8 +155,8 @@ def test_a_damaged_shard_leaves_the_old_copy(store: MemoryStore, tmp_path: Path)
     commit(ledger, [insert(number) for number in range(2, 50)])
     page = read_root(store).rows.pages[-1]
     shard = ledger.objects.pages([page])[page.sha256][-1]
-    stored, kind = store.objects[f"shards/{shard.sha256}.csv"]
-    store.objects[f"shards/{shard.sha256}.csv"] = (replace(stored, body=stored.body[:-1] + b"x"), kind)
+    stored, kind = store.objects[shard_key(shard.sha256)]
+    store.objects[shard_key(shard.sha256)] = (replace(stored, body=stored.body[:-1] + b"x"), kind)
     with pytest.raises(Damaged, match=shard.sha256):
         pull(make_ledger(store, 2), tmp_path)
     assert path.read_bytes() == before
@@ -215,7 +217,7 @@ def test_a_page_that_counts_wrong_is_damaged(said: int, ledger: Ledger, store: M
         pages[0][0] = (entry._replace(bytes=entry.bytes + said), body)
 
     alter_rows(store, miscount)
-    with pytest.raises(Damaged, match="bytes that its page says"):
+    with pytest.raises(Damaged, match=r"bytes that (its page says|it may have)"):
         pull(make_ledger(store, 2), tmp_path)
     assert [*tmp_path.iterdir()] == []
 

@@ -115,7 +115,12 @@ def _as_they_are(pages: Pages) -> None:
 PAGE_SAYS, ROOT_SAYS = "rows or bytes that its page says", "rows, bytes or first key that the root says"
 FAULTS: dict[str, tuple[Callable[[Pages], object], Callable[[list[Entry]], object], str]] = {
     "a count of rows": (_say(rows=99), lambda pages: None, PAGE_SAYS),
-    "a count of bytes": (_say(bytes=99), lambda pages: None, PAGE_SAYS),
+    "a count of bytes": (_say(bytes=9999), lambda pages: None, PAGE_SAYS),
+    "a shard that is larger": (
+        _say(bytes=99),
+        lambda pages: None,
+        "unpacks to more than the 99 bytes that it may have",
+    ),
     "no line break at the end": (_unended, lambda pages: None, PAGE_SAYS),
     "a first key": (
         _say(first=b"2026-11-25T08:00:00.000000Z,0"),
