@@ -5,11 +5,14 @@ import pytest
 from ledger.keys import (
     ROOT_COPIES,
     is_named_by_content,
+    packed_key,
     page_key,
+    plain_key,
     root_copies_of,
     root_copy_key,
     segment_key,
     segment_name,
+    shard_digest,
     shard_key,
     snapshot_key,
     snapshot_name,
@@ -22,6 +25,9 @@ DIGEST = "0a" * 32
 def test_what_was_named_is_known_again() -> None:
     assert is_named_by_content(shard_key(DIGEST))
     assert is_named_by_content(page_key(DIGEST))
+    assert is_named_by_content(plain_key(shard_key(DIGEST)))
+    assert packed_key(plain_key(shard_key(DIGEST))) == packed_key(shard_key(DIGEST)) == shard_key(DIGEST)
+    assert shard_digest(shard_key(DIGEST)) == shard_digest(plain_key(shard_key(DIGEST))) == DIGEST
     assert version_of_copy(root_copy_key("12-c0ffee")) == 12
     assert segment_name(segment_key("date=2026-11-25/hour=08/1-2-x")) == "date=2026-11-25/hour=08/1-2-x"
     assert snapshot_name(snapshot_key("before-the-move")) == "before-the-move"
@@ -31,6 +37,9 @@ def test_what_was_named_is_known_again() -> None:
     "stranger",
     [
         f"shards/{DIGEST}.csv.bak",
+        f"shards/{DIGEST}.csv.gz.gz",
+        f"shards/{DIGEST}.gz",
+        f"manifest/{DIGEST}.json.gz",
         f"shards/{DIGEST}.csv\n",
         f"shards/{DIGEST[1:]}.csv",
         f"shards/{DIGEST.upper()}.csv",

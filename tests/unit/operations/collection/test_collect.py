@@ -1,14 +1,16 @@
 """A collection deletes what nothing names, long after anybody can have needed it, and nothing else, ever."""
 
+import gzip
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from ledger import keys
 from ledger.errors import Damaged, Unavailable, Unknown
-from ledger.keys import COLLECTING_KEY, root_copy_key, shard_key
+from ledger.keys import COLLECTING_KEY, plain_key, root_copy_key, shard_key
 from ledger.manifest import encode_root
 from ledger.objects import Objects
 from ledger.publish import publish
@@ -84,6 +86,40 @@ def test_nothing_else_is_ever_collected(bucket: Bucket) -> None:
     assert bucket.collect().finished
     assert bucket.store.objects.keys() == there
     assert len(collected) == 6
+
+
+@pytest.mark.parametrize(
+    ("plain_hours", "packed_hours", "goes"),
+    [(30, 30, True), (30, 25, False), (25, 30, False), (30, None, False), (30, 0, False)],
+)
+def test_a_plain_shard_goes_when_it_has_lain_there_compressed_for_as_long(
+    plain_hours: int, packed_hours: int | None, goes: bool, bucket: Bucket
+) -> None:
+    """Nobody who began to read in between needs it; as long as it is alone, or reads of it may go on, it stays."""
+    root = bucket.commit(*map(insert, range(60)))
+    packed = shard_key(bucket.ledger().objects.pages(root.rows.pages[:1])[root.rows.pages[0].sha256][0].sha256)
+    before, (stored, content_type) = read_rows(bucket.store), bucket.store.objects.pop(packed)
+    bucket.later(hours=100)
+    for key, hours, body in (
+        (plain_key(packed), plain_hours, gzip.decompress(stored.body)),
+        (packed, packed_hours, stored.body),
+    ):
+        if hours is not None:
+            kept = replace(stored, body=body, size=len(body), modified=bucket.now - timedelta(hours=hours))
+            bucket.store.objects[key] = (kept, content_type)
+    assert bucket.collect().deleted.get("shards", 0) == goes
+    assert bucket.left(plain_key(packed), packed) == [not goes, packed_hours is not None]
+    assert read_rows(bucket.store) == before
+
+
+def test_only_a_shard_is_taken_for_a_double(bucket: Bucket) -> None:
+    """Somebody's gzip file beside a page or root of ours says nothing of it."""
+    root = bucket.commit(*map(insert, range(60)))
+    live = [*(keys.page_key(page.sha256) for page in root.rows.pages), root_copy_key(root.name)]
+    put(bucket, *(f"{one}.gz" for one in live))
+    bucket.later(hours=30)
+    bucket.collect()
+    assert bucket.left(*live) == [True] * len(live)
 
 
 @pytest.mark.parametrize("kind", ["snapshot", "snapshot of nothing live", "csv"])

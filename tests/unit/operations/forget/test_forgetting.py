@@ -15,7 +15,17 @@ from ledger.commit import commit
 from ledger.errors import Damaged, LedgerError, SegmentGone, Unknown
 from ledger.event import read_event
 from ledger.journal import quarantine
-from ledger.keys import FAILED_BATCHES, FORGETTING_KEY, FORGOTTEN, JOURNAL, PAGES, QUARANTINE, SHARDS, SNAPSHOTS
+from ledger.keys import (
+    FAILED_BATCHES,
+    FORGETTING_KEY,
+    FORGOTTEN,
+    JOURNAL,
+    PAGES,
+    QUARANTINE,
+    SHARDS,
+    SNAPSHOTS,
+    plain_key,
+)
 from ledger.objects import Objects
 from ledger.publish import publish
 from ledger.row import header
@@ -295,7 +305,7 @@ def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, c
     """Deleted if it names the image; a torn batch may hold others' events, so it is for an operator to look into."""
     text = f"Zoe, {ETAG}".encode()
     key = f"2026-11-25T08:00:00.007000Z,{ETAG},Zoe".encode()
-    odd = {"quarantine/odd": text, "pending/odd": text, "shards/odd": key}
+    odd = {"quarantine/odd": text, "pending/odd": text, "shards/odd": key, "shards/odd.gz": gzip.compress(key)}
     for name, body in {**odd, "table-exports/mine/1.ion.gz": gzip.compress(text)}.items():
         store.put_new(name, body, "text/plain")
         store.put_new(name.replace("odd", "other"), b"of nobody", "text/plain")
@@ -306,6 +316,32 @@ def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, c
     with pytest.raises(Damaged, match="aws/lambda/torn"):
         _forget(store, clock)
     assert store.get("aws/lambda/torn").body == text
+
+
+def test_rows_go_however_they_lie_there(store: MemoryStore, clock: Clock) -> None:
+    """Shards that an older version wrote, plain, also beside the compressed one, and what waits plain, or torn."""
+    for number, name in enumerate(sorted(key for key in store.objects if key.startswith(SHARDS))):
+        lines = gzip.decompress(store.get(name).body)
+        store.put_new(plain_key(name), lines, "text/csv")
+        if number % 2:
+            store.delete([name])
+    (waiting,) = store.list("pending/")
+    packed = store.get(waiting.key).body
+    store.put_new("pending/plain", gzip.decompress(packed), "text/plain")
+    kept = {key for key in store.objects if key.startswith(SHARDS)} - {*places_with_values(store)}
+    assert {key.endswith(".gz") for key in places_with_values(store) if key.startswith(SHARDS)} == {True, False}
+    store.put_new("pending/torn", packed[:-9], "application/gzip")
+    _forget(store, clock)
+    assert [*places_with_values(store)] == []
+    assert kept <= store.objects.keys()
+    assert "pending/torn" not in store.objects
+
+
+def test_a_shard_that_cannot_be_unpacked_is_named(store: MemoryStore, clock: Clock) -> None:
+    """It cannot be said what it holds."""
+    store.put_new("shards/torn.csv.gz", gzip.compress(b"Zoe")[:-1], "application/gzip")
+    with pytest.raises(Damaged, match=r"shards/torn\.csv\.gz is cut off"):
+        _forget(store, clock)
 
 
 def test_a_copy_under_a_folder_that_is_not_searched_is_named(store: MemoryStore, clock: Clock) -> None:

@@ -1,5 +1,6 @@
 """A rebuilt tree is swapped in while exporters run, and nothing that they committed is lost."""
 
+import gzip
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +19,7 @@ from ledger.csvw import describe
 from ledger.errors import Damaged, Unknown
 from ledger.event import read_event
 from ledger.journal import write_segment
-from ledger.keys import ROOT_KEY, shard_key
+from ledger.keys import ROOT_KEY, plain_key, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import REBUILT, Root, Targets, decode_root
 from ledger.pending import Waiting, encode
@@ -297,6 +298,31 @@ def test_objects_about_to_be_collected_are_made_young_before_the_swap(tmp_path: 
     for page in pages:
         assert _modified(store, f"manifest/{page.sha256}.json") > old
         assert all(_modified(store, shard_key(shard.sha256)) > old for shard in shards[page.sha256])
+
+
+@pytest.mark.parametrize("listed", [False, True])
+@pytest.mark.parametrize("both", [False, True])
+@pytest.mark.parametrize("hours", [11, 13])
+def test_plain_shards_of_an_older_version_are_written_anew_where_collection_may_be_at_them(
+    hours: int, both: bool, listed: bool, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A young one is safe as it is; where both lie there, the compressed one is read, and its age counts."""
+    monkeypatch.setattr(keep_alive, "_LIST_FROM", 0 if listed else 2000)
+    ledger = make_ledger(store)
+    root = commit(ledger, [insert(number) for number in range(60)]).root
+    names = [key for key in _named(ledger, root) if key.startswith("shards/")]
+    for key in names:
+        stored, kind = store.objects.pop(key)
+        packed = replace(stored, modified=START - timedelta(hours=hours))
+        lines = replace(
+            stored, body=gzip.decompress(stored.body), modified=START - timedelta(hours=5 if both else hours)
+        )
+        store.objects |= {plain_key(key): (lines, kind), **({key: (packed, kind)} if both else {})}
+    store._now = lambda: START
+    keep_alive.make_sure(make_ledger(store, 2), root, None, set())
+    written = [key for key in names if key in store.objects and _modified(store, key) == START]
+    assert written == (names if hours == 13 else [])
+    assert all(gzip.decompress(store.get(key).body) == store.get(plain_key(key)).body for key in written)
 
 
 @pytest.mark.parametrize("listed", [False, True])

@@ -196,7 +196,9 @@ def test_nothing_else_is_served(asker: Asker, watched: WatchedStore, path: str) 
 
 
 def test_a_shard_that_is_not_there_is_not_found(asker: Asker) -> None:
-    assert asker.ask(f"shards/{'0' * 64}.csv")[0] == 404
+    """The page asks for the compressed one, and then for the plain one."""
+    for suffix in (".csv.gz", ".csv"):
+        assert asker.ask(f"shards/{'0' * 64}{suffix}")[0] == 404
 
 
 def test_whoever_does_not_know_the_token_gets_nothing(asker: Asker, watched: WatchedStore) -> None:
