@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -23,6 +24,8 @@ from infra.paths import ROOT
 from infra.survey import items
 from infra.survey.photos import survey
 from ledger.ledger import Ledger
+from ledger.manifest import TARGET_SHARD_BYTES
+from ledger.packing import pack
 
 SECONDS = 365 / 12 * 86_400
 HOUR = 3600
@@ -147,6 +150,13 @@ def log_bytes(rate: Rate, printed: Printed) -> float:
     )
 
 
+@lru_cache(maxsize=1)
+def packed_share() -> float:
+    """Say what part of their bytes the rows of a shard have compressed."""
+    lines = b"".join(map(items.line, range(TARGET_SHARD_BYTES // items.ROW_BYTES)))
+    return len(pack(lines)) / len(lines)
+
+
 def storage(rate: Rate, prices: Mapping[str, float], months: float) -> dict[str, float]:
     """Price what is stored in a month when images have come at this rate for so many months."""
     images, gb = rate.images * months, 1e-9
@@ -155,7 +165,7 @@ def storage(rate: Rate, prices: Mapping[str, float], months: float) -> dict[str,
     return {
         "tables": table * prices["table_gb"],
         "point-in-time recovery": table * prices["recovery_gb"],
-        "CSV, and its shards": 2 * images * rate.row_bytes * gb * prices["s3_gb"],
+        "CSV, and its shards": (1 + packed_share()) * images * rate.row_bytes * gb * prices["s3_gb"],
         "shards that were replaced": replaced * prices["s3_gb"],
         "journal": images * rate.journal_bytes * gb * prices["s3_gb"],
     }

@@ -77,11 +77,12 @@ def test_a_month_is_priced_by_what_was_printed_and_stored():
         {
             "tables": 2000 * 1000,
             "point-in-time recovery": 4000 * 1000,
-            "CSV, and its shards": 2000 * 4000,
+            "CSV, and its shards": 2000 * 2000 * (1 + _monthly.packed_share()),
             "shards that were replaced": 0,
             "journal": 2000 * 300,
         }
     )
+    assert 1 / 15 < _monthly.packed_share() < 1 / 10
     commits = rate._replace(images=_monthly.SECONDS / 3600, written_bytes=5)
     replaced = _monthly.storage(commits, prices, 2)["shards that were replaced"]
     assert replaced == pytest.approx(5 * _monthly.SUPERSEDED_HOURS), "one an hour, each kept for so long"
