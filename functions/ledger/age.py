@@ -17,7 +17,7 @@ from bisect import bisect_left
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger.errors import Damaged, NewerFormat, NotFound
+from ledger.errors import Damaged, NewerFormat, NotFound, Unavailable
 from ledger.keys import name_of_copy, root_copies_of
 from ledger.ledger import Ledger
 from ledger.manifest import Root
@@ -49,7 +49,7 @@ def first_unshown(ledger: Ledger, root: Root, present: Stored | None) -> Unshown
     Raises:
         Unavailable: the store did not answer.
     """
-    shown = _version_of(present)
+    shown = shown_version(present)
     if present is None or shown is None or shown >= root.version or present.metadata.get("tree") == root.tree_hash:
         return None
     tree, later = present.metadata.get("tree"), range(shown + 1, root.version + 1)
@@ -66,16 +66,26 @@ def first_unshown(ledger: Ledger, root: Root, present: Stored | None) -> Unshown
 def oldest_unshown(ledger: Ledger, root: Root, present: Stored | None) -> str:
     """Give the time of the oldest event of the first commit that the CSV does not show; empty if it is not known.
 
-    Where the root is the CSV's successor, as after a commit that met nobody, this asks the store for nothing.
-
-    Raises:
-        Unavailable: the store did not answer.
+    Where the root is the CSV's successor, as after a commit that met nobody, this asks the store for nothing; nor if
+    nobody knows what readers saw last, because the CSV is gone, or is not ours: it is the root's own event then. And if
+    the store does not answer, nothing is known: no publish is to fail for an age.
     """
-    shown = _version_of(present)
-    if shown is not None and shown + 1 == root.version:
+    shown = shown_version(present)
+    if shown is None or shown + 1 == root.version:
         return root.oldest_event
-    first = first_unshown(ledger, root, present)
+    try:
+        first = first_unshown(ledger, root, present)
+    except Unavailable:
+        return ""
     return first.oldest_event if first else ""
+
+
+def shown_version(present: Stored | None) -> int | None:
+    """Give the version of the root that the CSV says it shows; None if there is none, or none of a publisher's."""
+    try:
+        return int(present.metadata["version"]) if present else None
+    except (KeyError, ValueError):
+        return None
 
 
 def seconds_since(ledger: Ledger, event: str) -> float | None:
@@ -95,10 +105,3 @@ def _copies(ledger: Ledger, version: int, but: str | None) -> list[tuple[Listed,
 
     listed = ledger.store.list(root_copies_of(version))
     return [copy for found in ledger.store.map(read, listed) for copy in found]
-
-
-def _version_of(present: Stored | None) -> int | None:
-    try:
-        return int(present.metadata["version"]) if present else None
-    except (KeyError, ValueError):
-        return None  # not written by a publisher

@@ -46,6 +46,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 
+from ledger.age import oldest_unshown, seconds_since
 from ledger.assemble import Moved, assemble, put, size_of
 from ledger.commit import Report
 from ledger.errors import NotFound, OutOfTime, Refused, Unavailable, Unknown
@@ -77,12 +78,15 @@ class Published(Moved):
         written: whether this call wrote it.
         handed_over: whether another exporter is bound to see to it.
         tries: looks at the root before the last.
+        age: seconds from the oldest event of the first commit that the CSV had not shown until it showed it; None if
+            this call did not write it, or that time is not known.
     """
 
     version: int = 0
     written: bool = False
     handed_over: bool = False
     tries: int = 0
+    age: float | None = None
 
 
 def publish(ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | None = None) -> Published:
@@ -218,6 +222,7 @@ class _Publisher:
         """
         ledger = self._ledger
         started, written = ledger.monotonic(), False
+        oldest = oldest_unshown(ledger, root, present)
         try:
             if size_of(root) <= PUT_BELOW:
                 put(ledger, root, present, self.published)
@@ -225,6 +230,7 @@ class _Publisher:
                 assemble(ledger, root, present, self.published, self._patience)
                 self._took = ledger.monotonic() - started
             self.published.written = written = True
+            self.published.age = seconds_since(ledger, oldest)
         except (Refused, Unknown, NotFound):
             ledger.sleep(0.05 * 2 ** min(self.published.tries, 4) * ledger.chance())
         except Unavailable:

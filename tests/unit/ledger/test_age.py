@@ -157,25 +157,43 @@ def test_without_any_copy_the_root_alone_tells(ledger: Ledger, watched: WatchedS
     assert _look(ledger) == (3, "2026-11-25T08:02:00Z", None)
 
 
-@pytest.mark.parametrize("metadata", [{}, {"version": "new"}, {"version": "99", "tree": "another"}])
-def test_a_csv_that_does_not_say_what_it_shows_has_no_age(
-    metadata: dict[str, str], ledger: Ledger, watched: WatchedStore
+@pytest.mark.parametrize(
+    ("metadata", "oldest"),
+    [({}, "2026-11-25T08:02:00Z"), ({"version": "new"}, "2026-11-25T08:02:00Z"), ({"version": "9", "tree": "x"}, "")],
+    ids=["somebody else's", "no number", "newer than the root that was read"],
+)
+def test_a_csv_that_does_not_say_what_it_shows_is_as_old_as_the_last_commit(
+    metadata: dict[str, str], oldest: str, ledger: Ledger, watched: WatchedStore
 ) -> None:
-    """Nor has one that is not there, nor one that is newer than the root that was read."""
-    root, _ = ledger.load_root()
-    assert first_unshown(ledger, root, None) is None
-    watched.store.put_if_match(CSV_KEY, b"mine", watched.head(CSV_KEY).etag, "text/csv", metadata)
-    assert _look(ledger) is None
-    assert _oldest(ledger) == ""
-
-
-def test_a_store_that_does_not_answer_is_an_error(ledger: Ledger, watched: WatchedStore) -> None:
-    """Whoever asks decides what an age is worth."""
+    """So is one that is not there: what readers had seen before is not known."""
     _insert(ledger, 1, minute=1)
     _insert(ledger, 2, minute=2)
-    watched.on("list", "roots/", refuse(Unavailable("SlowDown")))
+    root, _ = ledger.load_root()
+    assert first_unshown(ledger, root, None) is None
+    assert oldest_unshown(ledger, root, None) == "2026-11-25T08:02:00Z"
+    watched.store.put_if_match(CSV_KEY, b"mine", watched.head(CSV_KEY).etag, "text/csv", metadata)
+    assert _look(ledger) is None
+    assert _oldest(ledger) == oldest
+
+
+def test_a_store_that_does_not_answer_fails_who_asks_and_no_publish(ledger: Ledger, watched: WatchedStore) -> None:
+    """A CSV without a known age is better than one that is not published."""
+    _insert(ledger, 1, minute=1)
+    _insert(ledger, 2, minute=2)
+    watched.on("list", "roots/", refuse(Unavailable("SlowDown")), times=2)
     with pytest.raises(Unavailable):
-        _oldest(ledger)
+        _look(ledger)
+    published = publish(ledger)
+    assert (published.written, published.age) == (True, None)
+
+
+def test_a_publish_says_how_old_the_csv_was(ledger: Ledger) -> None:
+    """By the first commit that it had lacked; one that wrote nothing says nothing."""
+    _insert(ledger, 1, minute=1)
+    _insert(ledger, 2, minute=2)
+    ledger.now = (START + timedelta(minutes=3)).timestamp
+    assert publish(ledger).age == 120
+    assert publish(ledger).age is None
 
 
 def test_an_event_is_never_younger_than_now(ledger: Ledger) -> None:
