@@ -13,7 +13,7 @@ METRICS: dict[str, tuple[MetricUnit, str]] = {
         MetricUnit.Seconds,
         "for which image-data.csv lacks a commit, beyond what its size and pace explain",
     ),
-    "BatchesPublished": (MetricUnit.Count, "batches that image-data.csv shows, and publishes of CsvPublisher"),
+    "BatchesPublished": (MetricUnit.Count, "batches that their exporter published, and publishes of CsvPublisher"),
     "GapsOpen": (MetricUnit.Count, "times of which records may have been lost, not yet repaired"),
     "CommitSeconds": (MetricUnit.Seconds, "time that the commit took"),
     "PublishSeconds": (MetricUnit.Seconds, "time that the publish took"),
