@@ -39,7 +39,7 @@ class Minutes:
         publisher.handler({"source": publisher.SCHEDULE, "id": "x"}, LambdaContext())
         (line,) = self._capsys.readouterr().out.splitlines()
         told: dict[str, Any] = json.loads(line)
-        return {name: told[name] for name in ("FileOverdue", "BatchesPublished") if name in told}
+        return {name: told[name] for name in ("FileOverdue", "FileAge", "BatchesPublished") if name in told}
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_csv_is_overdue_when_neither_its_size_nor_the_schedule_explains_it(min
     assert overdue == pytest.approx(400 - 61, abs=0.1)
     assert "FileOverdue" in minutes.sweep(800), "the owner of the claim may live"
     told = minutes.sweep(1000)
-    assert told["BatchesPublished"] == [0, 1], "he is dead"
+    assert (told["BatchesPublished"], told["FileAge"]) == ([0, 1], [1000]), "he is dead"
     assert minutes.sweep(2000) == {"BatchesPublished": [0]}
 
 
@@ -85,4 +85,4 @@ def test_a_csv_that_waits_for_the_days_money_is_looked_after(minutes: Minutes, m
 def test_no_csv_is_overdue_that_says_nothing_of_itself(minutes: Minutes) -> None:
     """One that is gone is made; how long it has been gone nobody knows."""
     minutes.ledger.store.delete(["image-data.csv"])
-    assert minutes.sweep(5000) == {"BatchesPublished": [0, 1]}
+    assert minutes.sweep(5000) == {"BatchesPublished": [0, 1], "FileAge": [5000]}
