@@ -93,6 +93,7 @@ def test_a_small_csv_is_put_whole_with_its_root_in_the_metadata(store: MemorySto
         "rows": "2",
     }
     moved = Published(version=root.version, written=True, uploaded=len(read_csv(store)), tries=done.tries, age=0)
+    moved.oldest_event = root.oldest_event
     assert done == moved
     assert store.objects[CSV_KEY][1] == "text/csv; charset=utf-8"
 
