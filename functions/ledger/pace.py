@@ -75,4 +75,6 @@ def due_in(size: int, present: Stored | None, now: float) -> float:
     """
     if present is None or present.modified is None:
         return 0.0
-    return max(0.0, present.modified.timestamp() + interval(size, DOLLARS_PER_DAY) - now)
+    apart = interval(size, DOLLARS_PER_DAY)
+    since = max(0.0, now - present.modified.timestamp())  # clocks differ
+    return max(0.0, apart - since)
