@@ -2,7 +2,7 @@
 
 import pytest
 
-from csv_exporter import handler
+from csv_exporter import handler, measures, publisher
 
 MATRIX = pytest.StashKey[dict[str, int]]()
 
@@ -33,7 +33,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the handler from logging each of thousands of errors that are made on purpose."""
     monkeypatch.setattr(handler, "logger", _Silent())
-    monkeypatch.setattr(handler, "metrics", _Silent())
+    monkeypatch.setattr(publisher, "logger", _Silent())
+    monkeypatch.setattr(measures, "metrics", _Silent())
 
 
 class _Silent:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
 
-from csv_exporter.handler import SCHEDULE, export
+from csv_exporter.call import payload_of
+from csv_exporter.handler import export
+from csv_exporter.publisher import SCHEDULE, keep
 from infra.doubles.fault_store import Died, Fault, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, FailedBatch
 from ledger.commit import commit
-from ledger.errors import LedgerError, NotFound, Refused
+from ledger.errors import LedgerError, NotFound, Refused, Unknown
 from ledger.keys import CSV_KEY, page_key, shard_digest, shard_key
 from ledger.ledger import Ledger, no_limit
 from ledger.limits import INVOCATION_SECONDS
@@ -39,7 +41,7 @@ from tests.support.reader import read_body, read_csv, read_root, read_rows, read
 LAMBDA_SECONDS = INVOCATION_SECONDS
 STREAM_KEEPS = timedelta(hours=20)  # MaximumRecordAge of the mapping
 HOUR = 3600.0
-SWEEPS = 5  # scheduled publications, five minutes apart, in which a dead claim of 15 minutes has ended
+SWEEPS = 5  # of the schedule's calls, of which every fifth will do: in them a dead claim of 15 minutes has ended
 
 
 class Simulation(SeededRun):
@@ -168,9 +170,26 @@ class Simulation(SeededRun):
     def _invoke(self, ledger: Ledger, events: list[Event]) -> list[Event]:
         time_left = self._restart(ledger, LAMBDA_SECONDS)
         answers: list[dict[str, list[dict[str, str]]]] = []
-        if not self.attempt(lambda: answers.append(export(ledger, {"Records": events}, time_left))):
+        if not self.attempt(lambda: answers.append(export(ledger, {"Records": events}, time_left, self._call))):
             return events
         return delivered_again(answers[0], events)
+
+    def _call(self, claim: str, holder: str) -> None:
+        """Call the publisher asynchronously: the call may be lost, or its answer, and may come twice."""
+        lost, unanswered, twice = (self.chance.random() < self.settings.fault_rate for _ in range(3))
+        for _ in range(1 + twice - lost):
+            self.scheduler.start(partial(self._run_publisher, payload_of(claim, holder)))
+        if lost or unanswered:
+            raise Unknown("ReadTimeoutError")
+
+    def _run_publisher(self, event: Event) -> None:
+        """Run the publisher as Lambda does: up to three times, a minute and two minutes apart."""
+        self.wait(self.chance.choice([0.05, 1.0, 300.0]))
+        for pause in (60.0, 120.0, 0.0):
+            ledger = self.ledger("publisher")
+            if self.attempt(partial(keep, ledger, event, self._restart(ledger, LAMBDA_SECONDS))):
+                return
+            self.wait(pause)
 
     def _give_up(self, shard: StreamShard, events: list[Event]) -> None:
         failed = FailedBatch(
@@ -193,7 +212,11 @@ class Simulation(SeededRun):
         while True:
             self.wait(self.chance.choice([1.0, 60.0, HOUR]))
             ledger = self.ledger("publisher")
-            self.attempt(partial(publish, ledger, self._restart(ledger, LAMBDA_SECONDS)))
+            time_left = self._restart(ledger, LAMBDA_SECONDS)
+            if self.chance.random() < 0.3:
+                self.attempt(partial(publish, ledger, time_left))  # an operator
+            else:
+                self.attempt(partial(keep, ledger, {"source": SCHEDULE, "id": str(self._names)}, time_left))
 
     def _collect(self) -> None:
         while True:
@@ -257,12 +280,12 @@ class Simulation(SeededRun):
     # ---- the end -----------------------------------------------------------------------------------------------------
 
     def _sweep(self) -> None:
-        """Let the exporter's schedule come, until no claim of a dead function stands in its way."""
-        exporter = make_ledger(self.store, self.seed, self.settings.targets)
-        exporter.now = exporter.monotonic = self.seconds
-        exporter.sleep = self._pass_time
-        for _ in range(SWEEPS):
-            export(exporter, {"source": SCHEDULE}, no_limit)
+        """Let the schedule come, until no claim of a dead function stands in its way."""
+        publisher = make_ledger(self.store, self.seed, self.settings.targets)
+        publisher.now = publisher.monotonic = self.seconds
+        publisher.sleep = self._pass_time
+        for number in range(SWEEPS):
+            keep(publisher, {"source": SCHEDULE, "id": f"sweep {number}"}, no_limit)
             self._pass_time(300.0)
 
     def _settle(self) -> None:

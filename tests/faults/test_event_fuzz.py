@@ -9,7 +9,8 @@ import orjson
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from csv_exporter.handler import SCHEDULE, export
+from csv_exporter.handler import export
+from csv_exporter.publisher import SCHEDULE, keep
 from infra.doubles.memory_store import MemoryStore
 from ledger.change import Change, changes_of
 from ledger.columns import COLUMNS
@@ -90,7 +91,7 @@ def test_every_record_is_accounted_for(batch: list[Any], time_left: float | None
     ledger = make_ledger(store)
     answer = export(ledger, {"Records": batch}, lambda: time_left)
     if time_left == 0.0:  # too little to publish in: that is for the schedule
-        export(ledger, {"source": SCHEDULE}, no_limit)
+        keep(ledger, {"source": SCHEDULE}, no_limit)
     journaled = {
         _equal(record) for key in store.objects if key.startswith("journal/") for record in _records(store, key)
     }

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from csv_exporter.handler import SCHEDULE, export
+from csv_exporter.publisher import SCHEDULE, keep
 from infra.doubles.memory_store import MemoryStore
 from infra.waiting import PATIENCE_SECONDS
 from ledger.commit import commit
@@ -72,9 +72,10 @@ def test_an_operators_command_plays_no_function(ledger: Ledger, recorded: Counte
 
 def test_what_a_function_calls_in_its_own_code_is_its_own(ledger: Ledger, recorded: Counter[recorder.Call]) -> None:
     """The schedule publishes: that is no play of its own."""
-    export(ledger, {"source": SCHEDULE}, no_limit)
+    ledger.load_root()
+    keep(ledger, {"source": SCHEDULE}, no_limit)
     bootstrap(ledger)
-    assert _functions(recorded) == {"CsvExporter", "BootstrapFunction"}
+    assert _functions(recorded) == {"CsvPublisher", "BootstrapFunction"}
     assert all(action != "s3:DeleteObject" for _, action, _ in recorded)
 
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from csv_exporter.handler import SCHEDULE, export
+from csv_exporter.call import payload_of
+from csv_exporter.handler import export
+from csv_exporter.publisher import SCHEDULE, keep
 from infra.doubles.fault_store import Died, Faults, FaultStore
 from ledger.errors import Damaged, LedgerError, ManifestLost, NewerFormat
 from ledger.event import read_event
@@ -65,6 +67,7 @@ class World:
         self.alarms: list[str] = []
         self.asleep: Callable[[str], None] = lambda process: None
         self._running: dict[str, Process] = {}
+        self._called: list[Event] = []
         self._starts = 0
 
     def copy(self, faults: Faults) -> "World":
@@ -92,11 +95,25 @@ class World:
         """Invoke an exporter once; give the events that Lambda delivers again."""
         self.left = TIME_LEFT
         try:
-            answer = export(self.process(name).ledger, {"Records": [*events]}, lambda: self.left)
+            answer = export(self.process(name).ledger, {"Records": [*events]}, lambda: self.left, self._call)
         except (Died, LedgerError) as error:
             self._note(error)
             return [*events]
+        finally:
+            self._run_publisher()
         return delivered_again(answer, events)
+
+    def _call(self, claim: str, holder: str) -> None:
+        self._called.append(payload_of(claim, holder))
+
+    def _run_publisher(self) -> None:
+        """Let Lambda do what exporters have called for: three times, after one minute and two, if it fails."""
+        while self._called:
+            event = self._called.pop(0)
+            for minutes in (1, 2, 0):
+                if self.run("publisher", lambda ledger, event=event: keep(ledger, event, lambda: self.left)):
+                    break
+                self.later(minutes=minutes)
 
     def deliver(self, events: Sequence[Event], name: str = "exporter", *, bisect: bool = False) -> None:
         """Deliver a batch until it is done, cutting a failed one in two if the mapping is set so."""
@@ -131,8 +148,9 @@ class World:
         raise AssertionError(f"{name} never succeeded")
 
     def sweep(self) -> None:
-        """Let the exporter's schedule come, which publishes what an invocation had too little time for."""
-        self.repeat("schedule", lambda ledger: export(ledger, {"source": SCHEDULE}, lambda: self.left))
+        """Let the publisher's schedule come, which publishes what nobody sees to."""
+        event = {"source": SCHEDULE, "id": "of the schedule"}
+        self.repeat("schedule", lambda ledger: keep(ledger, event, lambda: self.left))
 
     def later(self, **period: float) -> None:
         """Let time pass."""

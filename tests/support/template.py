@@ -15,6 +15,7 @@ TEMPLATE: Mapping[str, Any] = _decoded
 FUNCTIONS = {
     "ImageProcessor": "ImageProcessorRole",
     "CsvExporter": "CsvExporterRole",
+    "CsvPublisher": "CsvPublisherRole",
     "BootstrapFunction": "BootstrapRole",
     "SourcesFunction": "SourcesRole",
     "Collector": "CollectorRole",

@@ -1,8 +1,6 @@
 """The CsvExporter function as Lambda calls it: its report, what it logs and counts, and what it never calls."""
 
 import io
-import json
-from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
 
@@ -11,49 +9,24 @@ import pytest
 from moto import mock_aws
 
 from csv_exporter import handler as exporter
+from csv_exporter import publisher
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.errors import ManifestLost, OutOfTime, Refused, Unavailable
+from ledger.errors import ManifestLost, Refused, Unavailable
 from ledger.publish import MAX_TRIES
 from tests.support.factories import START, event, insert, item, leave_waiting, make_ledger, model_csv, modify, remove
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, refuse
+from tests.unit.csv_exporter.conftest import emf, log_lines
 
 committing = import_module("ledger.commit")  # the module: the package gives the function
 
 BUCKET = "export-bucket"
 
 
-@pytest.fixture
-def watched(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> WatchedStore:
-    """The store of the warm function's ledger."""
-    watched = WatchedStore(store)
-    monkeypatch.setattr(exporter, "_ledger", make_ledger(watched))  # type: ignore[arg-type]
-    return watched
-
-
-@pytest.fixture(autouse=True)
-def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
-    """What the function logs."""
-    stream = io.StringIO()
-    monkeypatch.setattr(exporter.logger.registered_handler, "stream", stream)
-    monkeypatch.setattr(exporter.metrics.provider, "namespace", "Skyledger")
-    monkeypatch.setattr(exporter.metrics.provider, "service", "CsvExporter")
-    exporter.metrics.provider.clear_metrics()
-    yield stream
-    exporter.metrics.provider.clear_metrics()
-
-
-def log_lines(logged: io.StringIO) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in logged.getvalue().splitlines()]
-
-
-def emf(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """The one line of embedded metrics that the invocation printed."""
-    (line,) = capsys.readouterr().out.splitlines()
-    metrics: dict[str, Any] = json.loads(line)
-    return metrics
+def ages(measured: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in measured.items() if name.endswith("Age")}
 
 
 def invoke(*events: Any, seconds: float = 60.0) -> Any:
@@ -99,7 +72,7 @@ def test_counts_go_out_as_embedded_metrics(
     assert {one["Name"]: one["Unit"] for one in declared["Metrics"]}["CsvBytes"] == "Bytes"
     assert metrics["service"] == "CsvExporter"
     measured = {one["Name"]: metrics[one["Name"]][0] for one in declared["Metrics"]}
-    timed = ("CommitSeconds", "PublishSeconds", "PublishLag")
+    timed = ("CommitSeconds", "PublishSeconds", "RootAge", "FileAge")
     assert all(measured.pop(name) >= 0 for name in timed)
     assert measured == {
         "Events": 5,
@@ -153,14 +126,38 @@ def test_a_batch_that_a_leader_took_along_counts_as_combined(
     assert read_csv(store) == model_csv([item(2), item(7)])
 
 
-def test_the_lag_is_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is that of the batch's oldest event."""
+def test_both_ages_are_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """Root and file: of the batch's oldest event, wherever it stands; clocks differ, and nothing is negative."""
     exporter.ledger().now = lambda: START.timestamp() + 100
-    invoke(event("INSERT", item(1), seconds=40), event("INSERT", item(2), seconds=70))
-    assert emf(capsys)["PublishLag"] == [60]
+    invoke(event("INSERT", item(1), seconds=70), event("INSERT", item(2), sequence=2, seconds=40))
+    assert ages(emf(capsys)) == {"RootAge": [60], "FileAge": [60]}
     exporter.ledger().now = lambda: START.timestamp()
     invoke(event("INSERT", item(4), seconds=1))
-    assert emf(capsys)["PublishLag"] == [0], "clocks differ; nothing is shown before it happens"
+    assert ages(emf(capsys)) == {"RootAge": [0], "FileAge": [0]}
+
+
+def test_the_file_is_as_old_as_what_others_left_unpublished(
+    watched: WatchedStore, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The root is not: each batch tells of its own. Whoever finds the CSV published tells of no age of it."""
+    exporter.ledger().now = lambda: START.timestamp() + 100
+    invoke(insert(1))
+    commit(make_ledger(store, 3), [event("INSERT", item(2), sequence=2, seconds=20)])
+    capsys.readouterr()
+    invoke(event("INSERT", item(3), sequence=3, seconds=90))
+    assert ages(emf(capsys)) == {"RootAge": [10], "FileAge": [80]}
+    invoke(event("INSERT", item(3), sequence=3, seconds=90))
+    assert ages(emf(capsys)) == {"RootAge": [10]}
+
+
+def test_a_batch_that_fails_grows_older_all_the_same(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """An alarm on the root's age must not fall silent because nothing gets into it; without a time there is none."""
+    exporter.ledger().now = lambda: START.timestamp() + 1000
+    watched.on("get", "manifest.json", refuse(Unavailable("SlowDown")), times=2)
+    for record, told in ((insert(1), {"RootAge": [1000]}), ({"eventName": "INSERT"}, {})):
+        with pytest.raises(Unavailable):
+            invoke(record)
+        assert ages(emf(capsys)) == told
 
 
 def test_a_photo_is_followed_from_its_etag_to_segment_and_version(
@@ -234,38 +231,6 @@ def test_an_empty_batch_is_a_success_without_a_store_call(
     assert emf(capsys)["Events"] == [0]
 
 
-def test_the_schedule_publishes_what_nobody_else_sees_to(
-    store: MemoryStore, watched: WatchedStore, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Whoever promised to publish may have died without being delivered again; no further event need come.
-
-    It always sends its zero: an alarm reckons with the metric where no batch comes.
-    """
-    behind = commit(make_ledger(store), [insert(1)])
-    assert "image-data.csv" not in store.objects
-    assert exporter.handler({"source": "aws.events", "detail-type": "Scheduled Event"}, LambdaContext()) == {
-        "batchItemFailures": []
-    }
-    assert read_csv(store) == model_csv([item(1)])
-    assert read_root(store) == behind.root
-    assert emf(capsys)["BatchesPublished"] == [0, 1]
-    exporter.handler({"source": "aws.events"}, LambdaContext())
-    assert emf(capsys)["BatchesPublished"] == [0]
-
-
-def test_the_schedule_makes_no_first_root(store: MemoryStore, watched: WatchedStore) -> None:
-    """A deployment that is being rolled back must find its bucket as it left it: empty."""
-    assert exporter.handler({"source": "aws.events"}, LambdaContext()) == {"batchItemFailures": []}
-    assert store.objects == {}
-
-
-def test_the_schedule_tells_of_a_lost_root(store: MemoryStore, watched: WatchedStore) -> None:
-    """A bucket with shards and no root is not a ledger that has none yet."""
-    store.put_new("shards/x.csv", b"x", "text/csv")
-    with pytest.raises(ManifestLost):
-        exporter.handler({"source": "aws.events"}, LambdaContext())
-
-
 def test_a_publish_that_runs_out_of_time_does_not_fail_the_batch_that_is_committed(
     store: MemoryStore, watched: WatchedStore, logged: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,16 +243,8 @@ def test_a_publish_that_runs_out_of_time_does_not_fail_the_batch_that_is_committ
     warning, line = log_lines(logged)
     assert (warning["level"], warning["message"]) == ("WARNING", "publishing is left to the schedule")
     assert (line["message"], line.get("published")) == ("batch committed", None)
-    assert exporter.handler({"source": "aws.events"}, LambdaContext()) == {"batchItemFailures": []}
+    publisher.handler({"source": "aws.events"}, LambdaContext())
     assert read_csv(store) == model_csv([item(1)])
-
-
-def test_a_schedule_that_runs_out_of_time_says_so(watched: WatchedStore) -> None:
-    """Then nobody publishes: the invocation fails, and the alarm on errors tells."""
-    commit(make_ledger(watched.store), [insert(1)])
-    watched.on("put_if_match", "image-data.csv", refuse(Refused("PreconditionFailed")), times=99)
-    with pytest.raises(OutOfTime):
-        exporter.handler({"source": "aws.events"}, LambdaContext())
 
 
 @pytest.mark.parametrize("error", [Unavailable("SlowDown"), ManifestLost("manifest.json is missing")])

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from csv_exporter import handler as exporter
+from csv_exporter import publisher
 from ledger.batch import LATE_SECONDS
 from ledger.limits import INVOCATION_SECONDS
+from ledger.pace import MOST_WAIT_SECONDS
 from operations.collection.collect import CLAIM_HOLDS, ORPHAN_AGE, READABLE, RESERVE_SECONDS, RUN_SECONDS
 from operations.custom_resource import TRY_SECONDS
 from operations.live.swap import PATIENCE_SECONDS
@@ -31,9 +32,11 @@ STREAM_SECONDS = 24 * 3600  # that a stream keeps a record
 SIZE = {
     "ImageProcessor": {"Ref": "ProcessorMemoryMB"},
     "CsvExporter": {"Ref": "ExporterMemoryMB"},
+    "CsvPublisher": {"Ref": "ExporterMemoryMB"},
     "ReplayWorker": {"Ref": "ExporterMemoryMB"},
     "ReplayFinisher": {"Ref": "ExporterMemoryMB"},
 }
+PAIR = ("CsvExporter", "CsvPublisher")
 EXPORTS = {"EXPORT_BUCKET": {"Ref": "ExportBucket"}}
 READ_FROM_THE_ENVIRONMENT = {
     "ImageProcessor": {
@@ -43,6 +46,12 @@ READ_FROM_THE_ENVIRONMENT = {
         "IMAGE_PREFIXES": "",
     },
     "SourcesFunction": {},
+    "CsvExporter": {
+        **EXPORTS,
+        "PUBLISHER": {"Fn::GetAtt": ["CsvPublisher", "Arn"]},
+        "PUBLISH_DOLLARS_PER_DAY": 0,
+    },
+    "CsvPublisher": {**EXPORTS, "PUBLISH_DOLLARS_PER_DAY": 0},
 }
 READ_FROM_THE_ENVIRONMENT["BucketWorker"] = {
     **EXPORTS,
@@ -100,7 +109,7 @@ def test_every_function_is_given_what_its_code_asks_for(function: str) -> None:
 def test_no_function_has_more_than_it_needs(function: str) -> None:
     """No URL, no VPC, no layer of others; and no reserved concurrency, of which a stream would only be throttled."""
     needed = {"Description", "Handler", "Role", "Timeout", "MemorySize", "LoggingConfig", "Environment"}
-    assert set(properties(function)) - {"Events"} == needed
+    assert set(properties(function)) - {"Events", "EventInvokeConfig"} == needed
     assert properties(function)["MemorySize"] == SIZE.get(function, properties(function)["MemorySize"])
 
 
@@ -119,7 +128,7 @@ def test_every_function_writes_to_a_log_of_the_stack_and_its_role_lets_it(functi
 
 def test_who_works_through_the_bucket_has_all_the_time_that_lambda_gives() -> None:
     """And what they left is nobody's once it is older; a swap under contention gives up before."""
-    for function in ("CsvExporter", "Collector", "ReplayWorker", "ReplayFinisher", "BucketWorker"):
+    for function in ("CsvExporter", "CsvPublisher", "Collector", "ReplayWorker", "ReplayFinisher", "BucketWorker"):
         assert properties(function)["Timeout"] == INVOCATION_SECONDS == MOST_SECONDS, function
     assert properties("ReplayFinisher")["Timeout"] > PATIENCE_SECONDS
 
@@ -137,7 +146,7 @@ def test_the_stream_mapping_loses_nothing() -> None:
     No tumbling window, which ends in a call without records, and no filter, which drops what it does not let through.
     """
     events = properties("CsvExporter")["Events"]
-    assert set(events) == {"ImagesStream", "Sweep"}
+    assert set(events) == {"ImagesStream"}
     assert events["ImagesStream"]["Type"] == "DynamoDB"
     assert events["ImagesStream"]["Properties"] == {
         "Stream": {"Fn::GetAtt": ["Images", "StreamArn"]},
@@ -176,19 +185,29 @@ def test_a_commit_gathers_for_a_moment_and_one_batch_of_a_shard_runs_at_a_time()
     assert parameter("StreamParallelBatches")["Default"] == 1
 
 
-def test_the_exporter_is_called_by_its_schedule_whatever_the_stream_does() -> None:
+def test_the_publisher_is_called_by_its_schedule_whatever_the_exporters_do() -> None:
     """A publish that was left behind is bound to come: `ledger/publish.py` rests on it.
 
     As EventBridge calls it, for by the event's source the handler knows it; and often enough that `CsvNotPublished`
     has its zero in each of its periods.
     """
-    (sweep,) = schedules("CsvExporter")
+    (sweep,) = schedules("CsvPublisher")
     assert set(sweep) == {"Schedule"}, "switched on, and without an input of its own"
-    assert exporter.SCHEDULE == "aws.events"
+    assert publisher.SCHEDULE == "aws.events"
     periods = {one["MetricStat"]["Period"] for one in properties("CsvNotPublished")["Metrics"] if "MetricStat" in one}
     assert seconds_between(sweep) <= min(periods)
-    assert "every five minutes" in (ROOT / "functions" / "README.md").read_text("utf-8")
-    assert seconds_between(sweep) == 5 * 60
+    assert "each minute" in (ROOT / "functions" / "README.md").read_text("utf-8")
+    assert seconds_between(sweep) == MOST_WAIT_SECONDS == 60, "a publisher waits for as long as until the next call"
+
+
+def test_a_call_of_the_publisher_is_repeated_for_as_long_as_its_claim_lasts() -> None:
+    """Lambda tries three times at most; an event that waited longer would come for a claim that is nobody's."""
+    config = properties("CsvPublisher")["EventInvokeConfig"]
+    assert config == {"MaximumRetryAttempts": 2, "MaximumEventAgeInSeconds": INVOCATION_SECONDS}
+    (call,) = [one for one in statements_of("CsvExporterRole") if one["Action"] == "lambda:InvokeFunction"]
+    assert call["Resource"] == {"Fn::GetAtt": ["CsvPublisher", "Arn"]}
+    services = {properties(name)["Environment"]["Variables"]["POWERTOOLS_SERVICE_NAME"]["Fn::Sub"] for name in PAIR}
+    assert len(services) == 1, "one series of each metric, whoever published"
 
 
 def test_collections_come_often_enough_and_never_two_at_once() -> None:
@@ -219,7 +238,7 @@ def test_cloudformation_waits_until_bootstrap_has_answered() -> None:
 def test_who_writes_to_the_export_bucket_comes_after_bootstrap() -> None:
     """And so is deleted before it, with stream and schedules: nobody fills the bucket of a rollback again."""
     called = {name for name in FUNCTIONS if "Events" in properties(name)}
-    assert called == {"ImageProcessor", "CsvExporter", "Collector"}
+    assert called == {"ImageProcessor", "CsvExporter", "CsvPublisher", "Collector"}
     assert TEMPLATE["Resources"]["CsvExporter"]["DependsOn"] == "Bootstrap"
     assert TEMPLATE["Resources"]["Collector"]["DependsOn"] == "Bootstrap"
 

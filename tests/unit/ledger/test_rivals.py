@@ -1,6 +1,5 @@
 """A rival acts before any one of our store calls: nothing is lost, nothing goes back."""
 
-import time
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
@@ -176,44 +175,3 @@ def test_a_leader_names_what_it_took_along_only_when_all_of_it_is_merged(
     assert "waiting" in read_root(store).merged
     assert item(99, 7)["etag"]["S"].encode() + b",7," in read_rows(store)
     assert not list(store.list("pending/"))
-
-
-def test_a_claim_of_a_dead_publisher_is_taken_up_also_when_a_leader_has_its_batch(
-    small_limits: None, store: MemoryStore
-) -> None:
-    """Others rely on the claim: its batch, delivered again, goes on, though a leader has committed it meanwhile."""
-
-    def cold(store: Any, seed: int) -> Ledger:
-        made = make_ledger(store, seed)
-        made.now = time.time  # as the store stamps its objects: claims have an age
-        return made
-
-    start = cold(store, 1)
-    publish(start, report=commit(start, [insert(number) for number in range(ROWS)]))
-    batch = [insert(2000)]
-    dying = WatchedStore(store)
-    dying.on("start_upload", CSV_KEY, refuse(KeyboardInterrupt()))  # type: ignore[arg-type]
-    dying.on("delete", "publishing/", refuse(KeyboardInterrupt()))  # type: ignore[arg-type]
-    dead = cold(dying, 2)
-    with pytest.raises(KeyboardInterrupt):
-        publish(dead, report=commit(dead, batch))
-    assert list(store.list("publishing/")), "its claim is still there"
-
-    again = cold(store, 3)
-    again.met_others()  # so it queues at once
-
-    def lead(seconds: float) -> None:
-        refused = WatchedStore(store)
-        refused.on("put_if_match", ROOT_KEY, refuse(Refused("PreconditionFailed")))
-        leader = cold(refused, 4)
-        report = commit(leader, [insert(3000)])
-        assert report.led == 1
-        assert publish(leader, report=report).handed_over, "it relies on the claim"
-
-    again.sleep = lead
-    report = commit(again, batch)
-    assert report.combined
-    again.sleep = lambda seconds: None
-    publish(again, report=report)
-    assert read_csv(store) == model_csv([*map(item, range(ROWS)), item(2000), item(3000)])
-    assert not list(store.list("publishing/"))
