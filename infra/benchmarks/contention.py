@@ -25,7 +25,7 @@ from ledger.combine import Queue
 from ledger.ledger import Ledger
 
 # Seconds that a function computes for a byte of these objects (hashing, merging, splitting), measured on one core.
-COMPUTE = {"shards": 1.0e-9, "pending": 1.6e-9}
+COMPUTE = {"get shards": 1.0e-9, "put_new shards": 1.0e-9, "get pending": 1.6e-9, "put_new pending": 1.6e-9}
 PATIENCE = 30.0  # seconds after the last event in which all should be seen
 
 

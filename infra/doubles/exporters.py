@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from infra.doubles.scheduler import Scheduler
-from infra.doubles.simulated_store import Keys, Network, SimulatedStore
+from infra.doubles.simulated_store import Bucket, Network, SimulatedStore
 from infra.doubles.sparse_store import Content
 from infra.survey import items
 from infra.survey.lazy_table import LAST, LazyTable
@@ -108,7 +108,7 @@ class Exporters:
         self._scheduler = Scheduler(0.0)
         self.outcome = Outcome()
         self.store = (table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())).store(now=self._date)
-        self._keys = Keys()
+        self._bucket = Bucket(self._scheduler, network)
         self._segments: dict[str, Batch] = {}
         self._watch()
 
@@ -122,7 +122,7 @@ class Exporters:
     def ledger(self, name: str) -> Ledger:
         """Make a function's ledger."""
         chance = random.Random(f"{self.traffic.seed} {name}")
-        store = SimulatedStore(self.store, self._scheduler, self.network, self._keys, self._heard)
+        store = SimulatedStore(self.store, self._bucket, self._heard)
         return Ledger(
             store,
             new_id=lambda: f"{chance.getrandbits(64):016x}",
