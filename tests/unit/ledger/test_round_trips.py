@@ -10,8 +10,17 @@ from ledger.publish import publish
 from tests.support.factories import insert, make_ledger
 
 ONE_EACH = Network(
-    get=1, put=1, swap=1, listing=1, get_rate=inf, put_rate=inf, line=inf, copy_rate=inf, copy_total=inf, swaps_per_second=inf
-)  # fmt: skip
+    get=1,
+    put=1,
+    swap=1,
+    listing=1,
+    get_rate=inf,
+    put_rate=inf,
+    line=inf,
+    copy_rate=inf,
+    copy_total=inf,
+    swaps_per_second=inf,
+)
 
 
 def test_a_warm_commit_that_meets_nobody_reads_writes_and_swaps(store: MemoryStore) -> None:
