@@ -2,10 +2,11 @@
 
 import hashlib
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,16 +15,16 @@ from infra.doubles.simulated_store import Bucket, Network, SimulatedStore
 from infra.doubles.sparse_store import Content
 from infra.survey import items
 from infra.survey.lazy_table import LAST, LazyTable
-from ledger.commit import Report, commit
+from ledger.batch import StreamBatch
+from ledger.commit import Report, commit_batch
 from ledger.errors import LedgerError
 from ledger.event import read_event
-from ledger.journal import segment_of
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import decode_root
 from ledger.publish import publish
 
-BEGIN = datetime(2026, 11, 25, tzinfo=UTC)  # what stores and ledgers take for the time at which the clock is 0
+BEGIN = items.BEGIN + timedelta(milliseconds=LAST + 1)  # when the clock is 0: what comes then follows the table's last
 PREPARE = 50e-6  # seconds of computing for an event before the merge, on one processor
 SMALL = 10_000  # rows of a table whose CSV may be put whole, for which all shards are read
 
@@ -66,7 +67,8 @@ class Batch:
         arrived: when each event arrived.
         begun: when its first invocation began.
         done: when an invocation acknowledged it.
-        committed: version of the root that holds it.
+        committed: version of the first root that held it,
+        held: and when that was.
         seen: when a CSV with it was published.
     """
 
@@ -75,6 +77,7 @@ class Batch:
     begun: float = 0.0
     done: float | None = None
     committed: int | None = None
+    held: float | None = None
     seen: float | None = None
 
 
@@ -107,7 +110,9 @@ class Exporters:
         self.traffic, self.network = traffic, network
         self._scheduler = Scheduler(0.0)
         self.outcome = Outcome()
-        self.store = (table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())).store(now=self._date)
+        made = table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())
+        written = tempfile.TemporaryFile()  # noqa: SIM115 (it goes with the store)
+        self.store = made.store(now=self._date, spill=written)
         self._bucket = Bucket(self._scheduler, network)
         self._segments: dict[str, Batch] = {}
         self._watch()
@@ -171,8 +176,9 @@ class Exporters:
     def _commit(
         self, ledger: Ledger, events: list[dict[str, Any]], time_left: Callable[[], float], batch: Batch
     ) -> Report:
-        self._segments[segment_of([*map(read_event, events)]).name] = batch
-        report = commit(ledger, events, time_left)
+        read = StreamBatch([*map(read_event, events)], ledger.now())
+        self._segments[read.segment.name] = batch
+        report = commit_batch(ledger, read, time_left, redelivered=True)
         self.outcome.refused += report.conflicts
         return report
 
@@ -202,8 +208,9 @@ class Exporters:
                 root = decode_root(content.read(0, content.size - 1))
                 self.outcome.swaps += 1
                 for name in root.segments:
-                    if name in self._segments and self._segments[name].committed is None:
-                        self._segments[name].committed = root.version
+                    batch = self._segments.get(name)
+                    if batch is not None and batch.committed is None:
+                        batch.committed, batch.held = root.version, self._seconds()
             if key == CSV_KEY:
                 version = int(metadata["version"])
                 self.outcome.published.append((self._seconds(), version))
