@@ -171,7 +171,7 @@ def _bytes(ledger: Ledger, piece: Piece, etag: str | None) -> bytes:
     if isinstance(piece, Literal):
         return piece.body
     if isinstance(piece, Shard):
-        return ledger.objects.shard(piece.sha256)
+        return ledger.objects.shard(piece.sha256, piece.size)
     return ledger.store.get_range(CSV_KEY, piece.first, piece.last, etag=etag)
 
 

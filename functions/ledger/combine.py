@@ -27,6 +27,7 @@ from ledger.errors import NotFound, Unavailable
 from ledger.keys import leading_key
 from ledger.ledger import Ledger
 from ledger.manifest import Root
+from ledger.packing import PACKED_TYPE
 from ledger.pending import LedSegments, Waiting, encode, list_waiting
 from ledger.store import Listed
 
@@ -75,7 +76,7 @@ class Queue:
         if self._deposited:
             ledger.sleep(LOOK_SECONDS * (0.5 + ledger.chance()))
         else:
-            ledger.store.put_new(own.key, encode(own), _TEXT)
+            ledger.store.put_new(own.key, encode(own), PACKED_TYPE)
             self._deposited = True
             ledger.sleep(FIRST_WAIT_SECONDS * ledger.chance())
         root, etag = ledger.load_root()

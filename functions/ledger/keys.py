@@ -30,14 +30,30 @@ BUCKET_CHECKS = "bucket-check/"
 TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
 
-_NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv")
+_NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv(?:\.gz)?")
 _ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")
-_SEGMENT_SUFFIX = ".jsonl.gz"
+_SHARD, _PACKED = ".csv", ".gz"
+_SEGMENT_SUFFIX = f".jsonl{_PACKED}"
 
 
 def shard_key(digest: str) -> str:
-    """Give the key of a shard."""
-    return f"{SHARDS}{digest}.csv"
+    """Give the key of a shard, by the hash of its plain lines."""
+    return f"{SHARDS}{digest}{_SHARD}{_PACKED}"
+
+
+def shard_digest(key: str) -> str:
+    """Give the hash of the shard with this key."""
+    return key.removeprefix(SHARDS).removesuffix(_PACKED).removesuffix(_SHARD)
+
+
+def plain_key(shard: str) -> str:
+    """Give the key under which an older version wrote a shard, uncompressed, by the shard's key."""
+    return shard.removesuffix(_PACKED)
+
+
+def packed_key(key: str) -> str:
+    """Give the key of a shard by that under which an older version wrote it; any other key as it is."""
+    return key + _PACKED if key.startswith(SHARDS) and key.endswith(_SHARD) else key
 
 
 def page_key(digest: str) -> str:

@@ -1,5 +1,10 @@
 """Shards and pages in the store: immutable, named by their hash, and so cached without any risk.
 
+A shard is compressed (`packing`), and named by the hash of its plain lines, which is checked whenever it is read. A
+ledger may have shards that an older version wrote: plain, under a key of their own. They are read as they are, after
+the compressed one was not found; what is written is compressed. The cache holds lines: a commit reads the tail's shard
+each time, and to unpack it would cost more than the memory is worth.
+
 A write may find that the object is there already. Then it may be an old orphan, which collection is about to delete:
 it looked at the root before this commit names the object again. So an object that is not young is touched, that is,
 written again in such a way that its ETag changes; collection deletes under If-Match on the ETag that it listed, and so
@@ -13,9 +18,10 @@ from functools import partial
 from threading import Lock
 
 from ledger.errors import Damaged, NotFound, Refused, Unavailable, Unknown
-from ledger.keys import page_key, shard_key
+from ledger.keys import page_key, plain_key, shard_key
 from ledger.limits import CACHE_BYTES
 from ledger.manifest import Entry, decode_page, sha256
+from ledger.packing import PACKED_TYPE, is_packed, pack, unpack
 from ledger.store import Store
 
 # What a decoded page weighs in memory against its bytes (measured: 1,000 entries of 180 bytes take 390 KB).
@@ -25,8 +31,9 @@ _DECODED_PAGE_FACTOR = 2
 YOUNG = timedelta(hours=1)
 _TOUCH_TRIES = 8
 
-SHARD_TYPE = "text/csv; charset=utf-8"
 PAGE_TYPE = "application/json"
+# Of a shard whose size is not known: by its cuts no other is so large (the root's targets are a MiB).
+LARGEST_SHARD = 256 << 20
 
 
 class Objects:
@@ -60,15 +67,15 @@ class Objects:
 
     def shards(self, entries: Iterable[Entry]) -> dict[str, bytes]:
         """Load shards by hash; raises as `pages` does."""
-        digests = dict.fromkeys(entry.sha256 for entry in entries)
-        return dict(zip(digests, self.store.map(self.shard, digests), strict=True))
+        sizes = {entry.sha256: entry.bytes for entry in entries}
+        return dict(zip(sizes, self.store.map(lambda one: self.shard(*one), sizes.items()), strict=True))
 
-    def shard(self, digest: str) -> bytes:
-        """Load one shard; raises as `pages` does."""
+    def shard(self, digest: str, size: int = LARGEST_SHARD) -> bytes:
+        """Load the lines of one shard, which has at most `size` bytes by what its page says; raises as `pages` does."""
         key = shard_key(digest)
         body = self._cached(key)
         if body is None:
-            body = self._read(key, digest)
+            body = self._read_shard(key, digest, size)
             self._keep(key, body, len(body))
         assert isinstance(body, bytes)
         return body
@@ -109,7 +116,7 @@ class Objects:
         for _ in range(_TOUCH_TRIES):
             try:
                 found = self.store.head(key)
-                if self._is_young(found.modified) and found.size == len(body):
+                if self._is_young(found.modified) and (found.size == len(body) or self._has_lines(key, body)):
                     return
                 self._touch(key, body, content_type, found.etag)
             except (NotFound, Refused, Unknown):  # deleted, touched by somebody else, or perhaps by us
@@ -120,12 +127,21 @@ class Objects:
         raise Unavailable(f"{key}: could not be kept from collection")
 
     def _put_shard(self, digest: str, body: bytes) -> None:
-        self.put(shard_key(digest), body, SHARD_TYPE)
-        self._keep(shard_key(digest), body, len(body))
+        key = shard_key(digest)
+        self.put(key, pack(body), PACKED_TYPE)
+        self._keep(key, body, len(body))
 
     def _put_page(self, digest: str, body: bytes) -> None:
         self.put(page_key(digest), body, PAGE_TYPE)
         self._keep(page_key(digest), decode_page(body), len(body) * _DECODED_PAGE_FACTOR)
+
+    def _has_lines(self, key: str, body: bytes) -> bool:
+        """Say whether an object has the same lines as this one: compressed elsewhere they are of another size."""
+        stored = self.store.get(key)
+        try:
+            return is_packed(body) and unpack(key, stored.body, LARGEST_SHARD) == unpack(key, body, LARGEST_SHARD)
+        except Damaged:
+            return False
 
     def _is_young(self, modified: datetime | None) -> bool:
         return modified is not None and self.now() - modified < YOUNG
@@ -142,20 +158,30 @@ class Objects:
         key = page_key(digest)
         page = self._cached(key)
         if page is None:
-            body = self._read(key, digest)
+            body = self._checked(key, digest, self._read(key))
             page = decode_page(body)
             self._keep(key, page, len(body) * _DECODED_PAGE_FACTOR)
         assert isinstance(page, tuple)
         return page
 
-    def _read(self, key: str, digest: str) -> bytes:
+    def _read_shard(self, key: str, digest: str, size: int) -> bytes:
+        try:
+            stored = self.store.get(key)
+        except NotFound:
+            return self._checked(plain_key(key), digest, self._read(plain_key(key)))
+        return self._checked(key, digest, unpack(key, stored.body, size))
+
+    def _read(self, key: str) -> bytes:
         try:
             stored = self.store.get(key)
         except NotFound as error:
             raise Damaged(f"{key} is missing although the tree names it") from error
-        if sha256(stored.body) != digest:
-            raise Damaged(f"{key} does not have the bytes that its name promises")
         return stored.body
+
+    def _checked(self, key: str, digest: str, body: bytes) -> bytes:
+        if sha256(body) != digest:
+            raise Damaged(f"{key} does not have the bytes that its name promises")
+        return body
 
     def _cached(self, key: str) -> bytes | tuple[Entry, ...] | None:
         with self._lock:

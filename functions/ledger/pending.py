@@ -1,12 +1,14 @@
 """Changes that wait to be merged by whoever leads: what an exporter leaves when its swap was refused.
 
 A waiting object holds the changes as finished lines, so that a leader splits lines instead of reading events again:
-then one leader can merge what forty exporters prepared.
+then one leader can merge what forty exporters prepared. It is compressed, since all pass the one line of the leader;
+what an older version left is plain, and is read as it is.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
+from itertools import accumulate
 
 import orjson
 
@@ -15,11 +17,16 @@ from ledger.errors import Damaged, NotFound
 from ledger.keys import PENDING, pending_key
 from ledger.limits import INVOCATION_SECONDS, TAKE_BYTES
 from ledger.manifest import Gap
+from ledger.packing import is_packed, pack, unpack, unpacked_size
 from ledger.store import Listed, Store
 
 TAKE_SEGMENTS = 100
 # Whoever left an older object waits no longer.
 WAITING_LIVES = timedelta(seconds=INVOCATION_SECONDS)
+
+# What is read at a time unpacks to about three times as much at least (photos unlike each other): so that no more comes
+# over the line than can be taken.
+_UNPACKS_TO = 3
 
 _PUT, _REMOVE, _REPLACED = "+", "-", "="
 
@@ -51,7 +58,7 @@ class Waiting:
 
 
 def encode(waiting: Waiting) -> bytes:
-    """Write a waiting object: a line of JSON, which has a mark for each line after it, and the changes' lines."""
+    """Write a waiting object: a line of JSON, which has a mark for each line after it, the changes' lines; packed."""
     marks: list[str] = []
     lines: list[bytes] = [b""]
     for change in waiting.changes:
@@ -68,15 +75,17 @@ def encode(waiting: Waiting) -> bytes:
         "marks": "".join(marks),
     }
     lines[0] = orjson.dumps(head) + b"\n"
-    return b"".join(lines)
+    return pack(b"".join(lines))
 
 
 def decode(body: bytes) -> Waiting:
     """Read a waiting object.
 
     Raises:
-        Damaged: it is none.
+        Damaged: it is none, or of more bytes than anybody takes.
     """
+    if is_packed(body):
+        body = unpack("a waiting object", body, TAKE_BYTES)
     head_line, *lines = body.splitlines(keepends=True) or [b""]
     try:
         head = orjson.loads(head_line)
@@ -146,25 +155,45 @@ class LedSegments:
         Raises:
             Unavailable: the store did not answer.
         """
-        keys: list[str] = []
-        for one in listed:
-            if one.key in self._but or one.key in self._found:
-                continue
-            if len(self._found) + len(keys) == TAKE_SEGMENTS or self._size + one.size > TAKE_BYTES:
-                self._is_full = True
-                break
-            keys.append(one.key)
-            self._size += one.size
-        self._found |= zip(keys, store.map(lambda key: _read(store, key), keys), strict=True)
+        todo = [one for one in listed if one.key not in self._but and one.key not in self._found]
+        while todo and not self._is_full:
+            some = self._next(todo)
+            todo = todo[len(some) :]
+            for one, body in zip(some, store.map(lambda one: _read(store, one.key), some), strict=True):
+                self._take(one.key, body)
+                if self._is_full:
+                    return
+
+    def _next(self, todo: Sequence[Listed]) -> list[Listed]:
+        """Give what to read next, from the first on: what will probably be taken, and one at least."""
+        room = (TAKE_BYTES - self._size) // _UNPACKS_TO
+        sizes = accumulate(one.size for one in todo[: TAKE_SEGMENTS - len(self._found)])
+        return [*todo[: max(1, sum(size <= room for size in sizes))]]
+
+    def _take(self, key: str, body: bytes) -> None:
+        """Take what was read, unless it is too much."""
+        size = unpacked_size(body) if is_packed(body) else len(body)
+        if len(self._found) == TAKE_SEGMENTS or self._size + size > TAKE_BYTES >= size:
+            self._is_full = True
+            return
+        self._found[key] = waiting = _decoded(body)
+        self._size += size if waiting else 0
 
     def of(self, columns: tuple[str, ...]) -> list[Waiting]:
         """Give what was read and is written for these columns."""
         return [waiting for waiting in self._found.values() if waiting is not None and waiting.columns == columns]
 
 
-def _read(store: Store, key: str) -> Waiting | None:
+def _read(store: Store, key: str) -> bytes:
     try:
         stored = store.get(key)
-        return decode(stored.body)
-    except (NotFound, Damaged):
-        return None  # another leader was faster, or it is not ours to mend: its owner commits it
+    except NotFound:
+        return b""  # another leader was faster
+    return stored.body
+
+
+def _decoded(body: bytes) -> Waiting | None:
+    try:
+        return decode(body)
+    except Damaged:
+        return None  # not ours to mend: its owner commits it

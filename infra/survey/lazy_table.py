@@ -19,7 +19,7 @@ import random
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from infra.doubles.sparse_store import Bytes, Content, SparseStore
@@ -38,6 +38,7 @@ from ledger.manifest import (
     starts_page,
     starts_shard,
 )
+from ledger.packing import pack
 from ledger.row import header
 
 LAST = 999_999_999  # number of the last row of every table
@@ -156,7 +157,7 @@ class LazyTable:
         digest = sha256(b"shard %d" % first)
         if shard in self._exact:
             digest = sha256(self.lines(first, end))
-            self._objects[shard_key(digest)] = partial(self.lines, first, end)
+            self._objects[shard_key(digest)] = lambda: pack(self.lines(first, end))
         return Entry(items.key(first, self.etag(first)), end - first, (end - first) * items.ROW_BYTES, digest)
 
 

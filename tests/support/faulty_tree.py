@@ -6,7 +6,9 @@ from dataclasses import replace
 from infra.doubles.memory_store import MemoryStore
 from ledger.keys import ROOT_KEY, page_key, shard_key
 from ledger.manifest import Entry, Tree, decode_page, decode_root, encode_page, encode_root, sha256
+from ledger.packing import PACKED_TYPE, pack
 from ledger.row import key_of
+from tests.support.reader import read_shard
 
 Shard = tuple[Entry, bytes]  # what its page says, and its lines
 Pages = list[list[Shard]]
@@ -32,7 +34,7 @@ def alter_rows(
     stored, content_type = store.objects[ROOT_KEY]
     root = decode_root(stored.body)
     pages = [
-        [(entry, store.objects[shard_key(entry.sha256)][0].body) for entry in decode_page(store.get(name).body)]
+        [(entry, read_shard(store, entry.sha256)) for entry in decode_page(store.get(name).body)]
         for name in (page_key(page.sha256) for page in root.rows.pages)
     ]
     firsts = [page.first for page in root.rows.pages]
@@ -41,7 +43,7 @@ def alter_rows(
     for number, shards in enumerate(pages):
         said = [entry._replace(sha256=sha256(body)) for entry, body in shards]
         for entry, (_, body) in zip(said, shards, strict=True):
-            store.put_new(shard_key(entry.sha256), body, "text/csv")
+            store.put_new(shard_key(entry.sha256), pack(body), PACKED_TYPE)
         page = encode_page(said)
         store.put_new(page_key(sha256(page)), page, "application/json")
         first = said[0].first if said else firsts[number]

@@ -11,6 +11,7 @@ from ledger.commit import commit, commit_batch
 from ledger.keys import shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import sha256
+from ledger.packing import PACKED_TYPE, is_packed, pack
 from ledger.publish import publish
 from ledger.row import RowEncoder
 from operations.live.snapshot import pin
@@ -92,7 +93,7 @@ def live_and_die(store: MemoryStore, clock: Clock) -> None:
     store.put_new("bucket-check.json", b'{"differences": [' + _row() + b"]}", "application/json")
     leave_waiting(open_ledger(store, clock, 2), [arrival])
     row = _row(2)  # of an exporter that lost its swap and died: no page names it
-    store.put_new(shard_key(sha256(row)), row, "text/csv")
+    store.put_new(shard_key(sha256(row)), pack(row), PACKED_TYPE)
     clock.later(hours=3)
     commit(ledger, [event("REMOVE", old=person(3), sequence=40, seconds=11_000)])
     publish(ledger)
@@ -114,7 +115,7 @@ def _backfill(ledger: Ledger, held: Item) -> None:
 def places_with_values(store: MemoryStore) -> Iterator[str]:
     """Search everything in the bucket, unpacked, names and metadata included, for any value of the photo."""
     for key, (stored, _) in store.objects.items():
-        body = gzip.decompress(stored.body) if key.endswith(".gz") else stored.body
+        body = gzip.decompress(stored.body) if is_packed(stored.body) else stored.body
         text = f"{key} {dict(stored.metadata)} ".encode() + body
         if any(value.encode() in text for value in (*VALUES, "Zoe")):
             yield key

@@ -3,6 +3,8 @@
     what                           deleted when
     shards/, manifest/             listed as older than 26 h, and named by none of: the root, a snapshot, the root that
                                    image-data.csv was made from, the root that stood 24 h ago
+    plain shards (an older         listed as older than 26 h, as is the same shard compressed: whoever began to read
+    version's)                     within the last day reads that one
     roots/                         older than 26 h, and of none of these roots
     pending/, leading/,            older than a day: whoever left it is dead, and its batch was delivered again
     publishing/
@@ -49,13 +51,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from typing import Any
+from itertools import chain
+from typing import Any, NamedTuple
 
 import orjson
 from aws_lambda_powertools import Logger
 
 from ledger.errors import LedgerError, NotFound, Refused, Unknown
-from ledger.keys import COLLECTING_KEY, LEADING, PAGES, PENDING, PUBLISHING, ROOT_COPIES, SHARDS
+from ledger.keys import COLLECTING_KEY, LEADING, PAGES, PENDING, PUBLISHING, ROOT_COPIES, SHARDS, packed_key
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.objects import PAGE_TYPE, YOUNG
 from ledger.s3_store import S3Store
@@ -156,25 +159,35 @@ def _delete_all(ledger: Ledger, report: CollectionReport, has_time: Callable[[],
     """Delete batch by batch; say whether all of them were done."""
     reachable = Reachable(ledger)
     reachable.add_kept(READABLE)
-    for batch in batched((listed for listed in _old(ledger) if listed.key not in reachable.keys), _BATCH):
+    for batch in batched((old for old in _old(ledger) if old.is_double or old.listed.key not in reachable), _BATCH):
         if not has_time():
             return False
         reachable.add_root(ledger.load_root()[0])
-        unnamed = [listed for listed in batch if listed.key not in reachable.keys]
-        outcomes = ledger.store.map(lambda listed: "deleted" if dry_run else _delete(ledger, listed), unnamed)
-        for listed, outcome in zip(unnamed, outcomes, strict=True):
+        unneeded = [old.listed for old in batch if old.is_double or old.listed.key not in reachable]
+        outcomes = ledger.store.map(lambda listed: "deleted" if dry_run else _delete(ledger, listed), unneeded)
+        for listed, outcome in zip(unneeded, outcomes, strict=True):
             _count(report, listed, outcome)
     return True
 
 
-def _old(ledger: Ledger) -> Iterator[Listed]:
-    """List what is old enough to be deleted, if nothing names it."""
+class _Old(NamedTuple):
+    """What is old enough to be deleted, and whether it is a shard that lies there compressed as well, for as long."""
+
+    listed: Listed
+    is_double: bool
+
+
+def _old(ledger: Ledger) -> Iterator[_Old]:
+    """List what is old enough to be deleted, if nothing needs it."""
     now = ledger.objects.now()
     ages = dict.fromkeys(WAITING_PREFIXES, WAITING_AGE) | dict.fromkeys(ORPHAN_PREFIXES, ORPHAN_AGE)
     for prefix, age in ages.items():
-        for listed in ledger.store.list(prefix):
-            if now - listed.modified > age:
-                yield listed
+        before: Listed | None = None  # a plain shard's key stands right before that of the compressed one
+        for listed in chain(ledger.store.list(prefix), (None,)):
+            is_old = listed is not None and now - listed.modified > age
+            if before is not None:
+                yield _Old(before, listed is not None and is_old and listed.key == packed_key(before.key))
+            before = listed if is_old else None
 
 
 def _delete(ledger: Ledger, listed: Listed) -> str:

@@ -5,7 +5,16 @@ from contextlib import suppress
 from datetime import timedelta
 
 from ledger.errors import Damaged, NotFound
-from ledger.keys import CSV_KEY, ROOT_COPIES, SNAPSHOTS, page_key, root_copy_key, shard_key, version_of_copy
+from ledger.keys import (
+    CSV_KEY,
+    ROOT_COPIES,
+    SNAPSHOTS,
+    packed_key,
+    page_key,
+    root_copy_key,
+    shard_key,
+    version_of_copy,
+)
 from ledger.ledger import Ledger
 from ledger.manifest import Entry, Root, Tree, decode_root
 from ledger.store import Listed
@@ -15,16 +24,15 @@ _PAGES_AT_ONCE = 16  # decoded, a page of 1,000 shards takes 0.4 MB
 
 
 class Reachable:
-    """Keys of all objects that must be kept.
-
-    Attributes:
-        keys: of pages, shards and copies of roots.
-    """
+    """All objects that must be kept: pages, copies of roots, and shards, whether they lie there compressed or plain."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self.keys: set[str] = set()
+        self._keys: set[str] = set()
         self._ledger = ledger
         self._read_pages: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return packed_key(key) in self._keys
 
     def add_kept(self, readable: timedelta) -> None:
         """Add what the present root, the snapshots, the CSV's root and the roots of that long ago name.
@@ -49,7 +57,7 @@ class Reachable:
             Damaged: a page is missing or not what its name promises.
             Unavailable: the store did not answer.
         """
-        self.keys.add(root.copy_key)
+        self._keys.add(root.copy_key)
         for tree in (root.rows, root.removals):
             for pages in batched(self._unread(tree), _PAGES_AT_ONCE):
                 self._add_pages(pages)
@@ -71,7 +79,7 @@ class Reachable:
         old = [version for version, listed in copies if listed.modified < limit and version <= present]
         first = max(old, default=0) - 1
         recent = [(version, listed) for version, listed in copies if version >= first]
-        self.keys.update(listed.key for _, listed in recent)
+        self._keys.update(listed.key for _, listed in recent)
         return [listed for version, listed in recent if version <= first + 1]
 
     def _add_copy(self, key: str) -> None:
@@ -80,10 +88,10 @@ class Reachable:
             root = decode_root(self._read(key))
         except (NotFound, Damaged):
             return
-        self.keys.add(key)
+        self._keys.add(key)
         for tree in (root.rows, root.removals):
             for page in self._unread(tree):
-                self.keys.add(page_key(page.sha256))
+                self._keys.add(page_key(page.sha256))
                 with suppress(Damaged):
                     self._add_pages([page])
 
@@ -99,8 +107,8 @@ class Reachable:
 
     def _add_pages(self, pages: Sequence[Entry]) -> None:
         for digest, shards in self._ledger.objects.pages(pages).items():
-            self.keys.add(page_key(digest))
-            self.keys.update(shard_key(shard.sha256) for shard in shards)
+            self._keys.add(page_key(digest))
+            self._keys.update(shard_key(shard.sha256) for shard in shards)
             self._read_pages.add(digest)
 
     def _read(self, key: str) -> bytes:

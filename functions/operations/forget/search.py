@@ -48,11 +48,15 @@ from ledger.keys import (
     SHARDS,
     SNAPSHOTS,
     TABLE_EXPORTS,
+    packed_key,
     shard_key,
 )
 from ledger.ledger import Ledger
 from ledger.lines import line_at, offset_of
 from ledger.manifest import Root, decode_page, decode_root, entry_of
+from ledger.objects import LARGEST_SHARD
+from ledger.packing import is_packed
+from ledger.packing import unpack as unpack_lines
 from ledger.pending import decode
 from ledger.store import Listed, read_ahead
 from operations.batches import batched
@@ -178,7 +182,8 @@ def _waiting(reader: _Reader, findings: Findings) -> Iterator[Listed]:
         try:
             etags = {change.key.partition(b",")[2].decode() for change in decode(body).changes}
         except Damaged:
-            etags = set(findings.etags) if _names(body, findings) else set()
+            # What cannot be unpacked cannot be searched, and only its owner, who commits, needs it.
+            etags = set(findings.etags) if is_packed(body) or _names(body, findings) else set()
         if not findings.etags.isdisjoint(etags):
             yield listed
 
@@ -231,11 +236,13 @@ def keys_with_row(ledger: Ledger, root: Root, keys: Sequence[bytes]) -> Iterator
 
 
 def _shards(reader: _Reader, findings: Findings) -> Iterator[Listed]:
-    """Read the shards that may hold a key by what any page says, and those that no page names."""
+    """Read the shards that may hold a key by what any page says, and those that no page names, packed or plain."""
     named, possible = _by_pages(reader, findings.keys)
-    listed = [one for one in reader.all_of(SHARDS) if one.key in possible or one.key not in named]
+    keys = ((one, packed_key(one.key)) for one in reader.all_of(SHARDS))
+    listed = [one for one, key in keys if key in possible or key not in named]
     for one, body in reader.bodies(listed):
-        if any(_row_of(key, body) for key in findings.keys):
+        lines = unpack_lines(one.key, body, LARGEST_SHARD) if is_packed(body) else body
+        if any(_row_of(key, lines) for key in findings.keys):
             yield one
 
 

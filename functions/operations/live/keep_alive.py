@@ -2,18 +2,19 @@
 
 Shards and pages are named by their content, so a rebuild may find an object already there that no root names any more,
 and that collection is about to delete because it is a day old. Such an object is touched (`ledger.objects`), which
-makes it young; whatever the live root names is safe as it is. A rebuild itself touches nothing: nearly all that it
-makes is live.
+makes it young, or, if it is a plain shard of an older version, written anew; whatever the live root names is safe as it
+is. A rebuild itself touches nothing: nearly all that it makes is live.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from ledger.errors import Damaged, NotFound
-from ledger.keys import PAGES, SHARDS, page_key, shard_key
+from ledger.keys import PAGES, SHARDS, packed_key, page_key, plain_key, shard_digest, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from ledger.objects import PAGE_TYPE, SHARD_TYPE
+from ledger.objects import PAGE_TYPE
 from ledger.store import Listed
 from operations.rebuild.tree_reader import shards_of, unshared
 
@@ -60,15 +61,15 @@ def _own_objects(ledger: Ledger, root: Root, live: Root | None) -> Iterator[str]
 
 
 def _modified(ledger: Ledger, key: str) -> datetime:
-    try:
-        modified = ledger.store.head(key).modified
-    except NotFound as error:
-        raise _gone(key) from error
-    return modified or ledger.objects.now()
+    for name in dict.fromkeys((key, plain_key(key))):
+        with suppress(NotFound):
+            return ledger.store.head(name).modified or ledger.objects.now()
+    raise _gone(key)
 
 
 def _old(wanted: Iterable[str], listing: Iterable[Listed], limit: datetime) -> list[str]:
-    ages = {listed.key: listed.modified for listed in listing}
+    # A shard that lies there compressed as well is read, and kept, as that: it stands last in the listing.
+    ages = {packed_key(listed.key): listed.modified for listed in listing}
     old = []
     for key in wanted:
         if key not in ages:
@@ -79,12 +80,16 @@ def _old(wanted: Iterable[str], listing: Iterable[Listed], limit: datetime) -> l
 
 
 def _write_again(ledger: Ledger, key: str) -> None:
-    """Touch an object, so that no collection under way deletes it."""
+    """Touch an object, so that no collection under way deletes it; a shard is made sure of by its lines."""
+    if key.startswith(SHARDS):
+        digest = shard_digest(key)
+        ledger.objects.write({}, {digest: ledger.objects.shard(digest)})
+        return
     try:
         stored = ledger.store.get(key)
     except NotFound as error:
         raise _gone(key) from error
-    ledger.objects.put(key, stored.body, SHARD_TYPE if key.startswith(SHARDS) else PAGE_TYPE)
+    ledger.objects.put(key, stored.body, PAGE_TYPE)
 
 
 def _gone(key: str) -> Damaged:

@@ -3,7 +3,8 @@
     (empty), page/...                           the page's files
     page/config.json                            where links to photos lead
     manifest.json, image-data.csv-metadata.json as they are in the export bucket
-    manifest/<sha256>.json, shards/<sha256>.csv likewise, for ever the same
+    manifest/<sha256>.json                      likewise, for ever the same
+    shards/<sha256>.csv.gz, and plain .csv      likewise; the second only where an older version wrote it
     image-data.csv                              made of the shards of the present root, one after the other: S3's object
                                                 is replaced while a reader of ranges is at it, and may be 300 GB
     photo/<ingested_at>%2C<etag>                the photo of that row
@@ -17,6 +18,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import PurePosixPath
 from threading import Lock
 from urllib.parse import unquote
 
@@ -25,6 +27,7 @@ from ledger.keys import CSV_KEY, DESCRIPTION_KEY, PAGE_CONFIG_KEY, PAGE_INDEX_KE
 from ledger.ledger import Ledger
 from ledger.manifest import Root
 from ledger.objects import Objects
+from ledger.packing import PACKED_TYPE
 from ledger.row import ETAG, INGESTED_AT, header
 from operations.page.files import PAGE_POLICY, TYPES, page_files
 from operations.page.photos import PhotoReader
@@ -33,6 +36,7 @@ from operations.rebuild.tree_reader import whole_csv
 _PHOTO = "photo/"
 _ROW_KEY = re.compile(f"{INGESTED_AT.pattern},{ETAG.pattern}", re.ASCII)
 _CSV_TYPE = "text/csv; charset=utf-8"
+_CONTENT_TYPES = {".json": TYPES[".json"], ".csv": _CSV_TYPE, ".gz": PACKED_TYPE}
 
 # In a browser none of the data is ever a document that does anything; an image's own view has a style.
 _DATA_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'"
@@ -113,7 +117,7 @@ class Answers:
         if name in (ROOT_KEY, DESCRIPTION_KEY):
             return self._replaced(name, known)
         if is_named_by_content(name):
-            content_type = TYPES[".json"] if name.endswith(".json") else _CSV_TYPE
+            content_type = _CONTENT_TYPES[PurePosixPath(name).suffix]
             return _whole(content_type, self._ledger.store.get(name).body, "private, max-age=31536000, immutable")
         if name == CSV_KEY:
             return self._csv()

@@ -5,7 +5,8 @@ from typing import Protocol, TypeVar
 
 from ledger.errors import NotFound
 from ledger.keys import page_key, shard_key
-from ledger.objects import PAGE_TYPE, SHARD_TYPE, Objects
+from ledger.objects import PAGE_TYPE, Objects
+from ledger.packing import PACKED_TYPE, pack
 from ledger.store import Store, Stored
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import object_name
@@ -84,7 +85,8 @@ class Destination:
 
     def add_shard(self, digest: str, body: bytes) -> None:
         """Take a shard; raises as `flush` does."""
-        self._take(shard_key(digest), body, SHARD_TYPE)
+        if self._store is not None:
+            self._take(shard_key(digest), pack(body), PACKED_TYPE)
 
     def add_page(self, digest: str, body: bytes) -> None:
         """Take a page; raises as `flush` does."""

@@ -39,7 +39,7 @@ def shards_of(objects: Objects, pages: Iterable[Entry]) -> Iterator[Entry]:
 
 def bodies(objects: Objects, shards: Iterable[Entry]) -> Iterator[tuple[Entry, bytes]]:
     """Read shards one after the other, some of them ahead; raises as `Objects.shards` does."""
-    return read_ahead(objects.store, lambda shard: objects.shard(shard.sha256), shards)
+    return read_ahead(objects.store, lambda shard: objects.shard(shard.sha256, shard.bytes), shards)
 
 
 def lines(objects: Objects, shards: Iterable[Entry]) -> Iterator[bytes]:

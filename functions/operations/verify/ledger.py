@@ -69,7 +69,7 @@ def _bodies(objects: Objects, shards: Sequence[Entry], findings: Findings) -> It
 
     def read(shard: Entry) -> bytes | str:
         try:
-            return objects.shard(shard.sha256)
+            return objects.shard(shard.sha256, shard.bytes)
         except Damaged as error:
             return str(error)
 

@@ -47,14 +47,22 @@ async function refresh() {
   self.postMessage({ columns: root.columns });
   let done = 0;
   await each(added, async (hash) => {
-    const shard = await fetch(`${base}shards/${hash}.csv`);
-    if (!shard.ok) throw new Error(`shards/${hash}.csv: ${shard.status}`);
-    self.postMessage({ shard: hash, rows: parse(await shard.text(), root.columns), progress: ++done / added.length });
+    const lines = await linesOf(`${base}shards/${hash}.csv`);
+    self.postMessage({ shard: hash, rows: parse(lines, root.columns), progress: ++done / added.length });
   });
   known = new Set(order);
   pages = current;
   etag = tag;
   self.postMessage({ order, version: root.version, newest: root.checkpoint.newest_event, total: root.rows.rows });
+}
+
+// A shard is a gzip file, which the browser is not told to unpack; one that an older version wrote is plain.
+async function linesOf(plain) {
+  const packed = await fetch(`${plain}.gz`);
+  if (packed.ok) return new Response(packed.body.pipeThrough(new DecompressionStream("gzip"))).text();
+  const shard = await fetch(plain);
+  if (!shard.ok) throw new Error(`${plain.slice(base.length)}.gz: ${packed.status}`);
+  return shard.text();
 }
 
 // Gives the last pages and shards that hold MOST_ROWS between them: page hash -> its shards that are shown.
