@@ -1,4 +1,4 @@
-"""The CsvExporter function: stream records in, one commit and one publish, a report out."""
+"""The CsvExporter function: stream records in, one commit, a small CSV out or a large one handed over, and a report."""
 
 import os
 from collections.abc import Sequence
@@ -8,17 +8,18 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from csv_exporter.call import call_publisher
 from ledger.batch import StreamBatch
 from ledger.commit import Report, commit_batch
-from ledger.errors import LedgerError, OutOfTime
+from ledger.errors import LedgerError, NotCalled, OutOfTime
 from ledger.event import Event, read_event
 from ledger.ledger import Ledger, TimeLeft
-from ledger.publish import Published, publish
+from ledger.publish import CallPublisher, Published, publish
 from ledger.s3_store import S3Store
 
 METRICS: dict[str, tuple[MetricUnit, str]] = {
     "Events": (MetricUnit.Count, "stream records received"),
-    "BatchesPublished": (MetricUnit.Count, "batches that image-data.csv shows, and publishes of the schedule"),
+    "BatchesPublished": (MetricUnit.Count, "batches that their exporter published, and publishes of CsvPublisher"),
     "PublishLag": (MetricUnit.Seconds, "from the batch's oldest event until image-data.csv shows it"),
     "GapsOpen": (MetricUnit.Count, "times of which records may have been lost, not yet repaired"),
     "CommitSeconds": (MetricUnit.Seconds, "time that the commit took"),
@@ -43,7 +44,6 @@ stands in its log line."""
 LOGGED_ETAGS = 25
 """So many images of a batch are named in its log line; the journal's segment, which is named too, has all of them."""
 
-SCHEDULE = "aws.events"  # source of a scheduled event (EventBridge)
 logger = Logger()
 metrics = Metrics()
 _ledger: Ledger | None = None
@@ -60,7 +60,7 @@ def ledger() -> Ledger:
 @metrics.log_metrics
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Merge a batch of stream records and publish the CSV; called by the schedule, publish what is still behind.
+    """Merge a batch of stream records, and publish the CSV or hand that over.
 
     Returns:
         The lowest sequence number that was not committed in the time left, if any: Lambda delivers the batch again
@@ -70,19 +70,14 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         LedgerError: nothing can be promised of this batch (S3 is down, or the ledger needs an operator): Lambda
             delivers all of it again.
     """
-    return export(ledger(), event, lambda: context.get_remaining_time_in_millis() / 1000)
+    call = call_publisher if "PUBLISHER" in os.environ else None
+    return export(ledger(), event, lambda: context.get_remaining_time_in_millis() / 1000, call)
 
 
-def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, Any]:
-    """Do what the handler does, on any ledger."""
+def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft, call: CallPublisher | None = None) -> dict[str, Any]:
+    """Do what the handler does, on any ledger, and with any way to call who publishes."""
     events = [read_event(record) for record in event.get("Records", [])]
-    _measure("Events", len(events))
-    if event.get("source") == SCHEDULE:
-        # The zero first: `CsvNotPublished` reckons with this metric, and nothing else sends it while no batch comes.
-        # What FILL makes of a metric that never had a value is undocumented (CloudWatch User Guide, "Using math
-        # expressions").
-        _measure("BatchesPublished", 0)
-        return _sweep(to, time_left)
+    measure("Events", len(events))
     if not events:
         return {"batchItemFailures": []}
     began = to.monotonic()
@@ -91,13 +86,13 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
         report = commit_batch(to, batch, time_left, redelivered=True)
         committed = to.monotonic()
         _observe_commit(report, batch.unusable.total(), committed - began)
-        published = _publish(to, time_left, report) if not report.unfinished else None
+        published = _publish(to, time_left, report, call) if not report.unfinished else None
     except LedgerError as error:
-        _measure("BatchesPublished", 0)
+        measure("BatchesPublished", 0)
         logger.exception("batch failed", error=type(error).__name__, events=len(events), **_ids(events))
         raise
     seconds = to.monotonic() - committed
-    _measure("BatchesPublished", int(published is not None and not published.handed_over))
+    measure("BatchesPublished", int(published is not None and not published.handed_over))
     if published and not published.handed_over:
         _observe_publish(seconds, events, to.now())
     logger.info(
@@ -119,32 +114,17 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> dict[str, 
     return {"batchItemFailures": _failures(report)}
 
 
-def _publish(to: Ledger, time_left: TimeLeft, report: Report) -> Published | None:
-    """Publish what was committed; None if the time does not suffice.
+def _publish(to: Ledger, time_left: TimeLeft, report: Report, call: CallPublisher | None) -> Published | None:
+    """Publish what was committed; None if the time does not suffice, or the publisher could not be called.
 
     Then the batch is acknowledged all the same: it is committed, and delivering it again would only block its stream,
     cut it in two and in the end put it aside. The schedule publishes.
     """
     try:
-        return publish(to, time_left, report)
-    except OutOfTime as error:
+        return publish(to, time_left, report, call)
+    except (NotCalled, OutOfTime) as error:
         logger.warning("publishing is left to the schedule", reason=str(error), version=report.root.version)
         return None
-
-
-def _sweep(to: Ledger, time_left: TimeLeft) -> dict[str, Any]:
-    """Publish what no invocation will: it ran out of time, or it died and was a duplicate of one that was done.
-
-    A ledger without a root has nothing to publish, and gets none from here: a deployment that is just being rolled
-    back would not get rid of its bucket any more.
-    """
-    if to.find_root() is None:
-        return {"batchItemFailures": []}
-    published = publish(to, time_left)
-    if published.written:
-        _measure("BatchesPublished", 1)
-        logger.warning("the CSV was behind", version=published.version, uploaded=published.uploaded)
-    return {"batchItemFailures": []}
 
 
 def _failures(report: Report) -> list[dict[str, str]]:
@@ -158,10 +138,10 @@ def _failures(report: Report) -> list[dict[str, str]]:
 
 def _observe_commit(report: Report, unusable: int, seconds: float) -> None:
     counts = report.counts
-    _measure("CommitSeconds", seconds)
-    _measure("GapsOpen", len(report.root.checkpoint.gaps))  # the zero ends the alarm
-    _measure("Rows", report.root.rows.rows)
-    _measure("CsvBytes", report.root.rows.bytes)
+    measure("CommitSeconds", seconds)
+    measure("GapsOpen", len(report.root.checkpoint.gaps))  # the zero ends the alarm
+    measure("Rows", report.root.rows.rows)
+    measure("CsvBytes", report.root.rows.bytes)
     for name, value in {
         "RowsPut": counts.put,
         "RowsRemoved": counts.removed,
@@ -175,13 +155,13 @@ def _observe_commit(report: Report, unusable: int, seconds: float) -> None:
         "EventsUnfinished": len(report.unfinished),
     }.items():
         if value:  # nearly always zero: a metric costs nothing in hours without a value
-            _measure(name, value)
+            measure(name, value)
 
 
 def _observe_publish(seconds: float, events: Sequence[Event], now: float) -> None:
-    _measure("PublishSeconds", seconds)
+    measure("PublishSeconds", seconds)
     if first := events[0].time:  # a batch comes in stream order, so its first event is its oldest
-        _measure("PublishLag", max(0.0, now - datetime.fromisoformat(first).timestamp()))
+        measure("PublishLag", max(0.0, now - datetime.fromisoformat(first).timestamp()))
 
 
 def _ids(events: Sequence[Event]) -> dict[str, Any]:
@@ -200,5 +180,6 @@ def _etag(event: Event) -> str:
         return ""
 
 
-def _measure(name: str, value: float) -> None:
+def measure(name: str, value: float) -> None:
+    """Add a value of a metric."""
     metrics.add_metric(name, METRICS[name][0], value)

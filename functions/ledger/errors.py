@@ -29,6 +29,10 @@ class OutOfTime(LedgerError):
     """Too little of the invocation is left to go on; what is not committed must be delivered again."""
 
 
+class NotCalled(LedgerError):
+    """The function that publishes may not have been called: the next commit calls it, or the schedule."""
+
+
 class Damaged(LedgerError):
     """An object's bytes are not those that its name or its parent promises."""
 

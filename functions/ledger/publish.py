@@ -1,8 +1,8 @@
 """Make image-data.csv equal to the root's tree.
 
 1. Read the root, and at the same time the present CSV's metadata: it names the tree that it shows and the root that it
-   was made from. If it names a newer version than the root, read the root again. After a commit that met nobody this
-   step is skipped: what the commit read and wrote is known.
+   was made from. If it names a newer version than the root, read the root again. After a commit that met nobody a
+   small CSV is published without this step: what the commit read and wrote is known.
 2. It shows the root's tree: done.
 3. A small CSV is put whole, under If-Match on the ETag that was read (If-None-Match where there is none).
 4. A large one is made by a multipart upload of unchanged ranges of the present CSV, copied inside S3 and pinned to its
@@ -12,60 +12,68 @@
 6. Look at the root once more: an ETag follows content, so If-Match alone cannot tell that A-B-A is not A. It is the
    same: done. Another: go to 1.
 
-Pace: a large CSV may take longer to publish than the next commit to come, and under contention so may a small one. So
-that copies do not pile up, a publisher then first claims the present CSV, P: `publishing/<root that P names>`,
-create-only, and in the same moment does step 1. Who (K has the claim), sees what, and does what:
+A large CSV takes S3 seconds to minutes to copy, and no commit waits for that: an exporter hands it over to a function
+of its own, CsvPublisher, which has one copy in flight and begins the next when it ends (`keep_current`). So does an
+exporter that meets others, whose CSV may be small. Whose turn it is, says the claim on the present CSV, P (`claim`).
+E is an exporter that has committed, K a publisher:
 
-    K        P is still the CSV                       copies, completes: P is replaced; deletes the claim, goes to 1
-    K        the CSV shows the root                   is done
-    K        the root is newer, and changes wait      leaves: they will be committed after this look, and whoever they
-             (`pending/`) that it does not hold       belong to publishes, or leaves it to a later claim
-    K        the root is newer, nothing waits         waits a moment, in which the author of the newer commit may claim;
-                                                      claims again
-    K        fails, or dies                           its batch is delivered again and takes up the claim, which carries
-                                                      the batch's first sequence number
-    others   P claimed; P read after their own        leave: K replaces P only later, and its look at the root (step 6),
-             commit                                   later still, finds that commit
-    K        too little time is left                  abandons the upload, deletes the claim, and reports `OutOfTime`:
-                                                      the exporter's schedule is bound to publish (`handler`), and the
-                                                      batch, which is committed, is acknowledged
-    others   a claim older than an invocation         take it over: nobody lives that long
-    who is   anything                                 claims nothing and leads nobody: only a batch that is delivered
-    not redelivered (an operator's command)           again is relied upon
+    who   sees                                        does
+    E     P, read after its commit, shows the root    is done
+    E     P claimed by somebody who may live          leaves
+    E     P not claimed                               claims P, and reads the CSV in the same moment. Still P: calls K
+                                                      with claim and id. Another: gives the claim back, looks again
+    E     P claimed with its own id: it died before   calls K again. The id is the batch's first sequence number, and
+          or after the call, the batch comes again    the batch comes again until it is acknowledged
+    E     the call fails, or its answer is lost       gives the claim back; its batch, which is committed, is
+                                                      acknowledged, and the CSV left to the next commit or the schedule
+    K     P, claimed with the id that it came with    copies, completes: P is replaced; gives the claim back, looks
+    K     the root is newer than P, P not claimed     claims P with the same id, looks again, and copies if it is P yet
+    K     P claimed by somebody else who may live     ends
+    K     P shows the root, the claim on P is K's     gives the claim back and looks again: E may have left in between
+    K     P shows the root, no claim                  ends
+    K     too little time for one more like the last  gives the claim back and ends; the next commit or the schedule
+                                                      calls again. It never calls itself: Lambda stops such loops
+    K     the day's money allows no copy yet (`pace`)  waits for up to a minute, looks again; otherwise ends
+    K     an error                                    gives the claim back, and fails: Lambda calls again with the same
+                                                      claim and id, a minute later, and two minutes after that
+    K     comes again: it died, or was called twice   takes up whatever claim has its id, and goes on
+    who-  the claim on P is older than an invocation  has it by deleting that very claim and making a new one (If-Match,
+    ever                                              If-None-Match: one wins)
+    the schedule, each minute                         calls a K that has an id of its own and no claim
+    an operator's command                             claims nothing: leaves if P is claimed, and else publishes by
+                                                      itself: only who is called again may be relied upon
 
-An exporter whose changes a leader committed (`combine`) publishes like any other. So
-- the last version is always published in the end: whoever's changes a commit holds saw it published, or left it to one
-  who sees to it later, or its batch comes again. One case remains: Lambda ran a batch twice, the one was done, the
-  other claimed P and died. The exporter's schedule publishes what is behind then, and no commit is needed for it;
-- there is one copy in flight, and one more for each operator's command and each claim that outlived its claimer.
-  If-Match holds all the same.
+Whoever leaves has read P after its commit, and the claim on P after that. Its holder has it until P is replaced, or
+gives it back, and in either case looks at the root afterwards, and so finds that commit. So
+- the last version is always published. With no fault at once; with one, within a minute and the copy: K died or failed
+  (Lambda calls again after a minute), the call was lost, or K had no time left (the schedule), E died (its batch comes
+  again). The worst case is a claim whose holder never comes again: K died three times, or E was one of two runs of a
+  batch, died between claim and call, and the other one was acknowledged. It takes two faults at least, and ends when
+  the claim is as old as an invocation can be, with the schedule;
+- there is one copy in flight, and one more for each operator's command, each call that Lambda doubles, and each claim
+  that outlived its holder. If-Match holds all the same.
 """
 
-import re
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 
 from ledger.assemble import Moved, assemble, put, size_of
+from ledger.claim import Claim, claim_key
 from ledger.commit import Report
-from ledger.errors import NotFound, OutOfTime, Refused, Unavailable, Unknown
-from ledger.keys import pending_key, publishing_key
+from ledger.errors import NotCalled, NotFound, OutOfTime, Refused, Unavailable, Unknown
 from ledger.ledger import Ledger, TimeLeft, no_limit
-from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import Root
-from ledger.pending import list_waiting
+from ledger.pace import MOST_WAIT_SECONDS, due_in
 from ledger.store import PATIENCE_SECONDS, Stored
 
 # Up to this size one put is cheaper than a multipart upload, whose parts have 5 MiB at least.
 PUT_BELOW = 8 << 20
 MAX_TRIES = 12
 RESERVE_SECONDS = 4.0
-# Whose changes wait for less than this is taken to be alive: it looks at the root ten times a second.
-ALIVE = timedelta(seconds=5)
-# Longest wait before one more publish for commits that came meanwhile, whose authors left; jittered.
-HAND_OVER_SECONDS = 1.0
 
-_ROOT_NAME = re.compile(r"\d+-[0-9A-Za-z]+", re.ASCII)
+# Calls the function that publishes, without waiting for it: with the key of a claim, and the id that it was made with.
+# Raises Unavailable, Unknown.
+CallPublisher = Callable[[str, str], None]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +83,7 @@ class Published(Moved):
     Attributes:
         version: of the root that image-data.csv shows now, or will show when whoever it was left to is done.
         written: whether this call wrote it.
-        handed_over: whether another exporter is bound to see to it.
+        handed_over: whether somebody else is bound to see to it.
         tries: looks at the root before the last.
     """
 
@@ -85,167 +93,202 @@ class Published(Moved):
     tries: int = 0
 
 
-def publish(ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | None = None) -> Published:
-    """Make image-data.csv equal to the root's tree, or leave it to an exporter that is bound to.
+def ignore(published: Published) -> None:
+    """Do nothing with what was published."""
+
+
+def publish(
+    ledger: Ledger, time_left: TimeLeft = no_limit, report: Report | None = None, call: CallPublisher | None = None
+) -> Published:
+    """Make image-data.csv equal to the root's tree, or leave it to a publisher that is bound to.
 
     Args:
         ledger: whose.
         time_left: gives the seconds left of the invocation, or None where there is no limit.
         report: of the commit that this follows; without one, whatever is behind is published, whoever committed it.
+        call: calls the function that publishes what takes long; without one, that is done here.
 
     Raises:
+        NotCalled: nobody is known to see to it before the next commit or the schedule.
         OutOfTime: other publishers won until the time was up, or it does not suffice.
         Unavailable, Unknown, Damaged: as for `commit`.
     """
-    publisher = _Publisher(ledger, time_left, report)
+    publisher, known = _Publisher(ledger, time_left), _known(ledger, report)
+    published = publisher.published
+    for published.tries in range(MAX_TRIES):
+        if not publisher.has_time():
+            break
+        root, present = known or publisher.look()
+        known = None
+        if publisher.is_settled(root, present):
+            return published
+        if size_of(root) > PUT_BELOW or ledger.contended:
+            if call is not None:
+                _hand_over(publisher, Claim(ledger, _id_of(ledger, report)), call)
+                return published
+            if Claim(ledger).is_others(claim_key(present)):
+                published.handed_over = True
+                return published
+        if publisher.write(root, present) and ledger.load_root()[0] == root:
+            published.tries += 1
+            return published
+    raise OutOfTime(f"image-data.csv is behind version {published.version}")
+
+
+def keep_current(
+    ledger: Ledger,
+    time_left: TimeLeft = no_limit,
+    claim: str = "",
+    id: str = "",  # noqa: A002
+    published: Callable[[Published], None] = ignore,
+) -> None:
+    """Publish one version after another, until there is no newer one, somebody else sees to it, or the time is up.
+
+    Args:
+        ledger: whose.
+        time_left: as for `publish`.
+        claim: key of the claim that the caller made; "" if none.
+        id: that it was made with; a call that comes again comes with the same.
+        published: is told of each publish that wrote.
+
+    Raises:
+        OutOfTime: other publishers always won.
+        Unavailable, Unknown, Damaged: as for `publish`.
+    """
+    own = Claim(ledger, id or ledger.new_id())
     try:
-        return publisher.run()
+        if claim:
+            own.take_up(claim)
+        _publish_on(_Publisher(ledger, time_left), own, published)
     finally:
-        publisher.release()
+        own.release()
+
+
+def _publish_on(publisher: "_Publisher", own: Claim, published: Callable[[Published], None]) -> None:
+    """Go through the steps of a publisher that is called for this."""
+    ledger = publisher.ledger
+    while publisher.published.tries < MAX_TRIES:
+        root, present = publisher.look()
+        if publisher.is_settled(root, present):
+            if not own.held:
+                return
+            own.release()  # until now somebody may have relied on it: look once more
+            continue
+        if not publisher.has_time():
+            return
+        if own.held != claim_key(present):
+            own.release()
+            if not own.take(claim_key(present)):
+                return
+            continue  # the CSV may have been replaced before it was claimed
+        wait = due_in(size_of(root), present, ledger.now())
+        if wait > MOST_WAIT_SECONDS:
+            return
+        if wait:
+            ledger.sleep(wait)
+            continue
+        publisher.published.tries += 1
+        if publisher.write(root, present):
+            own.release()
+            published(publisher.published)
+            publisher.published = Published()
+    raise OutOfTime(f"image-data.csv is behind version {publisher.published.version}")
+
+
+def _hand_over(publisher: "_Publisher", own: Claim, call: CallPublisher) -> None:
+    """See to it that somebody publishes: who has claimed to, or whoever is called for a claim of our own."""
+    ledger = publisher.ledger
+    for _ in range(MAX_TRIES):
+        root, present = publisher.look()  # a CSV that was read before the commit tells nothing of its claim
+        if publisher.is_settled(root, present):
+            return
+        publisher.published.handed_over = True
+        key = claim_key(present)
+        if due_in(size_of(root), present, ledger.now()) > MOST_WAIT_SECONDS or own.is_others(key):
+            return
+        is_own, present = ledger.together(lambda key=key: own.take(key), ledger.present_csv)  # type: ignore[misc]
+        if claim_key(present) == key:
+            if is_own:
+                _call(own, call)
+            return
+        own.release()
+    raise NotCalled("image-data.csv was always another one")
+
+
+def _call(own: Claim, call: CallPublisher) -> None:
+    try:
+        call(own.held, own.holder)
+    except (Unavailable, Unknown) as error:
+        own.release()
+        raise NotCalled(f"the publisher: {error}") from error
 
 
 class _Publisher:
-    """One call of `publish`."""
+    """Who writes the CSV, and what it knows of itself."""
 
-    def __init__(self, ledger: Ledger, time_left: TimeLeft, report: Report | None) -> None:
-        self.published = Published()
-        self._ledger, self._time_left = ledger, time_left
-        self._redelivered = report is not None and report.redelivered
-        self._seen = _seen(ledger, report)
-        number = report.segment.rpartition("/")[2].partition("-")[0] if report else ""
-        self._name = (number if number.isdigit() else ledger.new_id()).encode()
-        self._held = ""  # key of the claim
+    def __init__(self, ledger: Ledger, time_left: TimeLeft) -> None:
+        self.ledger, self.published = ledger, Published()
+        self._time_left = time_left
         self._took = 0.0  # seconds of the last large CSV
 
-    def run(self) -> Published:
-        """Go through the steps until the CSV shows the root, or somebody else is bound to see to it."""
-        ledger, look = self._ledger, self._seen
-        for self.published.tries in range(MAX_TRIES):
-            if not self._has_time():
-                break
-            root, present = look or self._look()
-            look = None
-            if self._is_settled(root, present):
-                return self.published
-            if size_of(root) > PUT_BELOW or ledger.contended:
-                if self._took:
-                    if self._others_come(root):
-                        self.published.handed_over = True
-                        return self.published
-                    ledger.sleep(HAND_OVER_SECONDS * ledger.chance())
-                is_free, (root, present) = self._claim(present)
-                if self.published.handed_over or self._is_settled(root, present):
-                    return self.published
-                if not is_free:
-                    look = (root, present)
-                    continue
-            if self._write(root, present) and ledger.load_root()[0] == root:
-                self.published.tries += 1
-                return self.published
-        raise OutOfTime(f"image-data.csv is behind version {self.published.version}")
-
-    def release(self) -> None:
-        """Delete the own claim, if any; what cannot be deleted is nobody's before long."""
-        if self._held:
-            with suppress(Unavailable):
-                self._ledger.store.delete([self._held])
-            self._held = ""
-
-    def _has_time(self) -> bool:
-        left = self._time_left()
-        return left is None or left >= RESERVE_SECONDS + 1.5 * self._took
-
-    def _patience(self) -> float:
-        """Say how many seconds S3 may take for copies."""
-        left = self._time_left()
-        return PATIENCE_SECONDS if left is None else min(PATIENCE_SECONDS, left - RESERVE_SECONDS)
-
-    def _look(self) -> tuple[Root, Stored | None]:
-        root_and_etag, present = self._ledger.together(self._ledger.load_root, self._ledger.present_csv)
+    def look(self) -> tuple[Root, Stored | None]:
+        """Read the root, and of the present CSV all but the bytes."""
+        root_and_etag, present = self.ledger.together(self.ledger.load_root, self.ledger.present_csv)
         root = root_and_etag[0]
         if _is_newer(present, root):
-            root, _ = self._ledger.load_root()  # published while we read: only a later read says what it must show
+            root, _ = self.ledger.load_root()  # published while we read: only a later read says what it must show
         return root, present
 
-    def _is_settled(self, root: Root, present: Stored | None) -> bool:
+    def is_settled(self, root: Root, present: Stored | None) -> bool:
+        """Say whether the CSV shows the root."""
         self.published.version = root.version
         return present is not None and present.metadata.get("tree") == root.tree_hash and size_of(root) == present.size
 
-    def _claim(self, present: Stored | None) -> tuple[bool, tuple[Root, Stored | None]]:
-        """Claim the present CSV, and look again in the same moment.
+    def has_time(self) -> bool:
+        """Say whether there is time for one more publish like the last."""
+        left = self._time_left()
+        return left is None or left >= RESERVE_SECONDS + 1.5 * self._took
 
-        Returns:
-            Whether to write it, and the look. Not if somebody else claims it (the publish is handed over then), or if
-            the CSV is another by now.
-        """
-        key = _claim_key(present)
-        claimed, look = self._ledger.together(lambda: self._put_claim(key), self._look)
-        if claimed:
-            self._held = key
-        if _claim_key(look[1]) != key:
-            self.release()
-            return False, look
-        return claimed or self._may_take(key), look
-
-    def _put_claim(self, key: str) -> bool:
-        return self._redelivered and self._ledger.store.put_new(key, self._name, "text/plain; charset=utf-8")
-
-    def _may_take(self, key: str) -> bool:
-        """Say whether a claim that is there is ours or nobody's; otherwise leave, unless it is gone by now."""
-        try:
-            claim = self._ledger.store.get(key)
-        except NotFound:
-            return not self._redelivered
-        age = self._ledger.now() - claim.modified.timestamp() if claim.modified else 0.0
-        if claim.body == self._name or age >= INVOCATION_SECONDS:
-            self._held = key
-            return True
-        self.published.handed_over = True
-        return False
-
-    def _others_come(self, root: Root) -> bool:
-        """Say whether changes wait that this root, which was read before, does not hold: their owners will publish."""
-        ledger = self._ledger
-        if not (self._redelivered and ledger.contended):
-            return False
-        now, held = ledger.objects.now(), set(map(pending_key, (*root.merged, *root.segments)))
-        return any(one.key not in held and one.modified > now - ALIVE for one in list_waiting(ledger.store, now))
-
-    def _write(self, root: Root, present: Stored | None) -> bool:
+    def write(self, root: Root, present: Stored | None) -> bool:
         """Write the CSV once, and say whether that is known; a refusal or lost answer is no error: the next look tells.
 
         Whoever replaces what was written looks at the root later, too: so the root alone says whether that is all.
         """
-        ledger = self._ledger
-        started, written = ledger.monotonic(), False
+        ledger = self.ledger
+        started = ledger.monotonic()
         try:
             if size_of(root) <= PUT_BELOW:
                 put(ledger, root, present, self.published)
             else:
                 assemble(ledger, root, present, self.published, self._patience)
                 self._took = ledger.monotonic() - started
-            self.published.written = written = True
+            self.published.written = True
         except (Refused, Unknown, NotFound):
             ledger.sleep(0.05 * 2 ** min(self.published.tries, 4) * ledger.chance())
         except Unavailable:
-            if self._has_time():
+            if self.has_time():
                 raise
-        self.release()
-        return written
+        else:
+            return True
+        return False
+
+    def _patience(self) -> float:
+        """Say how many seconds S3 may take for copies."""
+        left = self._time_left()
+        return PATIENCE_SECONDS if left is None else min(PATIENCE_SECONDS, left - RESERVE_SECONDS)
 
 
-def _seen(ledger: Ledger, report: Report | None) -> tuple[Root, Stored | None] | None:
+def _known(ledger: Ledger, report: Report | None) -> tuple[Root, Stored | None] | None:
     """Give what the commit knows of root and CSV, if it met nobody and they are not of two moments."""
     if report is None or report.conflicts or ledger.contended or _is_newer(report.present, report.root):
         return None
     return report.root, report.present
 
 
-def _claim_key(present: Stored | None) -> str:
-    if present is None:
-        return publishing_key("none")
-    name = present.metadata.get("root", "")
-    return publishing_key(name if _ROOT_NAME.fullmatch(name) else present.etag)
+def _id_of(ledger: Ledger, report: Report | None) -> str:
+    """Give an id that is the same when the batch comes again: its first sequence number."""
+    number = report.segment.rpartition("/")[2].partition("-")[0] if report else ""
+    return number if number.isdigit() else ledger.new_id()
 
 
 def _is_newer(present: Stored | None, root: Root) -> bool:

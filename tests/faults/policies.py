@@ -25,6 +25,7 @@ ARNS = {
     "Images.Arn": f"{TABLE}/Images",
     "Images.StreamArn": f"{TABLE}/Images/stream/2026-11-25T07:00:00.000",
     "Objects.Arn": f"{TABLE}/Objects",
+    "CsvPublisher.Arn": "arn:aws:lambda:eu-west-1:111122223333:function:publisher",
     "ImageQueue.Arn": "arn:aws:sqs:eu-west-1:111122223333:images",
     "ImageDeadLetters.Arn": "arn:aws:sqs:eu-west-1:111122223333:dead",
     "SeenQueue.Arn": "arn:aws:sqs:eu-west-1:111122223333:seen",

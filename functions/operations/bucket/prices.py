@@ -3,16 +3,18 @@
 The prices are those that `./infra/bench cost` takes, which counts the requests of an image with the product's own code.
 """
 
+from ledger import prices
+
 PRICES_DATE = "2026-11-26"
-# USD, list prices of us-east-1 without free tier, discounts or taxes, from memory of the pages that are named.
+# As those of the ledger: list prices, from memory of the pages that are named.
 PRICES = {
-    "s3_put": 0.005 / 1e3,  # PUT, COPY, POST, LIST; aws.amazon.com/s3/pricing
-    "s3_get": 0.0004 / 1e3,  # GET, HEAD
+    "s3_put": prices.S3_PUT,
+    "s3_get": prices.S3_GET,
     "write_unit": 0.625 / 1e6,  # on demand; aws.amazon.com/dynamodb/pricing/on-demand
     "read_unit": 0.125 / 1e6,
     "full_export_gb": 0.10,  # aws.amazon.com/dynamodb/pricing
-    "lambda_request": 0.20 / 1e6,  # aws.amazon.com/lambda/pricing
-    "lambda_gb_second": 0.0000133334,  # arm64
+    "lambda_request": prices.LAMBDA_REQUEST,
+    "lambda_gb_second": prices.LAMBDA_GB_SECOND,
     "sqs_request": 0.40 / 1e6,  # aws.amazon.com/sqs/pricing
 }
 PROCESSOR_GB = 1.0  # the function's default

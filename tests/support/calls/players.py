@@ -3,9 +3,9 @@
 A frame of a wrapper names the function that plays from there on. Between it and a request there must be nothing but
 the product's code, libraries and doubles: a rival that a test lets act in the middle is no part of the function. An
 entry point that the product itself calls changes nothing: an operator's command that commits stays the operator's, and
-Collector's commit Collector's. `commit` and `publish`, called by a test, play CsvExporter: that is what it runs. Any
-other code of the product that a test calls is an operator's: he has rights of his own, but the bucket's policy binds
-him, too.
+Collector's commit Collector's. `commit` and `keep_current`, called by a test, play CsvExporter and
+CsvPublisher: that is what these run. Any other code of the product that a test calls is an operator's: he has rights of
+his own, but the bucket's policy binds him, too.
 """
 
 import sys
@@ -26,7 +26,11 @@ ENTRIES = {
         "csv_exporter.handler:export",
         "ledger.commit:commit",
         "ledger.commit:commit_batch",
-        "ledger.publish:publish",
+    ),
+    "CsvPublisher": (
+        "csv_exporter.publisher:handler",
+        "csv_exporter.publisher:keep",
+        "ledger.publish:keep_current",
     ),
     "BootstrapFunction": (
         "operations.bootstrap:handler",

@@ -52,6 +52,7 @@ _OF_ONE: Mapping[str, Callable[[Mapping[str, Any]], Asked]] = {
     "GetItem": lambda of: ("dynamodb:GetItem", _table(of["TableName"])),
     "DescribeTable": lambda of: ("dynamodb:DescribeTable", _table(of["TableName"])),
     "DescribeExport": lambda of: ("dynamodb:DescribeExport", of["ExportArn"]),
+    "Invoke": lambda of: ("lambda:InvokeFunction", ARNS["CsvPublisher.Arn"]),
     "SendMessageBatch": lambda of: ("sqs:SendMessage", ARNS["SeenQueue.Arn"]),
     "DescribeStackResource": lambda of: ("cloudformation:DescribeStackResource", of["StackName"]),
     "DescribeStacks": lambda of: ("cloudformation:DescribeStacks", of["StackName"]),

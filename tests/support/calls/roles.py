@@ -10,6 +10,7 @@ from tests.support.template import FOLLOWING, statements_of
 ROLES = {
     "ImageProcessorRole": "ImageProcessor",
     "CsvExporterRole": "CsvExporter",
+    "CsvPublisherRole": "CsvPublisher",
     "BootstrapRole": "BootstrapFunction",
     "SourcesRole": "SourcesFunction",
     "CollectorRole": "Collector",
@@ -128,6 +129,7 @@ _REASONS: Mapping[tuple[str, str], tuple[str, ...]] = {
 _LOGS = {
     "ImageProcessorRole": "ImageProcessorLogs",
     "CsvExporterRole": "CsvExporterLogs",
+    "CsvPublisherRole": "CsvPublisherLogs",
     "BootstrapRole": "BootstrapLogs",
     "SourcesRole": "SourcesLogs",
     "CollectorRole": "CollectorLogs",

@@ -1,0 +1,62 @@
+"""The CsvPublisher function: what takes S3 long to copy, one version after another, while exporters go on committing.
+
+It is called by CsvExporter, for a claim, and by the schedule, each minute. Its metrics go out under CsvExporter's name:
+so one metric tells of a CSV, whoever published it.
+"""
+
+from typing import Any
+
+from csv_exporter.handler import ledger, logger, measure, metrics
+from ledger.errors import LedgerError
+from ledger.ledger import Ledger, TimeLeft
+from ledger.publish import Published, keep_current
+
+SCHEDULE = "aws.events"  # source of a scheduled event (EventBridge)
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context
+def handler(event: dict[str, Any], context: Any) -> None:
+    """Publish until the CSV shows the root, or somebody else sees to it, or the time is up.
+
+    Raises:
+        LedgerError: Lambda calls again with the same event, a minute later, and two minutes after that (Lambda
+            Developer Guide, "How Lambda handles errors and retries with asynchronous invocation").
+    """
+    keep(ledger(), event, lambda: context.get_remaining_time_in_millis() / 1000)
+
+
+def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
+    """Do what the handler does, on any ledger.
+
+    A scheduled event has an id as well, and comes again with the same. A ledger without a root has nothing to publish,
+    and gets none from here: a deployment that is just being rolled back would not get rid of its bucket any more.
+    """
+    if event.get("source") == SCHEDULE:
+        # The zero first: `CsvNotPublished` reckons with this metric, and nothing else sends it while no batch comes.
+        # What FILL makes of a metric that never had a value is undocumented (CloudWatch User Guide, "Using math
+        # expressions").
+        measure("BatchesPublished", 0)
+        if to.find_root() is None:
+            return
+    began = to.monotonic()
+
+    def observe(published: Published) -> None:
+        nonlocal began
+        seconds, began = to.monotonic() - began, to.monotonic()
+        measure("BatchesPublished", 1)
+        measure("PublishSeconds", seconds)
+        logger.info(
+            "published",
+            version=published.version,
+            uploaded=published.uploaded,
+            copied=published.copied,
+            rebuilt=published.rebuilt,
+            publish_seconds=round(seconds, 3),
+        )
+
+    try:
+        keep_current(to, time_left, event.get("claim", ""), event.get("id", ""), observe)
+    except LedgerError as error:
+        logger.exception("publishing failed", error=type(error).__name__)
+        raise

@@ -1,0 +1,88 @@
+"""The claim to replace the present CSV: who has it publishes, everybody else leaves; it saves work and guards nothing.
+
+It is `publishing/<root that the present CSV names>`, create-only, and its body is the id of who holds it. Whoever comes
+with that id takes it up: a batch that is delivered again, and a call that Lambda repeats. It is nobody's once it is
+older than any invocation can be; then whoever deletes the very claim that he saw (If-Match) and makes it anew has it.
+"""
+
+import re
+from contextlib import suppress
+
+from ledger.errors import NotFound, Refused, Unavailable, Unknown
+from ledger.keys import publishing_key
+from ledger.ledger import Ledger
+from ledger.limits import INVOCATION_SECONDS
+from ledger.store import Stored
+
+_TRIES = 4
+_TEXT = "text/plain; charset=utf-8"
+_ROOT_NAME = re.compile(r"\d+-[0-9A-Za-z]+", re.ASCII)
+
+
+def claim_key(present: Stored | None) -> str:
+    """Give the key of the claim to replace this CSV: by its root or, if it names none, by its ETag."""
+    if present is None:
+        return publishing_key("none")
+    name = present.metadata.get("root", "")
+    return publishing_key(name if _ROOT_NAME.fullmatch(name) else present.etag)
+
+
+class Claim:
+    """At most one claim at a time, of one holder.
+
+    Attributes:
+        holder: id of who holds it; who has none only looks.
+        held: key of the claim that is held; "" if none.
+    """
+
+    def __init__(self, ledger: Ledger, holder: str = "") -> None:
+        self.holder, self.held = holder, ""
+        self._ledger = ledger
+
+    def take_up(self, key: str) -> None:
+        """Hold the claim of this key if it is there and the holder's own."""
+        found = self._find(key)
+        if found is not None and self._is_own(found):
+            self.held = key
+
+    def is_others(self, key: str) -> bool:
+        """Say whether somebody else, who may live, has it."""
+        found = self._find(key)
+        return found is not None and not self._is_own(found) and self._may_live(found)
+
+    def take(self, key: str) -> bool:
+        """Hold the claim, and say so; not if somebody else has it who may live."""
+        for _ in range(_TRIES):
+            if self._ledger.store.put_new(key, self.holder.encode(), _TEXT):
+                self.held = key
+                return True
+            found = self._find(key)  # "exists" may also be said of a request of our own that was sent twice
+            if found is None:
+                continue
+            if self._is_own(found):
+                self.held = key
+                return True
+            if self._may_live(found):
+                return False
+            with suppress(Refused, NotFound, Unknown):
+                self._ledger.store.delete_if_match(key, found.etag)
+        return False
+
+    def release(self) -> None:
+        """Delete the claim that is held, if any; what cannot be deleted is nobody's before long."""
+        if self.held:
+            with suppress(Unavailable):
+                self._ledger.store.delete([self.held])
+            self.held = ""
+
+    def _find(self, key: str) -> Stored | None:
+        try:
+            return self._ledger.store.get(key)
+        except NotFound:
+            return None
+
+    def _is_own(self, found: Stored) -> bool:
+        return found.body == self.holder.encode()
+
+    def _may_live(self, found: Stored) -> bool:
+        return found.modified is None or self._ledger.now() - found.modified.timestamp() < INVOCATION_SECONDS
