@@ -1,11 +1,10 @@
 """The bytes of image-data.csv: put whole, or assembled inside S3 from the present one and from what changed."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
-from typing import cast
+from threading import Event
 
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
 from ledger.keys import CSV_KEY
@@ -89,11 +88,10 @@ def assemble(
     try:
         changes = root.checkpoint.changes - old.checkpoint.changes if old else 0
         made = parts(_pieces(ledger, old, root), total, changes, is_idle=_is_idle(ledger, present))
-        tags: dict[int, str] = {}
-        for group in _groups(made):
-            tags |= _write_parts(ledger, upload, group, etag, moved, patience())
-        ordered = [tags[number] for number in sorted(tags)]
-        ledger.store.finish_upload(CSV_KEY, upload, ordered, etag, size=total, seconds=patience())
+        tags = _write_parts(ledger, upload, made, etag, patience)
+        ledger.store.finish_upload(CSV_KEY, upload, tags, etag, size=total, seconds=patience())
+        moved.copied += sum(part.size for part in made if isinstance(part, Copy))
+        moved.uploaded += sum(part.size for part in made if isinstance(part, Upload))
     except Unknown:
         raise  # it may be completing: leave it alone, the lifecycle rule ends what nobody completes
     except BaseException:
@@ -124,47 +122,48 @@ def _pieces(ledger: Ledger, old: Root | None, new: Root) -> list[Piece]:
     return pieces(old, new, ledger.objects.pages, header(old.columns) if old else b"", header(new.columns))
 
 
-def _groups(made: Sequence[Part]) -> Iterator[dict[int, Part]]:
-    """Group the parts, by number, so that the uploads of a group fit in memory; all copies go with the first."""
-    group: dict[int, Part] = {number: part for number, part in enumerate(made, 1) if isinstance(part, Copy)}
-    size = 0
-    for number, part in enumerate(made, 1):
-        if isinstance(part, Copy):
-            continue
-        if size and size + part.size > UPLOAD_BYTES:
-            yield group
-            group, size = {}, 0
-        group[number] = part
-        size += part.size
-    yield group
-
-
 def _write_parts(
-    ledger: Ledger, upload: str, group: dict[int, Part], etag: str | None, moved: Moved, seconds: float
-) -> dict[int, str]:
-    """Make the parts of a group: read what the uploads need while S3 copies, then upload, each all at a time."""
-    uploads = {number: part for number, part in group.items() if isinstance(part, Upload)}
-    needed = list(dict.fromkeys(piece for part in uploads.values() for piece in part.pieces))
-    copies = {number: part for number, part in group.items() if isinstance(part, Copy)}
+    ledger: Ledger, upload: str, made: Sequence[Part], etag: str | None, patience: Callable[[], float]
+) -> list[str]:
+    """Make all parts at the same time, and give their tags in order; the first error ends all of them.
 
-    def copy(number: int, part: Copy) -> str:
-        assert etag is not None
-        source = ByteRange(CSV_KEY, etag, part.first, part.last)
-        return ledger.store.copy_part(CSV_KEY, upload, number, source, seconds=seconds)
+    The lanes of the uploads come first: so each has a thread, however many copies there are.
+    """
+    tags: dict[int, str] = {}
+    failed = Event()
 
-    calls: list[Callable[[], bytes | str]] = [partial(_bytes, ledger, piece, etag) for piece in needed]
-    calls += [partial(copy, *item) for item in copies.items()]
-    done = ledger.store.map(lambda call: call(), calls)
-    bodies = dict(zip(needed, cast(Sequence[bytes], done), strict=False))
-    tags = dict(zip(copies, cast(Sequence[str], done[len(needed) :]), strict=True))
+    def write(lane: Sequence[tuple[int, Part]]) -> None:
+        for number, part in lane:
+            if failed.is_set():
+                return
+            try:
+                tags[number] = _write_part(ledger, upload, number, part, etag, patience)
+            except BaseException:
+                failed.set()
+                raise
 
-    def write(number: int, part: Upload) -> str:
-        return ledger.store.upload_part(CSV_KEY, upload, number, b"".join([bodies[piece] for piece in part.pieces]))
+    numbered = [*enumerate(made, 1)]
+    copies = ([one] for one in numbered if isinstance(one[1], Copy))
+    ledger.store.map(write, [*lanes([one for one in numbered if isinstance(one[1], Upload)]), *copies])
+    return [tags[number] for number, _ in numbered]
 
-    tags |= zip(uploads, ledger.store.map(lambda item: write(*item), uploads.items()), strict=True)
-    moved.copied += sum(part.size for part in copies.values())
-    moved.uploaded += sum(part.size for part in uploads.values())
-    return tags
+
+def lanes(uploads: Sequence[tuple[int, Part]]) -> list[Sequence[tuple[int, Part]]]:
+    """Share numbered uploads out to lanes, of which each has one in memory: so many that these fit in UPLOAD_BYTES."""
+    largest = max((part.size for _, part in uploads), default=1)
+    count = min(len(uploads), max(1, UPLOAD_BYTES // largest))
+    return [uploads[first::count] for first in range(count)]
+
+
+def _write_part(
+    ledger: Ledger, upload: str, number: int, part: Part, etag: str | None, patience: Callable[[], float]
+) -> str:
+    if isinstance(part, Upload):
+        body = b"".join([_bytes(ledger, piece, etag) for piece in part.pieces])
+        return ledger.store.upload_part(CSV_KEY, upload, number, body)
+    assert etag is not None
+    source = ByteRange(CSV_KEY, etag, part.first, part.last)
+    return ledger.store.copy_part(CSV_KEY, upload, number, source, seconds=patience())
 
 
 def _bytes(ledger: Ledger, piece: Piece, etag: str | None) -> bytes:

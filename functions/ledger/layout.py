@@ -30,8 +30,8 @@ FEW_COPIES = 16
 # 1,000) costs as much as a function of 512 MB costs in the time in which S3 copies so much ($0.0000133 a GB-second, and
 # 70 to 100 MB a second). n copies of one n-th each then cost n of these and size/n of those.
 IDLE_COPY = 64 << 20
-# New bytes are uploaded in parts of this size, which bounds what is in memory at once.
-UPLOAD_PART = 8 << 20
+# New bytes are uploaded in parts of this size: the smaller, the more are on their way at a time, in the same memory.
+UPLOAD_PART = SMALLEST_PART
 # Pages that are looked into at once: decoded, each takes about half a megabyte.
 PAGES_AT_ONCE = 32
 

@@ -6,7 +6,7 @@ A number that is not here decides how fast or how dear something is, and no prom
 from datetime import timedelta
 from importlib import import_module
 
-from ledger import batch, combine, layout, limits, manifest, objects, pending, s3_store, slices
+from ledger import batch, combine, layout, limits, manifest, objects, pace, pending, s3_store, slices
 from ledger import store as stores
 from ledger.assemble import IDLE
 from ledger.ledger import CONTENDED_SECONDS
@@ -54,8 +54,10 @@ def test_the_largest_csv_that_readme_promises_is_published_in_one_invocation() -
 
 def test_copies_run_all_at_a_time_and_none_is_silent_for_long() -> None:
     """So README computes how old the file is; whoever has little time left can still wait for one copy."""
-    assert f"up to {layout.COPIES} copies of at most {layout.LARGEST_COPY // MIB} MB side by side" in README
+    assert f"{layout.COPIES} copies or more of at most {layout.LARGEST_COPY // MIB} MB side by side" in README
     assert layout.FEW_COPIES < layout.COPIES <= stores.PARALLEL_REQUESTS
+    assert (layout.COPIES - 1) * COPY_BYTES < ALL_COPIES_BYTES <= layout.COPIES * COPY_BYTES, "more gain nothing"
+    assert pace.COPY_RATE == ALL_COPIES_BYTES
     assert s3_store._WAITS[-2] > layout.LARGEST_COPY / COPY_BYTES
     assert tuple(sorted(s3_store._WAITS, reverse=True)) == s3_store._WAITS
     assert s3_store._WAITS[0] == stores.PATIENCE_SECONDS
@@ -80,9 +82,8 @@ def test_a_leader_is_not_taken_for_dead_while_it_gathers() -> None:
     assert shortest >= 2 * combine.GATHER_LOOKS * combine.LOOK_SECONDS
 
 
-def test_who_waits_in_the_queue_is_known_as_alive_and_as_contended_to_the_end_of_it() -> None:
+def test_who_waits_in_the_queue_is_known_as_contended_to_the_end_of_it() -> None:
     """It looks at one root for so long before it leads itself, and comes back with the stream's next batch."""
-    assert LONGEST_LOOKS < publishing.ALIVE.total_seconds() < 2 * LONGEST_LOOKS
     assert IDLE.total_seconds() >= CONTENDED_SECONDS, "a ledger that is idle has met nobody lately"
     next_batch = PARAMETERS["StreamWindowSeconds"]["Default"]
     assert LONGEST_LOOKS + next_batch < CONTENDED_SECONDS
