@@ -1,15 +1,17 @@
-"""Many exporters on one ledger in a simulation: events arrive, real commits and publishes race, readers see them."""
+"""Many exporters and a publisher on one ledger in a simulation: events arrive, real commits race, readers see them."""
 
 import hashlib
 import random
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
+from infra.doubles.publishers import Publishers
 from infra.doubles.scheduler import Scheduler
 from infra.doubles.simulated_store import Bucket, Network, SimulatedStore
 from infra.doubles.sparse_store import Content
@@ -17,7 +19,7 @@ from infra.survey import items
 from infra.survey.lazy_table import LAST, LazyTable
 from ledger.batch import StreamBatch
 from ledger.commit import Report, commit_batch
-from ledger.errors import LedgerError
+from ledger.errors import LedgerError, NotCalled, OutOfTime
 from ledger.event import read_event
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
@@ -115,12 +117,14 @@ class Exporters:
         self.store = made.store(now=self._date, spill=written)
         self._bucket = Bucket(self._scheduler, network)
         self._segments: dict[str, Batch] = {}
+        self.publishers = Publishers(self._scheduler, self.ledger, traffic.invocation)
         self._watch()
 
     def run(self, patience: float = 60.0) -> Outcome:
         """Let events come for the traffic's time, and wait until all is published or patience ends."""
         for number in range(self.traffic.exporters):
             self._scheduler.start(partial(self._export, number))
+        self._scheduler.start(self.publishers.on_schedule, lasting=True)
         self._scheduler.run(self.traffic.seconds + patience)
         return self.outcome
 
@@ -167,7 +171,8 @@ class Exporters:
             if report.unfinished:
                 self.outcome.failures += 1
                 return
-            publish(ledger, time_left, report)
+            with suppress(NotCalled, OutOfTime):  # left to the schedule
+                publish(ledger, time_left, report, self.publishers.call)
         except LedgerError:
             self.outcome.failures += 1
             return
