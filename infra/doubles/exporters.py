@@ -27,7 +27,7 @@ from ledger.manifest import decode_root
 from ledger.publish import publish
 
 BEGIN = items.BEGIN + timedelta(milliseconds=LAST + 1)  # when the clock is 0: what comes then follows the table's last
-PREPARE = 50e-6  # seconds of computing for an event before the merge, on one processor
+PREPARE = 55e-6  # seconds of computing for an event before the merge, on one processor (`bench contention --measure`)
 SMALL = 10_000  # rows of a table whose CSV may be put whole, for which all shards are read
 
 

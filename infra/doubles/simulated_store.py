@@ -9,6 +9,7 @@ from infra.doubles.scheduler import Scheduler
 from infra.doubles.shared_line import SharedLine
 from ledger.errors import Unavailable
 from ledger.keys import CSV_KEY, ROOT_KEY
+from ledger.packing import is_packed, unpacked_size
 from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, ByteRange, Listed, Store, Stored
 
 T = TypeVar("T")
@@ -34,8 +35,9 @@ class Network:
         copy_rate: of one copy inside S3,
         copy_total: and of all copies of the bucket together.
         swaps_per_second: that one key takes; others wait their turn, refused ones too.
-        compute: seconds that the function computes for each byte, by verb and folder (`put_new shards`), before it
-            sends it or after it has read it. It has one processor.
+        compute: seconds that the function computes for each plain byte, by verb and folder (`put_new shards`), before
+            it sends it or after it has read it. It has one processor.
+        packed: what is compressed counts as so large a part of its plain bytes; None: as it is.
     """
 
     get: float = 0.030
@@ -49,6 +51,7 @@ class Network:
     copy_total: float = 2.2e9
     swaps_per_second: float = 15.0
     compute: Mapping[str, float] = field(default_factory=dict)
+    packed: float | None = None
 
 
 class Bucket:
@@ -100,21 +103,21 @@ class SimulatedStore:
         """Read an object."""
         self._sleep(self._network.get / 2)
         stored = self._store.get(key)
-        self._read("get", key, stored.size)
+        self._read("get", key, stored.body)
         return stored
 
     def get_if_changed(self, key: str, etag: str) -> Stored | None:
         """Read an object unless it still has this ETag; None if it has."""
         self._sleep(self._network.get / 2)
         stored = self._store.get_if_changed(key, etag)
-        self._read("get", key, stored.size if stored else 0)
+        self._read("get", key, stored.body if stored else b"")
         return stored
 
     def get_range(self, key: str, first: int, last: int, *, etag: str | None = None) -> bytes:
         """Read bytes first..last (inclusive)."""
         self._sleep(self._network.get / 2)
         body = self._store.get_range(key, first, last, etag=etag)
-        self._read("get_range", key, len(body))
+        self._read("get_range", key, body)
         return body
 
     def head(self, key: str) -> Stored:
@@ -127,18 +130,16 @@ class SimulatedStore:
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Create an object; False if the key exists."""
-        self._send("put_new", key, len(body))
+        self._send("put_new", key, body)
         self._sleep(self._network.put)
-        self._heard("put_new", key, len(body))
         return self._store.put_new(key, body, content_type)
 
     def put_if_match(
         self, key: str, body: bytes, etag: str | None, content_type: str, metadata: Mapping[str, str]
     ) -> str:
         """Replace the object with this ETag, or create it if `etag` is None."""
-        self._send("put_if_match", key, len(body))
+        self._send("put_if_match", key, body)
         self._swap(key)
-        self._heard("put_if_match", key, len(body))
         return self._store.put_if_match(key, body, etag, content_type, metadata)
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
@@ -167,9 +168,8 @@ class SimulatedStore:
 
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         """Upload a part and give its ETag."""
-        self._send("upload_part", key, len(body))
+        self._send("upload_part", key, body)
         self._sleep(self._network.put)
-        self._heard("upload_part", key, len(body))
         return self._store.upload_part(key, upload, number, body)
 
     def copy_part(
@@ -239,18 +239,28 @@ class SimulatedStore:
             raise failed[min(failed)]
         return [done[number] for number, _ in todo]
 
-    def _read(self, verb: str, key: str, size: int) -> None:
-        self._heard(verb, key, size)
+    def _read(self, verb: str, key: str, body: bytes) -> None:
+        plain, passing = self._sizes(body)
+        self._heard(verb, key, passing)
         self._sleep(self._network.get / 2)
-        self._in.move(size)
-        self._compute(verb, key, size)
+        self._in.move(passing)
+        self._compute(verb, key, plain)
 
-    def _send(self, verb: str, key: str, size: int) -> None:
-        self._compute(verb, key, size)
-        self._out.move(size)
+    def _send(self, verb: str, key: str, body: bytes) -> None:
+        plain, passing = self._sizes(body)
+        self._heard(verb, key, passing)
+        self._compute(verb, key, plain)
+        self._out.move(passing)
 
-    def _compute(self, verb: str, key: str, size: int) -> None:
-        self._processor.move(size * self._network.compute.get(f"{verb} {key.partition('/')[0]}", 0.0))
+    def _sizes(self, body: bytes) -> tuple[int, int]:
+        """Count the plain bytes, and those that pass the line."""
+        if not is_packed(body):
+            return len(body), len(body)
+        plain = unpacked_size(body)
+        return plain, len(body) if self._network.packed is None else round(plain * self._network.packed)
+
+    def _compute(self, verb: str, key: str, plain: int) -> None:
+        self._processor.move(plain * self._network.compute.get(f"{verb} {key.partition('/')[0]}", 0.0))
 
     def _swap(self, key: str) -> None:
         if key in SWAPPED:
