@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
 from csv_exporter.call import call_publisher
+from csv_exporter.measures import measure, measure_publish, metrics
+from ledger.age import seconds_since
 from ledger.batch import StreamBatch
 from ledger.commit import Report, commit_batch
 from ledger.errors import LedgerError, NotCalled, OutOfTime
@@ -17,35 +17,10 @@ from ledger.ledger import Ledger, TimeLeft
 from ledger.publish import CallPublisher, Published, publish
 from ledger.s3_store import S3Store
 
-METRICS: dict[str, tuple[MetricUnit, str]] = {
-    "Events": (MetricUnit.Count, "stream records received"),
-    "BatchesPublished": (MetricUnit.Count, "batches that their exporter published, and publishes of CsvPublisher"),
-    "PublishLag": (MetricUnit.Seconds, "from the batch's oldest event until image-data.csv shows it"),
-    "GapsOpen": (MetricUnit.Count, "times of which records may have been lost, not yet repaired"),
-    "CommitSeconds": (MetricUnit.Seconds, "time that the commit took"),
-    "PublishSeconds": (MetricUnit.Seconds, "time that the publish took"),
-    "Rows": (MetricUnit.Count, "rows of the CSV"),
-    "CsvBytes": (MetricUnit.Bytes, "bytes of the CSV's rows"),
-    "RowsPut": (MetricUnit.Count, "rows that came or changed"),
-    "RowsRemoved": (MetricUnit.Count, "rows that went"),
-    "EventsQuarantined": (MetricUnit.Count, "events that cannot become a row, put aside"),
-    "FieldsUnusable": (MetricUnit.Count, "fields that a foreign writer filled with no value of their column: empty"),
-    "EventsUnfinished": (MetricUnit.Count, "events that the time left did not allow: delivered again"),
-    "StaleChanges": (MetricUnit.Count, "changes that the CSV had already, or newer ones"),
-    "PutsAfterRemoval": (MetricUnit.Count, "late changes of rows that were removed since"),
-    "ForeignWrites": (MetricUnit.Count, "changes by a writer that does not raise the revision"),
-    "Conflicts": (MetricUnit.Count, "swaps of the root that another exporter won"),
-    "SegmentsCombined": (MetricUnit.Count, "batches that one exporter committed for others, counted at both"),
-}
-"""Every metric of this function, with its unit and meaning. Alarms and the dashboard use these names, each of them: a
-metric costs as much as three alarms, in every hour in which it gets a value. What else is to be known of a batch
-stands in its log line."""
-
 LOGGED_ETAGS = 25
 """So many images of a batch are named in its log line; the journal's segment, which is named too, has all of them."""
 
 logger = Logger()
-metrics = Metrics()
 _ledger: Ledger | None = None
 
 
@@ -81,9 +56,9 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft, call: CallPub
     if not events:
         return {"batchItemFailures": []}
     began = to.monotonic()
+    batch = StreamBatch(events, to.now())
     try:
-        batch = StreamBatch(events, to.now())
-        report = commit_batch(to, batch, time_left, redelivered=True)
+        report = _commit(to, time_left, batch)
         committed = to.monotonic()
         _observe_commit(report, batch.unusable.total(), committed - began)
         published = _publish(to, time_left, report, call) if not report.unfinished else None
@@ -94,7 +69,7 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft, call: CallPub
     seconds = to.monotonic() - committed
     measure("BatchesPublished", int(published is not None and not published.handed_over))
     if published and not published.handed_over:
-        _observe_publish(seconds, events, to.now())
+        measure_publish(published, seconds)
     logger.info(
         "batch committed",
         segment=report.segment,
@@ -112,6 +87,16 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft, call: CallPub
         **_ids(events),
     )
     return {"batchItemFailures": _failures(report)}
+
+
+def _commit(to: Ledger, time_left: TimeLeft, batch: StreamBatch) -> Report:
+    """Commit, and tell how old the batch is then; also if it failed, or `RootBehind` would hear of no trouble."""
+    try:
+        return commit_batch(to, batch, time_left, redelivered=True)
+    finally:
+        age = seconds_since(to, batch.oldest_event)
+        if age is not None:
+            measure("RootAge", age)
 
 
 def _publish(to: Ledger, time_left: TimeLeft, report: Report, call: CallPublisher | None) -> Published | None:
@@ -158,12 +143,6 @@ def _observe_commit(report: Report, unusable: int, seconds: float) -> None:
             measure(name, value)
 
 
-def _observe_publish(seconds: float, events: Sequence[Event], now: float) -> None:
-    measure("PublishSeconds", seconds)
-    if first := events[0].time:  # a batch comes in stream order, so its first event is its oldest
-        measure("PublishLag", max(0.0, now - datetime.fromisoformat(first).timestamp()))
-
-
 def _ids(events: Sequence[Event]) -> dict[str, Any]:
     """Name what a photo is followed by: its etag is in ImageProcessor's log lines too."""
     return {
@@ -178,8 +157,3 @@ def _etag(event: Event) -> str:
         return str(event.record["dynamodb"]["Keys"]["etag"]["S"])
     except (KeyError, TypeError):
         return ""
-
-
-def measure(name: str, value: float) -> None:
-    """Add a value of a metric."""
-    metrics.add_metric(name, METRICS[name][0], value)

@@ -6,9 +6,14 @@ so one metric tells of a CSV, whoever published it.
 
 from typing import Any
 
-from csv_exporter.handler import ledger, logger, measure, metrics
+from csv_exporter.handler import ledger, logger
+from csv_exporter.measures import measure, measure_publish, metrics
+from ledger.age import first_unshown
+from ledger.assemble import size_of
 from ledger.errors import LedgerError
 from ledger.ledger import Ledger, TimeLeft
+from ledger.manifest import Root
+from ledger.pace import due_in, explained
 from ledger.publish import Published, keep_current
 
 SCHEDULE = "aws.events"  # source of a scheduled event (EventBridge)
@@ -33,19 +38,22 @@ def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
     and gets none from here: a deployment that is just being rolled back would not get rid of its bucket any more.
     """
     if event.get("source") == SCHEDULE:
-        # The zero first: `CsvNotPublished` reckons with this metric, and nothing else sends it while no batch comes.
-        # What FILL makes of a metric that never had a value is undocumented (CloudWatch User Guide, "Using math
+        # The zeros first: `CsvNotPublished` reckons with these metrics, and nothing else sends them while no batch
+        # comes. What FILL makes of a metric that never had a value is undocumented (CloudWatch User Guide, "Using math
         # expressions").
+        measure("Events", 0)
         measure("BatchesPublished", 0)
-        if to.find_root() is None:
+        found = to.find_root()
+        if found is None:
             return
+        _measure_overdue(to, found[0])
     began = to.monotonic()
 
     def observe(published: Published) -> None:
         nonlocal began
         seconds, began = to.monotonic() - began, to.monotonic()
         measure("BatchesPublished", 1)
-        measure("PublishSeconds", seconds)
+        measure_publish(published, seconds)
         logger.info(
             "published",
             version=published.version,
@@ -60,3 +68,20 @@ def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
     except LedgerError as error:
         logger.exception("publishing failed", error=type(error).__name__)
         raise
+
+
+def _measure_overdue(to: Ledger, root: Root) -> None:
+    """Tell for how long the CSV has lacked a commit beyond what explains it; nothing if that is nothing.
+
+    The schedule tells it, each minute: a publish may take minutes, or never end. And `CsvNotPublished` is to take a CSV
+    that waits for the day's money for one that is looked after.
+    """
+    present, now = to.present_csv(), to.now()
+    first = first_unshown(to, root, present)
+    if first is None or first.committed is None:
+        return
+    overdue = now - first.committed.timestamp() - explained(size_of(root))
+    if overdue > 0:
+        measure("FileOverdue", overdue)
+    elif due_in(size_of(root), present, now):
+        measure("BatchesPublished", 1)

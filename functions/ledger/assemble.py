@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
 
+from ledger.age import oldest_unshown
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
 from ledger.keys import CSV_KEY
 from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, parts, pieces
@@ -43,11 +44,13 @@ class Moved:
         copied: inside S3.
         uploaded: through the function.
         rebuilt: there was no usable present CSV, all bytes came from the shards.
+        oldest_event: time of the oldest of the first commit that the CSV had not shown; empty if that is not known.
     """
 
     copied: int = 0
     uploaded: int = 0
     rebuilt: bool = False
+    oldest_event: str = ""
 
 
 def put(ledger: Ledger, root: Root, present: Stored | None, moved: Moved) -> None:
@@ -58,6 +61,7 @@ def put(ledger: Ledger, root: Root, present: Stored | None, moved: Moved) -> Non
         Unknown: the answer was lost.
         Damaged, Unavailable: a page or shard could not be read.
     """
+    moved.oldest_event = oldest_unshown(ledger, root, present)
     body = b"".join(ledger.store.map(lambda piece: _bytes(ledger, piece, None), _pieces(ledger, None, root)))
     ledger.store.put_if_match(CSV_KEY, body, present.etag if present else None, CSV_TYPE, metadata_of(root))
     moved.uploaded += len(body)
@@ -81,8 +85,10 @@ def assemble(
         as `put` does.
     """
     etag, total = present.etag if present else None, size_of(root)
-    old, upload = ledger.together(
-        lambda: _origin(ledger, present), lambda: ledger.store.start_upload(CSV_KEY, CSV_TYPE, metadata_of(root))
+    old, upload, moved.oldest_event = ledger.together(
+        lambda: _origin(ledger, present),
+        lambda: ledger.store.start_upload(CSV_KEY, CSV_TYPE, metadata_of(root)),
+        lambda: oldest_unshown(ledger, root, present),
     )
     moved.rebuilt = old is None
     try:

@@ -23,6 +23,7 @@ class Batch(Protocol):
     Attributes:
         segment: goes to the journal.
         newest_event: time of its newest event.
+        oldest_event: of its oldest; empty if that is not known.
         streams: its highest sequence number per stream.
         gaps: times of which it tells that records may have been lost.
         bad: its events that cannot become a change, each with the reason; known once `changes` was asked.
@@ -30,6 +31,7 @@ class Batch(Protocol):
 
     segment: Segment
     newest_event: str
+    oldest_event: str
     streams: dict[str, str]
     gaps: tuple[Gap, ...]
     bad: list[tuple[Event, str]]
@@ -59,8 +61,9 @@ class StreamBatch:
         self.segment: Segment = segment_of(events)
         times = {event.time for event in events}
         self.newest_event = max(times)
+        self.oldest_event = min(times - {""}, default="")
         self.streams = _highest(events)
-        self.gaps = _late(events, min(times - {""}, default=""), arrived)
+        self.gaps = _late(events, self.oldest_event, arrived)
         self.bad: list[tuple[Event, str]] = []
         self.unusable: Counter[str] = Counter()
         self._per_event: list[list[Change]] = []

@@ -157,7 +157,8 @@ class _Commit:
         changes = batch.changes(columns)
         keys = store.map(lambda bad: quarantine(store, *bad), batch.bad)
         kept += [key for key in keys if key not in kept]
-        return Waiting(batch.segment.name, columns, changes, batch.newest_event, batch.streams, batch.gaps)
+        said = (batch.newest_event, batch.streams, batch.gaps, batch.oldest_event)
+        return Waiting(batch.segment.name, columns, changes, *said)
 
     def _prepare(self, root: Root, etag: str, led: Sequence[Waiting] = ()) -> Prepared:
         """Prepare to merge what is left of the own segment, and those that are led, into a root."""
@@ -236,6 +237,7 @@ def _candidate(commit_id: str, prepared: Prepared, merged: Merged) -> Root:
         removals=merged.removals,
         merged=(*root.merged, *led)[-MERGED_NAMES:] if whole and led else root.merged,
         segments=tuple(waiting.name for waiting in segments),
+        oldest_event=min((waiting.oldest_event for waiting in segments if waiting.oldest_event), default=""),
         checkpoint=advance(checkpoint, segments) if whole else checkpoint,
     )
 

@@ -82,6 +82,11 @@ def version_of_copy(key: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def name_of_copy(key: str) -> str:
+    """Give the name of the root whose copy has this key."""
+    return key.removeprefix(ROOT_COPIES).removesuffix(".json")
+
+
 def segment_key(name: str) -> str:
     """Give the key of a segment of the journal."""
     return f"{JOURNAL}{name}{_SEGMENT_SUFFIX}"

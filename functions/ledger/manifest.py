@@ -113,6 +113,8 @@ class Root:
         merged: the last segments that were merged by another exporter than the one that journaled them.
         segments: what this commit alone took from the journal, wholly or in part; `REBUILT` if that was all of it. The
             copies of successive roots so tell a replay what was merged since it listed the journal.
+        oldest_event: time of the oldest event of this commit alone; empty if that is not known: of a swap, of a repair,
+            of what an older Skyledger wrote.
         checkpoint: what has been merged.
     """
 
@@ -124,6 +126,7 @@ class Root:
     removals: Tree = Tree()
     merged: tuple[str, ...] = ()
     segments: tuple[str, ...] = ()
+    oldest_event: str = ""
     checkpoint: Checkpoint = Checkpoint()
 
     @property
@@ -148,8 +151,9 @@ class Root:
         return sha256(orjson.dumps(content))
 
     def successor(self, commit_id: str, **changed: Any) -> "Root":
-        """Give the next version, with some fields changed; `segments` is empty unless it is given."""
-        return replace(self, version=self.version + 1, commit_id=commit_id, **{"segments": (), **changed})
+        """Give the next version, with some fields changed; what a commit says of itself is empty unless it is given."""
+        own = {"segments": (), "oldest_event": ""}
+        return replace(self, version=self.version + 1, commit_id=commit_id, **{**own, **changed})
 
 
 def sha256(body: bytes) -> str:
@@ -215,6 +219,7 @@ def encode_root(root: Root) -> bytes:
         "removals": _tree_json(root.removals),
         "merged": list(root.merged),
         "segments": list(root.segments),
+        "oldest_event": root.oldest_event,
     }
     return orjson.dumps(content) + b"\n"
 
@@ -240,6 +245,7 @@ def decode_root(body: bytes) -> Root:
             removals=Tree(tuple(_entry(page) for page in content["removals"]["pages"])),
             merged=tuple(content["merged"]),
             segments=tuple(content["segments"]),
+            oldest_event=str(content.get("oldest_event", "")),
             checkpoint=Checkpoint(
                 checkpoint["changes"],
                 checkpoint["newest_event"],

@@ -58,6 +58,15 @@ def interval(size: int, dollars_per_day: float, memory: int = MEMORY) -> float:
     return (cost.requests + running * (cost.seconds + MOST_WAIT_SECONDS)) / rate
 
 
+def explained(size: int) -> float:
+    """Say for how many seconds a CSV of so many bytes may lack a commit without a fault.
+
+    The commit comes when a publish has just looked at the root: that one ends, the day's money allows the next, the
+    schedule may have to begin it, and that one ends as well.
+    """
+    return 2 * cost_of(size).seconds + interval(size, DOLLARS_PER_DAY) + MOST_WAIT_SECONDS
+
+
 def due_in(size: int, present: Stored | None, now: float) -> float:
     """Say in how many seconds a CSV of so many bytes may be published in place of the present one; 0: now.
 

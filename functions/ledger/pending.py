@@ -40,6 +40,7 @@ class Waiting:
         columns: for which the lines are written; under another schema they are useless and left to their owner.
         changes: one per key, in key order.
         newest_event: time of the segment's newest event.
+        oldest_event: of its oldest; empty if that is not known.
         streams: highest sequence number per stream.
         gaps: times of which the segment tells that records may have been lost.
     """
@@ -50,6 +51,7 @@ class Waiting:
     newest_event: str = ""
     streams: Mapping[str, str] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
+    oldest_event: str = ""
 
     @property
     def key(self) -> str:
@@ -70,6 +72,7 @@ def encode(waiting: Waiting) -> bytes:
         "name": waiting.name,
         "columns": waiting.columns,
         "newest_event": waiting.newest_event,
+        "oldest_event": waiting.oldest_event,
         "streams": dict(waiting.streams),
         "gaps": [asdict(gap) for gap in waiting.gaps],
         "marks": "".join(marks),
@@ -98,6 +101,7 @@ def decode(body: bytes) -> Waiting:
             head["newest_event"],
             head["streams"],
             tuple(Gap(**gap) for gap in head["gaps"]),
+            head.get("oldest_event", ""),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged("a waiting object is not readable") from error

@@ -57,6 +57,7 @@ gives it back, and in either case looks at the root afterwards, and so finds tha
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ledger.age import seconds_since
 from ledger.assemble import Moved, assemble, put, size_of
 from ledger.claim import Claim, claim_key
 from ledger.commit import Report
@@ -85,12 +86,15 @@ class Published(Moved):
         written: whether this call wrote it.
         handed_over: whether somebody else is bound to see to it.
         tries: looks at the root before the last.
+        age: seconds from the oldest event of the first commit that the CSV had not shown until it showed it; None if
+            this call did not write it, or that time is not known.
     """
 
     version: int = 0
     written: bool = False
     handed_over: bool = False
     tries: int = 0
+    age: float | None = None
 
 
 def ignore(published: Published) -> None:
@@ -263,6 +267,7 @@ class _Publisher:
                 assemble(ledger, root, present, self.published, self._patience)
                 self._took = ledger.monotonic() - started
             self.published.written = True
+            self.published.age = seconds_since(ledger, self.published.oldest_event)
         except (Refused, Unknown, NotFound):
             ledger.sleep(0.05 * 2 ** min(self.published.tries, 4) * ledger.chance())
         except Unavailable:

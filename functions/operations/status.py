@@ -1,17 +1,18 @@
 """How the ledger is doing: what it holds, whether the CSV shows it, what waits, and what needs an operator."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import orjson
 
 from ledger import columns
+from ledger.age import shown_version
 from ledger.columns import NAMES
 from ledger.errors import Damaged, NotFound, Unavailable
-from ledger.keys import CSV_KEY, FAILED_BATCHES, LAST_CHECK_KEY, PENDING, QUARANTINE, SNAPSHOTS
+from ledger.keys import FAILED_BATCHES, LAST_CHECK_KEY, PENDING, QUARANTINE, SNAPSHOTS
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
+from operations.freshness import Freshness, read_freshness
 from operations.rebuild.tree_reader import cells, lines, shards_of
 
 # Counting stops here: beyond it the number no longer matters, and a listing has its price.
@@ -29,8 +30,9 @@ class Status:
         version, tree, rows, bytes: of the live root.
         columns: number of columns; `columns_current` says whether they are those of this code.
         newest_event: time of the newest event merged; `event_age_seconds` is how long ago that is.
-        published_version: version that image-data.csv shows; None if there is no CSV.
+        published_version: version that image-data.csv shows; None if there is no CSV, -1 if it does not say it.
         published: whether that is the live tree.
+        freshness: how old root and file are.
         waiting_segments: segments left in `pending/`.
         failed_batches: batches that Lambda gave up on, to be redriven.
         quarantined: events put aside.
@@ -58,6 +60,7 @@ class Status:
     event_age_seconds: int | None
     published_version: int | None
     published: bool
+    freshness: Freshness
     waiting_segments: int
     failed_batches: int
     quarantined: int
@@ -81,8 +84,9 @@ def read_status(ledger: Ledger, now: datetime) -> Status:
         ManifestLost, Damaged, NewerFormat: the root is not readable.
         Unavailable: the store did not answer.
     """
+    present = ledger.present_csv()  # the CSV first: a root that is read later is not older than what it shows
     root, _ = ledger.load_root()
-    shown = _metadata_of_csv(ledger)
+    shown = shown_version(present)
     newest = root.checkpoint.newest_event
     age = int((now - datetime.fromisoformat(newest)).total_seconds()) if newest else None
     prefixes = (PENDING, FAILED_BATCHES, QUARANTINE, SNAPSHOTS)
@@ -96,8 +100,9 @@ def read_status(ledger: Ledger, now: datetime) -> Status:
         columns_current=root.columns == NAMES,
         newest_event=newest,
         event_age_seconds=age,
-        published_version=int(shown.get("version", -1)) if shown is not None else None,
-        published=shown is not None and shown.get("tree") == root.tree_hash,
+        published_version=-1 if present and shown is None else shown,
+        published=present is not None and present.metadata.get("tree") == root.tree_hash,
+        freshness=read_freshness(ledger, root, present, now),
         waiting_segments=waiting,
         failed_batches=failed,
         quarantined=quarantined,
@@ -133,8 +138,8 @@ def todo(state: Status) -> list[str]:
             f"{state.bucket_differences} differences between buckets and CSV were found on {state.bucket_checked}: "
             "skyledger verify bucket --distributed --repair"
         )
-    if not state.published:
-        lines.append("image-data.csv is behind; the next batch publishes it: look again in a minute")
+    if not state.published and not state.freshness.publishing_since:
+        lines.append("image-data.csv is behind, and nobody publishes it just now: look again in a minute")
     if not state.columns_current:
         lines.append("the CSV has the columns of another version: skyledger replay --columns current --swap")
     return lines
@@ -154,13 +159,6 @@ def with_services(
 def now() -> datetime:
     """Give the time."""
     return datetime.now(UTC)
-
-
-def _metadata_of_csv(ledger: Ledger) -> Mapping[str, str] | None:
-    try:
-        return ledger.store.head(CSV_KEY).metadata
-    except NotFound:
-        return None
 
 
 def _last_check(ledger: Ledger) -> tuple[str, int]:

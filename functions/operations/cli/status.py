@@ -6,6 +6,7 @@ from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
 from operations.dead_letters import count_messages
+from operations.freshness import Freshness
 from operations.status import Status, now, read_status, with_services
 from operations.stream_mapping import stream_state
 
@@ -44,7 +45,10 @@ def command(
             "bytes": f"{state.bytes:,}",
             "tree": state.tree,
             "newest event": f"{state.newest_event or 'none'}{age}",
+            "root's age": _root_age(state.freshness),
             "published": shown,
+            "file's age": _file_age(state.freshness),
+            "publishing": _since(state.freshness.publishing_since),
             "stream": _or(state.stream),
             "waiting uploads": _or(state.waiting_events),
             "waiting, seen": _or(state.waiting_seen),
@@ -60,6 +64,30 @@ def command(
     )
     for line in state.todo:
         output.say(f"-> {line}")
+
+
+def _root_age(freshness: Freshness) -> str:
+    waiting = freshness.waiting_seconds
+    waits = "" if waiting is None else f"; changes wait for {waiting:,} s"
+    return f"{_told(freshness.root_age_seconds)} s when it was committed, {freshness.committed}{waits}"
+
+
+def _file_age(freshness: Freshness) -> str:
+    if freshness.behind_versions == 0:
+        return "that of the root"
+    return (
+        f"{_told(freshness.file_age_seconds)} s; lacks {_told(freshness.behind_versions)} commits, "
+        f"the first {_told(freshness.behind_seconds)} s ago, "
+        f"{_told(freshness.behind_rows)} rows, {_told(freshness.behind_bytes)} bytes"
+    )
+
+
+def _since(time: str) -> str:
+    return f"somebody has been, since {time}" if time else "nobody"
+
+
+def _told(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"
 
 
 def _checked(state: Status) -> str:

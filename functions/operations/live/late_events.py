@@ -56,6 +56,7 @@ class _LateBatch:
     def __init__(self, ledger: Ledger, events: Sequence[Event]) -> None:
         self.segment = segment_of(events)
         self.newest_event = ""
+        self.oldest_event = min((event.time for event in events if event.time), default="")
         self.streams: dict[str, str] = {}
         self.gaps: tuple[Gap, ...] = ()
         self.bad: list[tuple[Event, str]] = []

@@ -138,6 +138,7 @@ def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
             commit_id=ledger.new_id(),
             merged=live.merged if live else (),
             segments=(),
+            oldest_event="",
             checkpoint=replace(wanted.checkpoint, gaps=live.checkpoint.gaps if live else ()),
         )
         if put_root(ledger, candidate, etag):

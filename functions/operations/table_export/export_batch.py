@@ -39,6 +39,7 @@ class ExportBatch:
         folder = f"date={export.time[:10]}/hour={export.time[11:13]}"
         self.segment = Segment(f"{folder}/backfill-{export.name}-{number:06d}-{digest}", body)
         self.newest_event = export.time
+        self.oldest_event = ""  # when the changes happened an export does not say
         self.streams: dict[str, str] = {}
         self.gaps: tuple[Gap, ...] = ()
         self.bad: list[tuple[Event, str]] = []

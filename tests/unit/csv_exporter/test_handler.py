@@ -56,6 +56,10 @@ def emf(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return metrics
 
 
+def ages(measured: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in measured.items() if name.endswith("Age")}
+
+
 def invoke(*events: Any, seconds: float = 60.0) -> Any:
     return exporter.handler({"Records": list(events)}, LambdaContext(int(seconds * 1000)))
 
@@ -99,7 +103,7 @@ def test_counts_go_out_as_embedded_metrics(
     assert {one["Name"]: one["Unit"] for one in declared["Metrics"]}["CsvBytes"] == "Bytes"
     assert metrics["service"] == "CsvExporter"
     measured = {one["Name"]: metrics[one["Name"]][0] for one in declared["Metrics"]}
-    timed = ("CommitSeconds", "PublishSeconds", "PublishLag")
+    timed = ("CommitSeconds", "PublishSeconds", "RootAge", "FileAge")
     assert all(measured.pop(name) >= 0 for name in timed)
     assert measured == {
         "Events": 5,
@@ -153,14 +157,38 @@ def test_a_batch_that_a_leader_took_along_counts_as_combined(
     assert read_csv(store) == model_csv([item(2), item(7)])
 
 
-def test_the_lag_is_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is that of the batch's oldest event."""
+def test_both_ages_are_told_in_seconds(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """Root and file: of the batch's oldest event, wherever it stands; clocks differ, and nothing is negative."""
     exporter.ledger().now = lambda: START.timestamp() + 100
-    invoke(event("INSERT", item(1), seconds=40), event("INSERT", item(2), seconds=70))
-    assert emf(capsys)["PublishLag"] == [60]
+    invoke(event("INSERT", item(1), seconds=70), event("INSERT", item(2), sequence=2, seconds=40))
+    assert ages(emf(capsys)) == {"RootAge": [60], "FileAge": [60]}
     exporter.ledger().now = lambda: START.timestamp()
     invoke(event("INSERT", item(4), seconds=1))
-    assert emf(capsys)["PublishLag"] == [0], "clocks differ; nothing is shown before it happens"
+    assert ages(emf(capsys)) == {"RootAge": [0], "FileAge": [0]}
+
+
+def test_the_file_is_as_old_as_what_others_left_unpublished(
+    watched: WatchedStore, store: MemoryStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The root is not: each batch tells of its own. Whoever finds the CSV published tells of no age of it."""
+    exporter.ledger().now = lambda: START.timestamp() + 100
+    invoke(insert(1))
+    commit(make_ledger(store, 3), [event("INSERT", item(2), sequence=2, seconds=20)])
+    capsys.readouterr()
+    invoke(event("INSERT", item(3), sequence=3, seconds=90))
+    assert ages(emf(capsys)) == {"RootAge": [10], "FileAge": [80]}
+    invoke(event("INSERT", item(3), sequence=3, seconds=90))
+    assert ages(emf(capsys)) == {"RootAge": [10]}
+
+
+def test_a_batch_that_fails_grows_older_all_the_same(watched: WatchedStore, capsys: pytest.CaptureFixture[str]) -> None:
+    """An alarm on the root's age must not fall silent because nothing gets into it; without a time there is none."""
+    exporter.ledger().now = lambda: START.timestamp() + 1000
+    watched.on("get", "manifest.json", refuse(Unavailable("SlowDown")), times=2)
+    for record, told in ((insert(1), {"RootAge": [1000]}), ({"eventName": "INSERT"}, {})):
+        with pytest.raises(Unavailable):
+            invoke(record)
+        assert ages(emf(capsys)) == told
 
 
 def test_a_photo_is_followed_from_its_etag_to_segment_and_version(

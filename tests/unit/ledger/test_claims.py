@@ -1,6 +1,6 @@
-"""Claims to publish a large CSV: one copy in flight, and nobody waits for the dead."""
+"""Who publishes a large CSV, line by line of the table in `ledger.publish`: one copy in flight, and none is missing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -11,14 +11,15 @@ import pytest
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
+from ledger.claim import Claim, claim_key
 from ledger.commit import commit
-from ledger.errors import OutOfTime, Unavailable
-from ledger.keys import CSV_KEY, ROOT_KEY, pending_key
-from ledger.ledger import Ledger
+from ledger.errors import NotCalled, OutOfTime, Refused, Unavailable, Unknown
+from ledger.keys import CSV_KEY, ROOT_KEY
+from ledger.ledger import Ledger, no_limit
 from ledger.limits import INVOCATION_SECONDS
-from ledger.publish import HAND_OVER_SECONDS, publish
-from tests.support.factories import START, insert, item, leave_waiting, make_ledger, model_csv, segment_with
-from tests.support.reader import read_csv, read_root
+from ledger.publish import Published, keep_current, publish
+from tests.support.factories import START, insert, item, make_ledger, model_csv
+from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import WatchedStore, first, refuse
 
 publishing = import_module("ledger.publish")  # the module: the package gives the function
@@ -67,215 +68,345 @@ def exporter(watched: WatchedStore, clock: Clock) -> Ledger:
     return exporter_of(watched, clock, 2)
 
 
+@pytest.fixture
+def publisher(watched: WatchedStore, clock: Clock) -> Ledger:
+    return publisher_of(watched, clock, 3)
+
+
 def exporter_of(store: Any, clock: Clock, seed: int) -> Ledger:
     made = make_ledger(store, seed)
     made.now = lambda: clock.now.timestamp()
     return made
 
 
-def claim(store: MemoryStore, by: bytes = b"7") -> None:
+publisher_of = exporter_of  # another function with the same clock
+
+
+class Calls:
+    """Calls of the publisher, noted; each may run one, or fail."""
+
+    def __init__(self) -> None:
+        self.made: list[tuple[str, str]] = []
+        self.then: Callable[[str, str], None] = lambda claim, holder: None
+
+    def __call__(self, claim: str, holder: str) -> None:
+        self.made.append((claim, holder))
+        self.then(claim, holder)
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+def claim(store: MemoryStore, by: bytes = b"somebody") -> str:
     """Claim the present CSV for somebody else."""
-    store.put_new(CLAIMS + store.head(CSV_KEY).metadata["root"], by, "text/plain")
+    key = claim_key(store.head(CSV_KEY))
+    store.put_new(key, by, "text/plain")
+    return key
 
 
-def claims(store: MemoryStore) -> list[str]:
-    return [listed.key for listed in store.list(CLAIMS)]
+def claims(store: MemoryStore) -> dict[str, bytes]:
+    return {listed.key: store.get(listed.key).body for listed in store.list(CLAIMS)}
 
 
 def rows_with(*numbers: int) -> bytes:
     return model_csv(map(item, [*range(ROWS), *numbers]))
 
 
-def test_what_somebody_has_claimed_is_left_to_him(exporter: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
-    """He looks at the root after he has replaced the CSV, and so finds this commit: a second copy would be wasted."""
-    claim(store)
-    done = publish(exporter, report=commit(exporter, [insert(2000)]))
+# ---- who has committed -----------------------------------------------------------------------------------------------
+
+
+def test_a_large_csv_is_claimed_and_handed_over(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, calls: Calls
+) -> None:
+    """The exporter waits for no copy; the claim has the id with which its batch would come again."""
+    present = claim_key(store.head(CSV_KEY))
+    done = publish(exporter, report=commit(exporter, [insert(2000), insert(2001)]), call=calls)
     assert (done.handed_over, done.written) == (True, False)
+    assert calls.made == [(present, "2001")]
+    assert claims(store) == {present: b"2001"}
     assert "start_upload" not in watched.verbs()
-    assert len(claims(store)) == 1, "the claim is his"
 
 
-@pytest.mark.parametrize(("age", "taken"), [(INVOCATION_SECONDS - 1, False), (INVOCATION_SECONDS, True)])
-def test_a_claim_older_than_an_invocation_is_nobodys(
-    age: float, taken: bool, exporter: Ledger, store: MemoryStore, clock: Clock
+@pytest.mark.parametrize("met", [False, True])
+def test_a_small_csv_is_put_at_once_by_who_meets_nobody(met: bool, calls: Calls) -> None:
+    """Under contention even a small one takes longer to publish than the next commit to come: one publishes for all."""
+    store = MemoryStore()
+    exporter = make_ledger(store)
+    if met:
+        exporter.met_others()
+    done = publish(exporter, report=commit(exporter, [insert(1)]), call=calls)
+    assert (done.handed_over, bool(calls.made)) == (met, met)
+    assert (CSV_KEY in store.objects) == (not met)
+
+
+@pytest.mark.parametrize(("age", "left"), [(INVOCATION_SECONDS - 1, True), (INVOCATION_SECONDS, False)])
+def test_what_somebody_has_claimed_is_left_to_him_while_he_may_live(
+    age: float, left: bool, exporter: Ledger, store: MemoryStore, clock: Clock, calls: Calls
 ) -> None:
-    """Its owner has died, and nobody delivers his batch again any more."""
-    claim(store)
+    """He looks at the root after he has replaced the CSV, and so finds this commit. A dead one's is taken over."""
+    key = claim(store)
     clock.now += timedelta(seconds=age)
-    done = publish(exporter, report=commit(exporter, [insert(2000)]))
-    assert (done.written, done.handed_over) == (taken, not taken)
-    assert read_csv(store) == rows_with(*[2000] * taken)
-    assert len(claims(store)) == (0 if taken else 1)
+    assert publish(exporter, report=commit(exporter, [insert(2000)]), call=calls).handed_over
+    assert calls.made == [] if left else [(key, "2001")]
+    assert claims(store) == {key: b"somebody" if left else b"2001"}
 
 
-def test_a_claim_that_goes_in_this_very_moment_is_claimed_anew(
-    exporter: Ledger, watched: WatchedStore, store: MemoryStore
+def test_a_batch_that_comes_again_calls_again_for_its_own_claim(
+    exporter: Ledger, store: MemoryStore, clock: Clock, calls: Calls
 ) -> None:
-    """Who wrote without one would have a second copy in flight beside whoever claims next."""
-    claim(store)
-    watched.on("get", CLAIMS, first(lambda: store.delete(claims(store))))
-    assert publish(exporter, report=commit(exporter, [insert(2000)])).written
-    assert watched.verbs(CLAIMS).count("put_new") == 2
-    assert read_csv(store) == rows_with(2000)
-    assert claims(store) == []
-
-
-def test_a_second_copy_is_begun_only_if_there_is_time_for_one_like_the_first(
-    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
-) -> None:
-    """A commit came meanwhile: it is left to the schedule, and not half copied."""
-    seconds = [0.0]
-    exporter.monotonic = lambda: seconds[0]
-
-    def commit_and_take_long() -> None:
-        commit(exporter_of(store, clock, 7), [insert(3000)])
-        seconds[0] = 10.0
-
-    watched.on("finish_upload", CSV_KEY, first(commit_and_take_long))
-    with pytest.raises(OutOfTime):
-        publish(exporter, lambda: 28.0 - seconds[0], commit(exporter, [insert(2000)]))
-    assert watched.verbs().count("start_upload") == 1
-    assert read_csv(store) == rows_with(2000)
-    assert claims(store) == []
-
-
-def test_a_batch_that_comes_again_takes_up_its_own_claim(exporter: Ledger, store: MemoryStore, clock: Clock) -> None:
-    """The claim carries the batch's first sequence number, so whoever gets the batch next goes on at once."""
-    claim(store, b"2001")
+    """It died between claim and call, or after the call: nobody can tell, and two calls do no harm."""
+    key = claim(store, b"2001")
     clock.now += timedelta(seconds=1)
-    assert publish(exporter, report=commit(exporter, [insert(2000), insert(2001)])).written
-    assert read_csv(store) == rows_with(2000, 2001)
-    assert claims(store) == []
+    assert publish(exporter, report=commit(exporter, [insert(2000)]), call=calls).handed_over
+    assert calls.made == [(key, "2001")]
 
 
-@pytest.mark.parametrize("reported", [True, False])
-def test_an_operators_command_does_not_claim(
-    reported: bool, exporter: Ledger, watched: WatchedStore, store: MemoryStore
+def test_a_claim_of_our_own_whose_answer_was_lost_is_our_own(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, calls: Calls
 ) -> None:
-    """It may be killed for good, so exporters must not leave anything to it; what they claim it leaves to them."""
-    report = commit(exporter, [insert(2000)], redelivered=False)
-    assert publish(exporter, report=report if reported else None).written
-    assert CLAIMS not in "".join(key for verb, key in watched.calls if verb == "put_new")
-    claim(store)
-    report = commit(exporter, [insert(2001)], redelivered=False)
-    assert publish(exporter, report=report if reported else None).handed_over
+    """The SDK sent it twice, and the second was told that it exists."""
+
+    def land_and_exist(proceed: Callable[[], Any]) -> bool:
+        proceed()
+        return False
+
+    watched.on("put_new", CLAIMS, land_and_exist)
+    publish(exporter, report=commit(exporter, [insert(2000)]), call=calls)
+    assert calls.made == [(claim_key(store.head(CSV_KEY)), "2001")]
+
+
+@pytest.mark.parametrize("error", [Unavailable("TooManyRequestsException"), Unknown("ReadTimeoutError")])
+@pytest.mark.parametrize("arrives", [False, True])
+def test_a_call_that_fails_is_left_to_the_next_commit_or_the_schedule(
+    error: Exception, arrives: bool, exporter: Ledger, store: MemoryStore, clock: Clock, calls: Calls
+) -> None:
+    """No claim stays behind that nobody works on; a publisher that was called all the same finds none, and claims."""
+
+    def fail(claim: str, holder: str) -> None:
+        raise error
+
+    calls.then = fail
+    with pytest.raises(NotCalled):
+        publish(exporter, report=commit(exporter, [insert(2000)]), call=calls)
+    assert claims(store) == {}
+    keep_current(publisher_of(store, clock, 3), no_limit, *(calls.made[0] if arrives else ("", "of the schedule")))
     assert read_csv(store) == rows_with(2000)
+    assert claims(store) == {}
 
 
-def test_the_csv_that_is_copied_from_is_the_one_that_is_claimed(
-    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+def test_the_csv_that_is_claimed_is_the_one_that_is_there(
+    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock, calls: Calls
 ) -> None:
-    """A rival replaces the CSV while we claim the one before: that claim is given back, and the new one claimed."""
-    rival = exporter_of(store, clock, 7)
-    old = store.head(CSV_KEY).metadata["root"]
+    """It is replaced while we claim the one before: that claim would be seen by nobody, and is given back."""
+    rival = publisher_of(store, clock, 7)
 
     def replace_and_commit() -> None:
-        publish(rival, report=commit(rival, [insert(3000)]))
+        keep_current(rival)
         commit(rival, [insert(4000)])
 
     watched.on("put_new", CLAIMS, first(replace_and_commit))
-    publish(exporter, report=commit(exporter, [insert(2000)]))
-    assert read_csv(store) == rows_with(2000, 3000, 4000)
-    claimed = [key for verb, key in watched.calls if verb == "put_new" and key.startswith(CLAIMS)]
-    assert claimed[0] == CLAIMS + old
-    assert len(claimed) == 2
-    assert watched.verbs().count("start_upload") == 1
-    assert claims(store) == []
+    publish(exporter, report=commit(exporter, [insert(2000)]), call=calls)
+    assert calls.made == [(claim_key(store.head(CSV_KEY)), "2001")]
+    assert [*claims(store)] == [calls.made[0][0]]
 
 
-def test_whoever_publishes_again_lets_the_newer_commits_author_go_first(
-    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+def test_a_csv_that_somebody_else_has_made_current_is_handed_to_nobody(
+    exporter: Ledger, store: MemoryStore, clock: Clock, calls: Calls
 ) -> None:
-    """A commit came while we copied; its author left it to us, but may have come back: a jittered moment for him."""
-    waits: list[float] = []
-    exporter.sleep, exporter.chance = waits.append, lambda: 0.75
-    rival = exporter_of(store, clock, 7)
-    left: list[bool] = []
+    report = commit(exporter, [insert(2000)])
+    keep_current(publisher_of(store, clock, 7))
+    assert not publish(exporter, report=report, call=calls).handed_over
+    assert calls.made == []
+
+
+def test_a_csv_that_somebody_wrote_by_hand_is_claimed_by_its_etag(
+    exporter: Ledger, store: MemoryStore, calls: Calls
+) -> None:
+    """Its metadata names no root, or what might leave the folder of the claims."""
+    for lines, name in enumerate(("", "../../x", "a/b"), 2000):
+        present = store.head(CSV_KEY)
+        etag = store.put_if_match(CSV_KEY, b"mine\n" * lines, present.etag, "text/csv", {"root": name})
+        publish(exporter, report=commit(exporter, [insert(2000 + len(store.objects))]), call=calls)
+        assert calls.made.pop()[0] == CLAIMS + etag
+
+
+def test_an_operators_command_claims_nothing(exporter: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
+    """It may be killed for good, so nobody may leave anything to it; what others claim it leaves to them."""
+    assert publish(exporter, report=commit(exporter, [insert(2000)], redelivered=False)).written
+    assert "put_new" not in watched.verbs(CLAIMS)
+    claim(store)
+    commit(exporter, [insert(2001)], redelivered=False)
+    assert publish(exporter).handed_over
+    assert read_csv(store) == rows_with(2000)
+
+
+# ---- who is called ---------------------------------------------------------------------------------------------------
+
+
+def test_a_publisher_takes_up_the_claim_that_it_is_called_for(publisher: Ledger, store: MemoryStore) -> None:
+    key = claim(store, b"7")
+    commit(publisher, [insert(2000)])
+    told: list[Published] = []
+    keep_current(publisher, no_limit, key, "7", told.append)
+    assert read_csv(store) == rows_with(2000)
+    assert [(one.version, one.written, one.rebuilt) for one in told] == [(read_root(store).version, True, False)]
+    assert claims(store) == {}
+
+
+def test_the_next_copy_begins_when_the_last_one_ends(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock, calls: Calls
+) -> None:
+    """Commits come while it copies, and leave it to the publisher: one copy in flight, and each is claimed."""
+    rival = exporter_of(store, clock, 8)
+    left: list[Published] = []
+
+    def come() -> None:
+        left.append(publish(rival, report=commit(rival, [insert(3000 + len(left))]), call=calls))
+
+    watched.on("finish_upload", CSV_KEY, first(come), times=2)
+    commit(publisher, [insert(2000)])
+    told: list[Published] = []
+    keep_current(publisher, no_limit, claim(store, b"7"), "7", told.append)
+    assert [one.handed_over for one in left] == [True, True]
+    assert calls.made == []
+    assert read_csv(store) == rows_with(2000, 3000, 3001)
+    assert len({one.version for one in told}) == watched.verbs().count("start_upload") == 3
+    assert claims(store) == {}
+
+
+def test_what_is_claimed_by_somebody_else_is_his(publisher: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
+    """Called for a claim that is no more, or by the schedule: it takes none away from who may live."""
+    key = claim(store)
+    commit(publisher, [insert(2000)])
+    keep_current(publisher, no_limit, CLAIMS + "1-gone", "7")
+    keep_current(publisher, no_limit, key, "7")
+    keep_current(publisher)
+    assert claims(store) == {key: b"somebody"}
+    assert "start_upload" not in watched.verbs()
+
+
+def test_a_claim_of_a_csv_that_was_replaced_is_given_back(publisher: Ledger, store: MemoryStore, clock: Clock) -> None:
+    """The call came late; what is behind now is claimed anew."""
+    key = claim(store, b"7")
+    old = store.get(key)
+    rival = publisher_of(store, clock, 8)
+    commit(rival, [insert(2000)])
+    store.delete([key])
+    keep_current(rival)
+    store.put_new(key, old.body, "text/plain")
+    commit(rival, [insert(2001)])
+    keep_current(publisher, no_limit, key, "7")
+    assert read_csv(store) == rows_with(2000, 2001)
+    assert claims(store) == {}
+
+
+@pytest.mark.parametrize("copies", [0, 1], ids=["in the claim that it came with", "in a later claim"])
+def test_a_publisher_that_died_goes_on_when_lambda_calls_again(
+    copies: int, publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """With the same event a minute later: all its claims have the id of its first one."""
+    key = claim(store, b"7")
+    commit(publisher, [insert(2000)])
+    watched.on("finish_upload", CSV_KEY, first(lambda: commit(exporter_of(store, clock, 8), [insert(3000)])))
+    watched.on("start_upload", CSV_KEY, refuse(KeyboardInterrupt()), after=copies)  # type: ignore[arg-type]
+    watched.on("delete", CLAIMS, refuse(Unavailable("dead")), after=copies)
+    with pytest.raises(KeyboardInterrupt):
+        keep_current(publisher, no_limit, key, "7")
+    assert claims(store) == {claim_key(store.head(CSV_KEY)): b"7"}
+    clock.now += timedelta(seconds=60)
+    keep_current(publisher_of(store, clock, 9), no_limit, key, "7")
+    assert read_csv(store) == read_rows(store)
+    assert claims(store) == {}
+
+
+def test_a_publisher_that_never_comes_again_is_replaced_by_the_schedule(
+    publisher: Ledger, store: MemoryStore, clock: Clock
+) -> None:
+    """Lambda has given up: its claim is nobody's when it is as old as an invocation can be."""
+    claim(store, b"7")
+    commit(publisher, [insert(2000)])
+    for age, shown in ((INVOCATION_SECONDS - 1, rows_with()), (1, rows_with(2000))):
+        clock.now += timedelta(seconds=age)
+        keep_current(publisher)
+        assert read_csv(store) == shown
+    assert claims(store) == {}
+
+
+def test_of_two_who_take_over_a_dead_claim_one_wins(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """Each deletes the very claim that it saw: the later one does not take the new one for the dead one."""
+    key = claim(store)
+    clock.now += timedelta(seconds=INVOCATION_SECONDS)
+    commit(publisher, [insert(2000)])
+    faster = Claim(publisher_of(store, clock, 8), "faster")
+    watched.on("delete_if_match", CLAIMS, first(lambda: faster.take(key)))
+    keep_current(publisher, no_limit, "", "slower")
+    assert claims(store) == {key: b"faster"}
+    assert "start_upload" not in watched.verbs()
+
+
+def test_who_leaves_because_of_a_claim_that_is_just_given_back_is_seen(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock, calls: Calls
+) -> None:
+    """The CSV was current, its claim still there, and a commit relied on it: one more look, after the claim is gone."""
+    key = claim(store, b"7")
+    rival = exporter_of(store, clock, 8)
 
     def commit_and_leave() -> None:
-        left.append(publish(rival, report=commit(rival, [insert(3000)])).handed_over)
+        assert publish(rival, report=commit(rival, [insert(3000)]), call=calls).handed_over
 
-    watched.on("finish_upload", CSV_KEY, first(commit_and_leave))
-    done = publish(exporter, report=commit(exporter, [insert(2000)]))
-    assert left == [True]
-    assert read_csv(store) == rows_with(2000, 3000)
-    assert done.version == read_root(store).version
-    assert waits == [0.75 * HAND_OVER_SECONDS]
-    assert watched.verbs().count("finish_upload") == 2
+    watched.on("delete", CLAIMS, first(commit_and_leave))
+    keep_current(publisher, no_limit, key, "7")
+    assert calls.made == []
+    assert read_csv(store) == rows_with(3000)
+    assert claims(store) == {}
+
+
+def test_the_next_copy_is_begun_only_if_there_is_time_for_one_like_the_last(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock, calls: Calls
+) -> None:
+    """A commit came meanwhile: its claim is given back, so that whoever commits next calls, or the schedule does."""
+    seconds = [0.0]
+    publisher.monotonic = lambda: seconds[0]
+    rival = exporter_of(store, clock, 7)
+
+    def commit_and_take_long() -> None:
+        commit(rival, [insert(3000)])
+        seconds[0] = 10.0
+
+    watched.on("finish_upload", CSV_KEY, first(commit_and_take_long))
+    commit(publisher, [insert(2000)])
+    keep_current(publisher, lambda: 28.0 - seconds[0], claim(store, b"7"), "7")
+    assert watched.verbs().count("start_upload") == 1
+    assert read_csv(store) == rows_with(2000)
+    assert claims(store) == {}
+    assert publish(rival, report=commit(rival, [insert(4000)]), call=calls).handed_over
+    assert len(calls.made) == 1
 
 
 @pytest.mark.parametrize(
     ("verb", "key", "after"),
-    [("copy_part", CSV_KEY, 0), ("finish_upload", CSV_KEY, 0), ("get", ROOT_KEY, 1)],
+    [("copy_part", CSV_KEY, 0), ("finish_upload", CSV_KEY, 0), ("get", ROOT_KEY, 2)],
 )
 def test_a_publish_that_fails_gives_its_claim_back(
-    verb: str, key: str, after: int, exporter: Ledger, watched: WatchedStore, store: MemoryStore
+    verb: str, key: str, after: int, publisher: Ledger, watched: WatchedStore, store: MemoryStore
 ) -> None:
-    """Others need not wait until the batch comes again."""
-    report = commit(exporter, [insert(2000)])
+    """Others need not wait until Lambda calls again."""
+    commit(publisher, [insert(2000)])
     watched.on(verb, key, refuse(Unavailable("SlowDown")), after=after)
     with pytest.raises(Unavailable):
-        publish(exporter, report=report)
-    assert claims(store) == []
+        keep_current(publisher)
+    assert claims(store) == {}
 
 
-def test_a_csv_that_somebody_wrote_by_hand_is_claimed_by_its_etag(
-    exporter: Ledger, watched: WatchedStore, store: MemoryStore
-) -> None:
-    """Its metadata names no root, or what might leave the folder of the claims."""
-    for name in ("", "../../x", "a/b"):
-        present = store.head(CSV_KEY)
-        etag = store.put_if_match(CSV_KEY, b"mine\n" * 2000, present.etag, "text/csv", {"root": name})
-        watched.calls.clear()
-        number = 2000 + len(store.objects)
-        publish(exporter, report=commit(exporter, [insert(number)]))
-        assert ("put_new", CLAIMS + etag) in watched.calls
-    assert claims(store) == []
-
-
-def test_a_publisher_leaves_a_newer_commit_to_those_whose_changes_wait(
-    exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
-) -> None:
-    """They will commit after its look and then publish; meanwhile the records of its own stream wait for it."""
-    exporter.met_others()
-    report = commit(exporter, [insert(2000)])
-    waiting = exporter_of(store, clock, 8)
-
-    def commit_and_wait() -> None:
-        commit(exporter_of(store, clock, 7), [insert(3000)], redelivered=False)
-        leave_waiting(waiting, [insert(4000)])
-
-    watched.on("finish_upload", CSV_KEY, first(commit_and_wait))
-    done = publish(exporter, report=report)
-    assert (done.handed_over, done.written) == (True, True)
-    assert read_csv(store) == rows_with(2000), "left"
-    assert claims(store) == []
-    waiting.sleep = lambda seconds: None
-    assert publish(waiting, report=commit(waiting, [insert(4000)])).written
-    assert read_csv(store) == rows_with(2000, 3000, 4000)
-
-
-@pytest.mark.parametrize("case", ["held", "dead", "calm"])
-def test_a_publisher_relies_on_nobody_who_may_not_come(
-    case: str, exporter: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
-) -> None:
-    """What waits may be held by the root already, or be a dead function's; and without contention nobody waits."""
-    if case != "calm":
-        exporter.met_others()
-    report = commit(exporter, [insert(2000)])
-
-    def commit_and_wait() -> None:
-        rival = exporter_of(store, clock, 7)
-        if case == "held":
-            commit(rival, [insert(3000)])
-            store.put_new(pending_key(segment_with([insert(3000)]).name), b"not deleted yet", "text/plain")
-        else:
-            commit(rival, [insert(3000)], redelivered=False)
-            leave_waiting(exporter_of(store, clock, 8), [insert(4000)])
-        if case == "dead":
-            clock.now += publishing.ALIVE
-
-    watched.on("finish_upload", CSV_KEY, first(commit_and_wait))
-    done = publish(exporter, report=report)
-    assert (done.handed_over, done.written) == (False, True)
-    assert read_csv(store) == rows_with(2000, 3000)
+def test_a_publisher_who_never_wins_says_so(publisher: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
+    """Whoever keeps winning publishes; so many tries are given to each version, not to all."""
+    commit(publisher, [insert(2000)])
+    watched.on("finish_upload", CSV_KEY, refuse(Refused("PreconditionFailed")), times=99)
+    with pytest.raises(OutOfTime, match="behind version 2"):
+        keep_current(publisher)
+    assert watched.verbs().count("finish_upload") == publishing.MAX_TRIES
+    assert claims(store) == {}

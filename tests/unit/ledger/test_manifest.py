@@ -39,6 +39,7 @@ ROOTS = st.builds(
     rows=TREES,
     removals=TREES,
     merged=st.lists(st.text(max_size=5), max_size=3).map(tuple),
+    oldest_event=st.text(max_size=20),
     checkpoint=st.builds(
         Checkpoint, st.integers(0, 10**12), st.text(max_size=20), st.dictionaries(st.text(max_size=9), st.text())
     ),
@@ -133,6 +134,13 @@ def test_a_root_that_is_not_what_it_says_is_damaged(body: bytes) -> None:
     """A root's pages, columns and targets must have the tree hash that it names."""
     with pytest.raises(Damaged):
         decode_root(body)
+
+
+def test_a_root_of_before_the_ages_is_read() -> None:
+    """It does not say how old its events were."""
+    content = json.loads(encode_root(replace(ROOT, oldest_event="2026-11-25T08:00:00Z")))
+    del content["oldest_event"]
+    assert decode_root(json.dumps(content).encode()) == ROOT
 
 
 def test_a_root_of_a_newer_skyledger_is_refused() -> None:

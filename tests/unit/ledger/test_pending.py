@@ -1,8 +1,10 @@
 """Waiting objects: a segment's changes as finished lines, for whoever leads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +41,7 @@ WAITING = st.builds(
     st.lists(changes(), max_size=6),
     st.text(max_size=20),
     st.dictionaries(st.text(max_size=5), st.text(max_size=5), max_size=2),
+    oldest_event=st.text(max_size=20),
 )
 
 
@@ -51,6 +54,14 @@ def test_what_waits_comes_back_from_its_bytes(waiting: Waiting) -> None:
 def test_gaps_wait_with_their_segment() -> None:
     waiting = Waiting("x", NAMES, [], gaps=(Gap("late", "Images/x", "", "2026-11-25T08:00:00Z"),))
     assert decode(encode(waiting)) == waiting
+
+
+def test_what_waits_since_before_the_ages_is_read() -> None:
+    """It does not say how old its events are."""
+    head, lines = encode(replace(_some(), oldest_event="2026-11-25T08:00:00Z")).split(b"\n", 1)
+    content = orjson.loads(head)
+    del content["oldest_event"]
+    assert decode(orjson.dumps(content) + b"\n" + lines) == _some()
 
 
 def _some() -> Waiting:

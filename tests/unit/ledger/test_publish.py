@@ -1,8 +1,10 @@
 """Publishing: image-data.csv becomes what the root names, whoever else publishes or breaks in."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
+from itertools import count, pairwise
 from typing import Any
 from unittest import mock
 
@@ -90,18 +92,12 @@ def test_a_small_csv_is_put_whole_with_its_root_in_the_metadata(store: MemorySto
         "tree": root.tree_hash,
         "rows": "2",
     }
-    assert done == Published(version=root.version, written=True, uploaded=len(read_csv(store)), tries=done.tries)
+    assert done == replace(
+        Published(version=1, written=True, uploaded=len(read_csv(store)), tries=done.tries),
+        age=0,
+        oldest_event="2026-11-25T08:00:00Z",
+    )
     assert store.objects[CSV_KEY][1] == "text/csv; charset=utf-8"
-
-
-def test_under_contention_a_small_csv_is_claimed_too(exporter: Ledger, watched: WatchedStore) -> None:
-    """Then even a small one takes longer to publish than the next commit to come; alone nobody pays for a claim."""
-    for met in (False, True):
-        if met:
-            exporter.met_others()
-        watched.calls.clear()
-        assert publish(exporter, report=commit(exporter, [insert(met)])).written
-        assert ("put_new" in watched.verbs("publishing/")) == met
 
 
 def test_a_current_csv_is_left_alone(exporter: Ledger, watched: WatchedStore) -> None:
@@ -398,21 +394,70 @@ def test_a_csv_that_is_not_as_long_as_its_root_says_is_never_shown(
     assert not store.uploads
 
 
-def test_what_is_uploaded_is_read_bit_by_bit(
-    large: Ledger, watched: WatchedStore, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A CSV that is made of its shards alone may be larger than the function's memory: a few parts at a time."""
-    monkeypatch.setattr(assembling, "UPLOAD_BYTES", 6000)
+def test_what_is_uploaded_is_read_bit_by_bit(large: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
+    """A CSV that is made of its shards alone may be larger than the function's memory: each lane has one part of it."""
     store.delete([CSV_KEY])
     publish(make_ledger(watched))  # type: ignore[arg-type]
     assert read_csv(store) == everything()
-    held = most = 0
-    for verb, key in watched.calls:
-        held = 0 if verb == "upload_part" else held
-        held += store.head(key).size if verb == "get" and key.startswith("shards/") else 0
-        most = max(most, held)
-    largest = max(stored.size for key, (stored, _) in store.objects.items() if key.startswith("shards/"))
-    assert 3000 < most <= 6000 + largest < len(everything()) / 3
+    shards = [verb == "get" for verb, key in watched.calls if verb == "upload_part" or key.startswith("shards/")]
+    assert shards.count(False) > 5
+    assert shards[0]
+    assert not shards[-1]
+    assert not any(a is b is False for a, b in pairwise(shards)), "each is read when it is its turn"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "room", "counts"),
+    [
+        ([5, 5, 5, 5, 5], 16, [2, 2, 1]),
+        ([5, 9, 5, 5, 5], 16, [5]),
+        ([5, 5], 99, [1, 1]),
+        ([40], 16, [1]),
+        ([], 16, []),
+    ],
+)
+def test_uploads_share_lanes_that_fit_in_memory(
+    sizes: list[int], room: int, counts: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All at a time if there is room for them, and always one: a part that is larger than the room has it alone."""
+    monkeypatch.setattr(assembling, "UPLOAD_BYTES", room)
+    uploads = [(number, layout.Upload((layout.Literal(b"x" * size),))) for number, size in enumerate(sizes, 1)]
+    made = assembling.lanes(uploads)
+    assert [len(lane) for lane in made] == counts
+    assert sorted(number for lane in made for number, _ in lane) == [number for number, _ in uploads]
+
+
+def test_uploads_begin_beside_the_copies_and_not_after_them(
+    large: Ledger, watched: WatchedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One `map` has them all, the lanes of the uploads first: each has a thread, however many copies there are."""
+    commit(large, [modify(number, 2) for number in (10, 70, 149)])
+    maps: list[list[tuple[str, str]]] = []
+
+    def noted(function: Callable[[Any], Any], items: Any) -> list[Any]:
+        began = len(watched.calls)
+        done = [function(item) for item in items]
+        maps.append([call for call in watched.calls[began:] if call[0] in ("copy_part", "upload_part")])
+        return done
+
+    monkeypatch.setattr(watched, "map", noted)
+    publish(large)
+    (made,) = (verbs for calls in maps if (verbs := [verb for verb, _ in calls]))
+    assert made == sorted(made, reverse=True)
+    assert set(made) == {"copy_part", "upload_part"}
+
+
+def test_an_error_of_one_part_ends_the_others(large: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
+    """What is not begun yet is not begun: the upload is abandoned, and nothing of it is of use."""
+    commit(large, [modify(number, 2) for number in range(ROWS)])
+    pool = ThreadPoolExecutor(2)
+    watched.map = lambda function, items: list(pool.map(function, items))  # type: ignore[method-assign]
+    watched.on("upload_part", CSV_KEY, refuse(Unavailable("SlowDown")))
+    with pytest.raises(Unavailable, match="SlowDown"):
+        publish(large)
+    pool.shutdown()
+    assert watched.verbs(CSV_KEY).count("upload_part") < 6
+    assert not store.uploads
 
 
 def test_readers_see_a_whole_file_at_every_moment(large: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
@@ -446,7 +491,7 @@ def test_publishing_is_begun_only_while_time_is_left(
 def test_s3_may_take_for_copies_what_is_left_of_the_invocation(
     large: Ledger, watched: WatchedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Asked anew for each group of parts and for the completion, and never more than one request may take."""
+    """Asked anew for each copy and for the completion, and never more than one request may take."""
     commit(large, [modify(70, 2)])
     asked: list[tuple[str, float]] = []
     for verb in ("copy_part", "finish_upload"):
@@ -457,11 +502,11 @@ def test_s3_may_take_for_copies_what_is_left_of_the_invocation(
             return call(*arguments, **named)
 
         monkeypatch.setattr(watched.store, verb, noted)
-    left = iter([100.0, 90.0, 50.0, *[40.0] * 9])
+    left = count(100.0, -1.0)
     publish(large, lambda: next(left))
-    assert {verb for verb, _ in asked} == {"copy_part", "finish_upload"}
-    assert asked[0] == ("copy_part", 86.0)
-    assert asked[-1] == ("finish_upload", 46.0)
+    seconds = [94.0 - number for number in range(1, len(asked) + 1)]
+    assert asked == [*(("copy_part", each + 2) for each in seconds[:-1]), ("finish_upload", seconds[-1] + 2)]
+    assert len(asked) > 4
     asked.clear()
     commit(large, [modify(70, 3)])
     publish(large)

@@ -1,5 +1,6 @@
 """`status` says how the ledger is and what to do."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
@@ -8,18 +9,31 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger import columns
+from ledger.claim import claim_key
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
+from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import decode_page, encode_root
 from ledger.publish import publish
+from ledger.row import RowEncoder
 from operations import status
+from operations.freshness import Freshness
 from operations.status import COUNTED, read_status, todo, with_services
 from tests.support.factories import START, event, insert, item, make_ledger
 
 NOW = START + timedelta(seconds=90)
+Clocked = tuple[Ledger, Callable[[int], None]]
 MESSAGES = {"waiting_events": 5, "waiting_seen": 6, "dead_letters": 7, "seen_dead_letters": 8}
+
+
+@pytest.fixture
+def clocked() -> Clocked:
+    """A ledger whose objects are stamped by a clock, and what sets that to so many seconds after START."""
+    seconds = [0]
+    ledger = make_ledger(MemoryStore(now=lambda: START + timedelta(seconds=seconds[0])))
+    return ledger, lambda now: seconds.__setitem__(0, now)
 
 
 def test_a_healthy_ledger_needs_nothing(ledger: Ledger, store: MemoryStore) -> None:
@@ -57,11 +71,48 @@ def test_rows_of_an_older_reader_are_counted_where_that_is_cheap(
     assert read_status(make_ledger(store), NOW).older_rows is None
 
 
+def test_both_ages_are_told_of_a_csv_that_is_behind(clocked: Clocked) -> None:
+    """The root's by its last commit and by what waits; the file's by the first commit that it does not show."""
+    ledger, wait = clocked
+    commit(ledger, [event("INSERT", item(1), seconds=0)])
+    publish(ledger)
+    for second in (10, 20):
+        wait(second + 3)
+        commit(ledger, [event("INSERT", item(second), sequence=second, seconds=second)])
+    wait(63)
+    ledger.store.put_new("pending/somebody", b"", "text/plain")
+    stranger = make_ledger(ledger.store)  # type: ignore[arg-type]
+    found = read_status(stranger, NOW).freshness
+    assert found == Freshness(
+        committed="2026-11-25T08:00:23Z",
+        root_age_seconds=3,
+        waiting_seconds=27,
+        file_age_seconds=80,
+        behind_seconds=77,
+        behind_versions=2,
+        behind_rows=2,
+        behind_bytes=2 * len(RowEncoder(NAMES).line(item(10))),
+    )
+    assert "nobody publishes" in read_status(stranger, NOW).todo[-1]
+    claim = claim_key(ledger.present_csv())
+    ledger.store.put_new(claim, b"somebody", "text/plain")
+    claimed = read_status(stranger, NOW)
+    assert (claimed.freshness, claimed.todo) == (replace(found, publishing_since="2026-11-25T08:01:03Z"), [])
+    late = read_status(stranger, NOW + timedelta(seconds=INVOCATION_SECONDS))
+    assert late.freshness.publishing_since == "", "whoever claimed is dead"
+    ledger.store.delete([claim])
+    publish(ledger)
+    ledger.store.delete(["pending/somebody", stranger.load_root()[0].copy_key])
+    current = Freshness("2026-11-25T08:00:23Z", 3, None, *[0] * 5)
+    assert read_status(stranger, NOW).freshness == current, "of a root whose copy is collected, too"
+
+
 def test_an_empty_ledger_has_no_age(ledger: Ledger) -> None:
     """Before the first event there is nothing to be late."""
     publish(ledger)
     found = read_status(ledger, NOW)
     assert (found.rows, found.newest_event, found.event_age_seconds, found.published) == (0, "", None, True)
+    assert (found.freshness.root_age_seconds, found.freshness.file_age_seconds) == (None, 0)
 
 
 def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, store: MemoryStore) -> None:
@@ -103,6 +154,7 @@ def test_a_csv_that_is_missing_or_nobodys_is_not_published(ledger: Ledger, store
     store.put_if_match("image-data.csv", b"x", None, "text/csv", {"rows": "7"})
     found = read_status(ledger, NOW)
     assert (found.published, found.published_version) == (False, -1)
+    assert (found.freshness.file_age_seconds, found.freshness.behind_versions) == (None, None)
 
 
 def test_counting_ends_where_the_number_no_longer_matters(
