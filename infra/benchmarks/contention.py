@@ -4,13 +4,13 @@ usage: ./infra/bench contention [--exporters N ...] [--rows N ...] [--rate EVENT
                                 [--step EVENTS_PER_SECOND] [--line MB] [--copy-rate MB] [--copy-total MB] [--packed N]
        ./infra/bench contention --measure
 
-Real commits and publishes run under a simulated clock on a ledger of --rows rows. Calls take what S3 Standard takes:
-one key takes 15 swaps a second, a swap 60 ms, a GET 30 ms, a PUT of 4 MB 40 ms. All that a function has in flight
-shares its line, --line MB a second in each direction; S3 copies --copy-rate MB a second for one request, and
+Real commits run under a simulated clock on a ledger of --rows rows, and CsvPublisher beside them. Calls take what S3
+Standard takes: one key takes 15 swaps a second, a swap 60 ms, a GET 30 ms, a PUT of 4 MB 40 ms. All that a function has
+in flight shares its line, --line MB a second in each direction; S3 copies --copy-rate MB a second for one request, and
 --copy-total for all of the bucket together. What is compressed counts as 1/--packed of its plain bytes. Computing takes
-what was measured (--measure does it again), on a whole processor for each function. Events are gathered for one second or 1,000 events, as Lambda does. An event's *root age*
-is the time from its arrival until the root holds it, its *age* that until image-data.csv shows it. Figures leave out
-the time in which the streams set in.
+what was measured (--measure does it again), on a whole processor for each function. Events are gathered for one second
+or 1,000 events, as Lambda does. An event's *root age* is the time from its arrival until the root holds it, its
+*age* that until image-data.csv shows it. Figures leave out the time in which the streams set in.
 
 A rate is kept up if it is committed as it comes (at least 99 % of it), all is seen in the end, and neither age grows:
 its mean over the last third of the time is not half as much again, and half a second, above that over the first third
