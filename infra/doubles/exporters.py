@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from weakref import finalize
 
 from infra.doubles.publishers import Publishers
 from infra.doubles.scheduler import Scheduler
@@ -115,6 +116,7 @@ class Exporters:
         made = table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())
         written = tempfile.TemporaryFile()  # noqa: SIM115 (it goes with the store)
         self.store = made.store(now=self._date, spill=written)
+        finalize(self.store, written.close)
         self._bucket = Bucket(self._scheduler, network)
         self._segments: dict[str, Batch] = {}
         self.publishers = Publishers(self._scheduler, self.ledger, traffic.invocation)
