@@ -163,8 +163,12 @@ def _runs(arguments: Namespace, rows: int, network: Network) -> Iterator[Run]:
 
         def run(rate: float, combining: bool = True, count: int = count) -> Run:
             traffic = Traffic(count, rate, seconds=arguments.seconds, rows=rows)
-            with console.status(f"{rows:,} rows, {count} exporters, {count * rate:,.0f}/s ..."):
-                return Run(traffic, combining, measure(traffic, network, combining))
+            what = f"{rows:,} rows, {count} exporters, {count * rate:,.0f}/s"
+            with console.status(f"{what} ..."):
+                found = measure(traffic, network, combining)
+            ages = f"root age {found.root_ages[1]:.2f} s, age {found.ages[1]:.2f} s"
+            console.print(f"{what}: {ages}, {'' if found.kept_up else 'not '}kept up")
+            return Run(traffic, combining, found)
 
         if arguments.rate is None and count == max(arguments.exporters):
             steps = round(MOST / arguments.step)
