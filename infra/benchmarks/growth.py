@@ -1,7 +1,7 @@
 """What one batch costs on tables of ten thousand to a hundred million rows: requests, bytes, CPU and memory.
 
 usage: ./infra/bench growth [--built 10000 100000 1000000] [--lazy 100000 10000000 100000000] [--events N] [--batches N]
-                            [--memory MB]
+                            [--memory MB] [--ages 1 10 1000 10000]
 
 Batches of --events events are exported by a warm function, --batches of each kind: new images, the last images once
 more, and images all over the table once more. The tables of --built are made row by row through the real commit; those
@@ -14,8 +14,14 @@ Requests are those of commit and publish together. Among them are the copies ins
 of the store. Memory is the most that a batch has taken (tracemalloc, its events included) and what an idle exporter
 has in the same Python, for a function of --memory MB (256: the least that the template takes). A batch all over the
 table touches as many shards as it has rows, or all there are: it costs more on a table that has more shards than the
-batch has events, and not after that. The last line is one JSON object: bytes_ratio, requests_ratio, cpu_ratio (the
-largest table against that of 10^5 rows, the worse of the first two kinds), peak_mb (of these), peak_mb_anywhere.
+batch has events, and not after that.
+
+A second table tells, for tables of 10^5 to 10^8 rows and --ages images a second, how old events are when the root holds
+them, and when image-data.csv shows them: the 99th percentiles of a simulation with the real code on the network of
+`contention`, an exporter for each 250 images a second, and CsvPublisher beside them. What would take too long to
+simulate is computed, and marked so: the root's age does not depend on the size, and the file is older than that by two
+publishes. The last line is one JSON object: bytes_ratio, requests_ratio, cpu_ratio (the largest table against that of
+10^5 rows, the worse of the first two kinds), peak_mb (of these), peak_mb_anywhere.
 """
 
 import json
@@ -31,7 +37,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.progress import track
+from rich.table import Table
 
+from infra.benchmarks._ages import measured
 from infra.benchmarks._export import cpu_seconds
 from infra.benchmarks._report import arguments_of, console, make_table, show
 from infra.doubles.counting_store import CountingStore
@@ -136,6 +144,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--events", type=int, default=1_000)
     parser.add_argument("--batches", type=int, default=7)
     parser.add_argument("--memory", default="256")
+    parser.add_argument("--ages", type=float, nargs="*", default=[1, 10, 1_000, 10_000])
     arguments = parser.parse_args(argv)
     if os.environ.get(MEMORY) != arguments.memory:  # what is kept in memory is fixed when the ledger is imported
         return subprocess.call(
@@ -155,9 +164,20 @@ def main(argv: Sequence[str]) -> int:
                 f"{cost.written / 1e6:,.2f}", f"{cost.read / 1e6:,.2f}", f"{cost.seconds * 1e3:,.1f}",
                 f"{(idle + cost.memory) / 2**20:,.0f}",
             )  # fmt: skip
-    show(table)
+    show(table, *_ages(arguments.ages))
     print(json.dumps(_ratios(costs, idle)))
     return 0
+
+
+def _ages(rates: Sequence[float]) -> Iterator[Table]:
+    if not rates:
+        return
+    table = make_table("rows", "images/s", "age in the root, p99 (s)", "in the file (s)", "", left=("",))
+    with console.status("simulating ages ..."):
+        for ages in measured(rates):
+            how = "" if ages.simulated else "computed"
+            table.add_row(f"{ages.rows:,}", f"{ages.rate:,.0f}", f"{ages.root:.1f}", f"{ages.file:.1f}", how)
+    yield table
 
 
 def _measured(rows: int, built: bool, events: int, batches: int) -> Iterator[tuple[str, Cost]]:

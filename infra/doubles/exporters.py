@@ -1,30 +1,34 @@
-"""Many exporters on one ledger in a simulation: events arrive, real commits and publishes race, readers see them."""
+"""Many exporters and a publisher on one ledger in a simulation: events arrive, real commits race, readers see them."""
 
 import hashlib
 import random
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
+from weakref import finalize
 
+from infra.doubles.publishers import Publishers
 from infra.doubles.scheduler import Scheduler
-from infra.doubles.simulated_store import Keys, Network, SimulatedStore
+from infra.doubles.simulated_store import Bucket, Network, SimulatedStore
 from infra.doubles.sparse_store import Content
 from infra.survey import items
 from infra.survey.lazy_table import LAST, LazyTable
-from ledger.commit import Report, commit
-from ledger.errors import LedgerError
+from ledger.batch import StreamBatch
+from ledger.commit import Report, commit_batch
+from ledger.errors import LedgerError, NotCalled, OutOfTime
 from ledger.event import read_event
-from ledger.journal import segment_of
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import decode_root
 from ledger.publish import publish
 
-BEGIN = datetime(2026, 11, 25, tzinfo=UTC)  # what stores and ledgers take for the time at which the clock is 0
-PREPARE = 50e-6  # seconds of computing for an event before the merge, on one processor
+BEGIN = items.BEGIN + timedelta(milliseconds=LAST + 1)  # when the clock is 0: what comes then follows the table's last
+PREPARE = 55e-6  # seconds of computing for an event before the merge, on one processor (`bench contention --measure`)
 SMALL = 10_000  # rows of a table whose CSV may be put whole, for which all shards are read
 
 
@@ -66,7 +70,8 @@ class Batch:
         arrived: when each event arrived.
         begun: when its first invocation began.
         done: when an invocation acknowledged it.
-        committed: version of the root that holds it.
+        committed: version of the first root that held it,
+        held: and when that was.
         seen: when a CSV with it was published.
     """
 
@@ -75,6 +80,7 @@ class Batch:
     begun: float = 0.0
     done: float | None = None
     committed: int | None = None
+    held: float | None = None
     seen: float | None = None
 
 
@@ -107,22 +113,27 @@ class Exporters:
         self.traffic, self.network = traffic, network
         self._scheduler = Scheduler(0.0)
         self.outcome = Outcome()
-        self.store = (table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())).store(now=self._date)
-        self._keys = Keys()
+        made = table or LazyTable(traffic.rows, None if traffic.rows < SMALL else ())
+        written = tempfile.TemporaryFile()  # noqa: SIM115 (it goes with the store)
+        self.store = made.store(now=self._date, spill=written)
+        finalize(self.store, written.close)
+        self._bucket = Bucket(self._scheduler, network)
         self._segments: dict[str, Batch] = {}
+        self.publishers = Publishers(self._scheduler, self.ledger, traffic.invocation)
         self._watch()
 
     def run(self, patience: float = 60.0) -> Outcome:
         """Let events come for the traffic's time, and wait until all is published or patience ends."""
         for number in range(self.traffic.exporters):
             self._scheduler.start(partial(self._export, number))
+        self._scheduler.start(self.publishers.on_schedule, lasting=True)
         self._scheduler.run(self.traffic.seconds + patience)
         return self.outcome
 
     def ledger(self, name: str) -> Ledger:
         """Make a function's ledger."""
         chance = random.Random(f"{self.traffic.seed} {name}")
-        store = SimulatedStore(self.store, self._scheduler, self.network, self._keys, self._heard)
+        store = SimulatedStore(self.store, self._bucket, self._heard)
         return Ledger(
             store,
             new_id=lambda: f"{chance.getrandbits(64):016x}",
@@ -162,7 +173,8 @@ class Exporters:
             if report.unfinished:
                 self.outcome.failures += 1
                 return
-            publish(ledger, time_left, report)
+            with suppress(NotCalled, OutOfTime):  # left to the schedule
+                publish(ledger, time_left, report, self.publishers.call)
         except LedgerError:
             self.outcome.failures += 1
             return
@@ -171,8 +183,9 @@ class Exporters:
     def _commit(
         self, ledger: Ledger, events: list[dict[str, Any]], time_left: Callable[[], float], batch: Batch
     ) -> Report:
-        self._segments[segment_of([*map(read_event, events)]).name] = batch
-        report = commit(ledger, events, time_left)
+        read = StreamBatch([*map(read_event, events)], ledger.now())
+        self._segments[read.segment.name] = batch
+        report = commit_batch(ledger, read, time_left, redelivered=True)
         self.outcome.refused += report.conflicts
         return report
 
@@ -202,8 +215,9 @@ class Exporters:
                 root = decode_root(content.read(0, content.size - 1))
                 self.outcome.swaps += 1
                 for name in root.segments:
-                    if name in self._segments and self._segments[name].committed is None:
-                        self._segments[name].committed = root.version
+                    batch = self._segments.get(name)
+                    if batch is not None and batch.committed is None:
+                        batch.committed, batch.held = root.version, self._seconds()
             if key == CSV_KEY:
                 version = int(metadata["version"])
                 self.outcome.published.append((self._seconds(), version))

@@ -88,8 +88,7 @@ class Scheduler(Generic[Moment]):
             until: it goes on at this moment, or later; at once if that is past and nobody else is chosen,
             when: and once this holds.
         """
-        process = self._running
-        assert process is not None
+        process = self.running
         if self._over:
             raise SchedulerStopped
         process.wakes, process.when, process.turn = until, when, self._next_turn()
@@ -97,6 +96,16 @@ class Scheduler(Generic[Moment]):
         process.baton.acquire()
         if self._over:
             raise SchedulerStopped
+
+    @property
+    def running(self) -> Process[Moment]:
+        """The process whose turn it is."""
+        assert self._running is not None
+        return self._running
+
+    def wake(self, process: Process[Moment], at: Moment) -> None:
+        """Let a process that waits go on at another moment than it said."""
+        process.wakes = at
 
     def run(self, until: Moment | None = None) -> None:
         """Give turns until all processes have ended but those that last, or up to a moment; then end those left.
