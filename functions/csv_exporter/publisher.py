@@ -38,9 +38,10 @@ def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
     and gets none from here: a deployment that is just being rolled back would not get rid of its bucket any more.
     """
     if event.get("source") == SCHEDULE:
-        # The zero first: `CsvNotPublished` reckons with this metric, and nothing else sends it while no batch comes.
-        # What FILL makes of a metric that never had a value is undocumented (CloudWatch User Guide, "Using math
+        # The zeros first: `CsvNotPublished` reckons with these metrics, and nothing else sends them while no batch
+        # comes. What FILL makes of a metric that never had a value is undocumented (CloudWatch User Guide, "Using math
         # expressions").
+        measure("Events", 0)
         measure("BatchesPublished", 0)
         found = to.find_root()
         if found is None:

@@ -1,14 +1,16 @@
 """How old root and file are, as the export bucket tells it: the root behind the stream, the file behind the root."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledger.age import first_unshown, shown_version
 from ledger.assemble import size_of
+from ledger.claim import claim_key
 from ledger.errors import NotFound
 from ledger.event import time_text
 from ledger.keys import ROOT_KEY
 from ledger.ledger import Ledger
+from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import Root
 from ledger.pending import list_waiting
 from ledger.store import Stored
@@ -26,6 +28,7 @@ class Freshness:
         behind_seconds: how long ago the first commit was that it does not show; 0 likewise.
         behind_versions: commits that it does not show.
         behind_rows, behind_bytes: that it lacks; less than 0 where rows went.
+        publishing_since: since when somebody has claimed to replace it; empty if nobody has who may live.
     """
 
     committed: str
@@ -36,6 +39,7 @@ class Freshness:
     behind_versions: int | None
     behind_rows: int | None
     behind_bytes: int | None
+    publishing_since: str = ""
 
 
 def read_freshness(ledger: Ledger, root: Root, present: Stored | None, now: datetime) -> Freshness:
@@ -50,12 +54,15 @@ def read_freshness(ledger: Ledger, root: Root, present: Stored | None, now: date
     Raises:
         Unavailable: the store did not answer.
     """
-    committed, waiting = ledger.together(lambda: _committed(ledger, root), lambda: _waiting_since(ledger, now))
+    committed, waiting, claimed = ledger.together(
+        lambda: _committed(ledger, root), lambda: _waiting_since(ledger, now), lambda: _claimed(ledger, present, now)
+    )
     return Freshness(
         time_text(committed) if committed else "",
         _seconds(root.oldest_event, committed),
         _age(waiting, now),
         *_behind(ledger, root, present, now),
+        time_text(claimed) if claimed else "",
     )
 
 
@@ -69,6 +76,14 @@ def _committed(ledger: Ledger, root: Root) -> datetime | None:
 
 def _waiting_since(ledger: Ledger, now: datetime) -> datetime | None:
     return next((one.modified for one in list_waiting(ledger.store, now)), None)
+
+
+def _claimed(ledger: Ledger, present: Stored | None, now: datetime) -> datetime | None:
+    try:
+        claimed = ledger.store.head(claim_key(present)).modified
+    except NotFound:
+        return None
+    return claimed if claimed and now - claimed < timedelta(seconds=INVOCATION_SECONDS) else None
 
 
 def _behind(

@@ -138,7 +138,7 @@ def todo(state: Status) -> list[str]:
             f"{state.bucket_differences} differences between buckets and CSV were found on {state.bucket_checked}: "
             "skyledger verify bucket --distributed --repair"
         )
-    if not state.published:
+    if not state.published and not state.freshness.publishing_since:
         lines.append("image-data.csv is behind, and nobody publishes it just now: look again in a minute")
     if not state.columns_current:
         lines.append("the CSV has the columns of another version: skyledger replay --columns current --swap")

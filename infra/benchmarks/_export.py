@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from csv_exporter.handler import export, metrics
+from csv_exporter.handler import export
+from csv_exporter.measures import metrics
 from infra.doubles.counting_store import CountingStore
 from ledger.event import Record
 from ledger.ledger import Ledger, no_limit

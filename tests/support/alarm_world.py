@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
@@ -10,11 +11,15 @@ import pytest
 from moto import mock_aws
 
 from csv_exporter import handler as exporter
+from csv_exporter import publisher
 from image_processor import handler as processor
 from infra.doubles.memory_store import MemoryStore
+from ledger.claim import claim_key
+from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.keys import ROOT_KEY
 from ledger.manifest import encode_root
+from ledger.pace import explained
 from operations.bucket.distributed import lambda_steps
 from tests.support.alarm_model import Alarm, Metrics
 from tests.support.bucket_world import PHOTOS, World, sqs_message
@@ -87,9 +92,18 @@ class System:
         )
 
     def sweep(self) -> None:
-        """Let CsvExporter be called by its schedule."""
-        call = {"source": exporter.SCHEDULE}
-        self.metrics.invoke(self.now, "CsvExporter", lambda: exporter.handler(call, LambdaContext()))
+        """Let CsvPublisher be called by its schedule."""
+        call = {"source": publisher.SCHEDULE}
+        self.metrics.invoke(self.now, "CsvPublisher", lambda: publisher.handler(call, LambdaContext()))
+
+    def file_is_overdue(self, seconds: float) -> None:
+        """Let the schedule find a commit that nobody has published, though somebody claims to."""
+        number, ledger = 10**6 + int(self.now) - BEGIN, exporter.ledger()
+        self.now -= seconds + explained(0)
+        commit(ledger, [event("INSERT", item(number), sequence=number)])
+        self.now += seconds + explained(0)
+        self.store.put_new(claim_key(ledger.present_csv()), b"somebody", "text/plain")
+        self.sweep()
 
     def healthy(self, minutes: int) -> None:
         """Photos come, one a minute, and nothing is wrong."""
@@ -99,12 +113,14 @@ class System:
         """Let a photo come and be exported."""
         self.photo()
         self.export()
+        self.sweep()
         self.aws("AWS/Lambda", "IteratorAge", 900, FunctionName="CsvExporter")
         self.aws("AWS/SQS", "ApproximateAgeOfOldestMessage", 2, QueueName="ImageQueue.QueueName")
         self.aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, QueueName="ImageDeadLetters.QueueName")
         self.aws("AWS/SQS", "ApproximateAgeOfOldestMessage", 6 * 86400, QueueName="SeenQueue.QueueName")
         self.aws("AWS/SQS", "ApproximateNumberOfMessagesVisible", 0, QueueName="SeenDeadLetters.QueueName")
-        for function in ("ImageProcessor", "CsvExporter"):
+        self.aws("AWS/Lambda", "AsyncEventsDropped", 0, FunctionName="CsvPublisher")
+        for function in ("ImageProcessor", "CsvExporter", "CsvPublisher"):
             self.aws("AWS/Lambda", "Throttles", 0, FunctionName=function)
 
     def aws(self, namespace: str, name: str, value: float, **dimensions: str) -> None:
@@ -164,6 +180,7 @@ def make_system(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> System:
     made = System(WatchedStore(store), _photo_printed[0])
     ledger = make_ledger(made.store)  # type: ignore[arg-type]
     ledger.now = lambda: made.now
+    store._now = lambda: datetime.fromtimestamp(made.now, UTC)  # what is written is stamped by the same clock
     monkeypatch.setattr(exporter, "_ledger", ledger)
     monkeypatch.setattr(processor, "intake", lambda: None)  # what comes without an event needs none
     return made

@@ -48,6 +48,7 @@ def command(
             "root's age": _root_age(state.freshness),
             "published": shown,
             "file's age": _file_age(state.freshness),
+            "publishing": _since(state.freshness.publishing_since),
             "stream": _or(state.stream),
             "waiting uploads": _or(state.waiting_events),
             "waiting, seen": _or(state.waiting_seen),
@@ -79,6 +80,10 @@ def _file_age(freshness: Freshness) -> str:
         f"the first {_told(freshness.behind_seconds)} s ago, "
         f"{_told(freshness.behind_rows)} rows, {_told(freshness.behind_bytes)} bytes"
     )
+
+
+def _since(time: str) -> str:
+    return f"somebody has been, since {time}" if time else "nobody"
 
 
 def _told(number: int | None) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from csv_exporter import handler as exporter
+from csv_exporter import measures as exporter
 from image_processor import handler as processor
 from infra.doubles.memory_store import MemoryStore
 from operations.bucket.distributed import lambda_steps as checker
@@ -18,13 +18,20 @@ from tests.support.template import TEMPLATE
 # AWS documents these: "Types of metrics for Lambda functions" (the last two need MetricsConfig of the mapping), and
 # "Available CloudWatch metrics for Amazon SQS".
 AWS_METRICS = {
-    ("AWS/Lambda", "FunctionName"): {"Invocations", "Errors", "Throttles", "Duration", "IteratorAge"},
+    ("AWS/Lambda", "FunctionName"): {
+        "Invocations",
+        "Errors",
+        "Throttles",
+        "Duration",
+        "IteratorAge",
+        "AsyncEventsDropped",
+    },
     ("AWS/Lambda", "EventSourceMappingUUID"): {"OnFailureDestinationDeliveredEventCount", "DroppedEventCount"},
     ("AWS/States", "StateMachineArn"): {"ExecutionsFailed"},
     ("AWS/SQS", "QueueName"): {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"},
 }
 DIMENSION_OF = {
-    "FunctionName": {"ImageProcessor", "CsvExporter", "Collector"},
+    "FunctionName": {"ImageProcessor", "CsvExporter", "CsvPublisher", "Collector"},
     "EventSourceMappingUUID": {"CsvExporterImagesStream"},
     "StateMachineArn": {"BucketCheck"},
     "QueueName": {
@@ -37,7 +44,17 @@ DIMENSION_OF = {
 # Each says how it stands, or how long it took: added up over the batches of a minute it would be a multiple of itself.
 LEVELS = {"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage", "IteratorAge", "GapsOpen", "Rows"}
 LEVELS |= {"BucketChecked", "BucketDifferences"}
-LEVELS |= {"CsvBytes", "PublishLag", "CommitSeconds", "PublishSeconds", "EventSeconds", "Duration", "BytesRead"}
+LEVELS |= {
+    "CsvBytes",
+    "RootAge",
+    "FileAge",
+    "FileOverdue",
+    "CommitSeconds",
+    "PublishSeconds",
+    "EventSeconds",
+    "Duration",
+    "BytesRead",
+}
 
 
 @pytest.fixture
@@ -51,6 +68,7 @@ def test_alarms_look_at_metrics_that_exist(system: System) -> None:
     system.export(event("INSERT", item(0, iso={"S": "auto"})), event("INSERT", item(0, ingested_at={"S": "never"})))
     system.strange_message()
     system.check_buckets(0)
+    system.file_is_overdue(1)
     emitted = set(system.metrics.values)
     looked_at = {series for name in ALARMS for series, _, _ in alarm(name).series}
     assert len(looked_at) >= len(ALARMS)
@@ -83,6 +101,7 @@ def test_what_is_nearly_always_zero_is_sent_only_when_it_is_not(system: System) 
     service_of = frozenset({("service", service("CsvExporter"))})
     sent = {name for _, name, dimensions in system.metrics.values if dimensions == service_of}
     rare = {
+        "FileOverdue",
         "EventsQuarantined",
         "FieldsUnusable",
         "EventsUnfinished",

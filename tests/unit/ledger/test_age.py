@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 
@@ -125,13 +126,16 @@ def test_the_successor_of_the_csv_is_known_without_a_request(ledger: Ledger, wat
     assert watched.verbs("roots/") == ["put_new", "list"], "what this function wrote itself it need not read"
 
 
-def test_an_attempt_that_lost_counts_as_well(ledger: Ledger, watched: WatchedStore) -> None:
-    """Nothing tells it from the one that won, and what it holds waits, too."""
+def test_an_attempt_that_lost_counts_as_well(ledger: Ledger, watched: WatchedStore, clock: Clock) -> None:
+    """Nothing tells it from the one that won, and what it holds waits, too; one of an older Skyledger tells no time."""
     lost = replace(read_root(watched).successor("lost"), oldest_event="2026-11-25T07:00:00Z", columns=("etag",))
+    older = replace(lost, commit_id="older", oldest_event="")
     _insert(ledger, 1, minute=1)
-    ledger.objects.write({}, {}, {lost.copy_key: encode(lost)})
+    clock.now += timedelta(minutes=5)
+    ledger.objects.write({}, {}, {one.copy_key: encode(one) for one in (lost, older)})
     _insert(ledger, 2, minute=2)
     assert _oldest(ledger) == "2026-11-25T07:00:00Z"
+    assert _look(ledger) == (2, "2026-11-25T07:00:00Z", START)
 
 
 @pytest.mark.parametrize("body", [None, b"", b'{"format": 2}'], ids=["gone", "damaged", "of a newer Skyledger"])
@@ -194,6 +198,15 @@ def test_a_publish_says_how_old_the_csv_was(ledger: Ledger) -> None:
     ledger.now = (START + timedelta(minutes=3)).timestamp
     assert publish(ledger).age == 120
     assert publish(ledger).age is None
+
+
+def test_a_large_csv_is_told_the_age_of_as_well(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked for while the upload begins; the seconds end when the CSV is there."""
+    monkeypatch.setattr(import_module("ledger.publish"), "PUT_BELOW", 0)
+    _insert(ledger, 1, minute=1)
+    _insert(ledger, 2, minute=2)
+    ledger.now = (START + timedelta(minutes=3)).timestamp
+    assert publish(ledger).age == 120
 
 
 def test_an_event_is_never_younger_than_now(ledger: Ledger) -> None:

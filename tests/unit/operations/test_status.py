@@ -9,10 +9,12 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger import columns
+from ledger.claim import claim_key
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
+from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import decode_page, encode_root
 from ledger.publish import publish
 from ledger.row import RowEncoder
@@ -91,6 +93,14 @@ def test_both_ages_are_told_of_a_csv_that_is_behind(clocked: Clocked) -> None:
         behind_rows=2,
         behind_bytes=2 * len(RowEncoder(NAMES).line(item(10))),
     )
+    assert "nobody publishes" in read_status(stranger, NOW).todo[-1]
+    claim = claim_key(ledger.present_csv())
+    ledger.store.put_new(claim, b"somebody", "text/plain")
+    claimed = read_status(stranger, NOW)
+    assert (claimed.freshness, claimed.todo) == (replace(found, publishing_since="2026-11-25T08:01:03Z"), [])
+    late = read_status(stranger, NOW + timedelta(seconds=INVOCATION_SECONDS))
+    assert late.freshness.publishing_since == "", "whoever claimed is dead"
+    ledger.store.delete([claim])
     publish(ledger)
     ledger.store.delete(["pending/somebody", stranger.load_root()[0].copy_key])
     current = Freshness("2026-11-25T08:00:23Z", 3, None, *[0] * 5)

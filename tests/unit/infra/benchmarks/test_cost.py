@@ -61,7 +61,7 @@ def test_logs_and_metrics_are_those_that_the_functions_print():
     intake = cost.Intake(bucket, catalog_of(cost.MemoryTables()), Sources({BUCKET}))
     printed = _monthly.measured(intake, _monthly.bodies(bucket.put))
     names = {name for _, name in printed.metrics}
-    assert {"ImagesAdded", "ImagesRemoved", "BatchesPublished", "PublishLag"} <= names
+    assert {"ImagesAdded", "ImagesRemoved", "BatchesPublished", "RootAge", "FileAge"} <= names
     assert not {"MessagesFailed", "Conflicts", "EventsQuarantined"} & names
     assert printed.image[0] > 400, "the line of an image"
     assert printed.invocation[1] > 1000, "the lines of a batch"

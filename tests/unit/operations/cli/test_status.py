@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from ledger.claim import claim_key
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations import status as status_module
@@ -40,7 +41,7 @@ def test_status_tells_people_and_programs(
     assert shown["newest event"] == "2026-11-25T08:01:00Z (3,601 s ago)"
     ages = told["freshness"]
     assert shown["root's age"] == f"{ages['root_age_seconds']:,} s when it was committed, {ages['committed']}"
-    assert shown["file's age"] == "that of the root"
+    assert (shown["file's age"], shown["publishing"]) == ("that of the root", "nobody")
     commit(filled, [insert(4)])
     for count, folder in enumerate(("pending", "aws/lambda", "quarantine", "snapshots"), 1):
         for number in range(count):
@@ -57,6 +58,8 @@ def test_status_tells_people_and_programs(
     assert [shown[name] for name in counts] == ["1", "2", "3", "4"]
     assert shown["root's age"].endswith("; changes wait for 0 s")
     assert re.fullmatch(r"3,661 s; lacks 1 commits, the first \d+ s ago, 1 rows, \d+ bytes", shown["file's age"])
+    store.put_new(claim_key(filled.present_csv()), b"somebody", "text/plain")
+    assert "somebody has been, since 2" in skyledger("status").out
     store.put_if_match("image-data.csv", b"x", store.head("image-data.csv").etag, "text/csv", {})
     assert "? s; lacks ? commits, the first ? s ago, ? rows, ? bytes" in skyledger("status").out
 

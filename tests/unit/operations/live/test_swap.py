@@ -180,7 +180,8 @@ def test_a_redrive_of_an_old_batch_brings_nothing_back_by_way_of_the_swap(store:
     commit(ledger, [event("INSERT", item(2), sequence=6, seconds=80 * 3600)])
     rebuilt = _rebuild(ledger, tmp_path, columns=COLUMNS)
     late = [event("INSERT", item(1, 2), sequence=3, seconds=-60), event("INSERT", item(4), sequence=4, seconds=-60)]
-    commit_late(make_ledger(store, 2), events_of(late))
+    report = commit_late(make_ledger(store, 2), events_of(late))
+    assert report.root.oldest_event == min(one.time for one in events_of(late))
     commit(ledger, [event("INSERT", item(3), sequence=7, seconds=80 * 3600)])
     assert read_rows(store) == model_csv([item(2), item(3), item(4)])
     done = _swap(make_ledger(store, 3), rebuilt)
