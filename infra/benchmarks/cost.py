@@ -24,7 +24,7 @@ from image_processor.catalog.catalog import Catalog
 from image_processor.intake import Intake
 from image_processor.notification import parse
 from image_processor.sources import Sources
-from infra.benchmarks import _monthly
+from infra.benchmarks import _monthly, _pace
 from infra.benchmarks._monthly import Rate
 from infra.benchmarks._report import arguments_of, console, percentile
 from infra.benchmarks.contention import COMPUTE
@@ -212,6 +212,7 @@ def main(argv: Sequence[str]) -> int:
     print(f"\nAt 1/min on a ledger of {SMALLER:,} rows: {_usd(smaller)}.\n")
     rates = [_monthly_rate(label, rate, event, image, prices) for label, rate, event in found]
     print("\n".join(_monthly.page(rates, printed, prices)))
+    print("\n".join(["", *_pace.page()]))
     fixed = sum(usd for _, usd in _monthly.fixed(printed, prices))
     figures = dict(_figures(found, image, prices)) | {"per_million_1_min_1e5": round(smaller * MILLION, 2)}
     print(json.dumps(figures | {"monthly_fixed": round(fixed, 2)}))

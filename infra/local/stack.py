@@ -20,6 +20,7 @@ from infra.local.servers import ServerError, Stoppable
 from infra.paths import HOME
 from infra.waiting import until
 from ledger.keys import CSV_KEY, ROOT_KEY
+from ledger.ledger import Ledger
 from ledger.s3_store import S3Store
 
 UPLOADS = 8  # files on their way at once
@@ -37,7 +38,7 @@ class Backlog:
     Attributes:
         waiting: messages in both queues: S3 events, and objects that a command has seen.
         under_way: messages that the processor has, or that failed and wait for their next try.
-        exporting: whether the stream holds changes that are not in the CSV.
+        exporting: whether the stream or the ledger holds changes that are not in the CSV.
     """
 
     waiting: int
@@ -138,12 +139,12 @@ class LocalStack(Stoppable):
     def backlog(self) -> Backlog:
         """Look at what is under way; slow enough to be asked a few times a second."""
         waiting, under_way = self._queues_depth()
-        exporting = not self.mapping.is_idle()
+        exporting = not (self.mapping.is_idle() and self._is_published())
         if not (waiting or under_way or exporting):
             # What was in the processor when the queue was looked at may have passed both since then.
             time.sleep(LOOK_SECONDS)
             waiting, under_way = self._queues_depth()
-            exporting = not self.mapping.is_idle()
+            exporting = not (self.mapping.is_idle() and self._is_published())
         return Backlog(waiting, under_way, exporting)
 
     def wait_until_current(self) -> None:
@@ -193,6 +194,12 @@ class LocalStack(Stoppable):
             self.mapping.stop()
             self.emulator.stop(whole=exported)
         return exported
+
+    def _is_published(self) -> bool:
+        """Say whether the CSV shows the root: a large one is published after the stream has been read."""
+        ledger = Ledger(self.export_store())
+        root, present = ledger.find_root(), ledger.present_csv()
+        return root is None or (present is not None and present.metadata.get("tree") == root[0].tree_hash)
 
     def _drain(self) -> bool:
         """Let the processor end what it has begun, then empty the stream; whether it is empty."""

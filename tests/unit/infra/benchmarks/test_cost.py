@@ -3,10 +3,11 @@
 import pytest
 
 from image_processor.sources import Sources
-from infra.benchmarks import _monthly, cost
+from infra.benchmarks import _monthly, _pace, cost
 from infra.benchmarks._monthly import Printed, Rate
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from tests.support.catalog_model import catalog_of
+from tests.support.paths import ROOT
 from tests.support.template import TEMPLATE
 
 PRICES = dict.fromkeys(cost.PRICES, 0.0)
@@ -91,3 +92,9 @@ def test_a_month_is_priced_by_what_was_printed_and_stored():
 def test_a_rate_may_name_the_seconds_of_a_batch():
     assert cost.rate_of("90/min:10") == (1.5, 10.0)
     assert cost.rate_of("1000/s") == (1000.0, 1.0)
+
+
+def test_the_run_book_has_the_table_of_a_day_of_publishing() -> None:
+    """As the bench prints it, from what the publisher itself reckons with."""
+    assert "\n".join(_pace.page()) in (ROOT / "infra" / "README.md").read_text(encoding="utf-8")
+    assert _pace.full_pace_usd(3300 * 10**6) == pytest.approx(9.64, abs=0.01)
