@@ -13,6 +13,7 @@ from ledger.errors import (
     Damaged,
     ManifestLost,
     NewerFormat,
+    NotCalled,
     NotFound,
     OutOfTime,
     Refused,
@@ -102,6 +103,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     StillThere: Ending(TRY_AGAIN),
     Refused: Ending(TRY_AGAIN),
     Unknown: Ending(TRY_AGAIN),
+    NotCalled: Ending(TRY_AGAIN),
 }
 
 

@@ -60,7 +60,8 @@ def test_gaps_wait_with_their_segment() -> None:
 
 def test_what_waits_since_before_the_ages_is_read() -> None:
     """It does not say how old its events are."""
-    head, lines = encode(replace(_some(), oldest_event="2026-11-25T08:00:00Z")).split(b"\n", 1)
+    plain = gzip.decompress(encode(replace(_some(), oldest_event="2026-11-25T08:00:00Z")))
+    head, lines = plain.split(b"\n", 1)
     content = orjson.loads(head)
     del content["oldest_event"]
     assert decode(orjson.dumps(content) + b"\n" + lines) == _some()
