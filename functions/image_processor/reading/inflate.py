@@ -1,10 +1,13 @@
-"""Decompression with an end: a few KB of zlib data can inflate to gigabytes."""
+"""Decompression with an end: a few KB of zlib or Brotli data can inflate to gigabytes."""
 
 import zlib
+
+import brotli
 
 from image_processor.budget import INFLATED, Budget
 
 _INPUT = 6  # times as dear as what comes out: the tables of a block take as long as 100 bytes of text
+_BROTLI_INPUT = 24  # the same: each block may bring hundreds of tables
 _MOST = 1032  # bytes that one byte of a zlib stream can become (zlib's technical details, "Maximum Compression Factor")
 
 
@@ -31,3 +34,27 @@ def inflate(data: bytes, limit: int, budget: Budget) -> tuple[bytes, bool]:
     elif len(given) < len(data) and not stream.eof and len(content) <= limit:
         budget.want_more(INFLATED)
     return content[:limit], is_all
+
+
+def unbrotli(data: bytes, limit: int, budget: Budget) -> tuple[bytes, bool]:
+    """Return the first `limit` bytes of a Brotli stream's content, and whether they are all.
+
+    It is paid for as in `inflate`, but a stream that is too dear as it is gives nothing at all. The decoder looks at
+    its limit once for each piece that it gives out (Brotli 1.2.0, `output_buffer_limit`), so that up to twice the limit
+    may be in memory.
+    """
+    paid = _BROTLI_INPUT * len(data)
+    if not budget.take(INFLATED, paid):
+        return b"", False
+    room = budget.left(INFLATED)
+    limit = min(limit, room)
+    stream = brotli.Decompressor()
+    try:
+        content: bytes = stream.process(data, output_buffer_limit=limit + 1)
+    except brotli.error:  # what came out before the fault it does not say
+        budget.take(INFLATED, limit)
+        return b"", False
+    budget.take(INFLATED, min(len(content), limit))
+    if len(content) > limit == room:
+        budget.want_more(INFLATED)
+    return content[:limit], stream.is_finished() and len(content) <= limit

@@ -2,6 +2,8 @@
 
 from exifread.tags.exif import EXIF_TAGS, GPS_TAGS, INTEROP_TAGS
 
+from image_processor.formats import panasonic
+
 _TIFF = {
     0x000B: "ProcessingSoftware",
     0x010A: "FillOrder",
@@ -146,7 +148,9 @@ def name_of(directory: str, number: int) -> str:
         directory: `IFD0`, `ExifIFD`, `GPS`, `InteropIFD`, ...
         number: tag number.
     """
-    if directory.startswith("GPS"):
+    if directory == panasonic.DIRECTORY:
+        names = panasonic.NAMES
+    elif directory.startswith("GPS"):
         names = _GPS_NAMES
     elif directory.startswith("Interop"):
         names = _INTEROP_NAMES
