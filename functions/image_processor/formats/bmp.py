@@ -33,9 +33,11 @@ def _header(head: bytes) -> tuple[int, int] | None:
     """Return width and height as they stand in the header of the (first) picture, None if there is no such header."""
     if head.startswith(_ARRAY):
         head = head[_ARRAY_HEADER:]
-    if not head.startswith(b"BM") or len(head) < 30:
+    if not head.startswith(b"BM") or len(head) < 26:
         return None
+    reserved = head[6:10]
+    head = head.ljust(30, b"\0")
     length: int = struct.unpack_from("<I", head, 14)[0]
     width, height, planes, depth = struct.unpack_from("<HHHH" if length == _OS2_FIRST else "<iiHH", head, 18)
-    is_header = length in _LENGTHS and planes == 1 and depth in _DEPTHS
-    return (width, height) if is_header else None
+    is_sound = reserved == bytes(4) or (planes == 1 and depth in _DEPTHS)
+    return (width, height) if length in _LENGTHS and is_sound else None

@@ -15,6 +15,9 @@ SIGNATURE = b"FOVb"
 MAX_SECTIONS = 50
 """Sections of one file: cameras write five to ten."""
 
+MAX_PICTURES = 4
+"""Pictures of one file that are looked into: one has the Exif, another is smaller."""
+
 _VERSION_4 = 4 << 16
 _IMAGES = (b"IMA2", b"IMAG")
 _IMAGE_HEADER = 28  # bytes in front of a section's picture
@@ -50,4 +53,4 @@ def _pictures(source: Source) -> list[int]:
         header = source.read(offset, _IMAGE_HEADER) if kind in _IMAGES else b""
         if len(header) == _IMAGE_HEADER and header[12:16] == struct.pack("<I", _JPEG):
             found.append(offset + _IMAGE_HEADER)
-    return found
+    return found[:MAX_PICTURES]

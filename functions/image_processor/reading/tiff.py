@@ -133,7 +133,7 @@ def magic(head: bytes) -> int | None:
 
 
 def behind_header(tag: int, file: File) -> RawTag:
-    """Give all that follows the header of a TIFF structure as the value of a tag, for what has its own way to read it."""
+    """Give all that follows the header of a TIFF structure as the value of a tag."""
     order = ">" if file.read_at(0, 2) == b"MM" else "<"
     length = max(0, file.size - 8)
     return RawTag(tag, 7, length, 8, length, True, order, file.read_at)

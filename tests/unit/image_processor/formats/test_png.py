@@ -77,6 +77,26 @@ def test_packets_and_iptc_in_raw_profiles_are_found():
     assert [block.data for block in container.iptc] == [iptc_record()] * 2
 
 
+@pytest.mark.parametrize(
+    ("declared", "digits", "read", "warned"),
+    [
+        (3, "616263", b"abc", []),
+        (3, "61 62\n63\n", b"abc", []),
+        (3, "616263 (junk)", b"abc", ["png: tEXt raw profile exif has 6 bytes and says 3"]),
+        (3, "6162636465", b"abc", ["png: tEXt raw profile exif has 5 bytes and says 3"]),
+        (9, "616263", b"abc", ["png: tEXt raw profile exif has 3 bytes and says 9"]),
+        ("x", "616263", b"abc", []),
+        ("9" * 5_000, "616263", b"abc", []),
+    ],
+)
+def test_a_raw_profile_goes_as_far_as_it_says(declared, digits, read, warned):
+    """What stands behind its length is not its own, and does not cost it."""
+    container = container_of(png(chunk(b"tEXt", f"Raw profile type exif\0\nexif\n{declared:>8}\n{digits}".encode())))
+    assert [block.data for block in container.exif] == [read]
+    assert container.warnings[: len(warned)] == warned
+    assert len(container.warnings) == len(warned) + 1  # no TIFF header
+
+
 @pytest.mark.parametrize("text", [b"\nexif\n 4\n00zz", b"\nexif", b"", b"\nexif\n 4\n\xff\xff"])
 def test_a_raw_profile_that_is_none_is_a_warning(text):
     """A profile that is not hexadecimal costs itself only."""
