@@ -92,7 +92,7 @@ def filter_array(make: tuple[int, int, bytes], photometric: int = 32803, compres
 
 def brob(kind: bytes, content: bytes) -> bytes:
     """Make a box of JPEG XL that has another one's content in Brotli."""
-    return make_box(b"brob", kind + brotli.compress(content))
+    return make_box(b"brob", kind + brotli.compress(content, quality=5))
 
 
 def jxl(*boxes: bytes) -> bytes:
