@@ -45,7 +45,7 @@ from infra.doubles.image_files import (
     webp,
     xmp_segment,
 )
-from infra.doubles.raw_files import brob, cr3, filter_array, jxl, mini, mrw, preview, raf, rw2, x3f
+from infra.doubles.raw_files import brob, cr3, filter_array, jxl, marked, mini, mrw, preview, raf, rw2, x3f
 
 RATIONAL, FLOAT, SRATIONAL = 5, 11, 10
 F_NUMBER, DATE_TIME_ORIGINAL, USER_COMMENT, MAKER_NOTE, XP_TITLE, IMAGE_DESCRIPTION = (
@@ -594,6 +594,13 @@ RECIPES = (
     ),
     Recipe("MRW", lambda n: mrw(_deep_ifds(n)), 2_000),
     Recipe("X3F sections", _x3f, 2_100),
+    Recipe(
+        "a raw whose size stands elsewhere",
+        lambda n: marked(
+            b"CR\2\0", {SUB_IFDS: [{XP_TITLE: Raw(1, n, 8)}] * 32, EXIF_IFD: {USER_COMMENT: Raw(7, n, 8)}}
+        ),
+        60_000,
+    ),
     Recipe("a raw of a long make", lambda n: filter_array(ascii_value("x" * n)), 900_000),
     Recipe("a small box of light", lambda n: mini(b"x" * n, packet(), "0" + "1" * 6 + "0" * 800), 900_000),
     Recipe("Brotli", lambda n: jxl(*[brob(b"xml ", packet() + b" " * n)] * 100), 9_000_000),

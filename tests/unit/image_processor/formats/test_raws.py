@@ -43,6 +43,7 @@ from infra.doubles.raw_files import (
     x3f,
 )
 from tests.support.image_rows import cells
+from tests.support.paths import FIELD_INPUTS
 
 SOFTWARE, ISO, DATE, PIXEL_WIDTH, PIXEL_HEIGHT = 305, 0x8827, 0x9003, 0xA002, 0xA003
 EXPOSURE = {ISO: short_value(400), DATE: ascii_value("2026:11:25 03:09:00")}
@@ -368,6 +369,24 @@ def test_an_image_that_is_not_read_says_so(content_type):
 def test_a_film_is_no_image(name):
     """It gets no row."""
     assert extract(BytesSource(FILMS[name])) is None
+
+
+@pytest.mark.skipif(not FIELD_INPUTS.is_dir(), reason=f"the field's inputs are not at {FIELD_INPUTS}")
+@pytest.mark.parametrize(
+    ("name", "warnings"),
+    [
+        ("N12a-png-rawprofile-ok.png", None),
+        ("N12b-png-rawprofile-junk-behind.png", ["png: zTXt raw profile exif has 93 bytes and says 90"]),
+        ("N13a-jxl-plain.jxl", None),
+        ("N13b-jxl-brob.jxl", None),
+        ("N21-5000-fill-bytes.jpg", None),
+    ],
+)
+def test_the_fields_files_are_read(name, warnings):
+    """Made after reports of what other readers lost."""
+    row = cells((FIELD_INPUTS / name).read_bytes())
+    assert (row["make"], row["captured_at"], row["width_px"]) == ("Example", "2024-07-01T12:00:00", "1")
+    assert row.get("warnings") == warnings
 
 
 NEW = ("AVIF, mif3", "JPEG XL", "CR3", "RAF", "RW2", "MRW", "X3F", "IIQ")
