@@ -7,6 +7,8 @@ note; the others are XMP properties under their well-known prefix, whatever pref
 `drone-dji` holds for the same properties in Autel's own namespace, too.
 """
 
+_SIZE = "the image data: frame header, IHDR, VP8, ispe, ImageWidth and ImageLength; of a raw its raw picture"
+
 SOURCES: dict[str, str] = {
     "ingested_at": "the first write",
     "etag": "S3",
@@ -17,8 +19,8 @@ SOURCES: dict[str, str] = {
     "copies": "the table",
     "content_type": "the first bytes",
     "last_modified": "S3",
-    "width_px": "the image data: frame header, IHDR, VP8, ispe, ImageWidth and ImageLength; of a raw the raw picture, never a preview",
-    "height_px": "the image data: frame header, IHDR, VP8, ispe, ImageWidth and ImageLength; of a raw the raw picture, never a preview",
+    "width_px": _SIZE,
+    "height_px": _SIZE,
     "orientation": "EXIF:Orientation; tiff:Orientation",
     "color_space": "EXIF:ColorSpace; exif:ColorSpace",
     "make": "EXIF:Make; tiff:Make",
