@@ -144,6 +144,10 @@ class Exif:
     document: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    def names(self) -> set[str]:
+        """Return the names under which `find` gives tags, and some others."""
+        return set().union(*(self.directories.get(directory, ()) for directory in ("IFD0", "ExifIFD", "GPS")))
+
     def find(self, name: str) -> list[Tag]:
         """Return the main image's tags of that name, best first: programs have mistaken IFD0 and ExifIFD."""
         places = ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD")
