@@ -2,7 +2,9 @@
 
 The rule for hemisphere references, since a wrong sign is worse than no position: the first letter of the reference
 decides, whatever its case (`S`, `s`, `South`). Anything else (absent, NUL, `X`, an `E` on a latitude) makes the
-coordinate unusable, unless another source, XMP or the aircraft's maker, states it with its sign.
+coordinate unusable, unless another source, XMP or the aircraft's maker, states it with its sign. The standard's numbers
+have none; one that is negative says its hemisphere itself if there is no reference at all, and with `N` or `E` says
+two things at once, which is unusable.
 """
 
 import re
@@ -23,7 +25,7 @@ _XMP_COORDINATE = re.compile(rf"\s*+{_PART},{_PART}(?:,{_PART})?+\s*+([NSEWnsew]
 _METRES_PER_SECOND = {"K": Fraction(1000, 3600), "M": Fraction(1609344, 3600000), "N": Fraction(1852, 3600)}
 """GPSSpeedRef: kilometres per hour, miles per hour, knots."""
 
-_BELOW = ("1", "3")
+_BELOW = frozenset({"1", "3", "49", "51", "\1", "\3"})  # as number, as the digit's byte, as several bytes
 """GPSAltitudeRef: 1 and 3 are below the ellipsoid or sea level (Exif 3.0: 0/1 ellipsoid, 2/3 sea level)."""
 
 
@@ -38,10 +40,30 @@ def coordinate(axis: Axis, parts: tuple[Raw, ...], reference: str | None) -> Dec
     Raises:
         Unusable: a number or the reference is, or the place is not on Earth.
     """
+    return _signed(axis, degrees(parts), reference)
+
+
+def signed_coordinate(axis: Axis, parts: tuple[Raw, ...]) -> Decimal:
+    """Return signed degrees from degrees, minutes and seconds whose sign is their hemisphere; raise as `coordinate`."""
+    return _on_earth(axis, degrees(parts))
+
+
+def degrees(parts: tuple[Raw, ...]) -> Fraction:
+    """Return degrees, minutes and seconds in degrees.
+
+    A sign before the first number that is not zero is that of them all, whether the others repeat it or not.
+
+    Raises:
+        Unusable: a number is, or their signs differ in another way.
+    """
     if not 1 <= len(parts) <= 3:
         raise Unusable("not degrees, minutes and seconds")
-    degrees = sum((exact(part) / 60**power for power, part in enumerate(parts)), Fraction(0))
-    return _signed(axis, degrees, reference)
+    numbers = [exact(part) for part in parts]
+    signs = [number > 0 for number in numbers if number]
+    if len(set(signs[1:])) > 1 or (len(signs) > 1 and signs[0] and not signs[1]):
+        raise Unusable("degrees, minutes and seconds of different signs")
+    size = sum((abs(number) / 60**power for power, number in enumerate(numbers)), Fraction(0))
+    return -size if signs and not signs[0] else size
 
 
 def xmp_coordinate(axis: Axis, text: str) -> Decimal:
@@ -53,8 +75,7 @@ def xmp_coordinate(axis: Axis, text: str) -> Decimal:
     match = _XMP_COORDINATE.fullmatch(text[: MAX_TEXT + 1])  # its digits would be expanded
     if match is None:
         return _on_earth(axis, exact(text))
-    degrees = sum((exact(part or 0) / 60**power for power, part in enumerate(match.groups()[:3])), Fraction(0))
-    return _signed(axis, degrees, match[4])
+    return _signed(axis, degrees(tuple(part or 0 for part in match.groups()[:3])), match[4])
 
 
 def altitude(value: Raw, reference: str | None) -> Decimal:
@@ -68,8 +89,7 @@ def altitude(value: Raw, reference: str | None) -> Decimal:
         Unusable: not a number.
     """
     metres = number(value)
-    below = reference is not None and ("1" if reference == "49" else "3" if reference == "51" else reference) in _BELOW
-    return -abs(metres) if below else metres
+    return -abs(metres) if reference in _BELOW else metres
 
 
 def speed(value: Raw, reference: str | None) -> Decimal:
@@ -85,20 +105,34 @@ def speed(value: Raw, reference: str | None) -> Decimal:
     return rounded(exact(value) * factor)
 
 
+def direction(value: Raw) -> Decimal:
+    """Return a direction of 0 to 360 degrees (Exif 2.32, GPSTrack: to 359.99; some write 360 for north).
+
+    Raises:
+        Unusable: not a number, or no direction.
+    """
+    angle = number(value)
+    if not 0 <= angle <= 360:
+        raise Unusable("not within 0 to 360")
+    return angle
+
+
 def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:
     """Tell the position 0, 0, which receivers write when they have no fix; 0 in one coordinate alone is a place."""
     return latitude is not None and longitude is not None and latitude == 0 and longitude == 0
 
 
-def _signed(axis: Axis, degrees: Fraction, reference: str | None) -> Decimal:
+def _signed(axis: Axis, angle: Fraction, reference: str | None) -> Decimal:
     letter = (reference or "").strip(" \0").upper()[:1]
     positive, negative = _LETTERS[axis]
     if letter not in (positive, negative):
         raise Unusable("no usable hemisphere reference")
-    return _on_earth(axis, -abs(degrees) if letter == negative else degrees)
+    if letter == positive and angle < 0:
+        raise Unusable(f"negative, and its hemisphere reference is {positive}")
+    return _on_earth(axis, -abs(angle) if letter == negative else angle)
 
 
-def _on_earth(axis: Axis, degrees: Fraction) -> Decimal:
-    if abs(degrees) > _LIMITS[axis]:
+def _on_earth(axis: Axis, angle: Fraction) -> Decimal:
+    if abs(angle) > _LIMITS[axis]:
         raise Unusable("out of range")
-    return rounded(degrees)
+    return rounded(angle)
