@@ -75,7 +75,10 @@ class Metadata:
         """Return a source's numbers (a text for those that have none); empty if it is absent or blank."""
         group, _, name = source.partition(":")
         if group == "EXIF":
-            return next((numbers for tag in self.exif.find(name) if (numbers := tag.numbers())), ())
+            for tag in self.exif.find(name):
+                if numbers := tag.numbers():
+                    return numbers
+            return ()
         if group == "DJI":
             value = self.exif.maker_note.get(name) if self._is_dji() else None
             return (value,) if isinstance(value, (int, float)) else ()
@@ -84,7 +87,8 @@ class Metadata:
 
     def value(self, source: str) -> Raw | None:
         """Return a source's first number (of several elements the first counts), or None if it has none."""
-        return next(iter(self.values(source)), None)
+        values = self.values(source)
+        return values[0] if values else None
 
     def text(self, source: str, column: str = "") -> str | None:
         """Return a source's text, or None if it is absent or blank.
@@ -93,7 +97,8 @@ class Metadata:
             source: a name as in `precedence`.
             column: column to name in the warning if the text's encoding had to be guessed.
         """
-        return next(iter(self.texts(source, column)), None)
+        texts = self.texts(source, column)
+        return texts[0] if texts else None
 
     def texts(self, source: str, column: str = "") -> list[str]:
         """Return all texts of a source: the items of an array, all values of a repeated dataset."""
@@ -105,12 +110,9 @@ class Metadata:
         if group == "PNG":
             texts = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
         elif "/" in name:
-            texts = self._field(f"{group}:{name}")
-        elif isinstance(self.xmp.properties.get(source), list):
-            texts = self.xmp.texts(source)
+            texts = self._field(source)
         else:
-            content = self.xmp.text(source)
-            texts = [content] if content else []
+            texts = self.xmp.texts(source)
         return [cleaned for content in texts if (cleaned := text.clean(content))]
 
     def first(self, column: str, sources: Iterable[Any], read: Callable[[Any], T | None]) -> T | None:

@@ -8,7 +8,6 @@ specified by its designers: magic 43, eight-byte offsets, twenty-byte entries.)
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 
 from image_processor.budget import TAGS, Budget
 from image_processor.errors import ReadLimitReached
@@ -38,9 +37,8 @@ _INTEGERS = (1, 3, 4, 13, 16, 18)
 _POINTERS = (*_INTEGERS, 9)  # some editors type offsets as signed
 _RATIONALS = (5, 10)
 _ELEMENTS = {
-    (order, kind): struct.Struct(order + code * (2 if kind in _RATIONALS else 1))
+    order: {kind: struct.Struct(order + (code * 2 if kind in _RATIONALS else code)) for kind, code in _CODES.items()}
     for order in "<>"
-    for kind, code in _CODES.items()
 }
 
 NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH, SUB_IFDS = 254, 256, 257, 330
@@ -51,6 +49,8 @@ _CHILDREN = {SUB_IFDS: "SubIFD", EXIF_IFD: "ExifIFD", GPS_IFD: "GPS", INTEROP_IF
 _BIG = 43
 CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", 0x55: "image/x-panasonic-rw2"}
 CONTENT_TYPES |= dict.fromkeys((0x4F52, 0x5352), "image/x-olympus-orf")
+
+Number = int | float | tuple[int, int]
 
 _Read = Callable[[int, int], bytes]
 
@@ -91,19 +91,18 @@ class RawTag:
         except ReadLimitReached:
             return b""
 
-    def values(self, limit: int = 1000) -> tuple[int | float | tuple[int, int] | bytes, ...]:
-        """Return at most `limit` elements: numbers, (numerator, denominator) pairs, or the bytes of a text as one."""
-        element = _ELEMENTS.get((self.order, self.type))
+    def values(self, limit: int = 1000) -> tuple[Number, ...]:
+        """Return at most `limit` elements: numbers or (numerator, denominator) pairs; none if they are no numbers."""
+        element = _ELEMENTS[self.order].get(self.type)
         if element is None:
-            return (self.data(),)
-        data = self.data(limit * element.size)
-        if len(data) % element.size:
-            data = data[: len(data) - len(data) % element.size]
+            return ()
+        size = element.size
+        data = self.data(limit * size)
         if self.type in _RATIONALS:
-            return tuple(element.iter_unpack(data))
-        return (
-            element.unpack(data) if len(data) == element.size else tuple(chain.from_iterable(element.iter_unpack(data)))
-        )
+            return tuple(element.iter_unpack(data[: len(data) - len(data) % size]))
+        if len(data) == size:  # as of nearly every tag
+            return element.unpack(data)
+        return tuple(value for (value,) in element.iter_unpack(data[: len(data) - len(data) % size]))
 
     def integer(self) -> int | None:
         """Return the first element if it is an unsigned integer."""

@@ -37,7 +37,7 @@ _TEXT_TYPES = (2, 129)
 _BYTE_TYPES = (1, 6, 7)
 _FLOAT32 = 11
 _UTF16_TAGS = range(0x9C9B, 0x9CA0)  # XPTitle to XPSubject: bytes that are UTF-16LE
-_CODED_TAGS = {("ExifIFD", 0x9286), ("IFD0", 0x9286), ("GPS", 0x1B), ("GPS", 0x1C)}
+_CODED_TAGS = {0x9286: ("ExifIFD", "IFD0"), 0x1B: ("GPS",), 0x1C: ("GPS",)}
 _POINTERS = (tiff.EXIF_IFD, tiff.GPS_IFD, tiff.INTEROP_IFD, tiff.SUB_IFDS)
 _MAKER_NOTE = 0x927C
 _KINDS = {1: "BYTE", 2: "ASCII", 3: "SHORT", 4: "LONG", 5: "RATIONAL", 6: "SBYTE", 7: "UNDEFINED", 8: "SSHORT"}
@@ -72,13 +72,16 @@ class Tag:
 
     def _decoded(self) -> tuple[str, bool]:
         raw = self.raw
-        if (self.directory, raw.tag) in _CODED_TAGS and raw.type in (1, 7):
+        if raw.type in (1, 7) and self._is_coded():
             return text.decode_comment(self._characters(), raw.order)
         if raw.tag in _UTF16_TAGS and self.directory != "GPS":
             return text.decode_utf16(self._characters()), False
         if raw.type in _TEXT_TYPES or (raw.type in _BYTE_TYPES and raw.count > 1):
             return text.decode(self._characters())
         return " ".join(_in_decimal(value) for value in self.numbers()), False
+
+    def _is_coded(self) -> bool:
+        return self.raw.tag in _CODED_TAGS and self.directory in _CODED_TAGS[self.raw.tag]
 
     def _characters(self) -> bytes:
         """Return the bytes of a text if the budget pays for them: a thousand tags may point at the same ones."""
@@ -97,19 +100,15 @@ class Tag:
         if self.raw.type == 7:
             return tuple(self.raw.data(MAX_ITEMS))
         if self._numbers is None:
-            self._numbers = self._unpacked()
+            self._numbers = self.raw.values(MAX_ITEMS)
+            if self.raw.type == _FLOAT32:
+                self._numbers = tuple(shortest_float32(value) for value in self._numbers if isinstance(value, float))
         return self._numbers
-
-    def _unpacked(self) -> tuple[Raw, ...]:
-        values = self.raw.values(MAX_ITEMS)
-        if self.raw.type == _FLOAT32:
-            return tuple(shortest_float32(value) for value in values if isinstance(value, float))
-        return tuple(value for value in values if not isinstance(value, bytes))
 
     def json(self) -> Any:
         """Return the value for the JSON document; what is binary or long as its type and size only."""
         raw = self.raw
-        if raw.type in _TEXT_TYPES or raw.tag in _UTF16_TAGS or (self.directory, raw.tag) in _CODED_TAGS:
+        if raw.type in _TEXT_TYPES or raw.tag in _UTF16_TAGS or self._is_coded():
             content = text.clean(self.text()[0])
             return self._blob() if self._is_left_out else content
         if raw.type == 7 or (raw.type == 1 and raw.count > MAX_ITEMS):

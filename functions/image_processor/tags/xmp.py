@@ -56,7 +56,7 @@ class Document:
     def texts(self, name: str) -> list[str]:
         """Return the texts of an array, or of a simple value the one text."""
         value = self.properties.get(name)
-        items = value if isinstance(value, list) else [value]
+        items = value if isinstance(value, list) else (value,)
         return [text for item in items if (text := text_of(item))]
 
 
