@@ -1,6 +1,10 @@
-"""Decompression with an end: a few KB of zlib data can inflate to gigabytes."""
+"""Decompression with an end: a few KB of zlib data can inflate to gigabytes.
 
-import zlib
+By ISA-L, since what ends at a limit has cost all the way there: it takes a seventh of zlib's time. What zlib refuses it
+refuses, too, but for a window size that no encoder writes.
+"""
+
+from isal import isal_zlib
 
 from image_processor.budget import INFLATED, Budget
 
@@ -17,10 +21,10 @@ def inflate(data: bytes, limit: int, budget: Budget) -> tuple[bytes, bool]:
     room = budget.left(INFLATED)
     given = data[: room // _INPUT]
     limit = min(limit, room)
-    stream = zlib.decompressobj()
+    stream = isal_zlib.decompressobj()
     try:
         content = stream.decompress(given, limit + 1)
-    except zlib.error:  # what came out before the fault it does not say
+    except isal_zlib.error:  # what came out before the fault it does not say
         budget.take(INFLATED, max(min(limit, _MOST * len(given)), _INPUT * len(given)))
         return b"", False
     paid = _INPUT * (len(given) - len(stream.unconsumed_tail) - len(stream.unused_data))

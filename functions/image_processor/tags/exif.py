@@ -17,7 +17,7 @@ from image_processor.formats.blocks import Block
 from image_processor.reading import tiff
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
-from image_processor.tags.exif_names import name_of
+from image_processor.tags.exif_names import names_of
 from image_processor.tags.maker_notes import maker_note
 from image_processor.tags.numbers import Raw, for_json, shortest_float32
 
@@ -179,10 +179,10 @@ def _read_block(exif: Exif, block: Block, budget: Budget) -> None:
 
 def _add_directory(exif: Exif, ifd: Ifd, budget: Budget, warnings_left: int) -> int:
     """Add the sound tags of a directory; return how many were not."""
-    tags = exif.directories.setdefault(ifd.name, {})
+    tags, names = exif.directories.setdefault(ifd.name, {}), names_of(ifd.name)
     damaged = 0
     for number, raw in ifd.tags.items():
-        name = name_of(ifd.name, number)
+        name = names[number]
         if not raw.whole:
             damaged += 1
             if damaged <= warnings_left:
