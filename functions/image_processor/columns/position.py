@@ -18,7 +18,7 @@ Axis = Literal["latitude", "longitude"]
 _LETTERS: dict[Axis, tuple[str, str]] = {"latitude": ("N", "S"), "longitude": ("E", "W")}
 _LIMITS: dict[Axis, int] = {"latitude": 90, "longitude": 180}
 _PART = r"(\d++(?:\.\d++)?+)"
-_XMP_COORDINATE = re.compile(rf"\s*+{_PART},{_PART}(?:,{_PART})?+\s*+([NSEWnsew])\s*+", re.ASCII)
+_XMP_COORDINATE = re.compile(rf"\s*+([+-]?+){_PART}(?:,{_PART}(?:,{_PART})?+)?+\s*+([NSEWnsew])\s*+", re.ASCII)
 
 _METRES_PER_SECOND = {"K": Fraction(1000, 3600), "M": Fraction(1609344, 3600000), "N": Fraction(1852, 3600)}
 """GPSSpeedRef: kilometres per hour, miles per hour, knots."""
@@ -45,16 +45,19 @@ def coordinate(axis: Axis, parts: tuple[Raw, ...], reference: str | None) -> Dec
 
 
 def xmp_coordinate(axis: Axis, text: str) -> Decimal:
-    """Return signed degrees from XMP: `33,51.4050S`, `33,51,24.3S`, or a maker's signed decimal `-33.85675`.
+    """Return signed degrees from XMP: `33,51.4050S`, `33,51,24.3S`, programs' `33.85675S`, makers' `-33.85675`.
 
     Raises:
-        Unusable: neither, or not on Earth.
+        Unusable: none of them, not on Earth, or a sign that contradicts the letter.
     """
     match = _XMP_COORDINATE.fullmatch(text[: MAX_TEXT + 1])  # its digits would be expanded
     if match is None:
         return _on_earth(axis, exact(text))
-    degrees = sum((exact(part or 0) / 60**power for power, part in enumerate(match.groups()[:3])), Fraction(0))
-    return _signed(axis, degrees, match[4])
+    sign, *parts, letter = match.groups()
+    if sign and (sign == "-") != (letter.upper() in "SW"):
+        raise Unusable("sign and hemisphere contradict each other")
+    degrees = sum((exact(part or 0) / 60**power for power, part in enumerate(parts)), Fraction(0))
+    return _signed(axis, degrees, letter)
 
 
 def altitude(value: Raw, reference: str | None) -> Decimal:

@@ -134,6 +134,11 @@ def uri_of(prefix: str) -> str:
     return _BY_PREFIX.get(prefix, f"urn:undeclared:{prefix}")
 
 
+def is_known(prefix: str) -> bool:
+    """Tell whether a prefix usually stands for something."""
+    return prefix in _BY_PREFIX
+
+
 def prefix_of(uri: str) -> str:
     """Return the prefix of a namespace: the well-known one, or one derived from the URI, of which the start counts."""
     return _prefix_of(uri[:MAX_URI])

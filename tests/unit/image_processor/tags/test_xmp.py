@@ -189,12 +189,10 @@ DOCTYPE = "<!DOCTYPE x [{}]>"
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (packet().replace(b"</rdf:RDF>", b""), "not well-formed"),
-        (packet()[:150], "not well-formed"),
-        (packet("\0"), "not well-formed"),
-        (packet(attributes='dc:format="\x01"'), "not well-formed"),
-        (packet(attributes='dc:format="a" dc:format="b"'), "not well-formed"),
-        (packet(attributes='dc:format="?"').replace(b'"?"', b'"\xff"'), "invalid UTF-8"),
+        (packet()[:50], "not well-formed"),
+        (b"<a><b", "not well-formed"),
+        (b"<\xff>", "invalid UTF-8"),
+        ("\ufeff<a>".encode("utf-16-le") + b"\x00\xd8a\0", "invalid UTF-16"),
         (b"", "empty"),
         (b"\0\0\0", "empty"),
         (b"text", "empty"),
@@ -290,15 +288,18 @@ def test_a_picture_in_an_attribute_costs_itself_only(quote):
     assert document.text("dc:picture") == "QUJD" * 131_071
 
 
-def test_a_prefix_that_is_not_declared_far_behind_does_not_have_all_read_twice():
-    """Only the start is searched for such prefixes, so a second pass would fail at the same place."""
+def test_a_prefix_that_is_not_declared_far_behind_does_not_have_all_read_three_times():
+    """Only the start is searched for such prefixes, so a second strict pass would fail at the same place."""
     budget = Budget()
     body = "<dc:a>" + "x\n" * 300_000 + "</dc:a>"
     document = xmp.read([packet(body + "<zz:q/>")], budget)
-    assert document.warnings == ["xmp: not well-formed"]
+    assert document.warnings == [
+        "xmp: salvaged: not well-formed (unbound prefix)",
+        "xmp: prefixes not declared: zz",
+    ]
     once = Budget()
     xmp.read([packet(body)], once)
-    assert LIMITS[TEXT] - budget.left(TEXT) == LIMITS[TEXT] - once.left(TEXT)
+    assert 1 < (LIMITS[TEXT] - budget.left(TEXT)) / (LIMITS[TEXT] - once.left(TEXT)) <= 2
 
 
 def test_comments_that_the_parser_never_tells_of_are_counted():
