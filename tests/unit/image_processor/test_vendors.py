@@ -187,6 +187,60 @@ def test_pix4d_camera_namespace_of_micasense_sentera_and_sequoia(uri):
     assert found == {"camera_yaw_deg": "-146.946594", "camera_pitch_deg": "13.811229", "camera_roll_deg": "-6.93262"}
 
 
+@pytest.mark.parametrize(
+    ("uri", "names"),
+    [
+        ("http://www.dji.com", ("AbsoluteAltitude", "RelativeAltitude", "GimbalYawDegree", "FlightYawDegree")),
+        ("http://www.parrot.com/x/", ("DroneAltitudeEgm96Amsl", None, None, "DroneYawDegree")),
+        ("http://www.yuneec.com/h850/", ("GPSAltitude", "AboveHomeAltitude", "GimbalYaw", "DroneYaw")),
+        ("http://www.skydio.com/x10/", ("AbsoluteAltitude", "RelativeAltitude", None, None)),
+        ("http://ns.flir.com/", (None, "MAVRelativeAltitude", None, "MAVYaw")),
+        ("http://www.tealdrones.com/2/", ("AbsoluteAltitude", "RelativeAltitude", "GimbalYawDegree", "PlatformYaw")),
+        *(
+            (f"http://{maker}/", ("AbsoluteAltitude", "RelativeAltitude", "GimbalYawDegree", "FlightYawDegree"))
+            for maker in (
+                *("autel.example", "gopro.com", "hasselblad.com", "insta360.com", "micasense.com/altum"),
+                *("sentera.com/6x", "ns.wingtra.com"),
+            )
+        ),
+    ],
+)
+def test_known_names_count_in_any_namespace_of_their_maker(uri, names):
+    """N1b: DJI's XT S writes under http://www.dji.com; firmware moves namespaces about, and no value may be lost."""
+    columns = ("absolute_altitude_m", "relative_altitude_m", "gimbal_yaw_deg", "flight_yaw_deg")
+    given = {column: (name, str(number)) for number, (column, name) in enumerate(zip(columns, names, strict=True), 1)}
+    body = "".join(f'<q:{name} xmlns:q="{uri}">{value}</q:{name}>' for name, value in given.values() if name)
+    assert aircraft(body=body) == {column: value for column, (name, value) in given.items() if name}
+
+
+def test_sensefly_under_its_newer_namespace():
+    """N2b: all photos of a later eBee."""
+    assert aircraft(
+        'sensefly:GPSXYAccuracy="5.95" sensefly:Pitch="0.55" sensefly:Roll="12.24" sensefly:Yaw="132.95"',
+        sensefly="http://ns.sensefly.com/sensefly/1.0/",
+    ) == {
+        "gps_horizontal_error_m": "5.95",
+        "camera_pitch_deg": "0.55",
+        "camera_roll_deg": "12.24",
+        "camera_yaw_deg": "132.95",
+    }
+
+
+def test_teal():
+    """N2c: angles as quotients under Exif's namespace; those of the camera are against the aircraft."""
+    assert aircraft(
+        'exif:CameraPitch="-86831/1600" exif:CameraRoll="16501/1000000" exif:CameraYaw="359986359/1000000"'
+        ' exif:PlatformPitch="-785007/200000" exif:PlatformRoll="0/1" exif:PlatformYaw="31901593/100000"'
+    ) == {
+        "camera_pitch_deg": "-54.269375",
+        "camera_roll_deg": "0.016501",
+        "camera_yaw_deg": "359.986359",
+        "flight_pitch_deg": "-3.925035",
+        "flight_roll_deg": "0",
+        "flight_yaw_deg": "319.01593",
+    }
+
+
 def test_flir_mavlink():
     """Vue Pro: attitude of the aircraft as MAVLink told it."""
     found = aircraft('FLIR:MAVYaw="12.5" FLIR:MAVPitch="-3" FLIR:MAVRoll="1" FLIR:MAVRelativeAltitude="4450/100"')

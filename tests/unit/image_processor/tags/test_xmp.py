@@ -5,7 +5,7 @@ import pytest
 from image_processor.budget import LIMITS, NODES, PIECES, TEXT, VALUE, Budget
 from image_processor.errors import XmlRefused
 from image_processor.tags import xml_tree, xmp
-from image_processor.tags.namespaces import prefix_of, uri_of
+from image_processor.tags.namespaces import _BY_PREFIX, prefix_of, uri_of
 from image_processor.tags.xml_tree import MAX_DEPTH
 from tests.support.cpu_time import in_time
 
@@ -258,15 +258,45 @@ def test_prefixes_that_were_not_declared_stand_for_what_they_usually_do():
         ("http://ns.google.com/photos/1.0/panorama/", "GPano"),
         ("http://ns.example.com/acme-drone/1.0/", "example.com-acme-drone"),
         ("http://ns.example.com/acme-drone/2.0/", "example.com-acme-drone"),
+        ("http://www.dji.com", "drone-dji"),
+        ("urn:DJI", "drone-dji"),
+        ("http://ns.adobe.com/DJI/1.0/", "drone-dji"),
+        ("http://www.dji.com/FLIR/2.0/", "FLIR"),
+        ("http://ns.flir.com/xmp/1.0/", "FLIR"),
+        ("http://ns.sensefly.com/sensefly/1.0/", "sensefly"),
+        ("http://ns.sensefly.com/Platform/1.0/", "Platform"),
+        ("http://www.parrot.com/drone-parrot/2.0-beta/", "drone-parrot"),
+        ("http://ns.example.com/Parrot/", "drone-parrot"),
+        ("http://xmp.skydio.com/x10", "drone-skydio"),
+        ("http://www.autel.com/x/", "drone-autel"),
+        ("http://yuneec.online/xmp/", "drone-yuneec"),
+        ("https://tealdrones.com/xmp/1.0/", "drone-teal"),
+        ("http://ns.example.com/teal-2/", "drone-teal"),
+        ("http://www.sentera.com/xmp/", "Sentera"),
+        ("http://micasense.com/Altum/1.0/", "MicaSense"),
+        ("http://micasense.com/DLS/1.0/", "DLS"),
+        ("http://wingtra.com/ns/", "drone-wingtra"),
+        ("http://ns.hasselblad.com/x2d", "drone-hasselblad"),
+        ("http://www.Insta360.com/xmp", "drone-insta360"),
+        ("http://gopro.com/xmp/1.0/", "drone-gopro"),
+        ("http://ns.djibouti.example/a/", "djibouti.example-a"),
+        ("http://ns.example.com/stealth/teals/", "example.com-stealth-teals"),
+        ("http://flirt.example/parrots/", "flirt.example-parrots"),
+        ("http://www.parrotsdaily.example/", "parrotsdaily.example"),
         ("urn:vendor:thing", "urn-vendor-thing"),
         ("#", "unknown"),
     ],
 )
 def test_a_namespace_has_one_prefix_in_every_photo(uri, prefix):
-    """Well-known ones by table, unknown ones from the URI alone."""
+    """Well-known ones by table, makers' by their names, unknown ones from the URI alone."""
     assert prefix_of(uri) == prefix
     if prefix in ("drone-dji", "exif"):
         assert prefix_of(uri_of(prefix)) == prefix
+
+
+def test_no_makers_name_takes_a_namespace_that_is_known():
+    """Whatever stands in it: the table comes first."""
+    assert {prefix: prefix_of(uri_of(prefix)) for prefix in _BY_PREFIX} == {prefix: prefix for prefix in _BY_PREFIX}
 
 
 def test_deep_nesting_that_never_closes_is_refused_at_once():
