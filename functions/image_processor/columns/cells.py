@@ -1,8 +1,8 @@
 """The typed columns of one image: each from the best of its sources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from image_processor.columns import position, precedence, timestamps
 from image_processor.columns.metadata import Metadata
@@ -13,6 +13,7 @@ from image_processor.tags.text import clean, decode
 from image_processor.tags.xmp import text_of
 
 Cell = str | int | Decimal | list[str]
+T = TypeVar("T")
 
 _INFINITE = 0xFFFFFFFF  # numerator of SubjectDistance that means infinity (Exif 2.32)
 _TOO_LARGE_ISO = 65535
@@ -21,25 +22,32 @@ _TOO_LARGE_ISO = 65535
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
     """Return the values of the typed columns; what is unknown is absent."""
     values: dict[str, Cell | None] = {"width_px": metadata.container.width, "height_px": metadata.container.height}
-    for column, names in precedence.TEXTS.items():
-        values[column] = next((text for name in names if (text := metadata.text(name, column))), None)
-    for column, names in precedence.JOINED.items():
-        values[column] = (
-            "; ".join(next((texts for name in names if (texts := metadata.texts(name, column))), ())) or None
-        )
-    for column, names in precedence.NUMBERS.items():
+    fed = {column for source in metadata.sources for column in precedence.FEEDS.get(source, ())}
+    if metadata.container.comments:
+        fed.add("comment")
+    for column, names in _of(precedence.TEXTS, fed):
+        values[column] = next((text for name in metadata.there(names) if (text := metadata.text(name, column))), None)
+    for column, names in _of(precedence.JOINED, fed):
+        texts = next((texts for name in metadata.there(names) if (texts := metadata.texts(name, column))), ())
+        values[column] = "; ".join(texts) or None
+    for column, names in _of(precedence.NUMBERS, fed):
         values[column] = _numeric(metadata, column, names, number)
-    for column, names in precedence.INTEGERS.items():
+    for column, names in _of(precedence.INTEGERS, fed):
         values[column] = _numeric(metadata, column, names, whole)
-    for column, (names, meanings) in precedence.ENUMERATIONS.items():
+    for column, (names, meanings) in _of(precedence.ENUMERATIONS, fed):
         code = _numeric(metadata, column, names, whole)
         values[column] = None if code is None else meanings.get(code, f"unknown ({code})")
-    for column, read in _SPECIAL.items():
+    for column, read in _of(_SPECIAL, fed):
         values[column] = read(metadata)
-    values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
+    if "gps_latitude_deg" in fed or "gps_longitude_deg" in fed:
+        values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
     return {
         column: value for column, value in values.items() if value is not None and _is_held(metadata, column, value)
     }
+
+
+def _of(table: Mapping[str, T], fed: set[str]) -> Iterator[tuple[str, T]]:
+    return ((column, entry) for column, entry in table.items() if column in fed)
 
 
 def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
@@ -63,7 +71,7 @@ def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Call
             raise Unusable("infinity")
         return read(value)
 
-    return metadata.first(column, names, read_first)
+    return metadata.first(column, metadata.there(names), read_first)
 
 
 def _is_infinite(value: Raw) -> bool:
@@ -80,7 +88,7 @@ def _orientation(metadata: Metadata) -> int | None:
             raise Unusable(f"{code} is no orientation")
         return code
 
-    return metadata.first("orientation", precedence.ORIENTATIONS, read)
+    return metadata.first("orientation", metadata.there(precedence.ORIENTATIONS), read)
 
 
 def _iso(metadata: Metadata) -> int | None:
@@ -95,7 +103,7 @@ def _iso(metadata: Metadata) -> int | None:
             return None
         return speed
 
-    speed = metadata.first("iso", precedence.SENSITIVITIES, read)
+    speed = metadata.first("iso", metadata.there(precedence.SENSITIVITIES), read)
     return largest if speed is None else speed
 
 
@@ -108,7 +116,7 @@ def _flash_fired(metadata: Metadata) -> int | None:
         fired = text_of(flash.get("exif:Fired")) if isinstance(flash, dict) else None
         return None if fired is None else int(fired.strip().lower() == "true")
 
-    return metadata.first("flash_fired", ("EXIF:Flash", "exif:Flash"), read)
+    return metadata.first("flash_fired", metadata.there(precedence.FLASHES), read)
 
 
 def _captured_at(metadata: Metadata) -> str | None:
@@ -149,10 +157,14 @@ def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
     half: tuple[Decimal | None, Decimal | None] = (None, None)
     for latitude_names, longitude_names in precedence.POSITIONS:
         latitude = metadata.first(
-            "gps_latitude_deg", latitude_names, lambda name: _coordinate(metadata, "latitude", name)
+            "gps_latitude_deg",
+            metadata.there(latitude_names),
+            lambda name: _coordinate(metadata, "latitude", name),
         )
         longitude = metadata.first(
-            "gps_longitude_deg", longitude_names, lambda name: _coordinate(metadata, "longitude", name)
+            "gps_longitude_deg",
+            metadata.there(longitude_names),
+            lambda name: _coordinate(metadata, "longitude", name),
         )
         if position.is_nowhere(latitude, longitude):
             metadata.warn("gps_latitude_deg: the position 0, 0 means no fix")
@@ -204,7 +216,7 @@ def _with_reference(
 def _keywords(metadata: Metadata) -> list[str] | None:
     """Return all keywords of all sources in order, each once; XPKeywords separates them by semicolons."""
     words: dict[str, None] = {}
-    for source in precedence.KEYWORDS:
+    for source in metadata.there(precedence.KEYWORDS):
         texts = metadata.texts(source, "keywords")
         if source == "EXIF:XPKeywords":
             texts = [clean(word) for text in texts for word in text.split(";")]
@@ -213,7 +225,7 @@ def _keywords(metadata: Metadata) -> list[str] | None:
 
 
 def _comment(metadata: Metadata) -> str | None:
-    for source in precedence.COMMENTS:
+    for source in metadata.there(precedence.COMMENTS):
         if content := metadata.text(source, "comment"):
             return content
     for block in metadata.container.comments:

@@ -30,6 +30,7 @@ class Metadata:
         exif: tags.
         xmp: properties.
         iptc: datasets.
+        sources: names, as in `precedence`, of all that these say something under.
         warnings: what was unusable and why, each `column: reason` or `block: reason`, in order of appearance.
     """
 
@@ -37,6 +38,7 @@ class Metadata:
     exif: Exif
     xmp: Document
     iptc: Iptc
+    sources: frozenset[str]
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
@@ -49,7 +51,7 @@ class Metadata:
         records = sorted(container.iptc, key=lambda block: block.where != "APP13")
         datasets = iptc.read([block.data for block in records], budget)
         properties = xmp.read([block.data for block in container.xmp], budget)
-        metadata = cls(container, tags, properties, datasets)
+        metadata = cls(container, tags, properties, datasets, _sources(container, tags, properties, datasets))
         for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
             for warning in part.warnings:
                 metadata.warn(warning)
@@ -64,6 +66,10 @@ class Metadata:
             return
         last = len(self.warnings) == MAX_WARNINGS - 1
         self.warnings.append("more warnings were left out" if last else warning)
+
+    def there(self, sources: Iterable[str]) -> list[str]:
+        """Return those of some sources that are there at all: of a column's nine sources a photo has one or none."""
+        return [source for source in sources if source in self.sources]
 
     def values(self, source: str) -> tuple[Raw, ...]:
         """Return a source's numbers (a text for those that have none); empty if it is absent or blank."""
@@ -145,3 +151,15 @@ class Metadata:
 
     def _is_dji(self) -> bool:
         return self.exif.maker_note.get("Make") == "DJI"
+
+
+def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -> frozenset[str]:
+    names = set(document.properties)
+    names.update(f"EXIF:{name}" for name in exif.names())
+    names.update(f"DJI:{name}" for name in exif.maker_note)
+    names.update(f"IPTC:{name}" for name in iptc.values)
+    names.update(f"PNG:{entry.keyword.capitalize()}" for entry in container.texts)
+    for name, value in document.properties.items():
+        if isinstance(value, dict):
+            names.update(f"{name}/{key.rpartition(':')[2]}" for key in value)
+    return frozenset(names)

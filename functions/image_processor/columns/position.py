@@ -6,12 +6,12 @@ coordinate unusable, unless another source, XMP or the aircraft's maker, states 
 """
 
 import re
+from collections.abc import Iterable
 from decimal import Decimal
-from fractions import Fraction
 from typing import Literal
 
 from image_processor.errors import Unusable
-from image_processor.tags.numbers import MAX_TEXT, Raw, exact, number, rounded
+from image_processor.tags.numbers import MAX_TEXT, Rational, Raw, exact, number, rounded
 
 Axis = Literal["latitude", "longitude"]
 
@@ -20,7 +20,7 @@ _LIMITS: dict[Axis, int] = {"latitude": 90, "longitude": 180}
 _PART = r"(\d++(?:\.\d++)?+)"
 _XMP_COORDINATE = re.compile(rf"\s*+([+-]?+){_PART}(?:,{_PART}(?:,{_PART})?+)?+\s*+([NSEWnsew])\s*+", re.ASCII)
 
-_METRES_PER_SECOND = {"K": Fraction(1000, 3600), "M": Fraction(1609344, 3600000), "N": Fraction(1852, 3600)}
+_METRES_PER_SECOND = {"K": (1000, 3600), "M": (1609344, 3600000), "N": (1852, 3600)}
 """GPSSpeedRef: kilometres per hour, miles per hour, knots."""
 
 _BELOW = ("1", "3")
@@ -40,8 +40,7 @@ def coordinate(axis: Axis, parts: tuple[Raw, ...], reference: str | None) -> Dec
     """
     if not 1 <= len(parts) <= 3:
         raise Unusable("not degrees, minutes and seconds")
-    degrees = sum((exact(part) / 60**power for power, part in enumerate(parts)), Fraction(0))
-    return _signed(axis, degrees, reference)
+    return _signed(axis, _degrees(parts), reference)
 
 
 def xmp_coordinate(axis: Axis, text: str) -> Decimal:
@@ -56,8 +55,7 @@ def xmp_coordinate(axis: Axis, text: str) -> Decimal:
     sign, *parts, letter = match.groups()
     if sign and (sign == "-") != (letter.upper() in "SW"):
         raise Unusable("sign and hemisphere contradict each other")
-    degrees = sum((exact(part or 0) / 60**power for power, part in enumerate(parts)), Fraction(0))
-    return _signed(axis, degrees, letter)
+    return _signed(axis, _degrees(part or 0 for part in parts), letter)
 
 
 def altitude(value: Raw, reference: str | None) -> Decimal:
@@ -85,7 +83,8 @@ def speed(value: Raw, reference: str | None) -> Decimal:
     factor = _METRES_PER_SECOND.get("N" if unit.startswith("KN") else unit[:1])
     if factor is None:
         raise Unusable(f"unknown unit {reference!r}")
-    return rounded(exact(value) * factor)
+    numerator, denominator = exact(value)
+    return rounded(numerator * factor[0], denominator * factor[1])
 
 
 def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:
@@ -93,15 +92,27 @@ def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:
     return latitude is not None and longitude is not None and latitude == 0 and longitude == 0
 
 
-def _signed(axis: Axis, degrees: Fraction, reference: str | None) -> Decimal:
+def _degrees(parts: Iterable[Raw]) -> Rational:
+    """Return the sum of degrees, minutes and seconds."""
+    numerator, denominator = 0, 1
+    for power, part in enumerate(parts):
+        over, under = exact(part)
+        under *= 60**power
+        numerator, denominator = numerator * under + over * denominator, denominator * under
+    return numerator, denominator
+
+
+def _signed(axis: Axis, degrees: Rational, reference: str | None) -> Decimal:
     letter = (reference or "").strip(" \0").upper()[:1]
     positive, negative = _LETTERS[axis]
     if letter not in (positive, negative):
         raise Unusable("no usable hemisphere reference")
-    return _on_earth(axis, -abs(degrees) if letter == negative else degrees)
+    numerator, denominator = degrees
+    return _on_earth(axis, (-abs(numerator) if letter == negative else numerator, denominator))
 
 
-def _on_earth(axis: Axis, degrees: Fraction) -> Decimal:
-    if abs(degrees) > _LIMITS[axis]:
+def _on_earth(axis: Axis, degrees: Rational) -> Decimal:
+    numerator, denominator = degrees
+    if abs(numerator) > _LIMITS[axis] * denominator:
         raise Unusable("out of range")
-    return rounded(degrees)
+    return rounded(numerator, denominator)

@@ -6,7 +6,6 @@ A date that no calendar has (30 February, 24:00:00) is unusable, and one that is
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from fractions import Fraction
 
 from image_processor.errors import Unusable
 from image_processor.tags.numbers import Raw, exact
@@ -129,15 +128,16 @@ def utc_stamp(date: str, time: tuple[Raw, ...] | str) -> str | None:
     parts = tuple(time.strip().rstrip("Z").split(":")) if isinstance(time, str) else time
     if len(parts) != 3:
         raise Unusable("not a time")
-    hour, minute, second = (exact(part) for part in parts)
-    if hour.denominator != 1 or minute.denominator != 1 or second < 0:
+    (hour, hours), (minute, minutes), (numerator, denominator) = (exact(part) for part in parts)
+    if hour % hours or minute % minutes or numerator < 0:
         raise Unusable("not a time")
     try:
-        moment = datetime(year, month, day, int(hour), int(minute), int(second))
+        moment = datetime(year, month, day, hour // hours, minute // minutes, numerator // denominator)
     except (ValueError, OverflowError) as error:  # the latter for numbers beyond 32 bits
         raise Unusable("no such date or time") from error
     _hold(moment)
-    return moment.isoformat() + _fraction_text(second % 1) + "Z"
+    digits = f"{numerator % denominator * 10**MAX_FRACTION // denominator:0{MAX_FRACTION}}".rstrip("0")
+    return moment.isoformat() + (f".{digits}" if digits else "") + "Z"
 
 
 def in_utc(text: str) -> str | None:
@@ -179,8 +179,3 @@ def _zone(text: str) -> str:
     if minutes > 59 or not _EARLIEST_ZONE <= offset <= _LATEST_ZONE:
         raise Unusable("not an offset from UTC")
     return f"{sign}{hours:02}:{minutes:02}"
-
-
-def _fraction_text(part: Fraction) -> str:
-    digits = f"{int(part * 10**MAX_FRACTION):0{MAX_FRACTION}}".rstrip("0")
-    return f".{digits}" if digits else ""

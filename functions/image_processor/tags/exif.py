@@ -61,6 +61,7 @@ class Tag:
     raw: RawTag
     budget: Budget = field(repr=False)
     _text: tuple[str, bool] | None = field(default=None, repr=False)
+    _numbers: tuple[Raw, ...] | None = field(default=None, repr=False)
     _is_left_out: bool = field(default=False, repr=False)
 
     def text(self) -> tuple[str, bool]:
@@ -95,6 +96,11 @@ class Tag:
             return ()
         if self.raw.type == 7:
             return tuple(self.raw.data(MAX_ITEMS))
+        if self._numbers is None:
+            self._numbers = self._unpacked()
+        return self._numbers
+
+    def _unpacked(self) -> tuple[Raw, ...]:
         values = self.raw.values(MAX_ITEMS)
         if self.raw.type == _FLOAT32:
             return tuple(shortest_float32(value) for value in values if isinstance(value, float))
@@ -144,11 +150,14 @@ class Exif:
     document: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    def names(self) -> set[str]:
+        """Return the names under which `find` gives tags, and some others."""
+        return set().union(*(self.directories.get(directory, ()) for directory in ("IFD0", "ExifIFD", "GPS")))
+
     def find(self, name: str) -> list[Tag]:
         """Return the main image's tags of that name, best first: programs have mistaken IFD0 and ExifIFD."""
         places = ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD")
-        tags = (self.directories.get(directory, {}).get(name) for directory in places)
-        return [tag for tag in tags if tag is not None]
+        return [tags[name] for place in places if (tags := self.directories.get(place)) and name in tags]
 
 
 def read(blocks: list[Block], budget: Budget) -> Exif:

@@ -219,6 +219,7 @@ class Builder:
         self._room = LIMITS[VALUE]  # for the text of the innermost open element
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Begin an element, unless the budget ends here."""
         self.calls += 1
         budget = self._budget
         names = len(name) + sum(map(len, attributes))
@@ -238,6 +239,7 @@ class Builder:
         self._room = LIMITS[VALUE]
 
     def end(self, _name: str) -> None:
+        """End the innermost open element."""
         self.calls += 1
         element, pieces = self._open.pop()
         element.text = "".join(pieces)
@@ -246,6 +248,7 @@ class Builder:
             raise Complete
 
     def data(self, text: str) -> None:
+        """Add a piece of text to the innermost open element."""
         self.calls += 1
         if not self._budget.take(PIECES):
             raise Complete

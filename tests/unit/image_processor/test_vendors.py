@@ -4,8 +4,11 @@ import struct
 
 import pytest
 
+from image_processor import FileSource, extract
+from image_processor.columns import precedence
 from infra.doubles.image_files import ASCII, ascii_value, bytes_value, jpeg, xmp_segment
-from tests.support.image_rows import cells, packet, photo
+from tests.support.image_rows import cells, packet, photo, values_of
+from tests.support.paths import PHOTOS
 
 AIRCRAFT = ("altitude", "flight", "gimbal", "camera", "rtk", "drone_", "gps_", "serial", "projection")
 
@@ -292,3 +295,39 @@ def test_another_makers_note_feeds_no_aircraft():
     note = bytes_value(struct.pack("<H", 1) + struct.pack("<HHIf", 6, 11, 1, 1.5) + bytes(30))
     row = cells(photo(exif={0x927C: note}, ifd0={271: ascii_value("Canon")}))
     assert "flight_pitch_deg" not in row
+
+
+AIRCRAFT_COLUMNS = [
+    column
+    for column in (*precedence.NUMBERS, *precedence.TEXTS, *precedence.INTEGERS)
+    if column.startswith(("flight_", "gimbal_", "camera_", "rtk_", "drone_", "relative_", "absolute_", "altitude_"))
+]
+
+
+def of_aircraft() -> dict[str, set[str]]:
+    """Each property's name that feeds columns of aircraft, whatever its namespace, with these columns."""
+    found: dict[str, set[str]] = {}
+    for column in AIRCRAFT_COLUMNS:
+        for source in {**precedence.NUMBERS, **precedence.TEXTS, **precedence.INTEGERS}[column]:
+            if not source.startswith(("EXIF:", "DJI:", "GPano:")):
+                found.setdefault(source.partition(":")[2].partition("/")[0], set()).add(column)
+    return found
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photo collection is not at {PHOTOS}")
+def test_no_known_property_of_a_real_photo_stays_in_the_document_alone():
+    """A namespace that nobody had told of would be silent: the value is in `xmp`, and no column has it."""
+    known, fed, silent = of_aircraft(), 0, []
+    for path in sorted(PHOTOS.rglob("*.*")):
+        if path.suffix in (".md", ".json") or (record := extract(FileSource(path))) is None:
+            continue
+        row = values_of(record)
+        for name, value in row.get("xmp", {}).items():
+            if name.startswith(("tiff:", "aux:")):  # a camera's model and number are none of the aircraft
+                continue
+            columns = known.get(name.rpartition(":")[2], set())
+            if columns and value not in ("", [], {}):
+                fed += not columns.isdisjoint(row)
+                silent += [(path.name, name)] * columns.isdisjoint(row)
+    assert silent == []
+    assert fed > 200

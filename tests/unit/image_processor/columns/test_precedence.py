@@ -51,3 +51,14 @@ def test_every_source_feeds_a_column_that_exists():
     """A misspelt column would lose its value without a word."""
     assert set(followed()) <= set(NAMES)
     assert set(followed()) <= set(ATTRIBUTES)
+
+
+def test_every_source_that_the_schema_tells_of_has_its_column_read():
+    """A column is read if `FEEDS` knows of a source that the photo has: a source that it lacks would feed nothing."""
+    asleep = {
+        (column, name)
+        for column, names in SCHEMA.items()
+        for name in names
+        if column not in precedence.FEEDS.get(name, ()) + precedence.FEEDS.get(name.partition("/")[0], ())
+    }
+    assert asleep == set()
