@@ -131,7 +131,14 @@ def _captured_at(metadata: Metadata) -> str | None:
             zone = ""
         return timestamps.stamp(date, fraction, zone)
 
-    return metadata.first("captured_at", precedence.MOMENTS, read)
+    def read_local(moment: tuple[str, str, str]) -> str | None:
+        try:
+            return read(moment)
+        except timestamps.ImpossibleZone as error:
+            metadata.warn(f"captured_at: {error}")
+            return error.local
+
+    return metadata.first("captured_at", precedence.MOMENTS, read_local)
 
 
 def _gps_datetime(metadata: Metadata) -> str | None:

@@ -18,7 +18,7 @@ Axis = Literal["latitude", "longitude"]
 _LETTERS: dict[Axis, tuple[str, str]] = {"latitude": ("N", "S"), "longitude": ("E", "W")}
 _LIMITS: dict[Axis, int] = {"latitude": 90, "longitude": 180}
 _PART = r"(\d++(?:\.\d++)?+)"
-_XMP_COORDINATE = re.compile(rf"\s*+{_PART},{_PART}(?:,{_PART})?+\s*+([NSEWnsew])\s*+", re.ASCII)
+_XMP_COORDINATE = re.compile(rf"\s*+([+-]?+){_PART}(?:,{_PART}(?:,{_PART})?+)?+\s*+([NSEWnsew])\s*+", re.ASCII)
 
 _METRES_PER_SECOND = {"K": (1000, 3600), "M": (1609344, 3600000), "N": (1852, 3600)}
 """GPSSpeedRef: kilometres per hour, miles per hour, knots."""
@@ -44,15 +44,18 @@ def coordinate(axis: Axis, parts: tuple[Raw, ...], reference: str | None) -> Dec
 
 
 def xmp_coordinate(axis: Axis, text: str) -> Decimal:
-    """Return signed degrees from XMP: `33,51.4050S`, `33,51,24.3S`, or a maker's signed decimal `-33.85675`.
+    """Return signed degrees from XMP: `33,51.4050S`, `33,51,24.3S`, programs' `33.85675S`, makers' `-33.85675`.
 
     Raises:
-        Unusable: neither, or not on Earth.
+        Unusable: none of them, not on Earth, or a sign that contradicts the letter.
     """
     match = _XMP_COORDINATE.fullmatch(text[: MAX_TEXT + 1])  # its digits would be expanded
     if match is None:
         return _on_earth(axis, exact(text))
-    return _signed(axis, _degrees(part or 0 for part in match.groups()[:3]), match[4])
+    sign, *parts, letter = match.groups()
+    if sign and (sign == "-") != (letter.upper() in "SW"):
+        raise Unusable("sign and hemisphere contradict each other")
+    return _signed(axis, _degrees(part or 0 for part in parts), letter)
 
 
 def altitude(value: Raw, reference: str | None) -> Decimal:

@@ -28,6 +28,17 @@ _OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?", re.ASCII)
 _ISO_PARTS = re.compile(r"(.{19})(\.\d++)?+(.*+)", re.ASCII)
 
 
+_EARLIEST_ZONE, _LATEST_ZONE = -12 * 60, 14 * 60  # minutes: no clock on Earth is beyond (tz database)
+
+
+class ImpossibleZone(Unusable):
+    """A time says a zone that is none on Earth; `local` is the time without it."""
+
+    def __init__(self, zone: str, local: str) -> None:
+        super().__init__(f"{zone} is no zone")
+        self.local = local
+
+
 def is_blank(text: str) -> bool:
     """Tell a date or offset that says "unknown": only zeros, spaces and separators (Exif 2.32, DateTime)."""
     return not text.strip(" 0:-/.T\t\0")
@@ -42,6 +53,7 @@ def stamp(text: str, fraction: str = "", offset: str = "") -> str | None:
         offset: zone such as `+02:00`, used if the text has none.
 
     Raises:
+        ImpossibleZone: the text's own zone is none.
         Unusable: not a date and time.
     """
     text = text.strip()
@@ -59,7 +71,11 @@ def stamp(text: str, fraction: str = "", offset: str = "") -> str | None:
         raise Unusable(f"no such date or time: {text[:40]}") from error
     _hold(moment)
     digits = (written_fraction or fraction_digits(fraction))[:MAX_FRACTION]
-    return moment.isoformat() + (f".{digits}" if digits else "") + (_zone(zone) if zone else offset)
+    local = moment.isoformat() + (f".{digits}" if digits else "")
+    try:
+        return local + (_zone(zone) if zone else offset)
+    except Unusable as error:
+        raise ImpossibleZone(zone, local) from error
 
 
 def fraction_digits(text: str) -> str:
@@ -159,6 +175,7 @@ def _zone(text: str) -> str:
     if match is None:
         raise Unusable("not an offset from UTC")
     sign, hours, minutes = match[1], int(match[2]), int(match[3] or 0)
-    if hours > 14 or minutes > 59:
+    offset = (hours * 60 + minutes) * (-1 if sign == "-" else 1)
+    if minutes > 59 or not _EARLIEST_ZONE <= offset <= _LATEST_ZONE:
         raise Unusable("not an offset from UTC")
     return f"{sign}{hours:02}:{minutes:02}"
