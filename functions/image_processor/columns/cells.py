@@ -1,6 +1,6 @@
 """The typed columns of one image: each from the best of its sources."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -46,8 +46,8 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
     }
 
 
-def _of(table: Mapping[str, T], fed: set[str]) -> Iterator[tuple[str, T]]:
-    return ((column, entry) for column, entry in table.items() if column in fed)
+def _of(table: Mapping[str, T], fed: set[str]) -> list[tuple[str, T]]:
+    return [(column, table[column]) for column in table if column in fed]
 
 
 def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:

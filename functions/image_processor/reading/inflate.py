@@ -5,6 +5,7 @@ refuses, too, but for a window size that no encoder writes.
 """
 
 from isal import isal_zlib
+from isal.igzip_lib import IsalError
 
 from image_processor.budget import INFLATED, Budget
 
@@ -23,15 +24,17 @@ def inflate(data: bytes, limit: int, budget: Budget) -> tuple[bytes, bool]:
     limit = min(limit, room)
     stream = isal_zlib.decompressobj()
     try:
-        content = stream.decompress(given, limit + 1)
-    except isal_zlib.error:  # what came out before the fault it does not say
+        content = stream.decompress(given, max(limit, 1))  # 0 is no limit
+        # Not in one go with the rest: to cut ten megabytes by one byte is to copy them.
+        more = b"" if stream.eof else stream.decompress(stream.unconsumed_tail, 1)
+    except IsalError:  # type: ignore[misc]  # what came out before the fault it does not say
         budget.take(INFLATED, max(min(limit, _MOST * len(given)), _INPUT * len(given)))
         return b"", False
     paid = _INPUT * (len(given) - len(stream.unconsumed_tail) - len(stream.unused_data))
-    is_all = stream.eof and len(content) <= limit
-    if not budget.take(INFLATED, paid + len(content)):
+    is_all = stream.eof and not more and len(content) <= limit
+    if not budget.take(INFLATED, paid + len(content) + len(more)):
         is_all, content = False, content[: room - paid]
         budget.take(INFLATED, paid + len(content))
-    elif len(given) < len(data) and not stream.eof and len(content) <= limit:
+    elif len(given) < len(data) and not stream.eof and not more:
         budget.want_more(INFLATED)
     return content[:limit], is_all

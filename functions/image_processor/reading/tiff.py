@@ -97,7 +97,7 @@ class RawTag:
         if element is None:
             return ()
         size = element.size
-        data = self.data(limit * size)
+        data = self._inline[: limit * size] or self.data(limit * size)
         if self.type in _RATIONALS:
             return tuple(element.iter_unpack(data[: len(data) - len(data) % size]))
         if len(data) == size:  # as of nearly every tag

@@ -81,7 +81,7 @@ class Tag:
         return " ".join(_in_decimal(value) for value in self.numbers()), False
 
     def _is_coded(self) -> bool:
-        return self.raw.tag in _CODED_TAGS and self.directory in _CODED_TAGS[self.raw.tag]
+        return self.directory in _CODED_TAGS.get(self.raw.tag, ())
 
     def _characters(self) -> bytes:
         """Return the bytes of a text if the budget pays for them: a thousand tags may point at the same ones."""
@@ -108,15 +108,17 @@ class Tag:
     def json(self) -> Any:
         """Return the value for the JSON document; what is binary or long as its type and size only."""
         raw = self.raw
-        if raw.type in _TEXT_TYPES or raw.tag in _UTF16_TAGS or self._is_coded():
+        if raw.type in _TEXT_TYPES or raw.tag in _UTF16_TAGS or (raw.tag in _CODED_TAGS and self._is_coded()):
             content = text.clean(self.text()[0])
             return self._blob() if self._is_left_out else content
         if raw.type == 7 or (raw.type == 1 and raw.count > MAX_ITEMS):
             return self._json_of_bytes()
         if raw.count > MAX_ITEMS:
             return {"type": _KINDS[raw.type], "count": raw.count}
-        values = [for_json(value) for value in self.numbers()]
-        return values[0] if len(values) == 1 else values or self._blob()
+        numbers = self.numbers()
+        if len(numbers) == 1:  # as of nearly every tag
+            return for_json(numbers[0])
+        return [for_json(value) for value in numbers] or self._blob()
 
     def _blob(self) -> dict[str, Any]:
         return {"type": _KINDS[self.raw.type], "bytes": self.raw.length}
