@@ -148,6 +148,20 @@ _MAIN_NAMES = _Names({number: entry[0] for number, entry in EXIF_TAGS.items()} |
 _GPS_NAMES = _Names({number: entry[0] for number, entry in GPS_TAGS.items()} | _GPS)
 _INTEROP_NAMES = _Names({number: entry[0] for number, entry in INTEROP_TAGS.items()})
 
+_EXIF_NUMBERS = (0x829A, 0x829D, *range(0x8822, 0x8836), *range(0x9000, 0x9500), *range(0xA000, 0xA480))
+_PRIVATE = frozenset(_MAIN_NAMES[number] for number in _EXIF_NUMBERS if number in _MAIN_NAMES)
+"""Exif's own tags (Exif 2.32, tables 7 and 8); all others of the main image are TIFF's, or of who adds to TIFF."""
+
+
+def places_of(name: str) -> tuple[str, ...]:
+    """Return the directories in which the main image's tag of that name may stand, the standard's first.
+
+    Programs have mistaken IFD0 and ExifIFD, and editors then change the one that they know of.
+    """
+    if name.startswith("GPS"):
+        return ("GPS",)
+    return ("ExifIFD", "IFD0") if name in _PRIVATE else ("IFD0", "ExifIFD")
+
 
 def names_of(directory: str) -> Mapping[int, str]:
     """Return the names of a directory's tags by number: `Tag 0x1234` for those that no standard has.
