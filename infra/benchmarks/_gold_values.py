@@ -40,7 +40,8 @@ def _present(value: Any) -> bool:
 
 
 STANDARD = frozenset(
-    ["aux", "crd", "crs", "dc", "exif", "exifEX", "expressionmedia", "GCamera", "GImage", "GPano", "GSpherical", "hdrgm", "iptcCore", "iptcExt", "lr", "mediapro", "MP", "mwg-rs", "pdf", "pdfx", "photomech", "photoshop", "plus", "rdf", "tiff", "x", "xmp", "xmpBJ", "xmpDM", "xmpMM", "xmpNote", "xmpRights", "xmpTPg"]
+    "aux crd crs dc exif exifEX expressionmedia GCamera GImage GPano GSpherical hdrgm iptcCore iptcExt lr mediapro MP"
+    " mwg-rs pdf pdfx photomech photoshop plus rdf tiff x xmp xmpBJ xmpDM xmpMM xmpNote xmpRights xmpTPg".split()
 )
 """ExifTool's XMP groups whose properties are no maker's."""
 

@@ -42,12 +42,15 @@ _ELEMENTS = {
 }
 
 NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH, SUB_IFDS = 254, 256, 257, 330
+COMPRESSION, PHOTOMETRIC, MAKE = 259, 262, 271
 XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
 EXIF_IFD, GPS_IFD, INTEROP_IFD, DNG_VERSION = 34665, 34853, 40965, 50706
+ISO, PIXEL_WIDTH, PIXEL_HEIGHT = 34855, 40962, 40963
 
 _CHILDREN = {SUB_IFDS: "SubIFD", EXIF_IFD: "ExifIFD", GPS_IFD: "GPS", INTEROP_IFD: "InteropIFD"}
+PANASONIC = 0x55
 _BIG = 43
-CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", 0x55: "image/x-panasonic-rw2"}
+CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", PANASONIC: "image/x-panasonic-rw2"}
 CONTENT_TYPES |= dict.fromkeys((0x4F52, 0x5352), "image/x-olympus-orf")
 
 Number = int | float | tuple[int, int]
@@ -139,7 +142,14 @@ def magic(head: bytes) -> int | None:
     return number if number in CONTENT_TYPES else None
 
 
-def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
+def behind_header(tag: int, file: File) -> RawTag:
+    """Give all that follows the header of a TIFF structure as the value of a tag."""
+    order = ">" if file.read_at(0, 2) == b"MM" else "<"
+    length = max(0, file.size - 8)
+    return RawTag(tag, 7, length, 8, length, True, order, file.read_at)
+
+
+def walk_ifds(file: File, warnings: list[str], budget: Budget, root: str = "IFD") -> Iterator[Ifd]:
     """Yield the directories one by one: each of the chain, followed by those that it points to.
 
     No directory is visited twice, so loops and self pointers end; all limits end in a warning.
@@ -148,6 +158,7 @@ def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
         file: a TIFF structure from its byte-order mark on.
         warnings: takes what was wrong with the structure.
         budget: of the image; pays for the entries.
+        root: name of the first directory; one that is not `IFD` begins no chain.
     """
     structure = _Structure.of(file, budget)
     if structure is None:
@@ -155,7 +166,7 @@ def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
         return
     seen: set[int] = set()
     names: dict[str, int] = {}
-    todo = [("IFD", structure.first)]
+    todo = [(root, structure.first)]
     while todo:
         name, offset = todo.pop()
         if offset in seen:

@@ -13,7 +13,7 @@ from typing import Any
 
 from image_processor.budget import NUMBERS, TEXT, Budget
 from image_processor.errors import ReadLimitReached
-from image_processor.formats.blocks import Block
+from image_processor.formats.blocks import MAKER_NOTE, Block
 from image_processor.reading import tiff
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
@@ -183,6 +183,10 @@ def read(blocks: list[Block], budget: Budget) -> Exif:
 
 
 def _read_block(exif: Exif, number: int, block: Block, budget: Budget) -> None:
+    if block.root == MAKER_NOTE:
+        note = tiff.behind_header(_MAKER_NOTE, block.file)
+        exif.maker_note = exif.maker_note or maker_note(block.file, note, exif.find, budget)
+        return
     damaged = 0
     for ifd in block.ifds:
         damaged += _add_directory(exif, number, ifd, budget, MAX_DAMAGED - damaged)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 from exifread.tags.exif import EXIF_TAGS, GPS_TAGS, INTEROP_TAGS
 
+from image_processor.formats import panasonic
+
 _TIFF = {
     0x000B: "ProcessingSoftware",
     0x010A: "FillOrder",
@@ -147,6 +149,7 @@ class _Names(dict[int, str]):
 _MAIN_NAMES = _Names({number: entry[0] for number, entry in EXIF_TAGS.items()} | _TIFF | _EXIF | _DNG)
 _GPS_NAMES = _Names({number: entry[0] for number, entry in GPS_TAGS.items()} | _GPS)
 _INTEROP_NAMES = _Names({number: entry[0] for number, entry in INTEROP_TAGS.items()})
+_PANASONIC_NAMES = _Names(panasonic.NAMES)
 
 _EXIF_NUMBERS = (0x829A, 0x829D, *range(0x8822, 0x8836), *range(0x9000, 0x9500), *range(0xA000, 0xA480))
 _PRIVATE = frozenset(_MAIN_NAMES[number] for number in _EXIF_NUMBERS if number in _MAIN_NAMES)
@@ -169,6 +172,8 @@ def names_of(directory: str) -> Mapping[int, str]:
     Args:
         directory: `IFD0`, `ExifIFD`, `GPS`, `InteropIFD`, ...
     """
+    if directory == panasonic.DIRECTORY:
+        return _PANASONIC_NAMES
     if directory.startswith("GPS"):
         return _GPS_NAMES
     return _INTEROP_NAMES if directory.startswith("Interop") else _MAIN_NAMES
