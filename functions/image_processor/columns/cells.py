@@ -1,6 +1,6 @@
 """The typed columns of one image: each from the best of its sources."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -49,8 +49,8 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
     }
 
 
-def _of(table: Mapping[str, T], fed: set[str]) -> Iterator[tuple[str, T]]:
-    return ((column, entry) for column, entry in table.items() if column in fed)
+def _of(table: Mapping[str, T], fed: set[str]) -> list[tuple[str, T]]:
+    return [(column, table[column]) for column in table if column in fed]
 
 
 def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
@@ -134,8 +134,15 @@ def _captured_at(metadata: Metadata) -> str | None:
             zone = ""
         return timestamps.stamp(date, fraction, zone)
 
+    def read_local(moment: tuple[str, tuple[str, ...]]) -> str | None:
+        try:
+            return read(moment)
+        except timestamps.ImpossibleZone as error:
+            metadata.warn(f"captured_at: {error}")
+            return error.local
+
     moments = ((sources[0], texts) for sources in precedence.MOMENTS for texts in metadata.together(sources))
-    return metadata.first("captured_at", moments, read)
+    return metadata.first("captured_at", moments, read_local)
 
 
 def _gps_datetime(metadata: Metadata) -> str | None:
@@ -198,7 +205,7 @@ def _is_signed(metadata: Metadata, source: str) -> bool:
         return False
     for half in (source, _OTHER[source]):
         with suppress(Unusable):
-            if not metadata.text(f"{half}Ref") and position.degrees(metadata.values(half)) < 0:
+            if not metadata.text(f"{half}Ref") and position.degrees(metadata.values(half))[0] < 0:
                 return True
     return False
 

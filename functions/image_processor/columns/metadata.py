@@ -89,7 +89,8 @@ class Metadata:
 
     def value(self, source: str) -> Raw | None:
         """Return a source's number (of a list the first), or None if it has none; raise as `values` does."""
-        return next(iter(self.values(source)), None)
+        values = self.values(source)
+        return values[0] if values else None
 
     def text(self, source: str, column: str = "") -> str | None:
         """Return a source's text, or None if it is absent or blank.
@@ -98,7 +99,8 @@ class Metadata:
             source: a name as in `precedence`.
             column: column to name in the warning if the text's encoding had to be guessed.
         """
-        return next(iter(self.texts(source, column)), None)
+        texts = self.texts(source, column)
+        return texts[0] if texts else None
 
     def texts(self, source: str, column: str = "") -> list[str]:
         """Return all texts of a source: the items of an array, all values of a repeated dataset."""
@@ -110,12 +112,9 @@ class Metadata:
         if group == "PNG":
             texts = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
         elif "/" in name:
-            texts = self._field(f"{group}:{name}")
-        elif isinstance(self.xmp.properties.get(source), list):
-            texts = self.xmp.texts(source)
+            texts = self._field(source)
         else:
-            content = self.xmp.text(source)
-            texts = [content] if content else []
+            texts = self.xmp.texts(source)
         return [cleaned for content in texts if (cleaned := text.clean(content))]
 
     def together(self, sources: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

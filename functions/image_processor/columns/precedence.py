@@ -7,10 +7,27 @@ of a dataset, `PNG:` and a keyword, or an XMP property under its well-known pref
 from collections.abc import Iterable
 from itertools import chain
 
+LIKE_DJI = (
+    "drone-autel",
+    "drone-gopro",
+    "drone-hasselblad",
+    "drone-insta360",
+    "drone-teal",
+    "drone-wingtra",
+    "MicaSense",
+    "Sentera",
+)
+"""Autel, which took over DJI's vocabulary, and makers in whose own namespaces its names would mean the same."""
 
-def _dji(name: str) -> tuple[str, str]:
-    """Return a property of DJI's vocabulary, which Autel took over under a namespace of its own."""
-    return f"drone-dji:{name}", f"drone-autel:{name}"
+
+def _dji(name: str) -> tuple[str, ...]:
+    """Return a property of DJI's vocabulary, in all namespaces that may have it."""
+    return tuple(f"{prefix}:{name}" for prefix in ("drone-dji", *LIKE_DJI))
+
+
+def _teal(name: str) -> tuple[str, str]:
+    """Return a property of Teal's, which stands in Exif's namespace as if it were a standard one."""
+    return f"exif:{name}", f"drone-teal:{name}"
 
 
 def _attitude(axis: str) -> dict[str, tuple[str, ...]]:
@@ -21,6 +38,7 @@ def _attitude(axis: str) -> dict[str, tuple[str, ...]]:
             f"drone-yuneec:Drone{axis}",
             f"drone-skydio:VehicleOrientationNED/{axis}",
             f"FLIR:MAV{axis}",
+            *_teal(f"Platform{axis}"),
             f"DJI:{axis}",
         ),
         f"gimbal_{axis.lower()}_deg": (*_dji(f"Gimbal{axis}Degree"), f"drone-yuneec:Gimbal{axis}"),
@@ -30,6 +48,7 @@ def _attitude(axis: str) -> dict[str, tuple[str, ...]]:
             f"Camera:{axis}",
             f"sensefly:{axis}",
             f"xmp:Camera{axis}",
+            *_teal(f"Camera{axis}"),
             f"DJI:Camera{axis}",
             f"GPano:Pose{'Heading' if axis == 'Yaw' else axis}Degrees",
         ),

@@ -17,7 +17,7 @@ from image_processor.formats.blocks import MAKER_NOTE, Block
 from image_processor.reading import tiff
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
-from image_processor.tags.exif_names import name_of, places_of
+from image_processor.tags.exif_names import names_of, places_of
 from image_processor.tags.maker_notes import maker_note
 from image_processor.tags.numbers import Raw, for_json, shortest_float32
 
@@ -37,7 +37,7 @@ TEXT_TYPES = (2, 129)
 BYTE_TYPES = (1, 6, 7)
 _FLOAT32 = 11
 _UTF16_TAGS = range(0x9C9B, 0x9CA0)  # XPTitle to XPSubject: bytes that are UTF-16LE
-_CODED_TAGS = {("ExifIFD", 0x9286), ("IFD0", 0x9286), ("GPS", 0x1B), ("GPS", 0x1C)}
+_CODED_TAGS = {0x9286: ("ExifIFD", "IFD0"), 0x1B: ("GPS",), 0x1C: ("GPS",)}
 _POINTERS = (tiff.EXIF_IFD, tiff.GPS_IFD, tiff.INTEROP_IFD, tiff.SUB_IFDS)
 _MAKER_NOTE = 0x927C
 KINDS = {1: "BYTE", 2: "ASCII", 3: "SHORT", 4: "LONG", 5: "RATIONAL", 6: "SBYTE", 7: "UNDEFINED", 8: "SSHORT"}
@@ -64,6 +64,7 @@ class Tag:
     block: int
     budget: Budget = field(repr=False)
     _text: tuple[str, bool] | None = field(default=None, repr=False)
+    _numbers: tuple[Raw, ...] | None = field(default=None, repr=False)
     _is_left_out: bool = field(default=False, repr=False)
 
     @property
@@ -71,7 +72,7 @@ class Tag:
         """Whether its bytes are a text whatever their type: one that begins with its code, or a Windows text."""
         if self.raw.tag in _UTF16_TAGS:
             return self.directory != "GPS"
-        return (self.directory, self.raw.tag) in _CODED_TAGS
+        return self.raw.tag in _CODED_TAGS and self.directory in _CODED_TAGS[self.raw.tag]
 
     def text(self) -> tuple[str, bool]:
         """Return the value as text (numbers in decimal) and whether its encoding was guessed."""
@@ -105,10 +106,11 @@ class Tag:
             return ()
         if self.raw.type == 7:
             return tuple(self.raw.data(MAX_ITEMS))
-        values = self.raw.values(MAX_ITEMS)
-        if self.raw.type == _FLOAT32:
-            return tuple(shortest_float32(value) for value in values if isinstance(value, float))
-        return tuple(value for value in values if not isinstance(value, bytes))
+        if self._numbers is None:
+            self._numbers = self.raw.values(MAX_ITEMS)
+            if self.raw.type == _FLOAT32:
+                self._numbers = tuple(shortest_float32(value) for value in self._numbers if isinstance(value, float))
+        return self._numbers
 
     def json(self) -> Any:
         """Return the value for the JSON document; what is binary or long as its type and size only."""
@@ -120,8 +122,10 @@ class Tag:
             return self._json_of_bytes()
         if raw.count > MAX_ITEMS:
             return {"type": KINDS[raw.type], "count": raw.count}
-        values = [for_json(value) for value in self.numbers()]
-        return values[0] if len(values) == 1 else values or self._blob()
+        numbers = self.numbers()
+        if len(numbers) == 1:  # as of nearly every tag
+            return for_json(numbers[0])
+        return [for_json(value) for value in numbers] or self._blob()
 
     def _blob(self) -> dict[str, Any]:
         return {"type": KINDS[self.raw.type], "bytes": self.raw.length}
@@ -160,8 +164,7 @@ class Exif:
 
     def find(self, name: str) -> list[Tag]:
         """Return the main image's tags of that name, that of the right directory first."""
-        tags = (self.directories.get(directory, {}).get(name) for directory in places_of(name))
-        return [tag for tag in tags if tag is not None]
+        return [tags[name] for place in places_of(name) if (tags := self.directories.get(place)) and name in tags]
 
     def beside(self, tag: Tag, name: str) -> Tag | None:
         """Return the tag of that name that stands in the same directory of the same block."""
@@ -193,10 +196,10 @@ def _read_block(exif: Exif, number: int, block: Block, budget: Budget) -> None:
 
 def _add_directory(exif: Exif, block: int, ifd: Ifd, budget: Budget, warnings_left: int) -> int:
     """Add the sound tags of a directory; return how many were not."""
-    tags = exif.directories.setdefault(ifd.name, {})
+    tags, names = exif.directories.setdefault(ifd.name, {}), names_of(ifd.name)
     damaged = 0
     for number, raw in ifd.tags.items():
-        name = name_of(ifd.name, number)
+        name = names[number]
         if not raw.whole:
             damaged += 1
             if damaged <= warnings_left:

@@ -180,6 +180,23 @@ def test_m7_a_date_is_what_the_photo_says_or_nothing(date, captured, warned):
     assert any(text.startswith("captured_at") for text in row.get("warnings", [])) is warned
 
 
+@pytest.mark.parametrize(
+    "xmp", ['xmp:CreateDate="2021-10-19T13:11:58-15:28"', 'photoshop:DateCreated="2021-10-19T13:11:58+14:01"']
+)
+def test_n6b_an_impossible_zone_costs_the_zone_alone(xmp):
+    """GIMP wrote -15:28: the time stays, without a zone, and the row says so."""
+    row = cells(photo(xmp=packet(xmp)))
+    assert row["captured_at"] == "2021-10-19T13:11:58"
+    assert row["warnings"] == [f"captured_at: {xmp[-7:-1]} is no zone"]
+
+
+def test_n16_a_letter_behind_decimal_degrees_is_their_hemisphere():
+    """In lower case, too: "s" is no second."""
+    row = cells(photo(xmp=packet('exif:GPSLatitude="33.85675s" exif:GPSLongitude="151.215e"')))
+    assert [row[name] for name in POSITION[:2]] == ["-33.85675", "151.215"]
+    assert "warnings" not in row
+
+
 OFFSET, OFFSET_ORIGINAL, SUBSEC_ORIGINAL = 0x9010, 0x9011, 0x9291
 
 

@@ -100,6 +100,11 @@ def test_decimal_degrees_in_one_part_and_nine_places_are_kept():
         ("33,51,24.3S", "-33.85675"),
         ("33,51,24s", "-33.8566666667"),
         ("19,30.672N", "19.5112"),
+        ("33.85675S", "-33.85675"),
+        ("33.85675s", "-33.85675"),
+        ("-33.85675S", "-33.85675"),
+        ("33.85675 n", "33.85675"),
+        ("33.85675m", "33.85675"),
         ("+40.5637811", "40.5637811"),
         ("-33.85675", "-33.85675"),
         ("0.0", "0"),
@@ -110,9 +115,11 @@ def test_xmp_coordinates_are_read_in_every_form(text, degrees):
     assert plain(xmp_coordinate("latitude", text)) == degrees
 
 
-@pytest.mark.parametrize("text", ["33,51.4050", "33,51.4050E", "55/1 54/1 4074/100", "here", "91", "1/0"])
+@pytest.mark.parametrize(
+    "text", ["33,51.4050", "33,51.4050E", "55/1 54/1 4074/100", "here", "91", "1/0", "-33.8N", "+33,51S", "33e"]
+)
 def test_xmp_coordinates_without_hemisphere_or_place_are_unusable(text):
-    """Degrees alone are half of the truth."""
+    """Degrees alone are half of the truth, and two hemispheres are none."""
     with pytest.raises(Unusable):
         xmp_coordinate("latitude", text)
 

@@ -32,8 +32,9 @@ def followed() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("column", followed())
 def test_the_schema_tells_the_sources_in_the_order_in_which_they_are_tried(column):
-    """Autel's copies of DJI's properties are told of once, at the head of the texts."""
-    assert SCHEMA[column] == [name for name in followed()[column] if not name.startswith("drone-autel:")]
+    """DJI's vocabulary in others' namespaces, and Teal's own namespace, are told of once, at the head of the texts."""
+    others = tuple(f"{prefix}:" for prefix in precedence.LIKE_DJI)
+    assert SCHEMA[column] == [name for name in followed()[column] if not name.startswith(others)]
 
 
 def test_the_attributes_of_an_item_are_the_columns_of_the_schema_in_its_order():
