@@ -132,9 +132,10 @@ def test_the_size_of_cr2_and_iiq_is_what_the_camera_says_of_the_photo(mark, expe
 
 @pytest.mark.parametrize("magic", [b"IIRO", b"IIRS", b"MMOR"])
 def test_an_orf_is_a_tiff_with_another_number(magic):
-    """Olympus has three of them."""
+    """Olympus has three of them, and they alone say whose it is."""
     order = "<" if magic[:2] == b"II" else ">"
-    data = orf({256: short_value(4640, order=order), 257: short_value(3472, order=order)}, magic)
+    numbers = {256: 4640, 257: 3472, 259: 34713}
+    data = orf({tag: short_value(number, order=order) for tag, number in numbers.items()}, magic)
     container = walk(BytesSource(data))
     assert (container.content_type, container.width, container.height) == ("image/x-olympus-orf", 4640, 3472)
 
