@@ -12,6 +12,7 @@ from infra.doubles.image_files import (
     GPS_IFD,
     MAKE,
     RATIONAL,
+    SUB_IFDS,
     ascii_value,
     chunk,
     exif_item,
@@ -108,6 +109,14 @@ def test_a_compression_that_one_maker_has_tells_its_raw(compression, expected):
     assert walk(BytesSource(filter_array(ascii_value("x"), 6, compression))).content_type == expected
 
 
+def test_a_filter_array_is_the_photo_also_where_its_preview_does_not_say_that_it_is_one():
+    """NewSubfileType may be missing."""
+    raw = {256: short_value(4000), 257: short_value(3000), 262: short_value(32803)}
+    data = tiff({256: short_value(160), 257: short_value(120), MAKE: ascii_value("SONY"), SUB_IFDS: raw})
+    container = walk(BytesSource(data))
+    assert (container.width, container.height) == (4000, 3000)
+
+
 def test_a_developed_tiff_of_a_camera_is_no_raw():
     """What Lightroom exports keeps the make."""
     data = tiff({**SIZE, 262: short_value(2), MAKE: ascii_value("NIKON CORPORATION")})
@@ -191,14 +200,19 @@ BORDERS = {4: short_value(6), 5: short_value(8), 6: short_value(2742), 7: short_
 @pytest.mark.parametrize(("make", "expected"), [("Panasonic", "image/x-panasonic-rw2"), ("LEICA", "image/x-leica-rwl")])
 def test_an_rw2_has_tags_of_its_own_and_a_jpeg_with_the_rest(make, expected):
     """The size is that between the borders; ISO has another number; software stands in the JPEG alone."""
-    data = rw2({**BORDERS, 0x17: short_value(80), 0x0B: short_value(34316)}, PREVIEW, make=ascii_value(make))
+    data = rw2(
+        {**BORDERS, 0x17: short_value(80), 0x0B: short_value(34316), 0x118: short_value(9)},
+        PREVIEW,
+        make=ascii_value(make),
+    )
     row = cells(data)
     assert walk(BytesSource(data)).content_type == expected
     assert (row["width_px"], row["height_px"], row["make"]) == ("3648", "2736", make)
     assert row["software"] == "Ver.1.0"
     assert row["exif"]["PanasonicRaw"]["SensorWidth"] == 3700
     assert row["exif"]["PanasonicRaw"]["Compression"] == 34316
-    assert "ProcessingSoftware" not in row["exif"]["IFD0"]
+    assert row["exif"]["PanasonicRaw"]["RawDataOffset"] == 9
+    assert not {"ProcessingSoftware", "MinSampleValue"} & row["exif"]["IFD0"].keys()
     assert "warnings" not in row
 
 
