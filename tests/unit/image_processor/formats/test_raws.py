@@ -216,9 +216,10 @@ def test_an_rw2_has_tags_of_its_own_and_a_jpeg_with_the_rest(make, expected):
     assert "warnings" not in row
 
 
-def test_the_iso_of_an_rw2_without_a_jpeg_is_panasonics():
-    """Older ones have no JPEG, which the row says."""
-    row = cells(rw2({**BORDERS, 0x17: short_value(80)}, make=ascii_value("Panasonic")))
+@pytest.mark.parametrize("tag", [0x17, 0x37])
+def test_the_iso_of_an_rw2_without_a_jpeg_is_panasonics(tag):
+    """Older ones have no JPEG, which the row says; speeds above 65535 have another tag."""
+    row = cells(rw2({**BORDERS, tag: short_value(80)}, make=ascii_value("Panasonic")))
     assert (row["iso"], row["width_px"]) == ("80", "3648")
     assert row["warnings"] == ["rw2: no embedded JPEG, which has software and maker note"]
 
