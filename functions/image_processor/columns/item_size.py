@@ -90,6 +90,8 @@ def beside(warnings: list[str], columns: int, room: int) -> int:
 
 def fit_words(words: list[str], room: int) -> list[str]:
     """Return the first words whose JSON array has at most its part of the room."""
+    if _json_bytes(words) < room * KEEP_WORDS:
+        return words
     size = 2
     for number, word in enumerate(words):
         size += _json_bytes(word) + 1

@@ -183,7 +183,7 @@ def _call_directly(expat: Any, builder: "Builder") -> None:
     names = _Names()
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        builder.start(names[name], {names[key]: value for key, value in attributes.items()})
+        builder.start(names[name], attributes and {names[key]: value for key, value in attributes.items()})
 
     expat.ordered_attributes = False
     expat.StartElementHandler, expat.EndElementHandler = start, builder.end
@@ -252,7 +252,7 @@ class Builder:
             raise XmlRefused(f"nested more than {MAX_DEPTH} deep")
         if attributes and not budget.take(TEXT, sum(map(len, attributes.values()))):
             attributes = {key: value for key, value in attributes.items() if budget.take(TEXT, len(value))}
-        element = Element(name, attributes)
+        element = Element(name, attributes, [])
         if self._open:
             self._open[-1][0].children.append(element)
         else:

@@ -178,6 +178,8 @@ def _attributes(element: Element) -> list[tuple[str, Value]]:
 
 def _value(element: Element) -> Value:
     """Return the value of a property element, or of an item of an array."""
+    if not element.attributes and not element.children:  # as nearly all of a long list
+        return element.text
     value = _unqualified(element)
     if language := element.attributes.get(_LANG):
         if isinstance(value, dict) and "rdf:value" in value:
