@@ -224,6 +224,12 @@ def test_the_iso_of_an_rw2_without_a_jpeg_is_panasonics(tag):
     assert row["warnings"] == ["rw2: no embedded JPEG, which has software and maker note"]
 
 
+def test_a_raw_never_has_the_size_of_its_jpeg():
+    """A size that is not known is none."""
+    container = walk(BytesSource(rw2({0x17: short_value(80)}, PREVIEW)))
+    assert (container.width, container.height) == (None, None)
+
+
 def test_the_packet_of_a_raw_is_read_once():
     """The directories of an RW2 are looked into before those of its JPEG are."""
     data = rw2({**BORDERS, 700: (7, len(packet()), packet())}, PREVIEW, make=ascii_value("Panasonic"))
