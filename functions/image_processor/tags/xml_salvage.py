@@ -26,13 +26,13 @@ from image_processor.tags.xml_encoding import utf8
 from image_processor.tags.xml_tree import MAX_TAG, MAX_UNDECLARED, Builder, Complete, Element, bounded
 
 _NAME = rb"[A-Za-z_\x80-\xff](?:[\w.:\x80-\xff-]|/(?!>))*+"  # XML has no slash in it, and Exiv2 writes one
-_START = re.compile(rb"<(" + _NAME + rb")")
+_START = re.compile(rb"<(" + _NAME + rb")(?=[\s/>]|\Z)")
 _END = re.compile(rb"</(" + _NAME + rb")?+[^<>]*+>?+")
 _TAG_END = re.compile(rb"\s*+(/?+)>")
 _ATTRIBUTE = re.compile(
     rb"\s*+(" + _NAME + rb""")\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')(?=[\s/>]|""" + _NAME + rb"""\s*+=\s*+["'])"""
 )
-_JUNK = re.compile(rb"\s*+(?:[^\s<>/]|/(?!>))++")
+_JUNK = re.compile(rb"\s*+(?:(?:[^\s<>/]|/(?!>))++|<(?=" + _NAME + rb"\s*+=))")
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#(\d{1,7}+)|#x([0-9A-Fa-f]{1,6}+));", re.ASCII)
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
