@@ -132,7 +132,7 @@ UTC: frozenset[str] = frozenset(
     column.name for column in COLUMNS if column.type == "timestamp" and column.unit == "UTC"
 )
 """Points in time; another timestamp may be a clock whose offset nobody knows."""
-READER = 1
+READER = 2
 """Version of the reader that ImageProcessor has now (`image_processor.columns.reader`, which this code never loads)."""
 READER_COLUMN = "reader_version"
 """The column that says which version made a row."""

@@ -18,7 +18,7 @@ byte is looked at more than a few times.
 
 import re
 
-from image_processor.budget import LIMITS, NODES, VALUE, Budget
+from image_processor.budget import LIMITS, NODES, PIECES, VALUE, Budget
 from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import MAX_URI, XML, is_known, uri_of
 from image_processor.tags.text import windows_1252
@@ -188,13 +188,16 @@ class _Reader:
 
     def _close(self, name: bytes) -> None:
         """Close the innermost open element of a name, and what is open inside of it."""
-        if any(name == opened for opened, _ in self._open):
-            closed = b""
-            while closed != name:
-                closed, declared = self._open.pop()
-                for prefix in declared:
-                    self._uris[prefix].pop()
-                self.builder.end("")
+        if all(name != opened for opened, _ in self._open):
+            if not self._budget.take(PIECES):  # what closes nothing costs something, too
+                raise Complete
+            return
+        closed = b""
+        while closed != name:
+            closed, declared = self._open.pop()
+            for prefix in declared:
+                self._uris[prefix].pop()
+            self.builder.end("")
 
 
 def _is_declaration(name: str) -> bool:
