@@ -135,6 +135,7 @@ SOURCES: dict[str, str] = {
     "rating": "EXIF:Rating; xmp:Rating",
     "projection_type": "GPano:ProjectionType; GSpherical:ProjectionType",
     "xmp_packets": "the container",
+    "user_metadata": "the object's x-amz-meta headers: names in lower case, values decoded (RFC 2047)",
     "reader_version": "the reader",
     "warnings": "the reading of the image",
     "exif": (

@@ -1,6 +1,7 @@
 """The typed columns of one image: each from the best of its sources."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, TypeVar
 
@@ -17,6 +18,8 @@ T = TypeVar("T")
 
 _INFINITE = 0xFFFFFFFF  # numerator of SubjectDistance that means infinity (Exif 2.32)
 _TOO_LARGE_ISO = 65535
+_DIRECTIONS = ("gps_track_deg", "gps_image_direction_deg")
+_OTHER = {"EXIF:GPSLatitude": "EXIF:GPSLongitude", "EXIF:GPSLongitude": "EXIF:GPSLatitude"}
 
 
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
@@ -31,7 +34,7 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
         texts = next((texts for name in metadata.there(names) if (texts := metadata.texts(name, column))), ())
         values[column] = "; ".join(texts) or None
     for column, names in _of(precedence.NUMBERS, fed):
-        values[column] = _numeric(metadata, column, names, number)
+        values[column] = _numeric(metadata, column, names, position.direction if column in _DIRECTIONS else number)
     for column, names in _of(precedence.INTEGERS, fed):
         values[column] = _numeric(metadata, column, names, whole)
     for column, (names, meanings) in _of(precedence.ENUMERATIONS, fed):
@@ -46,8 +49,8 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
     }
 
 
-def _of(table: Mapping[str, T], fed: set[str]) -> Iterator[tuple[str, T]]:
-    return ((column, entry) for column, entry in table.items() if column in fed)
+def _of(table: Mapping[str, T], fed: set[str]) -> list[tuple[str, T]]:
+    return [(column, table[column]) for column in table if column in fed]
 
 
 def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
@@ -59,7 +62,7 @@ def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
 
 
 def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Callable[[Raw], Any]) -> Any:
-    """Return the first usable number; of several elements the first counts."""
+    """Return the first usable number."""
 
     def read_first(name: str) -> Any:
         value = metadata.value(name)
@@ -120,9 +123,9 @@ def _flash_fired(metadata: Metadata) -> int | None:
 
 
 def _captured_at(metadata: Metadata) -> str | None:
-    def read(moment: tuple[str, str, str]) -> str | None:
-        date, fraction, offset = (metadata.text(source) or "" if source else "" for source in moment)
-        if moment[0].startswith("IPTC:"):
+    def read(moment: tuple[str, tuple[str, ...]]) -> str | None:
+        source, (date, fraction, offset) = moment
+        if source.startswith("IPTC:"):
             return timestamps.iptc_stamp(date, offset)
         try:
             zone = timestamps.zone(offset)
@@ -131,14 +134,15 @@ def _captured_at(metadata: Metadata) -> str | None:
             zone = ""
         return timestamps.stamp(date, fraction, zone)
 
-    def read_local(moment: tuple[str, str, str]) -> str | None:
+    def read_local(moment: tuple[str, tuple[str, ...]]) -> str | None:
         try:
             return read(moment)
         except timestamps.ImpossibleZone as error:
             metadata.warn(f"captured_at: {error}")
             return error.local
 
-    return metadata.first("captured_at", precedence.MOMENTS, read_local)
+    moments = ((sources[0], texts) for sources in precedence.MOMENTS for texts in metadata.together(sources))
+    return metadata.first("captured_at", moments, read_local)
 
 
 def _gps_datetime(metadata: Metadata) -> str | None:
@@ -153,8 +157,8 @@ def _gps_datetime(metadata: Metadata) -> str | None:
 
 
 def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
-    """Return latitude and longitude: of the first source that has both and is a place, else what the first has."""
-    half: tuple[Decimal | None, Decimal | None] = (None, None)
+    """Return latitude and longitude of the first source that has both and is a place: half of one is none."""
+    half = ""
     for latitude_names, longitude_names in precedence.POSITIONS:
         latitude = metadata.first(
             "gps_latitude_deg",
@@ -171,11 +175,11 @@ def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
         elif latitude is not None and longitude is not None:
             _flag_void(metadata)
             return latitude, longitude
-        elif half == (None, None):
-            half = latitude, longitude
-    if half != (None, None):
-        _flag_void(metadata)
-    return half
+        elif latitude is not None or longitude is not None:
+            half = half or ("gps_latitude_deg" if longitude is None else "gps_longitude_deg")
+    if half:
+        metadata.warn(f"{half}: left out, the other half of the position is missing or unusable")
+    return None, None
 
 
 def _flag_void(metadata: Metadata) -> None:
@@ -189,7 +193,21 @@ def _coordinate(metadata: Metadata, axis: Axis, source: str) -> Decimal | None:
         return None
     if not source.startswith("EXIF:"):
         return position.xmp_coordinate(axis, str(parts[0]))
+    if _is_signed(metadata, source):
+        metadata.warn(f"gps_{axis}_deg: no hemisphere reference, the sign is taken for it")
+        return position.signed_coordinate(axis, parts)
     return position.coordinate(axis, parts, metadata.text(f"{source}Ref"))
+
+
+def _is_signed(metadata: Metadata, source: str) -> bool:
+    """Tell a coordinate whose sign says its hemisphere: it has no reference and is negative, or its other half is."""
+    if metadata.text(f"{source}Ref"):
+        return False
+    for half in (source, _OTHER[source]):
+        with suppress(Unusable):
+            if not metadata.text(f"{half}Ref") and position.degrees(metadata.values(half))[0] < 0:
+                return True
+    return False
 
 
 def _gps_altitude(metadata: Metadata) -> Decimal | None:

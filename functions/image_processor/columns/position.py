@@ -2,11 +2,12 @@
 
 The rule for hemisphere references, since a wrong sign is worse than no position: the first letter of the reference
 decides, whatever its case (`S`, `s`, `South`). Anything else (absent, NUL, `X`, an `E` on a latitude) makes the
-coordinate unusable, unless another source, XMP or the aircraft's maker, states it with its sign.
+coordinate unusable, unless another source, XMP or the aircraft's maker, states it with its sign. The standard's numbers
+have none; one that is negative says its hemisphere itself if there is no reference at all, and with `N` or `E` says
+two things at once, which is unusable.
 """
 
 import re
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import Literal
 
@@ -23,7 +24,7 @@ _XMP_COORDINATE = re.compile(rf"\s*+([+-]?+){_PART}(?:,{_PART}(?:,{_PART})?+)?+\
 _METRES_PER_SECOND = {"K": (1000, 3600), "M": (1609344, 3600000), "N": (1852, 3600)}
 """GPSSpeedRef: kilometres per hour, miles per hour, knots."""
 
-_BELOW = ("1", "3")
+_BELOW = frozenset({"1", "3", "49", "51", "\1", "\3"})  # as number, as the digit's byte, as several bytes
 """GPSAltitudeRef: 1 and 3 are below the ellipsoid or sea level (Exif 3.0: 0/1 ellipsoid, 2/3 sea level)."""
 
 
@@ -38,9 +39,33 @@ def coordinate(axis: Axis, parts: tuple[Raw, ...], reference: str | None) -> Dec
     Raises:
         Unusable: a number or the reference is, or the place is not on Earth.
     """
+    return _signed(axis, degrees(parts), reference)
+
+
+def signed_coordinate(axis: Axis, parts: tuple[Raw, ...]) -> Decimal:
+    """Return signed degrees from degrees, minutes and seconds whose sign is their hemisphere; raise as `coordinate`."""
+    return _on_earth(axis, degrees(parts))
+
+
+def degrees(parts: tuple[Raw, ...]) -> Rational:
+    """Return degrees, minutes and seconds in degrees.
+
+    A sign before the first number that is not zero is that of them all, whether the others repeat it or not.
+
+    Raises:
+        Unusable: a number is, or their signs differ in another way.
+    """
     if not 1 <= len(parts) <= 3:
         raise Unusable("not degrees, minutes and seconds")
-    return _signed(axis, _degrees(parts), reference)
+    numbers = [exact(part) for part in parts]
+    signs = [over > 0 for over, _ in numbers if over]
+    if len(set(signs[1:])) > 1 or (len(signs) > 1 and signs[0] and not signs[1]):
+        raise Unusable("degrees, minutes and seconds of different signs")
+    numerator, denominator = 0, 1
+    for power, (over, under) in enumerate(numbers):
+        under *= 60**power
+        numerator, denominator = numerator * under + abs(over) * denominator, denominator * under
+    return -numerator if signs and not signs[0] else numerator, denominator
 
 
 def xmp_coordinate(axis: Axis, text: str) -> Decimal:
@@ -55,7 +80,7 @@ def xmp_coordinate(axis: Axis, text: str) -> Decimal:
     sign, *parts, letter = match.groups()
     if sign and (sign == "-") != (letter.upper() in "SW"):
         raise Unusable("sign and hemisphere contradict each other")
-    return _signed(axis, _degrees(part or 0 for part in parts), letter)
+    return _signed(axis, degrees(tuple(part or 0 for part in parts)), letter)
 
 
 def altitude(value: Raw, reference: str | None) -> Decimal:
@@ -69,8 +94,7 @@ def altitude(value: Raw, reference: str | None) -> Decimal:
         Unusable: not a number.
     """
     metres = number(value)
-    below = reference is not None and ("1" if reference == "49" else "3" if reference == "51" else reference) in _BELOW
-    return -abs(metres) if below else metres
+    return -abs(metres) if reference in _BELOW else metres
 
 
 def speed(value: Raw, reference: str | None) -> Decimal:
@@ -87,32 +111,36 @@ def speed(value: Raw, reference: str | None) -> Decimal:
     return rounded(numerator * factor[0], denominator * factor[1])
 
 
+def direction(value: Raw) -> Decimal:
+    """Return a direction of 0 to 360 degrees (Exif 2.32, GPSTrack: to 359.99; some write 360 for north).
+
+    Raises:
+        Unusable: not a number, or no direction.
+    """
+    angle = number(value)
+    if not 0 <= angle <= 360:
+        raise Unusable("not within 0 to 360")
+    return angle
+
+
 def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:
     """Tell the position 0, 0, which receivers write when they have no fix; 0 in one coordinate alone is a place."""
     return latitude is not None and longitude is not None and latitude == 0 and longitude == 0
 
 
-def _degrees(parts: Iterable[Raw]) -> Rational:
-    """Return the sum of degrees, minutes and seconds."""
-    numerator, denominator = 0, 1
-    for power, part in enumerate(parts):
-        over, under = exact(part)
-        under *= 60**power
-        numerator, denominator = numerator * under + over * denominator, denominator * under
-    return numerator, denominator
-
-
-def _signed(axis: Axis, degrees: Rational, reference: str | None) -> Decimal:
+def _signed(axis: Axis, angle: Rational, reference: str | None) -> Decimal:
     letter = (reference or "").strip(" \0").upper()[:1]
     positive, negative = _LETTERS[axis]
     if letter not in (positive, negative):
         raise Unusable("no usable hemisphere reference")
-    numerator, denominator = degrees
+    numerator, denominator = angle
+    if letter == positive and numerator < 0:
+        raise Unusable(f"negative, and its hemisphere reference is {positive}")
     return _on_earth(axis, (-abs(numerator) if letter == negative else numerator, denominator))
 
 
-def _on_earth(axis: Axis, degrees: Rational) -> Decimal:
-    numerator, denominator = degrees
+def _on_earth(axis: Axis, angle: Rational) -> Decimal:
+    numerator, denominator = angle
     if abs(numerator) > _LIMITS[axis] * denominator:
         raise Unusable("out of range")
     return rounded(numerator, denominator)

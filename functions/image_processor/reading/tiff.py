@@ -8,7 +8,6 @@ specified by its designers: magic 43, eight-byte offsets, twenty-byte entries.)
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
 
 from image_processor.budget import TAGS, Budget
 from image_processor.errors import ReadLimitReached
@@ -38,19 +37,23 @@ _INTEGERS = (1, 3, 4, 13, 16, 18)
 _POINTERS = (*_INTEGERS, 9)  # some editors type offsets as signed
 _RATIONALS = (5, 10)
 _ELEMENTS = {
-    (order, kind): struct.Struct(order + code * (2 if kind in _RATIONALS else 1))
+    order: {kind: struct.Struct(order + (code * 2 if kind in _RATIONALS else code)) for kind, code in _CODES.items()}
     for order in "<>"
-    for kind, code in _CODES.items()
 }
 
 NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH, SUB_IFDS = 254, 256, 257, 330
+COMPRESSION, PHOTOMETRIC, MAKE = 259, 262, 271
 XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
 EXIF_IFD, GPS_IFD, INTEROP_IFD, DNG_VERSION = 34665, 34853, 40965, 50706
+ISO, PIXEL_WIDTH, PIXEL_HEIGHT = 34855, 40962, 40963
 
 _CHILDREN = {SUB_IFDS: "SubIFD", EXIF_IFD: "ExifIFD", GPS_IFD: "GPS", INTEROP_IFD: "InteropIFD"}
+PANASONIC = 0x55
 _BIG = 43
-CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", 0x55: "image/x-panasonic-rw2"}
+CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", PANASONIC: "image/x-panasonic-rw2"}
 CONTENT_TYPES |= dict.fromkeys((0x4F52, 0x5352), "image/x-olympus-orf")
+
+Number = int | float | tuple[int, int]
 
 _Read = Callable[[int, int], bytes]
 
@@ -91,19 +94,18 @@ class RawTag:
         except ReadLimitReached:
             return b""
 
-    def values(self, limit: int = 1000) -> tuple[int | float | tuple[int, int] | bytes, ...]:
-        """Return at most `limit` elements: numbers, (numerator, denominator) pairs, or the bytes of a text as one."""
-        element = _ELEMENTS.get((self.order, self.type))
+    def values(self, limit: int = 1000) -> tuple[Number, ...]:
+        """Return at most `limit` elements: numbers or (numerator, denominator) pairs; none if they are no numbers."""
+        element = _ELEMENTS[self.order].get(self.type)
         if element is None:
-            return (self.data(),)
-        data = self.data(limit * element.size)
-        if len(data) % element.size:
-            data = data[: len(data) - len(data) % element.size]
+            return ()
+        size = element.size
+        data = self._inline[: limit * size] or self.data(limit * size)
         if self.type in _RATIONALS:
-            return tuple(element.iter_unpack(data))
-        return (
-            element.unpack(data) if len(data) == element.size else tuple(chain.from_iterable(element.iter_unpack(data)))
-        )
+            return tuple(element.iter_unpack(data[: len(data) - len(data) % size]))
+        if len(data) == size:  # as of nearly every tag
+            return element.unpack(data)
+        return tuple(value for (value,) in element.iter_unpack(data[: len(data) - len(data) % size]))
 
     def integer(self) -> int | None:
         """Return the first element if it is an unsigned integer."""
@@ -140,7 +142,14 @@ def magic(head: bytes) -> int | None:
     return number if number in CONTENT_TYPES else None
 
 
-def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
+def behind_header(tag: int, file: File) -> RawTag:
+    """Give all that follows the header of a TIFF structure as the value of a tag."""
+    order = ">" if file.read_at(0, 2) == b"MM" else "<"
+    length = max(0, file.size - 8)
+    return RawTag(tag, 7, length, 8, length, True, order, file.read_at)
+
+
+def walk_ifds(file: File, warnings: list[str], budget: Budget, root: str = "IFD") -> Iterator[Ifd]:
     """Yield the directories one by one: each of the chain, followed by those that it points to.
 
     No directory is visited twice, so loops and self pointers end; all limits end in a warning.
@@ -149,6 +158,7 @@ def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
         file: a TIFF structure from its byte-order mark on.
         warnings: takes what was wrong with the structure.
         budget: of the image; pays for the entries.
+        root: name of the first directory; one that is not `IFD` begins no chain.
     """
     structure = _Structure.of(file, budget)
     if structure is None:
@@ -156,7 +166,7 @@ def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
         return
     seen: set[int] = set()
     names: dict[str, int] = {}
-    todo = [("IFD", structure.first)]
+    todo = [(root, structure.first)]
     while todo:
         name, offset = todo.pop()
         if offset in seen:

@@ -117,6 +117,8 @@ def plain(value: Decimal | int) -> str:
 
 def for_json(value: Raw) -> int | float | str:
     """Return a number for a JSON document; one that JSON does not have (`1/0`, NaN, infinity) as text."""
+    if isinstance(value, int):
+        return value
     if isinstance(value, tuple):
         numerator, denominator = value
         return approximate(numerator, denominator) if denominator else f"{numerator}/{denominator}"

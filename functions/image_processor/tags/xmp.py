@@ -11,6 +11,7 @@ wins, which is a warning. Its JSON form:
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from image_processor.budget import Budget
 from image_processor.errors import NotWellFormed, XmlRefused
@@ -32,6 +33,8 @@ _TOOLKITS = (f"{{{XMP_META}}}xmptk", f"{{{XMP_META}}}xaptk")
 _ARRAYS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
 _NODE = f"{_RDF}Description"
 _SYNTAX = frozenset(f"{_RDF}{name}" for name in ("ID", "nodeID", "datatype", "parseType", "resource", "about"))
+
+_LONG = 200  # characters of a name with its URI: strangers' are not kept for the next image
 
 _OF_THE_PACKET = ("rdf:about", "x:xmptk", "xmpNote:HasExtendedXMP")
 """Properties of a packet rather than of the image: that two packets differ in them is no conflict."""
@@ -58,7 +61,7 @@ class Document:
     def texts(self, name: str) -> list[str]:
         """Return the texts of an array, or of a simple value the one text."""
         value = self.properties.get(name)
-        items = value if isinstance(value, list) else [value]
+        items = value if isinstance(value, list) else (value,)
         return [text for item in items if (text := text_of(item))]
 
 
@@ -244,5 +247,12 @@ def _all_text(element: Element) -> str:
 
 
 def _key(name: str) -> str:
+    return _short_key(name) if len(name) < _LONG else _full_key(name)
+
+
+def _full_key(name: str) -> str:
     uri, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
     return f"{prefix_of(uri)}:{local}" if uri else local
+
+
+_short_key = lru_cache(maxsize=4096)(_full_key)

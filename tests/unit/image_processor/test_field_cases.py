@@ -28,6 +28,7 @@ from tests.support.image_rows import (
 )
 
 POSITION = ("gps_latitude_deg", "gps_longitude_deg", "gps_altitude_m")
+HALF = "left out, the other half of the position is missing or unusable"
 NONE3 = ratio((0, 0), (0, 0), (0, 0))
 
 
@@ -46,16 +47,21 @@ def test_the_base_position_is_right_and_needs_no_warning():
     ("changed", "expected", "warned"),
     [
         ({LATITUDE: NONE3, LONGITUDE: NONE3, ALTITUDE: ratio((0, 0))}, (None, None, None), POSITION),
-        ({LATITUDE: ratio((33, 1), (51, 1), (0, 0))}, (None, "151.215", "120.4"), POSITION[:1]),
+        ({LATITUDE: ratio((33, 1), (51, 1), (0, 0))}, (None, None, "120.4"), POSITION[:1]),
         ({ALTITUDE: ratio((0, 0))}, ("-33.85675", "151.215", None), POSITION[2:]),
         ({ALTITUDE: ratio((0, 1))}, ("-33.85675", "151.215", "0"), ()),
     ],
 )
 def test_m1_a_zero_denominator_costs_only_its_field(changed, expected, warned):
-    """0/0 is unknown and flagged, 0/1 is zero; degrees without their seconds are an arc minute wrong."""
+    """0/0 is unknown and flagged, 0/1 is zero; degrees without their seconds are an arc minute wrong.
+
+    M6: half a position is none.
+    """
     found, warnings = position(BASE_GPS | changed)
     assert found == expected
-    assert sorted(warnings) == sorted(f"{name}: zero denominator" for name in warned)
+    halves = [warning for warning in warnings if warning == f"gps_longitude_deg: {HALF}"]
+    assert len(halves) == (warned == POSITION[:1])
+    assert sorted(set(warnings) - set(halves)) == sorted(f"{name}: zero denominator" for name in warned)
 
 
 def test_m1_directions_and_zoom_without_value_are_empty():
