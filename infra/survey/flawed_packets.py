@@ -112,9 +112,8 @@ def wrong(mutation: Mutation) -> str | None:
         local = name.partition(":")[2]
         if name == mutation.packet.names[mutation.part] or local in words:
             continue
-        if name not in sound:
-            if (local, _bare(value)) not in moved and (name in whole or local in locals_):
-                return f"{name} was not there: {value!r}"
+        if name not in sound and (local, _bare(value)) not in moved and (name in whole or local in locals_):
+            return f"{name} was not there: {value!r}"
         if name in sound and value not in ("", sound[name]):
             return f"{name} was {sound[name]!r}: {value!r}"
     return None

@@ -73,7 +73,7 @@ def test_a_qualifier_counts_as_a_tag_of_its_own_on_both_sides():
     ],
 )
 def test_a_makers_property_counts_under_whatever_prefix_the_file_uses(tags, value):
-    """ExifTool's group is the file's prefix: a namespace that we do not know would have had no gold, and no difference."""
+    """ExifTool's group is the file's prefix: one that we do not know had no gold, and no difference."""
     gold = GOLD["gimbal_yaw_deg"].value
     assert gold is not None
     assert gold(with_makers(tags)) == value
