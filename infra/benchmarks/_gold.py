@@ -208,6 +208,7 @@ GOLD: dict[str, Gold] = {
     "rating": number("IFD0:Rating", "ExifIFD:Rating", "XMP-xmp:Rating"),
     "projection_type": text("XMP-GPano:ProjectionType", "XMP-GSpherical:ProjectionType"),
     "xmp_packets": Gold(reason="ExifTool does not count packets"),
+    "user_metadata": Gold(reason="it is the object's, not the file's"),
     "reader_version": Gold(reason="it is that of our reader"),
     "warnings": Gold(reason="ExifTool warns of other things"),
     "exif": Gold(reason="compared by the number of tags"),
