@@ -8,7 +8,7 @@ from image_processor.errors import Unusable
 from image_processor.formats.blocks import Container
 from image_processor.tags import exif, iptc, text, xmp
 from image_processor.tags.exif import Exif, Tag
-from image_processor.tags.exif_types import is_text, numbers_of
+from image_processor.tags.exif_types import is_text, numbers_of, written
 from image_processor.tags.iptc import Iptc
 from image_processor.tags.numbers import Raw
 from image_processor.tags.xmp import Document
@@ -153,7 +153,7 @@ class Metadata:
 
     def _text_of(self, tag: Tag, column: str = "") -> str:
         if not is_text(tag):
-            self.warn(f"exif: {tag.directory} {tag.name}: no text")
+            self.warn(f"exif: {tag.directory} {tag.name}: {written(tag)}, no text")
             return ""
         content, guessed = tag.text()
         content = text.clean(content)

@@ -50,11 +50,11 @@ def numbers_of(tag: Tag) -> tuple[tuple[Raw, ...], str]:
     if raw.type in TEXT_TYPES or count == _ANY or raw.count <= count:
         return tag.numbers(), ""
     if raw.type != kind and raw.length == count * SIZES[kind]:
-        said = f"exif: {tag.directory} {tag.name}: {_written(tag)}, read as {KINDS[kind]}"
+        said = f"exif: {tag.directory} {tag.name}: {written(tag)}, read as {KINDS[kind]}"
         return _as(tag, kind, count).numbers(), said
     numbers = tag.numbers()
     if len(numbers) < raw.count or not _NOTHING.issuperset(numbers[count:]):
-        raise Unusable(f"{_written(tag)}, not {count} {KINDS[kind]}")
+        raise Unusable(f"{written(tag)}, not {count} {KINDS[kind]}")
     return numbers[:count], ""
 
 
@@ -68,5 +68,6 @@ def _as(tag: Tag, kind: int, count: int) -> Tag:
     return Tag(tag.directory, tag.name, replace(tag.raw, type=kind, count=count), tag.block, tag.budget)
 
 
-def _written(tag: Tag) -> str:
+def written(tag: Tag) -> str:
+    """Say of what type and count a tag is: `4 SHORT`."""
     return f"{tag.raw.count} {KINDS[tag.raw.type]}"

@@ -112,10 +112,12 @@ def _decode_jis(body: bytes) -> tuple[str, bool]:
 
 
 def _is_utf16(data: bytes) -> bool:
-    """Tell UTF-16 that nobody calls so: by its byte-order mark, or by the zero byte in most letters up to its end."""
+    """Tell UTF-16 that nobody calls so: by its byte-order mark, or by the zero byte in the first letter and in most."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return True
     sample = data[:_SAMPLE]
+    if 0 not in sample[:2]:
+        return False  # two letters, whatever stands behind their end
     pairs = [sample[start : start + 2] for start in range(0, len(sample) - 1, 2)]
     if b"\0\0" in pairs:
         pairs = pairs[: pairs.index(b"\0\0")]
