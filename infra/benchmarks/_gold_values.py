@@ -40,8 +40,12 @@ def _present(value: Any) -> bool:
 
 
 STANDARD = frozenset(
-    "aux crd crs dc exif exifEX expressionmedia GCamera GImage GPano GSpherical hdrgm iptcCore iptcExt lr mediapro MP"
-    " mwg-rs pdf pdfx photomech photoshop plus rdf tiff x xmp xmpBJ xmpDM xmpMM xmpNote xmpRights xmpTPg".split()
+    (
+        *("aux", "crd", "crs", "dc", "exif", "exifEX", "expressionmedia", "GCamera", "GImage"),
+        *("GPano", "GSpherical", "hdrgm", "iptcCore", "iptcExt", "lr", "mediapro", "MP", "mwg-rs"),
+        *("pdf", "pdfx", "photomech", "photoshop", "plus", "rdf", "tiff", "x", "xmp"),
+        *("xmpBJ", "xmpDM", "xmpMM", "xmpNote", "xmpRights", "xmpTPg"),
+    )
 )
 """ExifTool's XMP groups whose properties are no maker's."""
 

@@ -80,6 +80,11 @@ class Recipe:
         return self.make(self.most)
 
 
+def _flawed(body: str, attributes: str = "") -> bytes:
+    """A PNG whose packet is not well-formed from the start: all of it is for the reader that salvages."""
+    return _in_png(packet(f'dc:format="a" dc:format="b" {attributes}', body))
+
+
 def _in_png(*packets: bytes) -> bytes:
     return png(*[itxt(KEYWORD, data, compress=True) for data in packets])
 
@@ -340,6 +345,43 @@ def _brotli_tables(number: int) -> bytes:
 
 
 RECIPES = (
+    Recipe("a flawed packet of elements", lambda n: _flawed("<dc:a>x</dc:a>" * n), 100_000),
+    Recipe(
+        "a flawed packet of attributes", lambda n: _flawed("", " ".join(f"dc:a{at}=''" for at in range(n))), 100_000
+    ),
+    Recipe("a flawed packet of words where attributes belong", lambda n: _flawed("", "a " * n), 4_000_000),
+    Recipe("a flawed packet of quotes", lambda n: _flawed("", "a=\"'b='" * n), 1_000_000),
+    Recipe("a flawed packet of quotes in tags", lambda n: _flawed("<a b=\"'>" * n), 1_000_000),
+    Recipe("a flawed packet of less-than signs", lambda n: _flawed("<dc:a>" + "<" * n), 9_000_000),
+    Recipe("a flawed packet of ampersands", lambda n: _flawed("<dc:a>" + "&" * n + "</dc:a>"), 9_000_000),
+    Recipe("a flawed packet of references", lambda n: _flawed("<dc:a>" + "&#1;<!-->" * n + "</dc:a>"), 900_000),
+    Recipe("a flawed packet of end tags", lambda n: _flawed("<a>" * 50 + "</b>" * n), 2_000_000),
+    Recipe("a flawed packet of instructions", lambda n: _flawed("<?a" * n), 2_900_000),
+    Recipe("a flawed packet of comments", lambda n: _flawed("<!--" + "-" * n), 9_000_000),
+    Recipe("a flawed packet of sections", lambda n: _flawed("<dc:a>" + "<![CDATA[x]]>" * n), 700_000),
+    Recipe(
+        "a flawed packet of prefixes that nobody declared",
+        lambda n: _flawed("".join(f"<p{at}:a/>" for at in range(n))),
+        700_000,
+    ),
+    Recipe(
+        "a flawed packet of declarations, nested",
+        lambda n: _flawed(("<a " + " ".join(f"xmlns:a{at}='u'" for at in range(n)) + ">") * 50),
+        250,
+    ),
+    Recipe(
+        "a flawed packet in bytes of no known encoding",
+        lambda n: _in_png(packet(body=f"<dc:a>{'x' * n}</dc:a>").replace(b"xxxx", b"\xff\xfe\xfdx")),
+        9_000_000,
+    ),
+    Recipe(
+        "a flawed packet in UTF-16",
+        lambda n: _in_png(
+            ("\ufeff" + packet(body=f"<dc:a>{'x' * n}&</dc:a>").decode()).encode("utf-16-le") + b"\0\xd8"
+        ),
+        4_000_000,
+    ),
+    Recipe("50 flawed packets", lambda n: jpeg(*[xmp_segment(packet(body="<dc:a>&</dc:a>" * n))] * 50), 4_000),
     Recipe("blanks in a number of Exif", lambda n: _exif(F_NUMBER, b"1" + b" " * n + b"x"), 60_000),
     Recipe("digits in a number of Exif", lambda n: _exif(F_NUMBER, b"1" * n + b"x"), 60_000),
     Recipe("blanks in a number of XMP", lambda n: _xmp("1" + " " * n + "x"), 1_000_000),

@@ -1,7 +1,8 @@
 """XMP packets with flaws that never were: sound ones of every form, mutated in one place, each out of a seed.
 
-A packet is made of parts: the wrapper's, and one for each property. A mutation changes bytes of one part alone, so that
-what it may change is known: the property of that part, and what its new bytes name. `wrong` says what else it changed.
+A packet is made of parts: the wrapper's, and one for each property. A mutation changes bytes of one part alone, or cuts
+the packet off, so that what it may change is known: the property of that part, and what its new bytes name; of what was
+cut, parts of lists and structures are left, and no part of a text. `wrong` says what else it changed.
 """
 
 import random
@@ -48,23 +49,25 @@ class Packet:
 
 @dataclass(frozen=True, slots=True)
 class Mutation:
-    """A packet with one part changed.
+    """A packet with one part changed, or cut off.
 
     Attributes:
         packet: the sound one.
         part: which part was changed.
         content: what stands in its place.
+        end: where the packet is cut off, if it is.
     """
 
     packet: Packet
     part: int
     content: bytes
+    end: int | None = None
 
     @property
     def data(self) -> bytes:
         """The mutated packet."""
         parts = self.packet.parts
-        return b"".join((*parts[: self.part], self.content, *parts[self.part + 1 :]))
+        return b"".join((*parts[: self.part], self.content, *parts[self.part + 1 :]))[: self.end]
 
 
 def packets(count: int, seed: int) -> list[Packet]:
@@ -74,8 +77,10 @@ def packets(count: int, seed: int) -> list[Packet]:
 
 
 def mutation(packet: Packet, seed: int) -> Mutation:
-    """Change one part of a packet in one to four places."""
+    """Change one part of a packet in one to four places; every eighth is cut off instead."""
     chance = random.Random(seed)
+    if seed % 8 == 0:
+        return Mutation(packet, 0, packet.parts[0], end=chance.randrange(sum(map(len, packet.parts))))
     part = chance.randrange(len(packet.parts))
     content = packet.parts[part]
     for _ in range(chance.choice((1, 1, 2, 4))):
@@ -87,7 +92,7 @@ def wrong(mutation: Mutation) -> str | None:
     """Tell what a reader makes of a mutated packet and may not; None if all is well.
 
     A property is as it was or absent, unless the changed part made it or has its name in it. One that was not there has
-    a name that stands in the changed part, or, if the wrapper was changed, is one of the old ones in another namespace.
+    a name that the sound packet did not have, or is an old one under a prefix whose declaration was changed or cut off.
     Every value can be written, and there are no more than the packet's bytes can have made.
     """
     data, sound = mutation.data, mutation.packet.properties
@@ -96,19 +101,45 @@ def wrong(mutation: Mutation) -> str | None:
         return "more than the packet can have made"
     if document.properties and document.packets != 1:
         return "properties of no packet"
+    if mutation.end is not None:
+        return _wrong_in_cut(document, sound)
     changed = mutation.packet.parts[mutation.part], mutation.content
     words = "".join(f"{part.decode(errors='replace')} {windows_1252(part)} " for part in changed)
-    moved = {(name.rpartition(":")[2], orjson.dumps(value)) for name, value in sound.items()}
-    is_wrapper = not mutation.packet.names[mutation.part]
+    moved = {(name.partition(":")[2], _bare(value)) for name, value in sound.items()}
+    locals_ = {local for local, _ in moved}
+    whole = b"".join(mutation.packet.parts).decode()
     for name, value in document.properties.items():
         local = name.partition(":")[2]
         if name == mutation.packet.names[mutation.part] or local in words:
             continue
-        if name not in sound and not (is_wrapper and (local, orjson.dumps(value)) in moved):
+        if name not in sound and (local, _bare(value)) not in moved and (name in whole or local in locals_):
             return f"{name} was not there: {value!r}"
         if name in sound and value not in ("", sound[name]):
             return f"{name} was {sound[name]!r}: {value!r}"
     return None
+
+
+def _wrong_in_cut(document: xmp.Document, sound: dict[str, xmp.Value]) -> str | None:
+    for name, value in document.properties.items():
+        if name not in sound or not _is_part(value, sound[name]):
+            return f"{name} was {sound.get(name)!r}, and of a packet that was cut off {value!r}"
+    return None
+
+
+def _is_part(value: xmp.Value, whole: xmp.Value) -> bool:
+    """Tell whether a value is what is left of another: its first items, some of its fields, its text or nothing."""
+    if isinstance(value, list) and isinstance(whole, list):
+        return all(map(_is_part, value, whole)) and len(value) <= len(whole)
+    if isinstance(value, dict) and isinstance(whole, dict):
+        return all(name in whole and _is_part(item, whole[name]) for name, item in value.items())
+    return value in ("", [], {}, whole)
+
+
+def _bare(value: xmp.Value) -> str:
+    """Give a value as a text without the prefixes in it."""
+    if isinstance(value, dict):
+        return repr([(name.rpartition(":")[2], _bare(item)) for name, item in value.items()])
+    return repr([_bare(item) for item in value]) if isinstance(value, list) else value
 
 
 def _packet(chance: random.Random) -> Packet:

@@ -18,7 +18,7 @@ byte is looked at more than a few times.
 
 import re
 
-from image_processor.budget import LIMITS, NODES, VALUE, Budget
+from image_processor.budget import LIMITS, NODES, PIECES, VALUE, Budget
 from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import MAX_URI, XML, is_known, uri_of
 from image_processor.tags.text import windows_1252
@@ -26,13 +26,13 @@ from image_processor.tags.xml_encoding import utf8
 from image_processor.tags.xml_tree import MAX_TAG, MAX_UNDECLARED, Builder, Complete, Element, bounded
 
 _NAME = rb"[A-Za-z_\x80-\xff](?:[\w.:\x80-\xff-]|/(?!>))*+"  # XML has no slash in it, and Exiv2 writes one
-_START = re.compile(rb"<(" + _NAME + rb")")
+_START = re.compile(rb"<(" + _NAME + rb")(?=[\s/>]|\Z)")
 _END = re.compile(rb"</(" + _NAME + rb")?+[^<>]*+>?+")
 _TAG_END = re.compile(rb"\s*+(/?+)>")
 _ATTRIBUTE = re.compile(
     rb"\s*+(" + _NAME + rb""")\s*+=\s*+(?:"([^"]*+)"|'([^']*+)')(?=[\s/>]|""" + _NAME + rb"""\s*+=\s*+["'])"""
 )
-_JUNK = re.compile(rb"\s*+(?:[^\s<>/]|/(?!>))++")
+_JUNK = re.compile(rb"\s*+(?:(?:[^\s<>/]|/(?!>))++|<(?=" + _NAME + rb"\s*+=))")
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.IGNORECASE)
 _REFERENCE = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#(\d{1,7}+)|#x([0-9A-Fa-f]{1,6}+));", re.ASCII)
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -188,13 +188,16 @@ class _Reader:
 
     def _close(self, name: bytes) -> None:
         """Close the innermost open element of a name, and what is open inside of it."""
-        if any(name == opened for opened, _ in self._open):
-            closed = b""
-            while closed != name:
-                closed, declared = self._open.pop()
-                for prefix in declared:
-                    self._uris[prefix].pop()
-                self.builder.end("")
+        if all(name != opened for opened, _ in self._open):
+            if not self._budget.take(PIECES):  # what closes nothing costs something, too
+                raise Complete
+            return
+        closed = b""
+        while closed != name:
+            closed, declared = self._open.pop()
+            for prefix in declared:
+                self._uris[prefix].pop()
+            self.builder.end("")
 
 
 def _is_declaration(name: str) -> bool:

@@ -31,6 +31,7 @@ _RDF = f"{{{RDF}}}"
 _LANG = f"{{{XML}}}lang"
 _TOOLKITS = (f"{{{XMP_META}}}xmptk", f"{{{XMP_META}}}xaptk")
 _ARRAYS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
+_NODE = f"{_RDF}Description"
 _SYNTAX = frozenset(f"{_RDF}{name}" for name in ("ID", "nodeID", "datatype", "parseType", "resource", "about"))
 
 _LONG = 200  # characters of a name with its URI: strangers' are not kept for the next image
@@ -138,9 +139,9 @@ def _properties(root: Element) -> list[tuple[str, Value]]:
     properties: list[tuple[str, Value]] = [("x:xmptk", toolkit) for toolkit in toolkits if toolkit]
     for rdf in _find_rdf(root):
         for node in rdf.children:
-            if node.name == f"{_RDF}Description" or node.children:
+            if node.name == _NODE or not _is_property(node):
                 properties.extend(_of_node(node))
-            else:  # a property where only nodes belong: early Yuneec cameras
+            elif node.name not in _ARRAYS:
                 properties.append((_key(node.name), _value(node)))
     return properties
 
@@ -157,14 +158,25 @@ def _find_rdf(root: Element) -> list[Element]:
     return elements
 
 
+def _is_property(node: Element) -> bool:
+    """Tell a property where only nodes belong: early Yuneec cameras, and a node that a flaw has closed too early."""
+    if not node.children or f"{_RDF}parseType" in node.attributes or node.name in _ARRAYS:
+        return True
+    return len(node.children) == 1 and node.children[0].name in (*_ARRAYS, _NODE)
+
+
 def _of_node(node: Element) -> list[tuple[str, Value]]:
-    """Return the properties of an rdf:Description: its attributes and its elements."""
+    """Return the properties of an rdf:Description: its attributes and its elements, and those of one that it holds."""
     properties: list[tuple[str, Value]] = []
     about = node.attributes.get(f"{_RDF}about") or node.attributes.get("about")
     if about:
         properties.append(("rdf:about", about))
     properties.extend(_attributes(node))
-    properties.extend((_key(child.name), _value(child)) for child in node.children)
+    for child in node.children:
+        if child.name == _NODE:  # one before it has no end
+            properties.extend(_of_node(child))
+        elif child.name not in _ARRAYS:
+            properties.append((_key(child.name), _value(child)))
     return properties
 
 
@@ -202,7 +214,7 @@ def _unqualified(element: Element) -> Value:
         only = element.children[0]
         if len(element.children) == 1 and only.name in _ARRAYS:
             return _array(only)
-        if len(element.children) == 1 and only.name == f"{_RDF}Description":
+        if len(element.children) == 1 and only.name == _NODE:
             return _structure(only)
         return _structure(element)
     if fields := dict(_attributes(element)):
