@@ -113,6 +113,7 @@ def test_a_tag_is_read_where_the_standard_has_it_and_else_where_it_stands():
         (ISO, (4, 1, struct.pack("<I", 25600)), "iso", "25600", None),
         (ISO, ascii_value("400"), "iso", "400", None),
         (0x9207, short(*range(65)), "metering_mode", None, "metering_mode: 65 SHORT, not 1 SHORT"),
+        (0x9207, short(5, *bytes(70)), "metering_mode", None, "metering_mode: 71 SHORT, not 1 SHORT"),
         (0xA431, (4, 1, struct.pack("<I", 12345)), "serial_number", "12345", None),
         (0xA431, byte(*b"SN-7"), "serial_number", "SN-7", None),
         (0xA431, short(1, 2), "serial_number", None, "exif: ExifIFD BodySerialNumber: 2 SHORT, no text"),

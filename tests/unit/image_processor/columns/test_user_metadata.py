@@ -48,6 +48,7 @@ def test_names_are_in_lower_case_and_in_order_and_none_is_nothing() -> None:
         ({"long": '"' * 4000}, False),
         ({"long": "=?UTF-8?Q?" + "=01" * 2000 + "?="}, True),
         ({"long": "x" * 10**7}, True),
+        ({"blank": " " * MAX_RAW}, True),
         ({f"n{number}": "" for number in range(10**5)}, True),
         ({"words": "=?UTF-8?B?YQ==?= " * (MAX_RAW // 18)}, False),
         ({"words": "=?a?q?" * (MAX_RAW // 7)}, True),

@@ -84,6 +84,7 @@ def test_windows_tags_are_utf16_of_any_length_and_utf8_by_mistake(data, text):
         (bytes(11) + b"site 7\0", "<", "site 7"),
         (b"site 7\0" + b"\x01\0\x02\0" * 9, "<", "site 7"),
         (b"t\0\0\0", "<", "t"),
+        (b"t\0junk behind it", "<", "t"),
         (b"", "<", ""),
     ],
 )
