@@ -61,6 +61,10 @@ class XmlRefused(ValueError):
     """An XML document cannot be read, or costs more than it may: the text says why, for the row's warnings."""
 
 
+class NotWellFormed(XmlRefused):
+    """An XML document is not well-formed, or not in a Unicode encoding: what can be read of it may be salvaged."""
+
+
 class BadNotification(Exception):
     """The message is no S3 event of a shape that this function knows: it goes to the dead-letter queue as it is."""
 

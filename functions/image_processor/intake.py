@@ -34,7 +34,7 @@ from typing import Any
 from image_processor.catalog import order
 from image_processor.catalog.catalog import Catalog, Effect
 from image_processor.catalog.facts import UNREAD, Absent, Doubt, Look, Outcome, Present, object_name
-from image_processor.columns import reader
+from image_processor.columns import reader, user_metadata
 from image_processor.columns.extract import Record, extract
 from image_processor.errors import (
     CatalogContended,
@@ -188,7 +188,8 @@ class Intake:
             raise ObjectUnavailable("S3 names no ETag")
         found = target
         if source.last_modified:
-            found = Seen(source.etag, source.version_id, source.size, iso(source.last_modified))
+            modified = iso(source.last_modified)
+            found = Seen(source.etag, source.version_id, source.size, modified, source.user_metadata)
         effect = self._apply(_present(event, found, look, record), time_left)
         warnings = len(json.loads(record.attributes.get("warnings", {"S": "[]"})["S"])) + effect.flagged
         read = {"requests": source.requests, "bytes_read": source.bytes_read}
@@ -285,6 +286,7 @@ def _present(event: ObjectEvent, target: Seen, look: Look | None, record: Record
         record.content_type if record else UNREAD,
         record.attributes if record else None,
         target.version_id,
+        user_metadata=None if target.user_metadata is None else user_metadata.as_json(target.user_metadata),
         look=look,
     )
 

@@ -3,9 +3,13 @@
 A test holds these texts to `image_processor.columns.precedence`.
 
 `EXIF:` is a tag of the main image, `IPTC:` a dataset of IPTC-IIM, `PNG:` a text keyword, `DJI:` a field of DJI's maker
-note; the others are XMP properties under their well-known prefix, whatever prefix the file uses. What is said of
-`drone-dji` holds for the same properties in Autel's own namespace, too.
+note; the others are XMP properties under their well-known prefix, whatever prefix the file uses. Any namespace with a
+maker's name in its host or path is that maker's. What is said of `drone-dji` holds for the same properties in the
+namespaces of Autel, GoPro, Hasselblad, Insta360, MicaSense, Sentera, Teal and Wingtra, too, and what is said of Teal's
+properties under `exif` in its own.
 """
+
+_SIZE = "the image data: frame header, IHDR, VP8, ispe, ImageWidth and ImageLength; of a raw its raw picture"
 
 SOURCES: dict[str, str] = {
     "ingested_at": "the first write",
@@ -17,8 +21,8 @@ SOURCES: dict[str, str] = {
     "copies": "the table",
     "content_type": "the first bytes",
     "last_modified": "S3",
-    "width_px": "the image data: frame header, IHDR, VP8, ispe, ImageWidth and ImageLength",
-    "height_px": "the image data: frame header, IHDR, VP8, ispe, ImageWidth and ImageLength",
+    "width_px": _SIZE,
+    "height_px": _SIZE,
     "orientation": "EXIF:Orientation; tiff:Orientation",
     "color_space": "EXIF:ColorSpace; exif:ColorSpace",
     "make": "EXIF:Make; tiff:Make",
@@ -85,30 +89,30 @@ SOURCES: dict[str, str] = {
     "altitude_type": "drone-dji:AltitudeType",
     "flight_roll_deg": (
         "drone-dji:FlightRollDegree; drone-parrot:DroneRollDegree; drone-yuneec:DroneRoll; "
-        "drone-skydio:VehicleOrientationNED/Roll; FLIR:MAVRoll; DJI:Roll"
+        "drone-skydio:VehicleOrientationNED/Roll; FLIR:MAVRoll; exif:PlatformRoll; DJI:Roll"
     ),
     "flight_pitch_deg": (
         "drone-dji:FlightPitchDegree; drone-parrot:DronePitchDegree; drone-yuneec:DronePitch; "
-        "drone-skydio:VehicleOrientationNED/Pitch; FLIR:MAVPitch; DJI:Pitch"
+        "drone-skydio:VehicleOrientationNED/Pitch; FLIR:MAVPitch; exif:PlatformPitch; DJI:Pitch"
     ),
     "flight_yaw_deg": (
         "drone-dji:FlightYawDegree; drone-parrot:DroneYawDegree; drone-yuneec:DroneYaw; "
-        "drone-skydio:VehicleOrientationNED/Yaw; FLIR:MAVYaw; DJI:Yaw"
+        "drone-skydio:VehicleOrientationNED/Yaw; FLIR:MAVYaw; exif:PlatformYaw; DJI:Yaw"
     ),
     "gimbal_roll_deg": "drone-dji:GimbalRollDegree; drone-yuneec:GimbalRoll",
     "gimbal_pitch_deg": "drone-dji:GimbalPitchDegree; drone-yuneec:GimbalPitch",
     "gimbal_yaw_deg": "drone-dji:GimbalYawDegree; drone-yuneec:GimbalYaw",
     "camera_roll_deg": (
         "drone-parrot:CameraRollDegree; drone-skydio:CameraOrientationNED/Roll; Camera:Roll; sensefly:Roll; "
-        "xmp:CameraRoll; DJI:CameraRoll; GPano:PoseRollDegrees"
+        "xmp:CameraRoll; exif:CameraRoll (Teal: against the aircraft); DJI:CameraRoll; GPano:PoseRollDegrees"
     ),
     "camera_pitch_deg": (
         "drone-parrot:CameraPitchDegree; drone-skydio:CameraOrientationNED/Pitch; Camera:Pitch; sensefly:Pitch; "
-        "xmp:CameraPitch; DJI:CameraPitch; GPano:PosePitchDegrees"
+        "xmp:CameraPitch; exif:CameraPitch (as camera_roll_deg); DJI:CameraPitch; GPano:PosePitchDegrees"
     ),
     "camera_yaw_deg": (
         "drone-parrot:CameraYawDegree; drone-skydio:CameraOrientationNED/Yaw; Camera:Yaw; sensefly:Yaw; "
-        "xmp:CameraYaw; DJI:CameraYaw; GPano:PoseHeadingDegrees"
+        "xmp:CameraYaw; exif:CameraYaw (as camera_roll_deg); DJI:CameraYaw; GPano:PoseHeadingDegrees"
     ),
     "flight_x_speed_mps": "drone-dji:FlightXSpeed; DJI:SpeedX",
     "flight_y_speed_mps": "drone-dji:FlightYSpeed; DJI:SpeedY",
@@ -133,6 +137,7 @@ SOURCES: dict[str, str] = {
     "rating": "EXIF:Rating; xmp:Rating",
     "projection_type": "GPano:ProjectionType; GSpherical:ProjectionType",
     "xmp_packets": "the container",
+    "user_metadata": "the object's x-amz-meta headers: names in lower case, values decoded (RFC 2047)",
     "reader_version": "the reader",
     "warnings": "the reading of the image",
     "exif": (

@@ -119,6 +119,7 @@ _COLUMNS: tuple[Column, ...] = (
     # The rest
     Column("projection_type", "text", "Projection of a panorama"),
     Column("xmp_packets", "integer", "Number of XMP packets read"),
+    Column("user_metadata", "json", "User metadata of that object, a JSON object of text by name"),
     Column("reader_version", "integer", "Version of the reader that made the metadata; empty is older than 1"),
     Column("warnings", "json", "What was unusable and why, a JSON array of text"),
     Column("exif", "json", "All EXIF tags by name, a JSON object"),
@@ -132,7 +133,7 @@ UTC: frozenset[str] = frozenset(
     column.name for column in COLUMNS if column.type == "timestamp" and column.unit == "UTC"
 )
 """Points in time; another timestamp may be a clock whose offset nobody knows."""
-READER = 1
+READER = 2
 """Version of the reader that ImageProcessor has now (`image_processor.columns.reader`, which this code never loads)."""
 READER_COLUMN = "reader_version"
 """The column that says which version made a row."""

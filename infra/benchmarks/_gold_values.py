@@ -39,6 +39,30 @@ def _present(value: Any) -> bool:
     return value is not None and value != [] and not isinstance(value, dict)
 
 
+STANDARD = frozenset(
+    (
+        *("aux", "crd", "crs", "dc", "exif", "exifEX", "expressionmedia", "GCamera", "GImage"),
+        *("GPano", "GSpherical", "hdrgm", "iptcCore", "iptcExt", "lr", "mediapro", "MP", "mwg-rs"),
+        *("pdf", "pdfx", "photomech", "photoshop", "plus", "rdf", "tiff", "x", "xmp"),
+        *("xmpBJ", "xmpDM", "xmpMM", "xmpNote", "xmpRights", "xmpTPg"),
+    )
+)
+"""ExifTool's XMP groups whose properties are no maker's."""
+
+MADE_UP = frozenset({"acme"})
+"""Groups of no maker that there is: what their properties mean nobody knows."""
+
+
+def with_makers(tags: Tags) -> Tags:
+    """Add what makers' own XMP says by its name alone, `XMP-*:Name`: the group is the prefix that the file uses."""
+    found: Tags = {}
+    for key, value in tags.items():
+        group, _, name = key.removeprefix("XMP-").partition(":")
+        if key.startswith("XMP-") and group not in STANDARD | MADE_UP:
+            found.setdefault(f"XMP-*:{name}", value)
+    return tags | found
+
+
 def _look_up(tags: Tags, name: str) -> Any:
     """Return a tag, or with `/` a field of a structure."""
     structure, _, field = name.partition("/")
@@ -95,8 +119,8 @@ def named(names: dict[int, str], *tags: str) -> Gold:
 
 
 def dji(name: str) -> tuple[str, ...]:
-    """Return a property of DJI's vocabulary, under DJI's namespace and under those that Autel has used."""
-    return f"XMP-drone-dji:{name}", f"XMP-drone:{name}", f"XMP-drone-autel:{name}"
+    """Return a property of DJI's vocabulary: DJI's own, or under whatever prefix the maker chose."""
+    return f"XMP-drone-dji:{name}", f"XMP-*:{name}"
 
 
 def attitude(axis: str) -> dict[str, Gold]:
@@ -105,19 +129,21 @@ def attitude(axis: str) -> dict[str, Gold]:
     return {
         f"flight_{axis.lower()}_deg": number(
             *dji(f"Flight{axis}Degree"),
-            f"XMP-drone-parrot:Drone{axis}Degree",
-            f"XMP-drone-yuneec:Drone{axis}",
-            f"XMP-drone-skydio:VehicleOrientationNED/{axis}",
-            f"XMP-FLIR:MAV{axis}",
+            f"XMP-*:Drone{axis}Degree",
+            f"XMP-*:Drone{axis}",
+            f"XMP-*:VehicleOrientationNED/{axis}",
+            f"XMP-*:MAV{axis}",
+            f"XMP-exif:Platform{axis}",
             f"DJI:{axis}",
         ),
-        f"gimbal_{axis.lower()}_deg": number(*dji(f"Gimbal{axis}Degree"), f"XMP-drone-yuneec:Gimbal{axis}"),
+        f"gimbal_{axis.lower()}_deg": number(*dji(f"Gimbal{axis}Degree"), f"XMP-*:Gimbal{axis}"),
         f"camera_{axis.lower()}_deg": number(
-            f"XMP-drone-parrot:Camera{axis}Degree",
-            f"XMP-drone-skydio:CameraOrientationNED/{axis}",
-            f"XMP-Camera:{axis}",
-            f"XMP-sensefly:{axis}",
+            f"XMP-*:Camera{axis}Degree",
+            f"XMP-*:CameraOrientationNED/{axis}",
+            f"XMP-*:{axis}",
             f"XMP-xmp:Camera{axis}",
+            f"XMP-exif:Camera{axis}",
+            f"XMP-*:Camera{axis}",
             f"DJI:Camera{axis}",
             f"XMP-GPano:Pose{pose}Degrees",
         ),
@@ -209,11 +235,10 @@ COORDINATES = (
     ("XMP-exif:GPSLatitude", "XMP-exif:GPSLongitude"),
     ("XMP-drone-dji:GPSLatitude", "XMP-drone-dji:GPSLongitude"),
     ("XMP-drone-dji:GPSLatitude", "XMP-drone-dji:GPSLongtitude"),
-    ("XMP-drone:GpsLatitude", "XMP-drone:GpsLongitude"),
-    ("XMP-drone:GpsLatitude", "XMP-drone:GpsLongtitude"),
-    ("XMP-drone-dji:Latitude", "XMP-drone-dji:Longitude"),
-    ("XMP-drone-skydio:Latitude", "XMP-drone-skydio:Longitude"),
-    ("XMP-drone-parrot:DroneLatitude", "XMP-drone-parrot:DroneLongitude"),
+    ("XMP-*:GpsLatitude", "XMP-*:GpsLongitude"),
+    ("XMP-*:GpsLatitude", "XMP-*:GpsLongtitude"),
+    ("XMP-*:Latitude", "XMP-*:Longitude"),
+    ("XMP-*:DroneLatitude", "XMP-*:DroneLongitude"),
 )
 
 

@@ -9,6 +9,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import brotli
+
 from infra.doubles.image_files import (
     ASCII,
     EXIF_IFD,
@@ -43,6 +45,7 @@ from infra.doubles.image_files import (
     webp,
     xmp_segment,
 )
+from infra.doubles.raw_files import brob, cr3, filter_array, jxl, marked, mini, mrw, preview, raf, rw2, x3f
 
 RATIONAL, FLOAT, SRATIONAL = 5, 11, 10
 F_NUMBER, DATE_TIME_ORIGINAL, USER_COMMENT, MAKER_NOTE, XP_TITLE, IMAGE_DESCRIPTION = (
@@ -53,6 +56,7 @@ F_NUMBER, DATE_TIME_ORIGINAL, USER_COMMENT, MAKER_NOTE, XP_TITLE, IMAGE_DESCRIPT
     0x9C9B,
     270,
 )
+XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 KEYWORD = b"XML:com.adobe.xmp"
 
 
@@ -74,6 +78,11 @@ class Recipe:
     def worst(self) -> bytes:
         """The file at its worst."""
         return self.make(self.most)
+
+
+def _flawed(body: str, attributes: str = "") -> bytes:
+    """A PNG whose packet is not well-formed from the start: all of it is for the reader that salvages."""
+    return _in_png(packet(f'dc:format="a" dc:format="b" {attributes}', body))
 
 
 def _in_png(*packets: bytes) -> bytes:
@@ -304,7 +313,75 @@ def _limits_at_once(number: int) -> bytes:
     )
 
 
+def _cr3(number: int) -> bytes:
+    """A CR3 of many structures, each a maker note of long texts in Canon's box, and many packets."""
+    structures = [(b"CMT1", tiff({MAKE: ascii_value("Canon")})), *[(b"CMT3", _texts_in_note(300))] * number]
+    return cr3(*structures, *[(b"CMT4", _deep_ifds(200))] * number) + box(b"uuid", XMP_UUID + packet()) * 20_000
+
+
+def _rw2(number: int) -> bytes:
+    """An RW2 whose tags have one value, and whose JPEG is full of segments."""
+    own = {at: Raw(ASCII, 60_000, 8) for at in range(1, 0x2E)}
+    more = [xmp_segment(packet())] * number + [segment(0xED, b"Photoshop 3.0\0" + resource(0x0404, iptc_record()))]
+    return rw2(own, preview(exif_segment(_deep_ifds(200)), *more), ascii_value("Panasonic"))
+
+
+def _x3f(number: int) -> bytes:
+    """An X3F of sections that are all the same JPEG of empty segments."""
+    picture = preview(*[segment(0xE2, b"")] * number)
+    data = bytearray(x3f(*[picture] + [b"\xff\xd8"] * 49))
+    start = int.from_bytes(data[-4:], "little")
+    for at in range(50):
+        data[start + 12 + 12 * at : start + 16 + 12 * at] = data[start + 12 : start + 16]
+    return bytes(data)
+
+
+def _brotli_tables(number: int) -> bytes:
+    """Brotli that starts a new block, with its own tables, every few bytes."""
+    text = packet(body="<dc:a>" + "".join(chr(32 + at * 7 % 95) for at in range(600)).replace("<", "(") + "</dc:a>")
+    compressor = brotli.Compressor(quality=9)
+    pieces = [compressor.process(text[at % 400 : at % 400 + 500]) + compressor.flush() for at in range(number)]
+    return jxl(box(b"brob", b"xml " + b"".join(pieces) + compressor.finish()))
+
+
 RECIPES = (
+    Recipe("a flawed packet of elements", lambda n: _flawed("<dc:a>x</dc:a>" * n), 100_000),
+    Recipe(
+        "a flawed packet of attributes", lambda n: _flawed("", " ".join(f"dc:a{at}=''" for at in range(n))), 100_000
+    ),
+    Recipe("a flawed packet of words where attributes belong", lambda n: _flawed("", "a " * n), 4_000_000),
+    Recipe("a flawed packet of quotes", lambda n: _flawed("", "a=\"'b='" * n), 1_000_000),
+    Recipe("a flawed packet of quotes in tags", lambda n: _flawed("<a b=\"'>" * n), 1_000_000),
+    Recipe("a flawed packet of less-than signs", lambda n: _flawed("<dc:a>" + "<" * n), 9_000_000),
+    Recipe("a flawed packet of ampersands", lambda n: _flawed("<dc:a>" + "&" * n + "</dc:a>"), 9_000_000),
+    Recipe("a flawed packet of references", lambda n: _flawed("<dc:a>" + "&#1;<!-->" * n + "</dc:a>"), 900_000),
+    Recipe("a flawed packet of end tags", lambda n: _flawed("<a>" * 50 + "</b>" * n), 2_000_000),
+    Recipe("a flawed packet of instructions", lambda n: _flawed("<?a" * n), 2_900_000),
+    Recipe("a flawed packet of comments", lambda n: _flawed("<!--" + "-" * n), 9_000_000),
+    Recipe("a flawed packet of sections", lambda n: _flawed("<dc:a>" + "<![CDATA[x]]>" * n), 700_000),
+    Recipe(
+        "a flawed packet of prefixes that nobody declared",
+        lambda n: _flawed("".join(f"<p{at}:a/>" for at in range(n))),
+        700_000,
+    ),
+    Recipe(
+        "a flawed packet of declarations, nested",
+        lambda n: _flawed(("<a " + " ".join(f"xmlns:a{at}='u'" for at in range(n)) + ">") * 50),
+        250,
+    ),
+    Recipe(
+        "a flawed packet in bytes of no known encoding",
+        lambda n: _in_png(packet(body=f"<dc:a>{'x' * n}</dc:a>").replace(b"xxxx", b"\xff\xfe\xfdx")),
+        9_000_000,
+    ),
+    Recipe(
+        "a flawed packet in UTF-16",
+        lambda n: _in_png(
+            ("\ufeff" + packet(body=f"<dc:a>{'x' * n}&</dc:a>").decode()).encode("utf-16-le") + b"\0\xd8"
+        ),
+        4_000_000,
+    ),
+    Recipe("50 flawed packets", lambda n: jpeg(*[xmp_segment(packet(body="<dc:a>&</dc:a>" * n))] * 50), 4_000),
     Recipe("blanks in a number of Exif", lambda n: _exif(F_NUMBER, b"1" + b" " * n + b"x"), 60_000),
     Recipe("digits in a number of Exif", lambda n: _exif(F_NUMBER, b"1" * n + b"x"), 60_000),
     Recipe("blanks in a number of XMP", lambda n: _xmp("1" + " " * n + "x"), 1_000_000),
@@ -546,6 +623,32 @@ RECIPES = (
         4_900_000,
     ),
     Recipe("pictures in attributes", lambda n: png(itxt(KEYWORD, packet(f'dc:a="{"Q" * n}" dc:b="x"'))), 9_000_000),
+    Recipe("CR3 boxes", _cr3, 25),
+    Recipe("RAF entries", lambda n: raf(preview(*[xmp_segment(packet())] * n), *[(0x111, b"\0")] * n), 1_900),
+    Recipe("RW2 and its JPEG", _rw2, 1_900),
+    Recipe(
+        "MRW blocks",
+        lambda n: (
+            b"\0MRM\x7f\xff\xff\xff"
+            + (b"\0TTW" + struct.pack(">I", 60_000) + _deep_ifds(2_000)[:60_000].ljust(60_000, b"\0")) * n
+        ),
+        50,
+    ),
+    Recipe("MRW", lambda n: mrw(_deep_ifds(n)), 2_000),
+    Recipe("X3F sections", _x3f, 2_100),
+    Recipe(
+        "a raw whose size stands elsewhere",
+        lambda n: marked(
+            b"CR\2\0", {SUB_IFDS: [{XP_TITLE: Raw(1, n, 8)}] * 32, EXIF_IFD: {USER_COMMENT: Raw(7, n, 8)}}
+        ),
+        60_000,
+    ),
+    Recipe("a raw of a long make", lambda n: filter_array(ascii_value("x" * n)), 900_000),
+    Recipe("a small box of light", lambda n: mini(b"x" * n, packet(), "0" + "1" * 6 + "0" * 800), 900_000),
+    Recipe("Brotli", lambda n: jxl(*[brob(b"xml ", packet() + b" " * n)] * 100), 9_000_000),
+    Recipe("Brotli with broken ends", lambda n: jxl(*[brob(b"Exif", bytes(n))[:-2] + bytes(2)] * 500), 9_000_000),
+    Recipe("Brotli of tables", _brotli_tables, 4_000),
+    Recipe("JPEG of fill bytes before each segment", lambda n: jpeg(*[b"\xff" * n + segment(0xE2, b"")] * 900), 4_000),
     Recipe("amplified in warnings", _amplified_warnings, 7_000),
     Recipe("all limits at once", _limits_at_once, 1_000),
     Recipe("everything at once", _everything, 1_000),

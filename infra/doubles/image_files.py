@@ -42,11 +42,12 @@ def tiff(*chain: dict[int, Any], order: str = "<", big: bool = False, last_next:
     out = bytearray(head)
     for number, tags in enumerate(chain):
         is_last = number == len(chain) - 1
-        out += _directory(tags, len(out), order, big, last_next if is_last else None)
+        out += directory(tags, len(out), order, big, last_next if is_last else None)
     return bytes(out)
 
 
-def _directory(tags: dict[int, Any], offset: int, order: str, big: bool, following: int | None) -> bytes:
+def directory(tags: dict[int, Any], offset: int, order: str, big: bool, following: int | None) -> bytes:
+    """Make a directory that stands at an offset, with what its entries point to behind it."""
     count, entry, pointer = ("Q", "HHQ8s", "Q") if big else ("H", "HHI4s", "I")
     width = struct.calcsize("<" + pointer)
     size = struct.calcsize("<" + count) + len(tags) * struct.calcsize("<" + entry) + width
@@ -59,7 +60,7 @@ def _directory(tags: dict[int, Any], offset: int, order: str, big: bool, followi
             offsets = []
             for below in value if isinstance(value, list) else [value]:
                 offsets.append(offset + size + len(values))
-                values += _directory(below, offsets[-1], order, big, 0)
+                values += directory(below, offsets[-1], order, big, 0)
             kind, number = (18 if big else LONG), len(offsets)
             data = struct.pack(f"{order}{number}{pointer}", *offsets)
         else:

@@ -3,13 +3,15 @@
 What S3 refuses is as in the S3 API Reference, GetObject and HeadObject: HEAD has no body, hence no code but the status;
 of a key that is not there it says 404 to who may list the bucket, and 403 to others; of an object under a key that only
 its owner has, 400 (boto3 issue 1482), where GET says InvalidRequest. Every answer is of the moment (S3 User Guide,
-"Amazon S3 data consistency model").
+"Amazon S3 data consistency model"). User metadata come with GET and HEAD, names in lower case, values that are not
+ASCII encoded (RFC 2047), which no client undoes (S3 User Guide, "Working with object metadata"; botocore issue 2552).
 """
 
 import hashlib
 import io
 import json
 from datetime import UTC, datetime
+from email.header import Header
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -26,27 +28,34 @@ class MemoryBucket:
         objects: body and ETag by key.
         gets: how many GETs there were.
         heads: how many HEADs there were.
+        metadata: user metadata by key.
         sealed: keys of objects whose encryption key only their owner has.
         listable: the role may list the bucket.
     """
 
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, str]] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
         self.gets = self.heads = 0
         self.sealed: set[str] = set()
         self.listable = True
         self._sequence = 0
 
-    def put(self, key: str, body: bytes, etag: str = "") -> str:
+    def put(self, key: str, body: bytes, etag: str = "", metadata: dict[str, str] | None = None) -> str:
         """Write an object; give the message that tells of it.
 
         Args:
             key: of the object.
             body: its bytes.
             etag: another than the MD5 of the bytes: as of a file that was made to have the MD5 of another one.
+            metadata: what the uploader says of it.
         """
         etag = etag or hashlib.md5(body, usedforsecurity=False).hexdigest()
         self.objects[key] = (body, etag)
+        self.metadata[key] = {
+            name.lower(): value if value.isascii() else Header(value, "utf-8", maxlinelen=10**6).encode()
+            for name, value in (metadata or {}).items()
+        }
         return self._message("ObjectCreated:Put", key, {"size": len(body), "eTag": etag})
 
     def delete(self, key: str) -> str:
@@ -72,6 +81,7 @@ class MemoryBucket:
             "ContentRange": f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}",
             "ETag": f'"{etag}"',
             "LastModified": WRITTEN,
+            "Metadata": self.metadata[Key],
         }
 
     def head_object(self, Key: str, IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -85,7 +95,8 @@ class MemoryBucket:
             status = 412
         else:
             body, etag = self.objects[Key]
-            return {"ContentLength": len(body), "ETag": f'"{etag}"', "LastModified": WRITTEN}
+            said = {"ETag": f'"{etag}"', "LastModified": WRITTEN, "Metadata": self.metadata[Key]}
+            return {"ContentLength": len(body), **said}
         raise refusal(str(status), status, request="HeadObject")
 
     def list_objects_v2(self, Prefix: str, MaxKeys: int, **_: Any) -> dict[str, Any]:  # noqa: N803

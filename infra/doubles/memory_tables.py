@@ -190,8 +190,9 @@ def _is_record(record: Mapping[str, Any]) -> bool:
 def _faults_of_list(tables: MemoryTables, row: dict[str, Any], holders: set[str]) -> Iterator[str]:
     visited: list[str] = []
     head = f"{row['bucket']['S']}/{row['key']['S']}"
-    if row["last_modified"] != tables.objects.get(head, {}).get("last_modified"):
-        yield "its date is not the one of its head"
+    for of_the_head in ("last_modified", "user_metadata"):
+        if row.get(of_the_head) != tables.objects.get(head, {}).get(of_the_head):
+            yield f"its {of_the_head} is not the one of its head"
     name: str | None = head
     while name in holders and name not in visited:
         before = visited[-1] if visited else None

@@ -19,10 +19,6 @@ from tests.support.cpu_time import TRIES, slowness
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 READER = ROOT / "functions" / "image_processor"
-EXEMPT = {
-    ("reading/ranged.py", "_extent"): "over the blocks of one GET alone",
-}
-"""Loops that no recipe reaches, by module and function, and why they are harmless."""
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +145,7 @@ def test_every_loop_of_the_reader_is_driven_by_a_recipe():
         finally:
             sys.settrace(before)
     left = {loops()[place] for place in waiting}
-    assert left == set(EXEMPT)
+    assert left == set()
 
 
 def test_a_budget_spends_nothing_that_it_does_not_have():

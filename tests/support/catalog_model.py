@@ -21,6 +21,7 @@ def present(key: str, etag: str, sequencer: int | None, **changes: Any) -> Prese
         "last_modified": f"2026-11-25T03:{number // 60 % 60:02}:{number % 60:02}Z",
         "content_type": "image/jpeg",
         "attributes": {"make": {"S": f"maker of {etag}"}, "iso": {"N": "100"}},
+        "user_metadata": f'{{"job":"{key} {number}"}}' if number % 3 else "",
     }
     return Present(BUCKET, key, etag=etag, **(values | changes))
 
@@ -31,7 +32,8 @@ def absent(key: str, sequencer: int | None, etag: str | None = None) -> Absent:
 
 def unread(key: str, etag: str, sequencer: int | None) -> Present:
     """State that an object is archived: a row without metadata."""
-    return present(key, etag, sequencer, content_type=UNREAD, attributes={"warnings": {"S": '["archived"]'}})
+    warnings = {"warnings": {"S": '["archived"]'}}
+    return present(key, etag, sequencer, content_type=UNREAD, attributes=warnings, user_metadata=None)
 
 
 class Clock:
@@ -106,5 +108,6 @@ def check_truth(tables: MemoryTables, facts: list[Fact]) -> None:
         assert record.get("etag", {}).get("S") == (fact.etag if isinstance(fact, Present) else None)
         if isinstance(fact, Present):
             assert record["last_modified"]["S"] == fact.last_modified
+            assert record.get("user_metadata", {"S": ""})["S"] == fact.user_metadata
             assert tables.images[fact.etag]["make"]["S"] == f"maker of {fact.etag}"
             assert tables.images[fact.etag]["content_type"]["S"] == "image/jpeg"

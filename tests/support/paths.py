@@ -5,3 +5,4 @@ from infra.paths import ROOT
 EVENTS = ROOT / "tests" / "events"
 BROKEN_READERS = ROOT / "tests" / "support" / "broken_readers"
 PHOTOS = ROOT.parent / "shared" / "photos"
+FIELD_INPUTS = ROOT.parent / "shared" / "field-inputs"

@@ -148,20 +148,23 @@ def _refresh(fact: Present, record: Item, items: Items) -> Decision:
     item = object_item(fact, record, {})
     if fact.content_type == UNREAD:
         del item["content_type"]
-    changes = {name: value for name, value in item.items() if record.get(name) != value}
-    dated, said = _row_date(fact, record), _row_contents(fact, record, items)
-    row = dated | said
+    named = _of_the_object(fact, record)
+    changes = {name: value for name, value in item.items() if record.get(name) != value} | named
+    # The row says this of the object that it names; an object is no other image for it.
+    headed = named if "older" not in record else {}
+    said = _row_contents(fact, record, items)
+    row = headed | said
     if not changes and not row:
         return Decision(Outcome.UNCHANGED)
     # The event that was found is still the last one of this object, and nobody has looked since.
     same_event = {"sequencer": record["sequencer"], "etag": record["etag"], "looks": record.get("looks")}
-    # Only the oldest object's date is the row's, and an object becomes the oldest without an event of its own.
+    # Only what is known of the oldest object is the row's, and one becomes the oldest without an event of its own.
     same_head = {"older": record.get("older")}
     update = Update(Ref(Table.OBJECTS, fact.object), {**same_event, **same_head}, changes)
     if not row:
         return Decision(Outcome.REFRESHED, (update,))
     # Somebody who deleted the row by hand may have let another object begin it anew.
-    same_name = {"bucket": {"S": fact.bucket}, "key": {"S": fact.key}} if dated else {}
+    same_name = {"bucket": {"S": fact.bucket}, "key": {"S": fact.key}} if headed else {}
     # What the row is to say follows from what it said.
     same_revision = {"revision": (items[Ref(Table.IMAGES, fact.etag)] or {})["revision"]} if said else {}
     expect_row = {**same_life(record), **same_name, **same_revision}
@@ -169,9 +172,12 @@ def _refresh(fact: Present, record: Item, items: Items) -> Decision:
     return Decision(Outcome.REFRESHED, (update, update_row))
 
 
-def _row_date(fact: Present, record: Item) -> Changes:
-    dated = "older" not in record and record["last_modified"]["S"] != fact.last_modified
-    return {"last_modified": {"S": fact.last_modified}} if dated else {}
+def _of_the_object(fact: Present, record: Item) -> Changes:
+    """Give what is new of the object itself, whatever it holds."""
+    now: Changes = {"last_modified": {"S": fact.last_modified}}
+    if fact.user_metadata is not None:
+        now["user_metadata"] = {"S": fact.user_metadata} if fact.user_metadata else None
+    return {name: value for name, value in now.items() if record.get(name) != value}
 
 
 def _row_contents(fact: Present, record: Item, items: Items) -> Changes:

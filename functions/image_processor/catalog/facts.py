@@ -105,6 +105,7 @@ class Present(_ObjectFact):
         version_id: version of the object; None in a bucket without versions.
         alike: the object holds the same as the one that `ObjectUncompared` named; None if nobody has compared them.
         other_left: that one was gone, or held other bytes, when it was to be compared: its event is on its way.
+        user_metadata: of the object, as JSON, empty if it has none; None if it is not known.
     """
 
     etag: str
@@ -115,6 +116,7 @@ class Present(_ObjectFact):
     version_id: str | None = None
     alike: bool | None = None
     other_left: bool = False
+    user_metadata: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ def object_item(fact: Present, record: Item | None, place: Item) -> dict[str, At
     }
     if fact.version_id:
         item["version_id"] = {"S": fact.version_id}
-    return item
+    return {**item, **_user_metadata(fact)}
 
 
 def image_item(fact: Present, now: datetime) -> dict[str, AttributeValue]:
@@ -62,4 +62,9 @@ def image_item(fact: Present, now: datetime) -> dict[str, AttributeValue]:
         "content_type": {"S": fact.content_type},
         "last_modified": {"S": fact.last_modified},
         "newest_object": {"S": fact.object},
+        **_user_metadata(fact),
     }
+
+
+def _user_metadata(fact: Present) -> Item:
+    return {"user_metadata": {"S": fact.user_metadata}} if fact.user_metadata else {}

@@ -52,6 +52,9 @@ from image_processor.catalog.items import image_item
 from image_processor.catalog.likeness import row_changes, unread
 from image_processor.errors import CatalogDamaged
 
+OF_THE_HEAD = ("last_modified", "user_metadata")
+"""What a row says of the object that it names, whatever that holds; each object's record has its own."""
+
 
 def link(
     fact: Present, record: Item | None, image: Item | None, items: Items, now: datetime
@@ -103,8 +106,9 @@ def unlink(fact: Fact, record: Item, items: Items) -> tuple[Write, ...]:
     if newer:
         expect: dict[str, AttributeValue | None] = {"older": this}
         if not older:
-            # The row is about to take over the next object's date, which another event of that object would change.
-            expect["last_modified"] = _known(items, newer["S"])["last_modified"]
+            # The row is about to take over what another event of the next object would change.
+            heir = _known(items, newer["S"])
+            expect |= {name: heir.get(name) for name in OF_THE_HEAD}
         writes.append(Update(Ref(Table.OBJECTS, newer["S"]), expect, {"older": older}))
     return (*writes, _without(fact, record, items))
 
@@ -127,7 +131,7 @@ def _without(fact: Fact, record: Item, items: Items) -> Write:
         expect |= {"bucket": {"S": fact.bucket}, "key": {"S": fact.key}}
         bucket, _, key = newer["S"].partition("/")
         heir = _known(items, newer["S"])
-        changes |= {"bucket": {"S": bucket}, "key": {"S": key}, "last_modified": heir["last_modified"]}
+        changes |= {"bucket": {"S": bucket}, "key": {"S": key}, **{name: heir.get(name) for name in OF_THE_HEAD}}
         # Nobody reads the row to find out whether it is flagged; a refusal brings it.
         row = items.get(image) or {}
         expect["unlike"] = row.get("unlike")

@@ -1,8 +1,9 @@
 """The typed columns of one image: each from the best of its sources."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from image_processor.columns import position, precedence, timestamps
 from image_processor.columns.metadata import Metadata
@@ -13,33 +14,43 @@ from image_processor.tags.text import clean, decode
 from image_processor.tags.xmp import text_of
 
 Cell = str | int | Decimal | list[str]
+T = TypeVar("T")
 
 _INFINITE = 0xFFFFFFFF  # numerator of SubjectDistance that means infinity (Exif 2.32)
 _TOO_LARGE_ISO = 65535
+_DIRECTIONS = ("gps_track_deg", "gps_image_direction_deg")
+_OTHER = {"EXIF:GPSLatitude": "EXIF:GPSLongitude", "EXIF:GPSLongitude": "EXIF:GPSLatitude"}
 
 
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
     """Return the values of the typed columns; what is unknown is absent."""
     values: dict[str, Cell | None] = {"width_px": metadata.container.width, "height_px": metadata.container.height}
-    for column, names in precedence.TEXTS.items():
-        values[column] = next((text for name in names if (text := metadata.text(name, column))), None)
-    for column, names in precedence.JOINED.items():
-        values[column] = (
-            "; ".join(next((texts for name in names if (texts := metadata.texts(name, column))), ())) or None
-        )
-    for column, names in precedence.NUMBERS.items():
-        values[column] = _numeric(metadata, column, names, number)
-    for column, names in precedence.INTEGERS.items():
+    fed = {column for source in metadata.sources.intersection(precedence.FEEDS) for column in precedence.FEEDS[source]}
+    if metadata.container.comments:
+        fed.add("comment")
+    for column, names in _of(precedence.TEXTS, fed):
+        values[column] = next((text for name in metadata.there(names) if (text := metadata.text(name, column))), None)
+    for column, names in _of(precedence.JOINED, fed):
+        texts = next((texts for name in metadata.there(names) if (texts := metadata.texts(name, column))), ())
+        values[column] = "; ".join(texts) or None
+    for column, names in _of(precedence.NUMBERS, fed):
+        values[column] = _numeric(metadata, column, names, position.direction if column in _DIRECTIONS else number)
+    for column, names in _of(precedence.INTEGERS, fed):
         values[column] = _numeric(metadata, column, names, whole)
-    for column, (names, meanings) in precedence.ENUMERATIONS.items():
+    for column, (names, meanings) in _of(precedence.ENUMERATIONS, fed):
         code = _numeric(metadata, column, names, whole)
         values[column] = None if code is None else meanings.get(code, f"unknown ({code})")
-    for column, read in _SPECIAL.items():
+    for column, read in _of(_SPECIAL, fed):
         values[column] = read(metadata)
-    values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
+    if "gps_latitude_deg" in fed or "gps_longitude_deg" in fed:
+        values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
     return {
         column: value for column, value in values.items() if value is not None and _is_held(metadata, column, value)
     }
+
+
+def _of(table: Mapping[str, T], fed: set[str]) -> list[tuple[str, T]]:
+    return [(column, table[column]) for column in table if column in fed]
 
 
 def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
@@ -51,7 +62,7 @@ def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
 
 
 def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Callable[[Raw], Any]) -> Any:
-    """Return the first usable number; of several elements the first counts."""
+    """Return the first usable number."""
 
     def read_first(name: str) -> Any:
         value = metadata.value(name)
@@ -63,7 +74,7 @@ def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Call
             raise Unusable("infinity")
         return read(value)
 
-    return metadata.first(column, names, read_first)
+    return metadata.first(column, metadata.there(names), read_first)
 
 
 def _is_infinite(value: Raw) -> bool:
@@ -80,7 +91,7 @@ def _orientation(metadata: Metadata) -> int | None:
             raise Unusable(f"{code} is no orientation")
         return code
 
-    return metadata.first("orientation", precedence.ORIENTATIONS, read)
+    return metadata.first("orientation", metadata.there(precedence.ORIENTATIONS), read)
 
 
 def _iso(metadata: Metadata) -> int | None:
@@ -95,7 +106,7 @@ def _iso(metadata: Metadata) -> int | None:
             return None
         return speed
 
-    speed = metadata.first("iso", precedence.SENSITIVITIES, read)
+    speed = metadata.first("iso", metadata.there(precedence.SENSITIVITIES), read)
     return largest if speed is None else speed
 
 
@@ -108,13 +119,13 @@ def _flash_fired(metadata: Metadata) -> int | None:
         fired = text_of(flash.get("exif:Fired")) if isinstance(flash, dict) else None
         return None if fired is None else int(fired.strip().lower() == "true")
 
-    return metadata.first("flash_fired", ("EXIF:Flash", "exif:Flash"), read)
+    return metadata.first("flash_fired", metadata.there(precedence.FLASHES), read)
 
 
 def _captured_at(metadata: Metadata) -> str | None:
-    def read(moment: tuple[str, str, str]) -> str | None:
-        date, fraction, offset = (metadata.text(source) or "" if source else "" for source in moment)
-        if moment[0].startswith("IPTC:"):
+    def read(moment: tuple[str, tuple[str, ...]]) -> str | None:
+        source, (date, fraction, offset) = moment
+        if source.startswith("IPTC:"):
             return timestamps.iptc_stamp(date, offset)
         try:
             zone = timestamps.zone(offset)
@@ -123,7 +134,15 @@ def _captured_at(metadata: Metadata) -> str | None:
             zone = ""
         return timestamps.stamp(date, fraction, zone)
 
-    return metadata.first("captured_at", precedence.MOMENTS, read)
+    def read_local(moment: tuple[str, tuple[str, ...]]) -> str | None:
+        try:
+            return read(moment)
+        except timestamps.ImpossibleZone as error:
+            metadata.warn(f"captured_at: {error}")
+            return error.local
+
+    moments = ((sources[0], texts) for sources in precedence.MOMENTS for texts in metadata.together(sources))
+    return metadata.first("captured_at", moments, read_local)
 
 
 def _gps_datetime(metadata: Metadata) -> str | None:
@@ -138,25 +157,29 @@ def _gps_datetime(metadata: Metadata) -> str | None:
 
 
 def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
-    """Return latitude and longitude: of the first source that has both and is a place, else what the first has."""
-    half: tuple[Decimal | None, Decimal | None] = (None, None)
+    """Return latitude and longitude of the first source that has both and is a place: half of one is none."""
+    half = ""
     for latitude_names, longitude_names in precedence.POSITIONS:
         latitude = metadata.first(
-            "gps_latitude_deg", latitude_names, lambda name: _coordinate(metadata, "latitude", name)
+            "gps_latitude_deg",
+            metadata.there(latitude_names),
+            lambda name: _coordinate(metadata, "latitude", name),
         )
         longitude = metadata.first(
-            "gps_longitude_deg", longitude_names, lambda name: _coordinate(metadata, "longitude", name)
+            "gps_longitude_deg",
+            metadata.there(longitude_names),
+            lambda name: _coordinate(metadata, "longitude", name),
         )
         if position.is_nowhere(latitude, longitude):
             metadata.warn("gps_latitude_deg: the position 0, 0 means no fix")
         elif latitude is not None and longitude is not None:
             _flag_void(metadata)
             return latitude, longitude
-        elif half == (None, None):
-            half = latitude, longitude
-    if half != (None, None):
-        _flag_void(metadata)
-    return half
+        elif latitude is not None or longitude is not None:
+            half = half or ("gps_latitude_deg" if longitude is None else "gps_longitude_deg")
+    if half:
+        metadata.warn(f"{half}: left out, the other half of the position is missing or unusable")
+    return None, None
 
 
 def _flag_void(metadata: Metadata) -> None:
@@ -170,7 +193,21 @@ def _coordinate(metadata: Metadata, axis: Axis, source: str) -> Decimal | None:
         return None
     if not source.startswith("EXIF:"):
         return position.xmp_coordinate(axis, str(parts[0]))
+    if _is_signed(metadata, source):
+        metadata.warn(f"gps_{axis}_deg: no hemisphere reference, the sign is taken for it")
+        return position.signed_coordinate(axis, parts)
     return position.coordinate(axis, parts, metadata.text(f"{source}Ref"))
+
+
+def _is_signed(metadata: Metadata, source: str) -> bool:
+    """Tell a coordinate whose sign says its hemisphere: it has no reference and is negative, or its other half is."""
+    if metadata.text(f"{source}Ref"):
+        return False
+    for half in (source, _OTHER[source]):
+        with suppress(Unusable):
+            if not metadata.text(f"{half}Ref") and position.degrees(metadata.values(half))[0] < 0:
+                return True
+    return False
 
 
 def _gps_altitude(metadata: Metadata) -> Decimal | None:
@@ -197,7 +234,7 @@ def _with_reference(
 def _keywords(metadata: Metadata) -> list[str] | None:
     """Return all keywords of all sources in order, each once; XPKeywords separates them by semicolons."""
     words: dict[str, None] = {}
-    for source in precedence.KEYWORDS:
+    for source in metadata.there(precedence.KEYWORDS):
         texts = metadata.texts(source, "keywords")
         if source == "EXIF:XPKeywords":
             texts = [clean(word) for text in texts for word in text.split(";")]
@@ -206,7 +243,7 @@ def _keywords(metadata: Metadata) -> list[str] | None:
 
 
 def _comment(metadata: Metadata) -> str | None:
-    for source in precedence.COMMENTS:
+    for source in metadata.there(precedence.COMMENTS):
         if content := metadata.text(source, "comment"):
             return content
     for block in metadata.container.comments:

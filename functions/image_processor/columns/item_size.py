@@ -10,8 +10,8 @@ import orjson
 from image_processor.tags.text import cut
 
 MAX_BYTES = 365_000
-"""Bytes of the attributes that come from the image; the rest is for the warnings (15,000), for bucket, key (1,024
-bytes) and the catalog's own."""
+"""Bytes of the attributes that come from the image; the rest is for the warnings (15,000), the user metadata
+(8,192), for bucket, key (1,024 bytes) and the catalog's own."""
 
 FREE_BYTES = 16_000
 """Bytes of attributes that any image may have, however small its file is."""
@@ -90,6 +90,8 @@ def beside(warnings: list[str], columns: int, room: int) -> int:
 
 def fit_words(words: list[str], room: int) -> list[str]:
     """Return the first words whose JSON array has at most its part of the room."""
+    if _json_bytes(words) < room * KEEP_WORDS:
+        return words
     size = 2
     for number, word in enumerate(words):
         size += _json_bytes(word) + 1

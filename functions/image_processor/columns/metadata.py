@@ -1,13 +1,14 @@
 """All metadata of one image, and the look-up of what `precedence` names in it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from image_processor.errors import Unusable
 from image_processor.formats.blocks import Container
 from image_processor.tags import exif, iptc, text, xmp
-from image_processor.tags.exif import Exif
+from image_processor.tags.exif import Exif, Tag
+from image_processor.tags.exif_types import is_text, numbers_of, written
 from image_processor.tags.iptc import Iptc
 from image_processor.tags.numbers import Raw
 from image_processor.tags.xmp import Document
@@ -30,6 +31,7 @@ class Metadata:
         exif: tags.
         xmp: properties.
         iptc: datasets.
+        sources: names, as in `precedence`, of all that these say something under.
         warnings: what was unusable and why, each `column: reason` or `block: reason`, in order of appearance.
     """
 
@@ -37,6 +39,7 @@ class Metadata:
     exif: Exif
     xmp: Document
     iptc: Iptc
+    sources: frozenset[str]
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
@@ -49,7 +52,7 @@ class Metadata:
         records = sorted(container.iptc, key=lambda block: block.where != "APP13")
         datasets = iptc.read([block.data for block in records], budget)
         properties = xmp.read([block.data for block in container.xmp], budget)
-        metadata = cls(container, tags, properties, datasets)
+        metadata = cls(container, tags, properties, datasets, _sources(container, tags, properties, datasets))
         for part in (container, metadata.exif, metadata.xmp, metadata.iptc):
             for warning in part.warnings:
                 metadata.warn(warning)
@@ -65,11 +68,19 @@ class Metadata:
         last = len(self.warnings) == MAX_WARNINGS - 1
         self.warnings.append("more warnings were left out" if last else warning)
 
+    def there(self, sources: Iterable[str]) -> list[str]:
+        """Return those of some sources that are there at all: of a column's nine sources a photo has one or none."""
+        return [source for source in sources if source in self.sources]
+
     def values(self, source: str) -> tuple[Raw, ...]:
-        """Return a source's numbers (a text for those that have none); empty if it is absent or blank."""
+        """Return a source's numbers (a text for those that have none); empty if it is absent or blank.
+
+        Raises:
+            Unusable: it has more of them than such a tag has.
+        """
         group, _, name = source.partition(":")
         if group == "EXIF":
-            return next((numbers for tag in self.exif.find(name) if (numbers := tag.numbers())), ())
+            return self._exif_numbers(name)
         if group == "DJI":
             value = self.exif.maker_note.get(name) if self._is_dji() else None
             return (value,) if isinstance(value, (int, float)) else ()
@@ -77,8 +88,9 @@ class Metadata:
         return (content,) if content else ()
 
     def value(self, source: str) -> Raw | None:
-        """Return a source's first number (of several elements the first counts), or None if it has none."""
-        return next(iter(self.values(source)), None)
+        """Return a source's number (of a list the first), or None if it has none; raise as `values` does."""
+        values = self.values(source)
+        return values[0] if values else None
 
     def text(self, source: str, column: str = "") -> str | None:
         """Return a source's text, or None if it is absent or blank.
@@ -87,7 +99,8 @@ class Metadata:
             source: a name as in `precedence`.
             column: column to name in the warning if the text's encoding had to be guessed.
         """
-        return next(iter(self.texts(source, column)), None)
+        texts = self.texts(source, column)
+        return texts[0] if texts else None
 
     def texts(self, source: str, column: str = "") -> list[str]:
         """Return all texts of a source: the items of an array, all values of a repeated dataset."""
@@ -99,13 +112,23 @@ class Metadata:
         if group == "PNG":
             texts = [entry.text for entry in self.container.texts if entry.keyword.lower() == name.lower()]
         elif "/" in name:
-            texts = self._field(f"{group}:{name}")
-        elif isinstance(self.xmp.properties.get(source), list):
-            texts = self.xmp.texts(source)
+            texts = self._field(source)
         else:
-            content = self.xmp.text(source)
-            texts = [content] if content else []
+            texts = self.xmp.texts(source)
         return [cleaned for content in texts if (cleaned := text.clean(content))]
+
+    def together(self, sources: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        """Yield the texts of sources that belong together, empty for what is absent; best first.
+
+        Of EXIF they are those of one directory: another program may have written the other one.
+        """
+        group, _, name = sources[0].partition(":")
+        if group != "EXIF":
+            yield tuple((self.text(source) if source else None) or "" for source in sources)
+            return
+        for tag in self.exif.find(name):
+            others = (self.exif.beside(tag, source.partition(":")[2]) for source in sources[1:])
+            yield tuple(self._text_of(one) if one else "" for one in (tag, *others))
 
     def first(self, column: str, sources: Iterable[Any], read: Callable[[Any], T | None]) -> T | None:
         """Return what the first source gives that has something usable; the others cost a warning.
@@ -126,13 +149,33 @@ class Metadata:
         return None
 
     def _exif_text(self, name: str, column: str) -> list[str]:
+        return [content for tag in self.exif.find(name) if (content := self._text_of(tag, column))][:1]
+
+    def _text_of(self, tag: Tag, column: str = "") -> str:
+        if not is_text(tag):
+            self.warn(f"exif: {tag.directory} {tag.name}: {written(tag)}, no text")
+            return ""
+        content, guessed = tag.text()
+        content = text.clean(content)
+        if content and guessed and column:
+            self.warn(f"{column}: not UTF-8, read as Windows-1252")
+        return content
+
+    def _exif_numbers(self, name: str) -> tuple[Raw, ...]:
+        unusable: list[Unusable] = []
         for tag in self.exif.find(name):
-            content, guessed = tag.text()
-            if content := text.clean(content):
-                if guessed and column:
-                    self.warn(f"{column}: not UTF-8, read as Windows-1252")
-                return [content]
-        return []
+            try:
+                numbers, warning = numbers_of(tag)
+            except Unusable as error:
+                unusable.append(error)
+                continue
+            if warning:
+                self.warn(warning)
+            if numbers:
+                return numbers
+        if unusable:
+            raise unusable[0]
+        return ()
 
     def _field(self, path: str) -> list[str]:
         """Return a field of a structure, `prefix:Structure/Field`; the field has its structure's prefix."""
@@ -145,3 +188,15 @@ class Metadata:
 
     def _is_dji(self) -> bool:
         return self.exif.maker_note.get("Make") == "DJI"
+
+
+def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -> frozenset[str]:
+    names = set(document.properties)
+    names.update(f"EXIF:{name}" for name in exif.names())
+    names.update(f"DJI:{name}" for name in exif.maker_note)
+    names.update(f"IPTC:{name}" for name in iptc.values)
+    names.update(f"PNG:{entry.keyword.capitalize()}" for entry in container.texts)
+    for name, value in document.properties.items():
+        if isinstance(value, dict):
+            names.update(f"{name}/{key.rpartition(':')[2]}" for key in value)
+    return frozenset(names)

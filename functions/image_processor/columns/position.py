@@ -2,28 +2,29 @@
 
 The rule for hemisphere references, since a wrong sign is worse than no position: the first letter of the reference
 decides, whatever its case (`S`, `s`, `South`). Anything else (absent, NUL, `X`, an `E` on a latitude) makes the
-coordinate unusable, unless another source, XMP or the aircraft's maker, states it with its sign.
+coordinate unusable, unless another source, XMP or the aircraft's maker, states it with its sign. The standard's numbers
+have none; one that is negative says its hemisphere itself if there is no reference at all, and with `N` or `E` says
+two things at once, which is unusable.
 """
 
 import re
 from decimal import Decimal
-from fractions import Fraction
 from typing import Literal
 
 from image_processor.errors import Unusable
-from image_processor.tags.numbers import MAX_TEXT, Raw, exact, number, rounded
+from image_processor.tags.numbers import MAX_TEXT, Rational, Raw, exact, number, rounded
 
 Axis = Literal["latitude", "longitude"]
 
 _LETTERS: dict[Axis, tuple[str, str]] = {"latitude": ("N", "S"), "longitude": ("E", "W")}
 _LIMITS: dict[Axis, int] = {"latitude": 90, "longitude": 180}
 _PART = r"(\d++(?:\.\d++)?+)"
-_XMP_COORDINATE = re.compile(rf"\s*+{_PART},{_PART}(?:,{_PART})?+\s*+([NSEWnsew])\s*+", re.ASCII)
+_XMP_COORDINATE = re.compile(rf"\s*+([+-]?+){_PART}(?:,{_PART}(?:,{_PART})?+)?+\s*+([NSEWnsew])\s*+", re.ASCII)
 
-_METRES_PER_SECOND = {"K": Fraction(1000, 3600), "M": Fraction(1609344, 3600000), "N": Fraction(1852, 3600)}
+_METRES_PER_SECOND = {"K": (1000, 3600), "M": (1609344, 3600000), "N": (1852, 3600)}
 """GPSSpeedRef: kilometres per hour, miles per hour, knots."""
 
-_BELOW = ("1", "3")
+_BELOW = frozenset({"1", "3", "49", "51", "\1", "\3"})  # as number, as the digit's byte, as several bytes
 """GPSAltitudeRef: 1 and 3 are below the ellipsoid or sea level (Exif 3.0: 0/1 ellipsoid, 2/3 sea level)."""
 
 
@@ -38,23 +39,48 @@ def coordinate(axis: Axis, parts: tuple[Raw, ...], reference: str | None) -> Dec
     Raises:
         Unusable: a number or the reference is, or the place is not on Earth.
     """
+    return _signed(axis, degrees(parts), reference)
+
+
+def signed_coordinate(axis: Axis, parts: tuple[Raw, ...]) -> Decimal:
+    """Return signed degrees from degrees, minutes and seconds whose sign is their hemisphere; raise as `coordinate`."""
+    return _on_earth(axis, degrees(parts))
+
+
+def degrees(parts: tuple[Raw, ...]) -> Rational:
+    """Return degrees, minutes and seconds in degrees.
+
+    A sign before the first number that is not zero is that of them all, whether the others repeat it or not.
+
+    Raises:
+        Unusable: a number is, or their signs differ in another way.
+    """
     if not 1 <= len(parts) <= 3:
         raise Unusable("not degrees, minutes and seconds")
-    degrees = sum((exact(part) / 60**power for power, part in enumerate(parts)), Fraction(0))
-    return _signed(axis, degrees, reference)
+    numbers = [exact(part) for part in parts]
+    signs = [over > 0 for over, _ in numbers if over]
+    if len(set(signs[1:])) > 1 or (len(signs) > 1 and signs[0] and not signs[1]):
+        raise Unusable("degrees, minutes and seconds of different signs")
+    numerator, denominator = 0, 1
+    for power, (over, under) in enumerate(numbers):
+        under *= 60**power
+        numerator, denominator = numerator * under + abs(over) * denominator, denominator * under
+    return -numerator if signs and not signs[0] else numerator, denominator
 
 
 def xmp_coordinate(axis: Axis, text: str) -> Decimal:
-    """Return signed degrees from XMP: `33,51.4050S`, `33,51,24.3S`, or a maker's signed decimal `-33.85675`.
+    """Return signed degrees from XMP: `33,51.4050S`, `33,51,24.3S`, programs' `33.85675S`, makers' `-33.85675`.
 
     Raises:
-        Unusable: neither, or not on Earth.
+        Unusable: none of them, not on Earth, or a sign that contradicts the letter.
     """
     match = _XMP_COORDINATE.fullmatch(text[: MAX_TEXT + 1])  # its digits would be expanded
     if match is None:
         return _on_earth(axis, exact(text))
-    degrees = sum((exact(part or 0) / 60**power for power, part in enumerate(match.groups()[:3])), Fraction(0))
-    return _signed(axis, degrees, match[4])
+    sign, *parts, letter = match.groups()
+    if sign and (sign == "-") != (letter.upper() in "SW"):
+        raise Unusable("sign and hemisphere contradict each other")
+    return _signed(axis, degrees(tuple(part or 0 for part in parts)), letter)
 
 
 def altitude(value: Raw, reference: str | None) -> Decimal:
@@ -68,8 +94,7 @@ def altitude(value: Raw, reference: str | None) -> Decimal:
         Unusable: not a number.
     """
     metres = number(value)
-    below = reference is not None and ("1" if reference == "49" else "3" if reference == "51" else reference) in _BELOW
-    return -abs(metres) if below else metres
+    return -abs(metres) if reference in _BELOW else metres
 
 
 def speed(value: Raw, reference: str | None) -> Decimal:
@@ -82,7 +107,20 @@ def speed(value: Raw, reference: str | None) -> Decimal:
     factor = _METRES_PER_SECOND.get("N" if unit.startswith("KN") else unit[:1])
     if factor is None:
         raise Unusable(f"unknown unit {reference!r}")
-    return rounded(exact(value) * factor)
+    numerator, denominator = exact(value)
+    return rounded(numerator * factor[0], denominator * factor[1])
+
+
+def direction(value: Raw) -> Decimal:
+    """Return a direction of 0 to 360 degrees (Exif 2.32, GPSTrack: to 359.99; some write 360 for north).
+
+    Raises:
+        Unusable: not a number, or no direction.
+    """
+    angle = number(value)
+    if not 0 <= angle <= 360:
+        raise Unusable("not within 0 to 360")
+    return angle
 
 
 def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:
@@ -90,15 +128,19 @@ def is_nowhere(latitude: Decimal | None, longitude: Decimal | None) -> bool:
     return latitude is not None and longitude is not None and latitude == 0 and longitude == 0
 
 
-def _signed(axis: Axis, degrees: Fraction, reference: str | None) -> Decimal:
+def _signed(axis: Axis, angle: Rational, reference: str | None) -> Decimal:
     letter = (reference or "").strip(" \0").upper()[:1]
     positive, negative = _LETTERS[axis]
     if letter not in (positive, negative):
         raise Unusable("no usable hemisphere reference")
-    return _on_earth(axis, -abs(degrees) if letter == negative else degrees)
+    numerator, denominator = angle
+    if letter == positive and numerator < 0:
+        raise Unusable(f"negative, and its hemisphere reference is {positive}")
+    return _on_earth(axis, (-abs(numerator) if letter == negative else numerator, denominator))
 
 
-def _on_earth(axis: Axis, degrees: Fraction) -> Decimal:
-    if abs(degrees) > _LIMITS[axis]:
+def _on_earth(axis: Axis, angle: Rational) -> Decimal:
+    numerator, denominator = angle
+    if abs(numerator) > _LIMITS[axis] * denominator:
         raise Unusable("out of range")
-    return rounded(degrees)
+    return rounded(numerator, denominator)

@@ -4,10 +4,30 @@ A source is `EXIF:` and the name of a tag of the main image, `DJI:` and a name o
 of a dataset, `PNG:` and a keyword, or an XMP property under its well-known prefix; `/` leads into a structure.
 """
 
+from collections.abc import Iterable
+from itertools import chain
 
-def _dji(name: str) -> tuple[str, str]:
-    """Return a property of DJI's vocabulary, which Autel took over under a namespace of its own."""
-    return f"drone-dji:{name}", f"drone-autel:{name}"
+LIKE_DJI = (
+    "drone-autel",
+    "drone-gopro",
+    "drone-hasselblad",
+    "drone-insta360",
+    "drone-teal",
+    "drone-wingtra",
+    "MicaSense",
+    "Sentera",
+)
+"""Autel, which took over DJI's vocabulary, and makers in whose own namespaces its names would mean the same."""
+
+
+def _dji(name: str) -> tuple[str, ...]:
+    """Return a property of DJI's vocabulary, in all namespaces that may have it."""
+    return tuple(f"{prefix}:{name}" for prefix in ("drone-dji", *LIKE_DJI))
+
+
+def _teal(name: str) -> tuple[str, str]:
+    """Return a property of Teal's, which stands in Exif's namespace as if it were a standard one."""
+    return f"exif:{name}", f"drone-teal:{name}"
 
 
 def _attitude(axis: str) -> dict[str, tuple[str, ...]]:
@@ -18,6 +38,7 @@ def _attitude(axis: str) -> dict[str, tuple[str, ...]]:
             f"drone-yuneec:Drone{axis}",
             f"drone-skydio:VehicleOrientationNED/{axis}",
             f"FLIR:MAV{axis}",
+            *_teal(f"Platform{axis}"),
             f"DJI:{axis}",
         ),
         f"gimbal_{axis.lower()}_deg": (*_dji(f"Gimbal{axis}Degree"), f"drone-yuneec:Gimbal{axis}"),
@@ -27,6 +48,7 @@ def _attitude(axis: str) -> dict[str, tuple[str, ...]]:
             f"Camera:{axis}",
             f"sensefly:{axis}",
             f"xmp:Camera{axis}",
+            *_teal(f"Camera{axis}"),
             f"DJI:Camera{axis}",
             f"GPano:Pose{'Heading' if axis == 'Yaw' else axis}Degrees",
         ),
@@ -195,3 +217,33 @@ SPEEDS = (("EXIF:GPSSpeed", "EXIF:GPSSpeedRef"), ("exif:GPSSpeed", "exif:GPSSpee
 ALTITUDES = (("EXIF:GPSAltitude", "EXIF:GPSAltitudeRef"), ("exif:GPSAltitude", "exif:GPSAltitudeRef"))
 KEYWORDS = ("dc:subject", "lr:hierarchicalSubject", "IPTC:Keywords", "EXIF:XPKeywords")
 COMMENTS = ("EXIF:UserComment", "exif:UserComment", "EXIF:XPComment", "PNG:Comment")
+FLASHES = ("EXIF:Flash", "exif:Flash")
+GPS_TIMES = ("EXIF:GPSDateStamp", "EXIF:GPSTimeStamp", "exif:GPSDateStamp", "exif:GPSTimeStamp")
+
+
+def _feeds() -> dict[str, tuple[str, ...]]:
+    """Return the columns by source, also by those that only go with another one."""
+    lists: dict[str, Iterable[str]] = {**TEXTS, **JOINED, **NUMBERS, **INTEGERS}
+    lists |= {column: names for column, (names, _meanings) in ENUMERATIONS.items()}
+    lists |= {
+        "gps_latitude_deg": chain.from_iterable(latitude for latitude, _ in POSITIONS),
+        "gps_longitude_deg": chain.from_iterable(longitude for _, longitude in POSITIONS),
+        "captured_at": filter(None, chain.from_iterable(MOMENTS)),
+        "iso": SENSITIVITIES,
+        "orientation": ORIENTATIONS,
+        "flash_fired": FLASHES,
+        "gps_altitude_m": chain.from_iterable(ALTITUDES),
+        "gps_datetime": GPS_TIMES,
+        "gps_speed_mps": chain.from_iterable(SPEEDS),
+        "keywords": KEYWORDS,
+        "comment": COMMENTS,
+    }
+    feeds: dict[str, tuple[str, ...]] = {}
+    for column, names in lists.items():
+        for name in names:
+            feeds[name] = (*feeds.get(name, ()), column)
+    return feeds
+
+
+FEEDS = _feeds()
+"""Columns by source: of a hundred sources a photo has a dozen, and no column is looked for that has none."""

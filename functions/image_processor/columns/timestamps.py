@@ -6,7 +6,6 @@ A date that no calendar has (30 February, 24:00:00) is unusable, and one that is
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
-from fractions import Fraction
 
 from image_processor.errors import Unusable
 from image_processor.tags.numbers import Raw, exact
@@ -29,6 +28,17 @@ _OFFSET = re.compile(r"([+-])(\d{1,2}):?(\d{2})?", re.ASCII)
 _ISO_PARTS = re.compile(r"(.{19})(\.\d++)?+(.*+)", re.ASCII)
 
 
+_EARLIEST_ZONE, _LATEST_ZONE = -12 * 60, 14 * 60  # minutes: no clock on Earth is beyond (tz database)
+
+
+class ImpossibleZone(Unusable):
+    """A time says a zone that is none on Earth; `local` is the time without it."""
+
+    def __init__(self, zone: str, local: str) -> None:
+        super().__init__(f"{zone} is no zone")
+        self.local = local
+
+
 def is_blank(text: str) -> bool:
     """Tell a date or offset that says "unknown": only zeros, spaces and separators (Exif 2.32, DateTime)."""
     return not text.strip(" 0:-/.T\t\0")
@@ -43,6 +53,7 @@ def stamp(text: str, fraction: str = "", offset: str = "") -> str | None:
         offset: zone such as `+02:00`, used if the text has none.
 
     Raises:
+        ImpossibleZone: the text's own zone is none.
         Unusable: not a date and time.
     """
     text = text.strip()
@@ -60,7 +71,11 @@ def stamp(text: str, fraction: str = "", offset: str = "") -> str | None:
         raise Unusable(f"no such date or time: {text[:40]}") from error
     _hold(moment)
     digits = (written_fraction or fraction_digits(fraction))[:MAX_FRACTION]
-    return moment.isoformat() + (f".{digits}" if digits else "") + (_zone(zone) if zone else offset)
+    local = moment.isoformat() + (f".{digits}" if digits else "")
+    try:
+        return local + (_zone(zone) if zone else offset)
+    except Unusable as error:
+        raise ImpossibleZone(zone, local) from error
 
 
 def fraction_digits(text: str) -> str:
@@ -113,15 +128,16 @@ def utc_stamp(date: str, time: tuple[Raw, ...] | str) -> str | None:
     parts = tuple(time.strip().rstrip("Z").split(":")) if isinstance(time, str) else time
     if len(parts) != 3:
         raise Unusable("not a time")
-    hour, minute, second = (exact(part) for part in parts)
-    if hour.denominator != 1 or minute.denominator != 1 or second < 0:
+    (hour, hours), (minute, minutes), (numerator, denominator) = (exact(part) for part in parts)
+    if hour % hours or minute % minutes or numerator < 0:
         raise Unusable("not a time")
     try:
-        moment = datetime(year, month, day, int(hour), int(minute), int(second))
+        moment = datetime(year, month, day, hour // hours, minute // minutes, numerator // denominator)
     except (ValueError, OverflowError) as error:  # the latter for numbers beyond 32 bits
         raise Unusable("no such date or time") from error
     _hold(moment)
-    return moment.isoformat() + _fraction_text(second % 1) + "Z"
+    digits = f"{numerator % denominator * 10**MAX_FRACTION // denominator:0{MAX_FRACTION}}".rstrip("0")
+    return moment.isoformat() + (f".{digits}" if digits else "") + "Z"
 
 
 def in_utc(text: str) -> str | None:
@@ -159,11 +175,7 @@ def _zone(text: str) -> str:
     if match is None:
         raise Unusable("not an offset from UTC")
     sign, hours, minutes = match[1], int(match[2]), int(match[3] or 0)
-    if hours > 14 or minutes > 59:
+    offset = (hours * 60 + minutes) * (-1 if sign == "-" else 1)
+    if minutes > 59 or not _EARLIEST_ZONE <= offset <= _LATEST_ZONE:
         raise Unusable("not an offset from UTC")
     return f"{sign}{hours:02}:{minutes:02}"
-
-
-def _fraction_text(part: Fraction) -> str:
-    digits = f"{int(part * 10**MAX_FRACTION):0{MAX_FRACTION}}".rstrip("0")
-    return f".{digits}" if digits else ""

@@ -19,6 +19,9 @@ EXIF_PREFIX = b"Exif\0\0"
 """What announces a TIFF structure in JPEG, and by mistake or custom elsewhere too."""
 
 
+MAKER_NOTE = "MakerNote"
+"""Root of a TIFF structure whose first directory is a maker note: its maker's tags, not the standard's."""
+
 XMP_PREFIX = b"http://ns.adobe.com/xap/1.0/\0"
 """What announces an XMP packet in JPEG, and in the profiles that ImageMagick copies into PNG."""
 
@@ -31,12 +34,14 @@ class Block:
         file: the bytes; those of a TIFF file, whose tags may stand anywhere, are read as they are used.
         offset: where the block starts in the object, in bytes (of the first part, if it was joined from several).
         where: the place in the words of its format, e.g. `APP1`, `eXIf`, `item 3`.
+        root: what the first directory of a TIFF structure is: `IFD` (IFD0), or one that stands by itself.
         ifds: the directories of a TIFF structure, once it was looked into.
     """
 
     file: File
     offset: int
     where: str
+    root: str = "IFD"
     ifds: list[Ifd] = field(default_factory=list, compare=False)
 
     @property
@@ -90,11 +95,12 @@ class Container:
     texts: list[Text] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
-    def add_exif(self, data: bytes, offset: int, where: str) -> None:
+    def add_exif(self, data: bytes, offset: int, where: str, root: str = "IFD") -> None:
         """Add a TIFF structure, without the `Exif` prefix if it has one."""
         if data.startswith(EXIF_PREFIX):
             data, offset = data[len(EXIF_PREFIX) :], offset + len(EXIF_PREFIX)
-        self._add(self.exif, data, offset, where, "Exif blocks")
+        if self._has_room(len(self.exif), len(data), "Exif blocks"):
+            self.exif.append(Block(MemoryFile(data), offset, where, root))
 
     def extend_exif(self, number: int, parts: list[bytes]) -> None:
         """Let a TIFF structure go on with these bytes, all at once: joined one by one they are copied each time."""

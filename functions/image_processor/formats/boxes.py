@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from image_processor.budget import STEPS, Budget
-from image_processor.formats.blocks import EXIF_PREFIX, Container
+from image_processor.formats.blocks import EXIF_PREFIX, MAX_PACKET, Container
 from image_processor.reading import tiff
 from image_processor.reading.file import MemoryFile
 from image_processor.reading.ranged import Source
@@ -73,6 +73,17 @@ def _box(header: bytes, offset: int, end: int) -> Box | None:
     if size < length or len(kind) < 4:
         return None
     return Box(kind, offset + length, min(end, offset + size), offset + size <= end)
+
+
+def add_xmp(source: Source, box: Box, container: Container) -> bool:
+    """Add the packet of a box of a file if it is a `uuid` box with XMP; tell whether it is one."""
+    if box.kind != b"uuid" or source.read(box.start, 16) != XMP_UUID:
+        return False
+    data = source.read(box.start + 16, min(box.length - 16, MAX_PACKET))
+    if not box.whole or len(data) < box.length - 16:
+        container.warn("xmp: the file ends inside the packet")
+    container.add_xmp(data, box.start + 16, "uuid")
+    return True
 
 
 def exif_start(data: bytes) -> int:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from image_processor.budget import STEPS, Budget
+from image_processor.formats import mini
 from image_processor.formats.blocks import MAX_PACKET, Container
-from image_processor.formats.boxes import XMP_UUID, Box, boxes, boxes_in, exif_start
+from image_processor.formats.boxes import Box, add_xmp, boxes, boxes_in, exif_start
 from image_processor.reading.ranged import Source
 
 MAX_META = 1024 * 1024
@@ -25,10 +26,22 @@ _BRANDS = {
     b"avif": "image/avif",
     b"avis": "image/avif",
     b"mif1": "image/heif",
+    b"hevm": "image/heic-sequence",
+    b"hevs": "image/heic-sequence",
+    b"avci": "image/avci",
+    b"avcs": "image/avcs",
+    b"vvic": "image/heif",
+    b"evbi": "image/heif",
+    b"j2ki": "image/hej2k",
+    b"jpeg": "image/heif",
+    b"unif": "image/heif",
+    b"avio": "image/avif",
     b"mif2": "image/heif",
+    b"mif3": "image/heif",
     b"msf1": "image/heif-sequence",
-    b"crx ": "image/x-canon-cr3",
 }
+"""Media types by brand (mp4ra.org, "Brands"; 23008-12, annexes)."""
+
 _XMP_TYPE = b"application/rdf+xml"
 _IN_FILE, _IN_IDAT = 0, 1  # construction methods
 
@@ -61,7 +74,9 @@ def content_type(head: bytes) -> str | None:
     if head[4:8] != b"ftyp":
         return None
     size = min(int.from_bytes(head[:4], "big"), len(head))
-    brands = [head[8:12], *(head[start : start + 4] for start in range(16, size - 3, 4))]
+    # A file of brand mif3 may be so short that its codec stands in the minor version (libavif, `src/read.c`).
+    brands = [head[12:16]] if head[8:12] == b"mif3" else []
+    brands += [head[8:12], *(head[start : start + 4] for start in range(16, size - 3, 4))]
     return next((_BRANDS[brand] for brand in brands if brand in _BRANDS), None)
 
 
@@ -73,9 +88,12 @@ def walk(source: Source, head: bytes, container: Container) -> None:
 
 
 def _top_level(source: Source, box: Box, container: Container) -> bool:
-    """Read one box of the file; return True if it was `meta`, behind which nothing more is looked for."""
-    if box.kind == b"uuid" and source.read(box.start, 16) == XMP_UUID:
-        container.add_xmp(source.read(box.start + 16, min(box.length - 16, MAX_PACKET)), box.start + 16, "uuid")
+    """Read one box of the file; return True if it was `meta` or `mini`, behind which nothing more is looked for."""
+    if add_xmp(source, box, container):
+        return False
+    if box.kind == b"mini":
+        mini.add(source, box, container)
+        return True
     if box.kind != b"meta":
         return False
     if not box.whole or box.length > MAX_META:

@@ -23,6 +23,11 @@ MAX_EXTENSIONS = 8
 MAX_GARBAGE = 4096
 """Bytes that are searched for the next marker where none stands."""
 
+FILL_READ = 64 * 1024
+"""Bytes of fill that are looked at in one piece: any number of them may stand before a marker (10918-1, B.1.1.2)."""
+
+SIGNATURE = b"\xff\xd8"
+
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # without DHT, JPG, DAC
 _ALONE = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RSTn, SOI: no length follows
 _EOI, _SOS, _COM, _APP1, _APP13 = 0xD9, 0xDA, 0xFE, 0xE1, 0xED
@@ -46,6 +51,7 @@ class _Extension:
 @dataclass(slots=True)
 class _Walk:
     container: Container
+    is_image: bool = True  # whether the JPEG is the image itself, and not a preview in another file
     extensions: dict[bytes, _Extension] = field(default_factory=dict)
     photoshop: list[tuple[int, bytes]] = field(default_factory=list)
     photoshop_bytes: int = 0
@@ -60,15 +66,31 @@ def walk(source: Source, _head: bytes, container: Container) -> None:
     Raises:
         ObjectError: the source's, with `container` as far as it came.
     """
-    state = _Walk(container)
+    _walk(source, 0, _Walk(container))
+
+
+def embedded(source: Source, start: int, container: Container) -> None:
+    """Add the metadata of a JPEG that stands in another file, but not its size.
+
+    Args:
+        source: the other file.
+        start: where in it the JPEG starts, in bytes.
+        container: of the other file.
+    """
+    if source.read(start, 2) != SIGNATURE:
+        container.warn("jpeg: the file has none where it should have one embedded")
+        return
+    _walk(source, start, _Walk(container, is_image=False))
+
+
+def _walk(source: Source, start: int, state: _Walk) -> None:
     try:
-        _segments(source, state)
+        _segments(source, start + len(SIGNATURE), state)
     finally:
         _finish(state)
 
 
-def _segments(source: Source, state: _Walk) -> None:
-    offset = 2
+def _segments(source: Source, offset: int, state: _Walk) -> None:
     for _ in range(MAX_SEGMENTS):
         header = source.read(offset, 4)
         if len(header) < 4 and header[:2] != b"\xff\xd9":
@@ -97,6 +119,9 @@ def _segments(source: Source, state: _Walk) -> None:
 
 def _next_marker(source: Source, offset: int, container: Container) -> int | None:
     """Return where the next marker stands behind fill bytes or garbage, or None if there is none close by."""
+    while (fill := source.read(offset, FILL_READ)) and not fill.strip(b"\xff"):
+        offset += len(fill)
+    offset += len(fill) - len(fill.lstrip(b"\xff")) - 1 if fill[:1] == b"\xff" else 0
     window = source.read(offset, MAX_GARBAGE)
     marker = _MARKER.search(window)
     if marker is None:
@@ -112,7 +137,7 @@ def _segment(source: Source, state: _Walk, marker: int, offset: int, length: int
     container = state.container
     if marker == _APP1:
         _app1(source, state, start, length)
-    elif marker in _SOF and container.width is None:
+    elif marker in _SOF and container.width is None and state.is_image:
         frame = source.read(start, 5)
         if len(frame) == 5:
             height, width = struct.unpack(">HH", frame[1:])

@@ -33,6 +33,7 @@ MAX_TEXT = 64 * 1024
 _METADATA = (b"eXIf", b"iTXt", b"tEXt", b"zTXt")
 _XMP_KEYWORD = b"XML:com.adobe.xmp"
 _RAW_PROFILE = b"Raw profile type "
+_LONGEST_NUMBER = 20  # characters of a length: more digits are no number of bytes
 
 
 def walk(source: Source, head: bytes, container: Container) -> None:
@@ -163,14 +164,21 @@ _CONTENT: dict[bytes, Callable[[bytes, int, Budget], _Content]] = {
 
 
 def _raw_profile(kind: bytes, content: bytes, offset: int, where: str, container: Container) -> None:
-    """Add a profile as ImageMagick writes it: line break, name, length in decimal, and the bytes in hexadecimal."""
+    """Add a profile as ImageMagick writes it: line break, name, length in decimal, and the bytes in hexadecimal.
+
+    What follows the declared length is not the profile's (libavif reads to the length, too).
+    """
     where = f"{where} raw profile {kind[:20].decode('latin-1')}"
     try:
-        _name, _length, digits = content.strip().split(b"\n", 2)  # the name may have blanks: `IPTC profile`
-        data = bytes.fromhex(digits.decode("ascii"))
+        _name, length, rest = content.strip().split(b"\n", 2)  # the name may have blanks: `IPTC profile`
+        digits = rest.translate(None, b" \t\r\n\f\v")
+        declared = 2 * int(length) if length.strip().isdigit() and len(length) <= _LONGEST_NUMBER else len(digits)
+        data = bytes.fromhex(digits[:declared].decode("ascii"))
     except ValueError:
         container.warn(f"png: {where} is not hexadecimal")
         return
+    if declared != len(digits):
+        container.warn(f"png: {where} has {len(digits) // 2} bytes and says {declared // 2}")
     if kind in (b"exif", b"APP1", b"xmp"):
         if data.startswith(XMP_PREFIX):
             container.add_xmp(data[len(XMP_PREFIX) :], offset, where)

@@ -4,28 +4,32 @@ from array import array
 from contextlib import suppress
 
 from image_processor.errors import ReadLimitReached
-from image_processor.formats import photoshop
-from image_processor.formats.blocks import MAX_PACKET, Block, Container
+from image_processor.formats import photoshop, raw_tiff
+from image_processor.formats.blocks import MAKER_NOTE, MAX_PACKET, Block, Container
 from image_processor.reading import tiff
 from image_processor.reading.file import file_of
 from image_processor.reading.ranged import Source
 
-_REDUCED_OR_MASK = 1 | 4  # bits of NewSubfileType: not the image itself
-
 
 def look_into_exif(container: Container) -> None:
-    """Add what is embedded in the Exif blocks of a container that is no TIFF file, and bring the packets into order."""
+    """Look into the Exif blocks of a container, add what is embedded in them, and bring the packets into order.
+
+    Blocks that were looked into before are not again: a raw is its own Exif block and has a JPEG with another.
+    """
     for block in container.exif:
-        _look_into(block, container)
-        _embedded(block, container)
+        if not block.ifds:
+            _look_into(block, container)
+            _embedded(block, container)
     container.xmp.sort(key=lambda block: block.offset)
 
 
 def _look_into(block: Block, container: Container) -> None:
-    """Read the directories of a block, as many as the limits allow."""
+    """Read the directories of a block, as many as the limits allow; a maker note's tags are its maker's."""
+    if block.root == MAKER_NOTE:
+        return
     warnings: list[str] = []
     with suppress(ReadLimitReached):  # what came before it is kept
-        block.ifds.extend(tiff.walk_ifds(block.file, warnings, container.budget))
+        block.ifds.extend(tiff.walk_ifds(block.file, warnings, container.budget, block.root))
     for warning in warnings:
         container.warn(warning)
 
@@ -71,28 +75,8 @@ def walk(source: Source, head: bytes, container: Container) -> None:
     """Take a TIFF file apart: the file itself is the Exif block."""
     block = Block(file_of(source), 0, "TIFF")
     container.exif.append(block)
-    container.content_type = tiff.CONTENT_TYPES[tiff.magic(head) or 42]
     _look_into(block, container)
-    _describe(block.ifds, head, container)
+    by_magic = tiff.CONTENT_TYPES[tiff.magic(head) or 42]
+    container.content_type = raw_tiff.content_type(head, block.ifds, by_magic)
+    container.width, container.height = raw_tiff.size(container.content_type, block.ifds)
     _embedded(block, container)
-
-
-def _is_main(ifd: tiff.Ifd) -> bool:
-    is_image = ifd.name.startswith(("IFD", "SubIFD")) and ifd.integer(tiff.IMAGE_WIDTH)
-    return bool(is_image) and not (ifd.integer(tiff.NEW_SUBFILE_TYPE) or 0) & _REDUCED_OR_MASK
-
-
-def _describe(ifds: list[tiff.Ifd], head: bytes, container: Container) -> None:
-    """Set size and type: the size is the full-resolution image's, which a DNG keeps below its preview."""
-    container.content_type = _content_type(head, ifds, container.content_type)
-    main = next(filter(_is_main, ifds), ifds[0] if ifds else None)
-    if main:
-        container.width, container.height = main.integer(tiff.IMAGE_WIDTH), main.integer(tiff.IMAGE_LENGTH)
-
-
-def _content_type(head: bytes, ifds: list[tiff.Ifd], by_magic: str) -> str:
-    if ifds and tiff.DNG_VERSION in ifds[0].tags:
-        return "image/x-adobe-dng"
-    if head[8:10] == b"CR" and by_magic == "image/tiff":
-        return "image/x-canon-cr2"
-    return by_magic

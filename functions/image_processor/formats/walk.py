@@ -7,12 +7,29 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from image_processor.errors import ReadLimitReached
-from image_processor.formats import bmp, gif, heif, jp2, jpeg, jxl, png, psd, tiff_file, webp
+from image_processor.formats import (
+    bmp,
+    cr3,
+    gif,
+    heif,
+    jp2,
+    jpeg,
+    jxl,
+    mrw,
+    panasonic,
+    png,
+    psd,
+    raf,
+    tiff_file,
+    unread,
+    webp,
+    x3f,
+)
 from image_processor.formats.blocks import Container
 from image_processor.reading import tiff
 from image_processor.reading.ranged import Source
 
-_HEAD = 64  # bytes that decide the type
+_HEAD = 128  # bytes that decide the type
 
 _Walker = Callable[[Source, bytes, Container], None]
 
@@ -68,13 +85,19 @@ def _and_exif(walker: _Walker) -> _Walker:
 
 _KINDS: tuple[tuple[Callable[[bytes], bool], str, _Walker], ...] = (
     (_is_jpeg, "image/jpeg", jpeg.walk),
+    (panasonic.is_panasonic, "image/x-panasonic-rw2", panasonic.walk),
     (_is_tiff, "image/tiff", tiff_file.walk),
     (_starts_with(png.SIGNATURE), "image/png", _and_exif(png.walk)),
     (webp.is_webp, "image/webp", _and_exif(webp.walk)),
+    (cr3.is_cr3, "image/x-canon-cr3", cr3.walk),
     (_is_heif, "image/heif", _and_exif(heif.walk)),
     (_starts_with(jxl.SIGNATURE, jxl.CODESTREAM), "image/jxl", _and_exif(jxl.walk)),
     (gif.is_gif, "image/gif", gif.walk),
     (_starts_with(jp2.SIGNATURE, jp2.CODESTREAM), "image/jp2", _and_exif(jp2.walk)),
     (_starts_with(psd.SIGNATURE), "image/vnd.adobe.photoshop", _and_exif(psd.walk)),
     (bmp.is_bmp, "image/bmp", bmp.walk),
+    (_starts_with(raf.SIGNATURE), "image/x-fujifilm-raf", raf.walk),
+    (_starts_with(*mrw.SIGNATURES), "image/x-minolta-mrw", _and_exif(mrw.walk)),
+    (_starts_with(x3f.SIGNATURE), "image/x-sigma-x3f", x3f.walk),
+    *((unread.matches(at, mark), kind, unread.walker(name)) for name, at, mark, kind in unread.KINDS),
 )

@@ -7,6 +7,7 @@ walk that goes on behind the head reads ahead in growing steps. `BytesSource` an
 """
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -185,6 +186,7 @@ class S3Source(CachedSource):
         etag: ETag without quotes; after the first GET that of the bytes read.
         version_id: version read, or None in a bucket without versions.
         last_modified: when the object was written; None before the first GET.
+        user_metadata: values by name, as S3 writes them; None before the first GET.
     """
 
     def __init__(
@@ -196,6 +198,7 @@ class S3Source(CachedSource):
         self.etag = etag.strip('"') if etag else None
         self.version_id = version_id
         self.last_modified: datetime | None = None
+        self.user_metadata: Mapping[str, str] | None = None
 
     def _fetch(self, offset: int, length: int) -> bytes:
         request = {**self._name, "Range": f"bytes={offset}-{offset + length - 1}"}
@@ -230,6 +233,7 @@ class S3Source(CachedSource):
         self.etag = response.get("ETag", self.etag or "").strip('"') or None
         self.version_id = response.get("VersionId", self.version_id)
         self.last_modified = response.get("LastModified")
+        self.user_metadata = user_metadata(response)
 
 
 _OWNERS_KEY = "object: encrypted with a key that only its owner has, not read"
@@ -241,6 +245,15 @@ _UNREADABLE = {
 # 400, by the state of the key (KMS Developer Guide, "Key states of AWS KMS keys"): disabled, to be deleted or without
 # its material, deleted. KMS's other troubles (throttling, a key store that does not answer) pass.
 _KEY_UNUSABLE = frozenset({"KMS.DisabledException", "KMS.KMSInvalidStateException", "KMS.NotFoundException"})
+
+
+def user_metadata(response: Mapping[str, Any]) -> Mapping[str, str]:
+    """Give the user metadata of a GET or HEAD, and how many entries S3 kept back since no header can hold them.
+
+    (S3 User Guide, "Working with object metadata": x-amz-missing-meta.)
+    """
+    missing = response.get("MissingMeta")
+    return {**response.get("Metadata", {}), **({"x-amz-missing-meta": str(missing)} if missing else {})}
 
 
 def _status(error: ClientError) -> int:

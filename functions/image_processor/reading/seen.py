@@ -11,12 +11,13 @@ Sources: Amazon S3 API Reference, HeadObject ("a generic code", since there is n
 1482. A list has the ETags of all objects (API Reference, Object), in the order of the keys' bytes.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from image_processor.errors import ObjectGone, ObjectUnreadable
-from image_processor.reading.ranged import S3_ERRORS, object_error
+from image_processor.reading.ranged import S3_ERRORS, object_error, user_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,14 @@ class Seen:
         version_id: the version; None in a bucket without versions, or if it is not known.
         size: bytes; None if it is not known.
         last_modified: when it was written, ISO 8601, UTC.
+        user_metadata: values by name, as S3 writes them; None if they are not known.
     """
 
     etag: str
     version_id: str | None
     size: int | None
     last_modified: str
+    user_metadata: Mapping[str, str] | None = None
 
 
 def look_at(client: Any, bucket: str, key: str) -> Seen | None:
@@ -56,7 +59,8 @@ def look_at(client: Any, bucket: str, key: str) -> Seen | None:
         if isinstance(meaning, ObjectUnreadable):
             return _listed(client, bucket, key)
         raise meaning from error
-    return Seen(_unquoted(head["ETag"]), head.get("VersionId"), head["ContentLength"], iso(head["LastModified"]))
+    modified = iso(head["LastModified"])
+    return Seen(_unquoted(head["ETag"]), head.get("VersionId"), head["ContentLength"], modified, user_metadata(head))
 
 
 def _listed(client: Any, bucket: str, key: str) -> Seen | None:

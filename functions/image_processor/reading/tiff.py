@@ -36,20 +36,29 @@ _CODES[18] = "Q"
 _INTEGERS = (1, 3, 4, 13, 16, 18)
 _POINTERS = (*_INTEGERS, 9)  # some editors type offsets as signed
 _RATIONALS = (5, 10)
+_ELEMENTS = {
+    order: {kind: struct.Struct(order + (code * 2 if kind in _RATIONALS else code)) for kind, code in _CODES.items()}
+    for order in "<>"
+}
 
 NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH, SUB_IFDS = 254, 256, 257, 330
+COMPRESSION, PHOTOMETRIC, MAKE = 259, 262, 271
 XMP, IPTC, PHOTOSHOP = 700, 33723, 34377
 EXIF_IFD, GPS_IFD, INTEROP_IFD, DNG_VERSION = 34665, 34853, 40965, 50706
+ISO, PIXEL_WIDTH, PIXEL_HEIGHT = 34855, 40962, 40963
 
 _CHILDREN = {SUB_IFDS: "SubIFD", EXIF_IFD: "ExifIFD", GPS_IFD: "GPS", INTEROP_IFD: "InteropIFD"}
+PANASONIC = 0x55
 _BIG = 43
-CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", 0x55: "image/x-panasonic-rw2"}
+CONTENT_TYPES = {42: "image/tiff", _BIG: "image/x-tiff-big", PANASONIC: "image/x-panasonic-rw2"}
 CONTENT_TYPES |= dict.fromkeys((0x4F52, 0x5352), "image/x-olympus-orf")
+
+Number = int | float | tuple[int, int]
 
 _Read = Callable[[int, int], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen ones take three times as long to make, and a photo has a hundred
 class RawTag:
     """One entry of a directory, its value still unread.
 
@@ -71,28 +80,32 @@ class RawTag:
     whole: bool
     order: str = field(repr=False)
     _read: _Read = field(repr=False, compare=False)
+    _inline: bytes = field(default=b"", repr=False, compare=False)  # a value that stands in the entry itself
 
     def data(self, limit: int = MAX_VALUE) -> bytes:
         """Return the bytes of the value, at most `limit`; none if the file has cost all it may.
 
         The budget then says so: values are read late, where nobody expects a limit.
         """
+        if self._inline:
+            return self._inline[:limit]
         try:
             return self._read(self.offset, min(self.length, limit))
         except ReadLimitReached:
             return b""
 
-    def values(self, limit: int = 1000) -> tuple[int | float | tuple[int, int] | bytes, ...]:
-        """Return at most `limit` elements: numbers, (numerator, denominator) pairs, or the bytes of a text as one."""
-        code = _CODES.get(self.type)
-        if code is None:
-            return (self.data(),)
-        size = SIZES[self.type]
-        data = self.data(limit * size)
-        data = data[: len(data) - len(data) % size]
+    def values(self, limit: int = 1000) -> tuple[Number, ...]:
+        """Return at most `limit` elements: numbers or (numerator, denominator) pairs; none if they are no numbers."""
+        element = _ELEMENTS[self.order].get(self.type)
+        if element is None:
+            return ()
+        size = element.size
+        data = self._inline[: limit * size] or self.data(limit * size)
         if self.type in _RATIONALS:
-            return tuple(struct.iter_unpack(self.order + code * 2, data))
-        return struct.unpack(f"{self.order}{len(data) // size}{code}", data)
+            return tuple(element.iter_unpack(data[: len(data) - len(data) % size]))
+        if len(data) == size:  # as of nearly every tag
+            return element.unpack(data)
+        return tuple(value for (value,) in element.iter_unpack(data[: len(data) - len(data) % size]))
 
     def integer(self) -> int | None:
         """Return the first element if it is an unsigned integer."""
@@ -129,7 +142,14 @@ def magic(head: bytes) -> int | None:
     return number if number in CONTENT_TYPES else None
 
 
-def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
+def behind_header(tag: int, file: File) -> RawTag:
+    """Give all that follows the header of a TIFF structure as the value of a tag."""
+    order = ">" if file.read_at(0, 2) == b"MM" else "<"
+    length = max(0, file.size - 8)
+    return RawTag(tag, 7, length, 8, length, True, order, file.read_at)
+
+
+def walk_ifds(file: File, warnings: list[str], budget: Budget, root: str = "IFD") -> Iterator[Ifd]:
     """Yield the directories one by one: each of the chain, followed by those that it points to.
 
     No directory is visited twice, so loops and self pointers end; all limits end in a warning.
@@ -138,6 +158,7 @@ def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
         file: a TIFF structure from its byte-order mark on.
         warnings: takes what was wrong with the structure.
         budget: of the image; pays for the entries.
+        root: name of the first directory; one that is not `IFD` begins no chain.
     """
     structure = _Structure.of(file, budget)
     if structure is None:
@@ -145,7 +166,7 @@ def walk_ifds(file: File, warnings: list[str], budget: Budget) -> Iterator[Ifd]:
         return
     seen: set[int] = set()
     names: dict[str, int] = {}
-    todo = [("IFD", structure.first)]
+    todo = [(root, structure.first)]
     while todo:
         name, offset = todo.pop()
         if offset in seen:
@@ -221,22 +242,22 @@ class _Structure:
             self.budget.take(TAGS, count)
         table = self.read(start, count * entry_size + pointer_size)
         tags: dict[int, RawTag] = {}
-        value_field = start + entry_size - pointer_size
-        entries = struct.iter_unpack(self.order + entry, table[: count * entry_size])
-        for number, (tag, kind, elements, value) in enumerate(entries):
+        place = start + entry_size - pointer_size  # of the value, or of the pointer to it
+        for tag, kind, elements, value in struct.iter_unpack(self.order + entry, table[: count * entry_size]):
             if tag not in tags:
-                tags[tag] = self._tag(tag, kind, elements, value, value_field + number * entry_size)
+                tags[tag] = self._tag(tag, kind, elements, value, place)
+            place += entry_size
         tail = table[count * entry_size :]
         following = (
             struct.unpack(self.order + pointer, tail)[0] if len(tail) == pointer_size and count == claimed else 0
         )
         return Ifd(name, offset, tags), following
 
-    def _tag(self, tag: int, kind: int, count: int, field_bytes: bytes, field_offset: int) -> RawTag:
-        length = count * SIZES.get(kind, 1)
-        offset = field_offset
-        if length > len(field_bytes):
-            offset = int.from_bytes(field_bytes, "little" if self.order == "<" else "big")
+    def _tag(self, tag: int, kind: int, count: int, value: bytes, place: int) -> RawTag:
+        size = SIZES.get(kind, 0)
+        length = count * (size or 1)
+        if length <= len(value):
+            return RawTag(tag, kind, count, place, length, size > 0, self.order, self.read, value[:length])
+        offset = int.from_bytes(value, "little" if self.order == "<" else "big")
         available = max(0, min(length, self.size - offset))
-        whole = available == length and kind in SIZES
-        return RawTag(tag, kind, count, offset, available, whole, self.order, self.read)
+        return RawTag(tag, kind, count, offset, available, size > 0 and available == length, self.order, self.read)

@@ -13,11 +13,11 @@ from typing import Any
 
 from image_processor.budget import NUMBERS, TEXT, Budget
 from image_processor.errors import ReadLimitReached
-from image_processor.formats.blocks import Block
+from image_processor.formats.blocks import MAKER_NOTE, Block
 from image_processor.reading import tiff
 from image_processor.reading.tiff import SIZES, Ifd, RawTag
 from image_processor.tags import text
-from image_processor.tags.exif_names import name_of
+from image_processor.tags.exif_names import names_of, places_of
 from image_processor.tags.maker_notes import maker_note
 from image_processor.tags.numbers import Raw, for_json, shortest_float32
 
@@ -33,16 +33,17 @@ MAX_BINARY = 16
 MAX_DAMAGED = 8
 """Damaged tags of one block that are named in warnings."""
 
-_TEXT_TYPES = (2, 129)
-_BYTE_TYPES = (1, 6, 7)
+TEXT_TYPES = (2, 129)
+BYTE_TYPES = (1, 6, 7)
 _FLOAT32 = 11
 _UTF16_TAGS = range(0x9C9B, 0x9CA0)  # XPTitle to XPSubject: bytes that are UTF-16LE
-_CODED_TAGS = {("ExifIFD", 0x9286), ("IFD0", 0x9286), ("GPS", 0x1B), ("GPS", 0x1C)}
+_CODED_TAGS = {0x9286: ("ExifIFD", "IFD0"), 0x1B: ("GPS",), 0x1C: ("GPS",)}
 _POINTERS = (tiff.EXIF_IFD, tiff.GPS_IFD, tiff.INTEROP_IFD, tiff.SUB_IFDS)
 _MAKER_NOTE = 0x927C
-_KINDS = {1: "BYTE", 2: "ASCII", 3: "SHORT", 4: "LONG", 5: "RATIONAL", 6: "SBYTE", 7: "UNDEFINED", 8: "SSHORT"}
-_KINDS |= {9: "SLONG", 10: "SRATIONAL", 11: "FLOAT", 12: "DOUBLE", 13: "IFD", 16: "LONG8", 17: "SLONG8", 18: "IFD8"}
-_KINDS |= {129: "UTF-8"}
+KINDS = {1: "BYTE", 2: "ASCII", 3: "SHORT", 4: "LONG", 5: "RATIONAL", 6: "SBYTE", 7: "UNDEFINED", 8: "SSHORT"}
+KINDS |= {9: "SLONG", 10: "SRATIONAL", 11: "FLOAT", 12: "DOUBLE", 13: "IFD", 16: "LONG8", 17: "SLONG8", 18: "IFD8"}
+KINDS |= {129: "UTF-8"}
+"""Names of the field types."""
 
 
 @dataclass(slots=True)
@@ -53,15 +54,25 @@ class Tag:
         directory: `IFD0`, `ExifIFD`, `GPS`, ...
         name: name in the standard.
         raw: number, type, count and access to the value.
+        block: number of the TIFF block of the image.
         budget: of the image; what it does not pay for is empty.
     """
 
     directory: str
     name: str
     raw: RawTag
+    block: int
     budget: Budget = field(repr=False)
     _text: tuple[str, bool] | None = field(default=None, repr=False)
+    _numbers: tuple[Raw, ...] | None = field(default=None, repr=False)
     _is_left_out: bool = field(default=False, repr=False)
+
+    @property
+    def is_coded(self) -> bool:
+        """Whether its bytes are a text whatever their type: one that begins with its code, or a Windows text."""
+        if self.raw.tag in _UTF16_TAGS:
+            return self.directory != "GPS"
+        return self.raw.tag in _CODED_TAGS and self.directory in _CODED_TAGS[self.raw.tag]
 
     def text(self) -> tuple[str, bool]:
         """Return the value as text (numbers in decimal) and whether its encoding was guessed."""
@@ -71,11 +82,11 @@ class Tag:
 
     def _decoded(self) -> tuple[str, bool]:
         raw = self.raw
-        if (self.directory, raw.tag) in _CODED_TAGS and raw.type in (1, 7):
+        if self.is_coded:
+            if raw.tag in _UTF16_TAGS:
+                return text.decode_utf16(self._characters()), False
             return text.decode_comment(self._characters(), raw.order)
-        if raw.tag in _UTF16_TAGS and self.directory != "GPS":
-            return text.decode_utf16(self._characters()), False
-        if raw.type in _TEXT_TYPES or (raw.type in _BYTE_TYPES and raw.count > 1):
+        if raw.type in TEXT_TYPES or (raw.type in BYTE_TYPES and raw.count > 1):
             return text.decode(self._characters())
         return " ".join(_in_decimal(value) for value in self.numbers()), False
 
@@ -88,33 +99,36 @@ class Tag:
 
     def numbers(self) -> tuple[Raw, ...]:
         """Return the elements as numbers, (numerator, denominator) pairs, or the one text."""
-        if self.raw.type in _TEXT_TYPES:
+        if self.raw.type in TEXT_TYPES:
             content = self.text()[0]
             return (content,) if content else ()
         if not self.budget.take(NUMBERS, min(self.raw.count, MAX_ITEMS)):
             return ()
         if self.raw.type == 7:
             return tuple(self.raw.data(MAX_ITEMS))
-        values = self.raw.values(MAX_ITEMS)
-        if self.raw.type == _FLOAT32:
-            return tuple(shortest_float32(value) for value in values if isinstance(value, float))
-        return tuple(value for value in values if not isinstance(value, bytes))
+        if self._numbers is None:
+            self._numbers = self.raw.values(MAX_ITEMS)
+            if self.raw.type == _FLOAT32:
+                self._numbers = tuple(shortest_float32(value) for value in self._numbers if isinstance(value, float))
+        return self._numbers
 
     def json(self) -> Any:
         """Return the value for the JSON document; what is binary or long as its type and size only."""
         raw = self.raw
-        if raw.type in _TEXT_TYPES or raw.tag in _UTF16_TAGS or (self.directory, raw.tag) in _CODED_TAGS:
+        if raw.type in TEXT_TYPES or self.is_coded:
             content = text.clean(self.text()[0])
             return self._blob() if self._is_left_out else content
         if raw.type == 7 or (raw.type == 1 and raw.count > MAX_ITEMS):
             return self._json_of_bytes()
         if raw.count > MAX_ITEMS:
-            return {"type": _KINDS[raw.type], "count": raw.count}
-        values = [for_json(value) for value in self.numbers()]
-        return values[0] if len(values) == 1 else values or self._blob()
+            return {"type": KINDS[raw.type], "count": raw.count}
+        numbers = self.numbers()
+        if len(numbers) == 1:  # as of nearly every tag
+            return for_json(numbers[0])
+        return [for_json(value) for value in numbers] or self._blob()
 
     def _blob(self) -> dict[str, Any]:
-        return {"type": _KINDS[self.raw.type], "bytes": self.raw.length}
+        return {"type": KINDS[self.raw.type], "bytes": self.raw.length}
 
     def _json_of_bytes(self) -> Any:
         if self.raw.tag == _MAKER_NOTE or self.raw.count > 1000:
@@ -144,46 +158,57 @@ class Exif:
     document: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
+    def names(self) -> set[str]:
+        """Return the names under which `find` gives tags, and some others."""
+        return set().union(*(self.directories.get(directory, ()) for directory in ("IFD0", "ExifIFD", "GPS")))
+
     def find(self, name: str) -> list[Tag]:
-        """Return the main image's tags of that name, best first: programs have mistaken IFD0 and ExifIFD."""
-        places = ("GPS",) if name.startswith("GPS") else ("IFD0", "ExifIFD")
-        tags = (self.directories.get(directory, {}).get(name) for directory in places)
-        return [tag for tag in tags if tag is not None]
+        """Return the main image's tags of that name, that of the right directory first."""
+        return [tags[name] for place in places_of(name) if (tags := self.directories.get(place)) and name in tags]
+
+    def beside(self, tag: Tag, name: str) -> Tag | None:
+        """Return the tag of that name that stands in the same directory of the same block."""
+        other = self.directories[tag.directory].get(name)
+        return other if other is not None and other.block == tag.block else None
 
 
 def read(blocks: list[Block], budget: Budget) -> Exif:
     """Read the TIFF blocks of an image; an earlier one wins where two have the same tag."""
     exif = Exif()
     with suppress(ReadLimitReached):  # the budget says which limit it was
-        for block in blocks:
-            _read_block(exif, block, budget)
+        for number, block in enumerate(blocks):
+            _read_block(exif, number, block, budget)
     exif.document = _document(exif)
     return exif
 
 
-def _read_block(exif: Exif, block: Block, budget: Budget) -> None:
+def _read_block(exif: Exif, number: int, block: Block, budget: Budget) -> None:
+    if block.root == MAKER_NOTE:
+        note = tiff.behind_header(_MAKER_NOTE, block.file)
+        exif.maker_note = exif.maker_note or maker_note(block.file, note, exif.find, budget)
+        return
     damaged = 0
     for ifd in block.ifds:
-        damaged += _add_directory(exif, ifd, budget, MAX_DAMAGED - damaged)
+        damaged += _add_directory(exif, number, ifd, budget, MAX_DAMAGED - damaged)
         if ifd.name == "ExifIFD" and not exif.maker_note and _MAKER_NOTE in ifd.tags:
             exif.maker_note = maker_note(block.file, ifd.tags[_MAKER_NOTE], exif.find, budget)
 
 
-def _add_directory(exif: Exif, ifd: Ifd, budget: Budget, warnings_left: int) -> int:
+def _add_directory(exif: Exif, block: int, ifd: Ifd, budget: Budget, warnings_left: int) -> int:
     """Add the sound tags of a directory; return how many were not."""
-    tags = exif.directories.setdefault(ifd.name, {})
+    tags, names = exif.directories.setdefault(ifd.name, {}), names_of(ifd.name)
     damaged = 0
     for number, raw in ifd.tags.items():
-        name = name_of(ifd.name, number)
+        name = names[number]
         if not raw.whole:
             damaged += 1
             if damaged <= warnings_left:
                 reason = "the value is not inside the file" if raw.type in SIZES else f"unknown type {raw.type}"
                 exif.warnings.append(f"exif: {ifd.name} {name}: {reason}")
         elif raw.length:
-            if raw.type in _TEXT_TYPES and raw.length > MAX_TEXT and len(exif.warnings) < MAX_DAMAGED:
+            if raw.type in TEXT_TYPES and raw.length > MAX_TEXT and len(exif.warnings) < MAX_DAMAGED:
                 exif.warnings.append(f"exif: {ifd.name} {name}: only {MAX_TEXT} of {raw.length} bytes read")
-            tags.setdefault(name, Tag(ifd.name, name, raw, budget))
+            tags.setdefault(name, Tag(ifd.name, name, raw, block, budget))
     return damaged
 
 

@@ -1,6 +1,10 @@
 """Names of Exif tags: exifread's tables, and the standards' names where it has others or none."""
 
+from collections.abc import Mapping
+
 from exifread.tags.exif import EXIF_TAGS, GPS_TAGS, INTEROP_TAGS
+
+from image_processor.formats import panasonic
 
 _TIFF = {
     0x000B: "ProcessingSoftware",
@@ -134,22 +138,42 @@ _DNG = {
 
 _GPS = {0x001D: "GPSDateStamp", 0x001F: "GPSHPositioningError"}
 
-_MAIN_NAMES = {number: entry[0] for number, entry in EXIF_TAGS.items()} | _TIFF | _EXIF | _DNG
-_GPS_NAMES = {number: entry[0] for number, entry in GPS_TAGS.items()} | _GPS
-_INTEROP_NAMES = {number: entry[0] for number, entry in INTEROP_TAGS.items()}
+
+class _Names(dict[int, str]):
+    """Names by tag number; a tag that no standard has is named by its number."""
+
+    def __missing__(self, number: int) -> str:
+        return f"Tag 0x{number:04X}"
 
 
-def name_of(directory: str, number: int) -> str:
-    """Return a tag's name, or `Tag 0x1234` if no standard has one.
+_MAIN_NAMES = _Names({number: entry[0] for number, entry in EXIF_TAGS.items()} | _TIFF | _EXIF | _DNG)
+_GPS_NAMES = _Names({number: entry[0] for number, entry in GPS_TAGS.items()} | _GPS)
+_INTEROP_NAMES = _Names({number: entry[0] for number, entry in INTEROP_TAGS.items()})
+_PANASONIC_NAMES = _Names(panasonic.NAMES)
+
+_EXIF_NUMBERS = (0x829A, 0x829D, *range(0x8822, 0x8836), *range(0x9000, 0x9500), *range(0xA000, 0xA480))
+_PRIVATE = frozenset(_MAIN_NAMES[number] for number in _EXIF_NUMBERS if number in _MAIN_NAMES)
+"""Exif's own tags (Exif 2.32, tables 7 and 8); all others of the main image are TIFF's, or of who adds to TIFF."""
+
+
+def places_of(name: str) -> tuple[str, ...]:
+    """Return the directories in which the main image's tag of that name may stand, the standard's first.
+
+    Programs have mistaken IFD0 and ExifIFD, and editors then change the one that they know of.
+    """
+    if name.startswith("GPS"):
+        return ("GPS",)
+    return ("ExifIFD", "IFD0") if name in _PRIVATE else ("IFD0", "ExifIFD")
+
+
+def names_of(directory: str) -> Mapping[int, str]:
+    """Return the names of a directory's tags by number: `Tag 0x1234` for those that no standard has.
 
     Args:
         directory: `IFD0`, `ExifIFD`, `GPS`, `InteropIFD`, ...
-        number: tag number.
     """
+    if directory == panasonic.DIRECTORY:
+        return _PANASONIC_NAMES
     if directory.startswith("GPS"):
-        names = _GPS_NAMES
-    elif directory.startswith("Interop"):
-        names = _INTEROP_NAMES
-    else:
-        names = _MAIN_NAMES
-    return names.get(number) or f"Tag 0x{number:04X}"
+        return _GPS_NAMES
+    return _INTEROP_NAMES if directory.startswith("Interop") else _MAIN_NAMES

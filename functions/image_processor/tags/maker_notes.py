@@ -83,6 +83,14 @@ class _Reader(ExifHeader):
         self._budget = budget
         self._seen: set[int] = set()
 
+    def s2n(self, offset: int, length: int, signed: bool = False) -> int:
+        """Return an integer, as exifread does it, but without a format that is made anew for each."""
+        self.file_handle.seek(self.offset + offset)
+        data = self.file_handle.read(length)
+        if len(data) != length:
+            return 0
+        return int.from_bytes(data, "little" if self.endian == "I" else "big", signed=signed)
+
     def dump_ifd(
         self, ifd: int, ifd_name: str, tag_dict: Any = None, relative: int = 0, stop_tag: str = "UNDEF"
     ) -> None:

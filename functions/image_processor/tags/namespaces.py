@@ -1,7 +1,8 @@
 """XMP namespaces by URI: what a packet calls them (its prefixes) never matters.
 
-A URI is compared without scheme, `www.`, case and closing slash; a drone maker's also without its version. An unknown
-namespace gets a prefix that is derived from its URI alone, so that it is the same in every photo: host and path
+A URI is compared without scheme, `www.`, case and closing slash; a drone maker's also without its version. One that is
+not known but has the name of a maker in its host or path is that maker's: they have moved their namespaces about. Any
+other gets a prefix that is derived from its URI alone, so that it is the same in every photo: host and path
 without version, e.g. `http://ns.example.com/acme-drone/1.0/` becomes `example.com-acme-drone`.
 """
 
@@ -113,13 +114,23 @@ _BY_URI = (
 _BY_PREFIX = {prefix: f"http://{uri}/" for uri, prefix in _BY_URI.items()} | {"rdf": RDF, "xml": XML, "x": XMP_META}
 
 _MAKER_MARKS = (
-    ("autel", "drone-autel"),
-    ("/flir", "FLIR"),
-    (".flir", "FLIR"),
-    ("sensefly.com/platform", "Platform"),
-    ("sentera", "Sentera"),
+    (re.compile(r"sensefly\.com/platform"), "Platform"),
+    (re.compile(r"(?<![a-z])flir(?:systems)?+(?![a-z])"), "FLIR"),  # before DJI, in whose namespace it has stood
+    (re.compile(r"autel"), "drone-autel"),
+    (re.compile(r"(?<![a-z])dji(?![a-z])"), "drone-dji"),
+    (re.compile(r"(?<![a-z])gopro(?![a-z])"), "drone-gopro"),
+    (re.compile(r"hasselblad"), "drone-hasselblad"),
+    (re.compile(r"insta360"), "drone-insta360"),
+    (re.compile(r"micasense"), "MicaSense"),
+    (re.compile(r"(?<![a-z])parrot(?![a-z])"), "drone-parrot"),
+    (re.compile(r"sensefly"), "sensefly"),
+    (re.compile(r"sentera"), "Sentera"),
+    (re.compile(r"skydio"), "drone-skydio"),
+    (re.compile(r"(?<![a-z])teal(?:drones)?+(?![a-z])"), "drone-teal"),
+    (re.compile(r"wingtra"), "drone-wingtra"),
+    (re.compile(r"yuneec"), "drone-yuneec"),
 )
-"""Makers who have moved their namespace about: recognised by what host and path contain."""
+"""Makers by their names in host or path, most specific first; a name that is a part of other words stands alone."""
 
 MAX_URI = 300
 """Characters of a URI that are looked at: makers' have 40."""
@@ -132,6 +143,11 @@ _VERSION = re.compile(r"v?+\d++(?:\.\d++)*+")
 def uri_of(prefix: str) -> str:
     """Return the namespace that a prefix usually stands for, for packets that forgot to declare it."""
     return _BY_PREFIX.get(prefix, f"urn:undeclared:{prefix}")
+
+
+def is_known(prefix: str) -> bool:
+    """Tell whether a prefix usually stands for something."""
+    return prefix in _BY_PREFIX
 
 
 def prefix_of(uri: str) -> str:
@@ -147,7 +163,7 @@ def _prefix_of(uri: str) -> str:
     bare = _without_version(key)
     known = _BY_URI.get(key) or _BY_URI.get(bare)
     if known is None:
-        known = next((prefix for mark, prefix in _MAKER_MARKS if mark in f"/{key}"), None)
+        known = next((prefix for mark, prefix in _MAKER_MARKS if mark.search(key)), None)
     return known or _derived(bare)
 
 

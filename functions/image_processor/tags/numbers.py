@@ -2,13 +2,15 @@
 
 A number leaves here as plain decimal notation: no exponent, no float noise, no `+`, no negative zero. Quotients are
 rounded (half to even) at `PLACES` decimal places, coordinates included: ten places of a degree are 0.01 mm.
+
+On the way it is exact: a numerator and a denominator above zero, which may have common factors. (The library's
+fractions are reduced at every step, which costs more than all the rest.)
 """
 
 import math
 import re
 import struct
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from fractions import Fraction
 
 from image_processor.errors import Unusable
 
@@ -28,6 +30,7 @@ Rational = tuple[int, int]
 Raw = int | float | Rational | str
 
 _CONTEXT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_TOO_LARGE = 10**MAX_WHOLE_DIGITS
 _STEP = Decimal(1).scaleb(-PLACES)
 MAX_TEXT = 100
 """Characters of a number with its unit, written as text."""
@@ -48,11 +51,11 @@ def number(raw: Raw) -> Decimal:
     Raises:
         Unusable: zero denominator, NaN or infinity, not a number, or more digits than the table can hold.
     """
-    return rounded(exact(raw))
+    return rounded(*exact(raw))
 
 
-def exact(raw: Raw) -> Fraction:
-    """Return a number as the fraction that it is.
+def exact(raw: Raw) -> Rational:
+    """Return a number as numerator and denominator.
 
     Raises:
         Unusable: as `number`.
@@ -62,25 +65,28 @@ def exact(raw: Raw) -> Fraction:
     if isinstance(raw, float):
         return _finite(raw)
     if isinstance(raw, int):
-        return Fraction(raw)
+        return raw, 1
     raw = raw.strip(_BLANKS)
     match = _TEXT.fullmatch(raw) if len(raw) <= MAX_TEXT else None
     if match is None:
         raise Unusable("not finite" if _NON_FINITE.fullmatch(raw[: MAX_TEXT + 1]) else "not a number")
-    numerator, denominator = match.groups()
-    value = _written(numerator)
-    return value if denominator is None else _quotient(value, _written(denominator))
+    over, under = match.groups()
+    numerator, denominator = _written(over)
+    if under is None:
+        return numerator, denominator
+    divisor, factor = _written(under)
+    return _quotient(numerator * factor, denominator * divisor)
 
 
-def rounded(value: Fraction) -> Decimal:
-    """Return a fraction rounded to `PLACES`.
+def rounded(numerator: int, denominator: int) -> Decimal:
+    """Return a quotient rounded to `PLACES`.
 
     Raises:
         Unusable: more digits before the point than the table can hold.
     """
-    if abs(value) >= 10**MAX_WHOLE_DIGITS:
+    if abs(numerator) >= _TOO_LARGE * denominator:
         raise Unusable("too large")
-    quotient = _CONTEXT.divide(Decimal(value.numerator), Decimal(value.denominator))
+    quotient = _CONTEXT.divide(Decimal(numerator), Decimal(denominator))
     return quotient.quantize(_STEP, context=_CONTEXT)
 
 
@@ -90,12 +96,13 @@ def whole(raw: Raw) -> int:
     Raises:
         Unusable: as `number`, or the number has a fraction.
     """
-    value = exact(raw)
-    if value.denominator != 1:
+    numerator, denominator = exact(raw)
+    value, rest = divmod(numerator, denominator)
+    if rest:
         raise Unusable("not an integer")
     if abs(value) > LARGEST_WHOLE:
         raise Unusable("too large")
-    return value.numerator
+    return value
 
 
 def plain(value: Decimal | int) -> str:
@@ -110,17 +117,20 @@ def plain(value: Decimal | int) -> str:
 
 def for_json(value: Raw) -> int | float | str:
     """Return a number for a JSON document; one that JSON does not have (`1/0`, NaN, infinity) as text."""
+    if isinstance(value, int):
+        return value
     if isinstance(value, tuple):
         numerator, denominator = value
-        return approximate(Fraction(numerator, denominator)) if denominator else f"{numerator}/{denominator}"
+        return approximate(numerator, denominator) if denominator else f"{numerator}/{denominator}"
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
 
 
-def approximate(value: Fraction) -> float | int:
+def approximate(numerator: int, denominator: int) -> float | int:
     """Return a quotient of two 32-bit integers: a whole one as such, else 12 significant digits."""
-    return value.numerator if value.denominator == 1 else float(f"{float(value):.12g}")
+    whole, rest = divmod(numerator, denominator)
+    return float(f"{numerator / denominator:.12g}") if rest else whole
 
 
 def shortest_float32(value: float) -> float:
@@ -137,23 +147,23 @@ def shortest_float32(value: float) -> float:
     return float(f"{value:.9g}")
 
 
-def _finite(value: float) -> Fraction:
+def _finite(value: float) -> Rational:
     if not math.isfinite(value):
         raise Unusable("not finite")
-    return Fraction(repr(value))
+    return Decimal(repr(value)).as_integer_ratio()
 
 
-def _written(digits: str) -> Fraction:
+def _written(digits: str) -> Rational:
     """Return a number written in at most `MAX_TEXT` characters; its exponent is bounded first, since it is expanded."""
     value = Decimal(digits)
     if value and not -400 < value.adjusted() < 400:
         if value.adjusted() > 0:
             raise Unusable("too large")
-        return Fraction(0)
-    return Fraction(value)
+        return 0, 1
+    return value.as_integer_ratio()
 
 
-def _quotient(numerator: Fraction | int, denominator: Fraction | int) -> Fraction:
+def _quotient(numerator: int, denominator: int) -> Rational:
     if denominator == 0:
         raise Unusable("zero denominator")
-    return Fraction(numerator) / Fraction(denominator)
+    return (numerator, denominator) if denominator > 0 else (-numerator, -denominator)

@@ -71,9 +71,11 @@ def decode_comment(data: bytes, order: str) -> tuple[str, bool]:
         return decode_utf16(body, order), False
     if code.startswith(b"JIS"):
         return _decode_jis(body)
-    if code.startswith(b"ASCII") or not code.strip(b" \0"):
-        return decode(body.lstrip(b"\0"))
-    return decode(data)  # no code: written by a program that does not know of it
+    if not code.startswith(b"ASCII") and code.strip(b" \0"):
+        body = data  # no code: written by a program that does not know of it
+    text = body.lstrip(b"\0")
+    body = body[(len(body) - len(text)) & ~1 :]
+    return (decode_utf16(body), False) if _is_utf16(body) else decode(text)
 
 
 def clean(text: str) -> str:
@@ -107,6 +109,20 @@ def _decode_jis(body: bytes) -> tuple[str, bool]:
         except UnicodeDecodeError:
             continue
     return decode(body)
+
+
+def _is_utf16(data: bytes) -> bool:
+    """Tell UTF-16 that nobody calls so: by its byte-order mark, or by the zero byte in the first letter and in most."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return True
+    sample = data[:_SAMPLE]
+    if 0 not in sample[:2]:
+        return False  # two letters, whatever stands behind their end
+    pairs = [sample[start : start + 2] for start in range(0, len(sample) - 1, 2)]
+    if b"\0\0" in pairs:
+        pairs = pairs[: pairs.index(b"\0\0")]
+    zeros_first, zeros_last = (sum(pair[place] == 0 for pair in pairs) for place in (0, 1))
+    return 0 in (zeros_first, zeros_last) and 2 * (zeros_first + zeros_last) > len(pairs)
 
 
 def _is_utf8_by_mistake(data: bytes) -> bool:

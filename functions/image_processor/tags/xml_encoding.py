@@ -6,7 +6,7 @@ Bytes are enough for the parser: as one text they may take four times their memo
 import codecs
 import re
 
-from image_processor.errors import XmlRefused
+from image_processor.errors import NotWellFormed, XmlRefused
 
 _STEP = 64 * 1024  # bytes that are decoded at a time
 _CLOSING = re.compile(r"</(?:[\w.-]++:)?+(?:xmpmeta|xapmeta|RDF)\s*+>|<\?xpacket\s++end")
@@ -20,30 +20,33 @@ _MARKS = (
 )
 
 
-def utf8(data: bytes) -> bytes:
+def utf8(data: bytes, salvage: bool = False) -> bytes:
     """Return the document in UTF-8, from its first `<` on.
 
-    Bytes that are not text are tolerated behind the document only.
+    Bytes that are not text are tolerated behind the document only, or anywhere if it is to be salvaged.
 
     Raises:
-        XmlRefused: there is no `<`, or the document is not in the Unicode encoding that it seems to be in.
+        XmlRefused: there is no `<`.
+        NotWellFormed: the document is not in UTF-16 or UTF-32 though it seems to be.
     """
     encoding = next((name for mark, name in _MARKS if data.startswith(mark)), None) or _guess(data)
     if encoding != "utf-8":
-        data = _recoded(data, encoding)
+        data = _recoded(data, encoding, salvage)
     start = data.find(b"<")
     if start < 0:
         raise XmlRefused("empty")
     return data[start:]
 
 
-def _recoded(data: bytes, encoding: str) -> bytes:
+def _recoded(data: bytes, encoding: str, salvage: bool) -> bytes:
+    if salvage:
+        return data.decode(encoding, "replace").encode()
     try:
         return data.decode(encoding).encode()
     except UnicodeDecodeError as error:
         text = data[: error.start].decode(encoding)
         if not _CLOSING.search(text):
-            raise XmlRefused(f"invalid {encoding[:6].upper()}") from error
+            raise NotWellFormed(f"invalid {encoding[:6].upper()}") from error
         return text.encode()
 
 

@@ -9,14 +9,16 @@ gathers a whole tag before it says anything.
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ErrorString
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
 from image_processor.budget import LIMITS, NAMES, NODES, PIECES, TEXT, VALUE, Budget
-from image_processor.errors import XmlRefused
+from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import MAX_URI, uri_of
 from image_processor.tags.xml_encoding import is_utf8, utf8
 
@@ -40,6 +42,7 @@ _LONG_URI = re.compile(
     rb"""(xmlns(?::[^\s:=<>"']{1,999}+)?\s*+=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (MAX_URI, MAX_URI)
 )
 _LONG_VALUE = re.compile(rb"""(=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (LIMITS[VALUE], LIMITS[VALUE]))
+_UNHEARD = re.compile(rb"<(?:!--|\?)")
 _DOCTYPE = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+<!DOCTYPE", re.DOTALL)
 
 
@@ -65,26 +68,35 @@ def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]
         usually stand for).
 
     Raises:
-        XmlRefused: not well-formed, not in a Unicode encoding, a DTD, or too deep.
+        NotWellFormed: not well-formed, or not in a Unicode encoding.
+        XmlRefused: a DTD, or too deep.
     """
     budget = budget or Budget()
-    data = _bounded(utf8(data), budget)
+    data = bounded(utf8(data), budget)
     try:
         return _parse(data, {}, budget), []
     except _Undeclared:
         pass
     except ParseError as error:
-        raise XmlRefused("not well-formed" if is_utf8(data) else "invalid UTF-8") from error
+        raise NotWellFormed(_flaw(error) if is_utf8(data) else "invalid UTF-8") from error
     prefixes = _prefixes(data)
     declared = {name.decode() for name in _DECLARED.findall(data, 0, _SCANNED)}
     try:
         root = _parse(_without_declaration(data), {prefix: uri_of(prefix) for prefix in prefixes}, budget)
-    except (ParseError, _Undeclared) as error:
-        raise XmlRefused("not well-formed") from error
+    except ParseError as error:
+        raise NotWellFormed(_flaw(error) if is_utf8(data) else "invalid UTF-8") from error
+    except _Undeclared as error:
+        raise NotWellFormed("prefixes not declared") from error
     return root.children[0], [prefix for prefix in prefixes if prefix not in declared]
 
 
-def _bounded(data: bytes, budget: Budget) -> bytes:
+def _flaw(error: ParseError) -> str:
+    """Return what the parser calls the flaw, which has no part of the document in it."""
+    words = ErrorString(error.code)
+    return words if words.startswith("not well-formed") else f"not well-formed ({words})"
+
+
+def bounded(data: bytes, budget: Budget) -> bytes:
     """Return a document without what the parser itself would pay dearly for.
 
     Raises:
@@ -96,7 +108,7 @@ def _bounded(data: bytes, budget: Budget) -> bytes:
     if not budget.take(NODES, data.count(b"xmlns")):
         raise XmlRefused("too many namespaces")
     # The builder never hears of these, and a packet of them keeps the parser busy.
-    if not budget.take(PIECES, data.count(b"<!--") + data.count(b"<?")):
+    if not budget.take(PIECES, sum(1 for _ in islice(_UNHEARD.finditer(data), budget.left(PIECES) + 1))):
         raise XmlRefused("too many comments or instructions")
     data = _LONG_URI.sub(_shortened, data)
     if len(data) <= LIMITS[VALUE]:
@@ -147,15 +159,16 @@ def _parse(data: bytes, namespaces: dict[str, str], budget: Budget) -> Element:
         ParseError: not well-formed before the document element's end.
         XmlRefused: a bound is reached, or a DTD.
     """
-    builder = _Builder(budget, top=1 if namespaces else 0)
+    builder = Builder(budget, top=1 if namespaces else 0)
     parser = DefusedXMLParser(target=builder, encoding="utf-8", forbid_dtd=True)
+    _call_directly(parser.parser, builder)
     try:
         if namespaces:
             declarations = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
             parser.feed(f"<wrapper{declarations}>".encode())
         _feed(parser, data, builder, budget)
         parser.close()
-    except _Complete:
+    except Complete:
         pass
     except DefusedXmlException as error:
         raise XmlRefused("a DTD or an entity") from error
@@ -165,14 +178,33 @@ def _parse(data: bytes, namespaces: dict[str, str], budget: Budget) -> Element:
     return builder.root
 
 
-def _feed(parser: Any, data: bytes, builder: "_Builder", budget: Budget) -> None:
+def _call_directly(expat: Any, builder: "Builder") -> None:
+    """Let expat call the builder itself: ElementTree's layer between them takes as long as the builder."""
+    names = _Names()
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        builder.start(names[name], attributes and {names[key]: value for key, value in attributes.items()})
+
+    expat.ordered_attributes = False
+    expat.StartElementHandler, expat.EndElementHandler = start, builder.end
+
+
+class _Names(dict[str, str]):
+    """Names as ElementTree has them, by what expat calls them: `uri}local`, or `local` without a namespace."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = full = f"{{{name}" if "}" in name else name
+        return full
+
+
+def _feed(parser: Any, data: bytes, builder: "Builder", budget: Budget) -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
     silent = attributes = 0  # bytes, and about as many attributes, since the parser last called the builder
     for start in range(0, len(data), _STEP):
         attributes += data.count(b"=", start, start + _STEP)
         if silent and attributes > budget.left(NODES):
             budget.take(NODES, attributes)
-            raise _Complete
+            raise Complete
         calls = builder.calls
         try:
             parser.feed(data[start : start + _STEP])
@@ -193,11 +225,11 @@ class _Undeclared(Exception):
     """The start of the document uses a prefix that it did not declare."""
 
 
-class _Complete(Exception):
+class Complete(Exception):
     """The document element has ended, or the budget: nothing behind it counts."""
 
 
-class _Builder:
+class Builder:
     """Target of the parser: builds the tree and ends the parse when it is complete or too large."""
 
     def __init__(self, budget: Budget, top: int) -> None:
@@ -209,17 +241,18 @@ class _Builder:
         self._room = LIMITS[VALUE]  # for the text of the innermost open element
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        """Begin an element, unless the budget ends here."""
         self.calls += 1
         budget = self._budget
         names = len(name) + sum(map(len, attributes))
         if not (budget.take(NODES, 1 + len(attributes)) and budget.take(NAMES, names)):
             # What came before is good: editors have left lists of 100,000 ancestors behind the photo's own properties.
-            raise _Complete
+            raise Complete
         if len(self._open) >= MAX_DEPTH:
             raise XmlRefused(f"nested more than {MAX_DEPTH} deep")
         if attributes and not budget.take(TEXT, sum(map(len, attributes.values()))):
             attributes = {key: value for key, value in attributes.items() if budget.take(TEXT, len(value))}
-        element = Element(name, attributes)
+        element = Element(name, attributes, [])
         if self._open:
             self._open[-1][0].children.append(element)
         else:
@@ -228,17 +261,19 @@ class _Builder:
         self._room = LIMITS[VALUE]
 
     def end(self, _name: str) -> None:
+        """End the innermost open element."""
         self.calls += 1
         element, pieces = self._open.pop()
         element.text = "".join(pieces)
         self._room = LIMITS[VALUE]
         if len(self._open) == self._top:
-            raise _Complete
+            raise Complete
 
     def data(self, text: str) -> None:
+        """Add a piece of text to the innermost open element."""
         self.calls += 1
         if not self._budget.take(PIECES):
-            raise _Complete
+            raise Complete
         if not self._open or (len(text) >= _PADDING and text.isspace()):
             return
         if len(text) > self._room:
@@ -252,6 +287,15 @@ class _Builder:
         """Give the elements that were still open when the parse ended their text."""
         for element, pieces in self._open:
             element.text = "".join(pieces)
+
+    def abandon(self) -> None:
+        """Drop the text that the end of the input cut off, and its element if there is nothing else of it."""
+        if not self._open:
+            return
+        element, pieces = self._open[-1]
+        pieces.clear()
+        if len(self._open) > 1 and not element.children and not element.attributes:
+            self._open[-2][0].children.pop()
 
     def close(self) -> None:
         """Do nothing at the end of the input: that the document element never ended expat reports itself."""

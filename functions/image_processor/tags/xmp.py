@@ -11,10 +11,12 @@ wins, which is a warning. Its JSON form:
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from image_processor.budget import Budget
-from image_processor.errors import XmlRefused
+from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import RDF, XML, XMP_META, prefix_of
+from image_processor.tags.xml_salvage import salvage
 from image_processor.tags.xml_tree import Element, parse
 
 Value = str | list["Value"] | dict[str, "Value"]
@@ -29,7 +31,10 @@ _RDF = f"{{{RDF}}}"
 _LANG = f"{{{XML}}}lang"
 _TOOLKITS = (f"{{{XMP_META}}}xmptk", f"{{{XMP_META}}}xaptk")
 _ARRAYS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
+_NODE = f"{_RDF}Description"
 _SYNTAX = frozenset(f"{_RDF}{name}" for name in ("ID", "nodeID", "datatype", "parseType", "resource", "about"))
+
+_LONG = 200  # characters of a name with its URI: strangers' are not kept for the next image
 
 _OF_THE_PACKET = ("rdf:about", "x:xmptk", "xmpNote:HasExtendedXMP")
 """Properties of a packet rather than of the image: that two packets differ in them is no conflict."""
@@ -56,7 +61,7 @@ class Document:
     def texts(self, name: str) -> list[str]:
         """Return the texts of an array, or of a simple value the one text."""
         value = self.properties.get(name)
-        items = value if isinstance(value, list) else [value]
+        items = value if isinstance(value, list) else (value,)
         return [text for item in items if (text := text_of(item))]
 
 
@@ -76,22 +81,47 @@ def text_of(value: Value | None) -> str | None:
 
 
 def read(packets: list[bytes], budget: Budget) -> Document:
-    """Read the packets of an image in file order; one that cannot be read costs itself only."""
+    """Read the packets of an image in file order; one that cannot be read costs itself only.
+
+    What is salvaged of packets that are not well-formed comes after what the sound ones say.
+    """
     document = Document()
     if len(packets) > MAX_PACKETS:
         document.warnings.append(f"xmp: {len(packets)} packets, {MAX_PACKETS} read")
+    flawed: list[tuple[bytes, NotWellFormed]] = []
     for packet in packets[:MAX_PACKETS]:
         try:
             root, undeclared = parse(packet, budget)
+            _add_packet(document, _properties(root), undeclared)
+        except NotWellFormed as error:
+            flawed.append((packet, error))
         except XmlRefused as error:
             document.warnings.append(f"xmp: {error}")
-            continue
-        document.packets += 1
-        if undeclared:
-            document.warnings.append(f"xmp: prefixes not declared: {', '.join(undeclared)[:200]}")
-        for name, value in _properties(root):
-            _add(document, name, value)
+    for packet, flaw in flawed:
+        _salvage(document, packet, flaw, budget)
     return document
+
+
+def _salvage(document: Document, packet: bytes, flaw: NotWellFormed, budget: Budget) -> None:
+    try:
+        root, undeclared = salvage(packet, budget)
+    except NotWellFormed:
+        document.warnings.append(f"xmp: {flaw}")
+    except XmlRefused as error:
+        document.warnings.append(f"xmp: {error}")
+    else:
+        properties = _properties(root)
+        document.warnings.append(f"xmp: salvaged: {flaw}" if properties else f"xmp: {flaw}")
+        if properties:
+            _add_packet(document, properties, undeclared)
+
+
+def _add_packet(document: Document, properties: list[tuple[str, Value]], undeclared: list[str]) -> None:
+    document.packets += 1
+    if undeclared:
+        document.warnings.append(f"xmp: prefixes not declared: {', '.join(undeclared)[:200]}")
+    for name, value in properties:
+        _add(document, name, value)
 
 
 def _add(document: Document, name: str, value: Value) -> None:
@@ -109,9 +139,9 @@ def _properties(root: Element) -> list[tuple[str, Value]]:
     properties: list[tuple[str, Value]] = [("x:xmptk", toolkit) for toolkit in toolkits if toolkit]
     for rdf in _find_rdf(root):
         for node in rdf.children:
-            if node.name == f"{_RDF}Description" or node.children:
+            if node.name == _NODE or not _is_property(node):
                 properties.extend(_of_node(node))
-            else:  # a property where only nodes belong: early Yuneec cameras
+            elif node.name not in _ARRAYS:
                 properties.append((_key(node.name), _value(node)))
     return properties
 
@@ -128,14 +158,25 @@ def _find_rdf(root: Element) -> list[Element]:
     return elements
 
 
+def _is_property(node: Element) -> bool:
+    """Tell a property where only nodes belong: early Yuneec cameras, and a node that a flaw has closed too early."""
+    if not node.children or f"{_RDF}parseType" in node.attributes or node.name in _ARRAYS:
+        return True
+    return len(node.children) == 1 and node.children[0].name in (*_ARRAYS, _NODE)
+
+
 def _of_node(node: Element) -> list[tuple[str, Value]]:
-    """Return the properties of an rdf:Description: its attributes and its elements."""
+    """Return the properties of an rdf:Description: its attributes and its elements, and those of one that it holds."""
     properties: list[tuple[str, Value]] = []
     about = node.attributes.get(f"{_RDF}about") or node.attributes.get("about")
     if about:
         properties.append(("rdf:about", about))
     properties.extend(_attributes(node))
-    properties.extend((_key(child.name), _value(child)) for child in node.children)
+    for child in node.children:
+        if child.name == _NODE:  # one before it has no end
+            properties.extend(_of_node(child))
+        elif child.name not in _ARRAYS:
+            properties.append((_key(child.name), _value(child)))
     return properties
 
 
@@ -149,6 +190,8 @@ def _attributes(element: Element) -> list[tuple[str, Value]]:
 
 def _value(element: Element) -> Value:
     """Return the value of a property element, or of an item of an array."""
+    if not element.attributes and not element.children:  # as nearly all of a long list
+        return element.text
     value = _unqualified(element)
     if language := element.attributes.get(_LANG):
         if isinstance(value, dict) and "rdf:value" in value:
@@ -171,7 +214,7 @@ def _unqualified(element: Element) -> Value:
         only = element.children[0]
         if len(element.children) == 1 and only.name in _ARRAYS:
             return _array(only)
-        if len(element.children) == 1 and only.name == f"{_RDF}Description":
+        if len(element.children) == 1 and only.name == _NODE:
             return _structure(only)
         return _structure(element)
     if fields := dict(_attributes(element)):
@@ -206,5 +249,12 @@ def _all_text(element: Element) -> str:
 
 
 def _key(name: str) -> str:
+    return _short_key(name) if len(name) < _LONG else _full_key(name)
+
+
+def _full_key(name: str) -> str:
     uri, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
     return f"{prefix_of(uri)}:{local}" if uri else local
+
+
+_short_key = lru_cache(maxsize=4096)(_full_key)

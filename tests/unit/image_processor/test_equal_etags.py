@@ -24,7 +24,7 @@ from image_processor.notification import parse
 from image_processor.reading.ranged import BytesSource
 from image_processor.report import Report
 from image_processor.sources import Sources
-from infra.doubles.memory_bucket import BUCKET, MemoryBucket
+from infra.doubles.memory_bucket import BUCKET, WRITTEN, MemoryBucket
 from infra.doubles.memory_tables import MemoryTables
 from infra.survey.photos import survey
 from ledger.columns import COLUMNS
@@ -46,8 +46,8 @@ class Pair:
         self.bucket, self.tables = MemoryBucket(), MemoryTables()
         self.intake = Intake(self.bucket, catalog_of(self.tables), Sources({BUCKET}))
 
-    def put(self, key: str, body: bytes) -> str:
-        return self.bucket.put(key, body, ETAG)
+    def put(self, key: str, body: bytes, **metadata: str) -> str:
+        return self.bucket.put(key, body, ETAG, metadata)
 
     def deliver(self, *messages: str) -> list[Report]:
         return [self.intake.take(event, lambda: 60.0) for body in messages for event in parse(body).events]
@@ -56,8 +56,8 @@ class Pair:
         """Let the function read with another reader."""
         return patch.object(self, "intake", self.intake.reading_with(read))
 
-    def upload(self, key: str, body: bytes) -> Report:
-        (report,) = self.deliver(self.put(key, body))
+    def upload(self, key: str, body: bytes, **metadata: str) -> Report:
+        (report,) = self.deliver(self.put(key, body, **metadata))
         return report
 
     def remove(self, key: str) -> None:
@@ -118,6 +118,25 @@ def test_the_second_of_two_files_with_one_etag_flags_the_row_of_the_first(
     before = json.dumps(pair.tables.tables)
     assert not any(report.effect and report.effect.flagged for report in pair.deliver(*messages[::-1], *messages))
     assert json.dumps(pair.tables.tables) == before
+
+
+def test_copies_with_other_user_metadata_are_alike_and_cost_no_read_more() -> None:
+    """They are what is said of an object, not what it holds; also if an entry could not be given, and looked at."""
+    pair = Pair()
+    pair.upload("a.jpg", FIRST, job="Brücke")
+    for _ in range(3):
+        pair.upload("b.jpg", FIRST, job="7")
+    assert pair.bucket.gets == 4
+    assert pair.row["user_metadata"] == {"S": '{"job":"Brücke"}'}
+    assert "unlike" not in pair.row
+    assert pair.row["revision"] == {"N": "2"}
+    with patch.object(pair.bucket, "head_object", lambda **_: {**_head(FIRST), "MissingMeta": 2}):
+        pair.deliver(pair.bucket._message("ObjectRemoved:Delete", "a.jpg", {"versionId": "old"}))
+    assert pair.row["user_metadata"] == {"S": '{"x-amz-missing-meta":"2"}'}
+
+
+def _head(body: bytes) -> dict[str, Any]:
+    return {"ETag": f'"{ETAG}"', "ContentLength": len(body), "LastModified": WRITTEN, "Metadata": {}}
 
 
 def test_when_the_described_file_goes_the_row_says_nothing_of_the_other(pair: Pair) -> None:

@@ -28,6 +28,7 @@ from tests.support.image_rows import (
 )
 
 POSITION = ("gps_latitude_deg", "gps_longitude_deg", "gps_altitude_m")
+HALF = "left out, the other half of the position is missing or unusable"
 NONE3 = ratio((0, 0), (0, 0), (0, 0))
 
 
@@ -46,16 +47,21 @@ def test_the_base_position_is_right_and_needs_no_warning():
     ("changed", "expected", "warned"),
     [
         ({LATITUDE: NONE3, LONGITUDE: NONE3, ALTITUDE: ratio((0, 0))}, (None, None, None), POSITION),
-        ({LATITUDE: ratio((33, 1), (51, 1), (0, 0))}, (None, "151.215", "120.4"), POSITION[:1]),
+        ({LATITUDE: ratio((33, 1), (51, 1), (0, 0))}, (None, None, "120.4"), POSITION[:1]),
         ({ALTITUDE: ratio((0, 0))}, ("-33.85675", "151.215", None), POSITION[2:]),
         ({ALTITUDE: ratio((0, 1))}, ("-33.85675", "151.215", "0"), ()),
     ],
 )
 def test_m1_a_zero_denominator_costs_only_its_field(changed, expected, warned):
-    """0/0 is unknown and flagged, 0/1 is zero; degrees without their seconds are an arc minute wrong."""
+    """0/0 is unknown and flagged, 0/1 is zero; degrees without their seconds are an arc minute wrong.
+
+    M6: half a position is none.
+    """
     found, warnings = position(BASE_GPS | changed)
     assert found == expected
-    assert sorted(warnings) == sorted(f"{name}: zero denominator" for name in warned)
+    halves = [warning for warning in warnings if warning == f"gps_longitude_deg: {HALF}"]
+    assert len(halves) == (warned == POSITION[:1])
+    assert sorted(set(warnings) - set(halves)) == sorted(f"{name}: zero denominator" for name in warned)
 
 
 def test_m1_directions_and_zoom_without_value_are_empty():
@@ -172,6 +178,23 @@ def test_m7_a_date_is_what_the_photo_says_or_nothing(date, captured, warned):
     row = cells(photo(exif={DATE: ascii_bytes(date)}))
     assert row.get("captured_at") == captured
     assert any(text.startswith("captured_at") for text in row.get("warnings", [])) is warned
+
+
+@pytest.mark.parametrize(
+    "xmp", ['xmp:CreateDate="2021-10-19T13:11:58-15:28"', 'photoshop:DateCreated="2021-10-19T13:11:58+14:01"']
+)
+def test_n6b_an_impossible_zone_costs_the_zone_alone(xmp):
+    """GIMP wrote -15:28: the time stays, without a zone, and the row says so."""
+    row = cells(photo(xmp=packet(xmp)))
+    assert row["captured_at"] == "2021-10-19T13:11:58"
+    assert row["warnings"] == [f"captured_at: {xmp[-7:-1]} is no zone"]
+
+
+def test_n16_a_letter_behind_decimal_degrees_is_their_hemisphere():
+    """In lower case, too: "s" is no second."""
+    row = cells(photo(xmp=packet('exif:GPSLatitude="33.85675s" exif:GPSLongitude="151.215e"')))
+    assert [row[name] for name in POSITION[:2]] == ["-33.85675", "151.215"]
+    assert "warnings" not in row
 
 
 OFFSET, OFFSET_ORIGINAL, SUBSEC_ORIGINAL = 0x9010, 0x9011, 0x9291

@@ -55,6 +55,23 @@ def test_a_photo_becomes_a_row(world: World, counted: Callable[[], dict[str, flo
     assert vars(line)["message_id"] == "message-1"
 
 
+def test_what_the_uploader_says_of_a_photo_is_in_its_row_for_the_same_get(world: World) -> None:
+    """User metadata, decoded; a copy onto itself is how one changes them, and the bytes are the same."""
+    said = {"Job": "7", "site": "=?UTF-8?B?QnLDvGNrZQ==?="}
+    world.deliver(world.put("a.jpg", PHOTOS[0], Metadata=said))
+    world.deliver(world.put("copy.jpg", PHOTOS[0], Metadata={"of": "a"}))
+    assert world.s3.calls == ["get_object"] * 2
+    (row,) = world.images.values()
+    assert json.loads(row["user_metadata"]["S"]) == {"job": "7", "site": "Brücke"}
+    assert (row["copies"]["N"], "warnings" in row) == ("2", False)
+    world.deliver(world.put("a.jpg", PHOTOS[0], name="ObjectCreated:Copy"))
+    (row,) = world.images.values()
+    assert "user_metadata" not in row
+    world.deliver(world.delete("a.jpg"))
+    (row,) = world.images.values()
+    assert row["user_metadata"]["S"] == '{"of":"a"}'
+
+
 def test_what_the_log_says_of_a_photo_is_not_its_contents(world: World, lines: Lines) -> None:
     """Photos are private, and items are long: the log has ids and counts."""
     world.deliver(world.put("a.jpg", PHOTOS[0]))

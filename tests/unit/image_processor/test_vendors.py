@@ -4,8 +4,11 @@ import struct
 
 import pytest
 
+from image_processor import FileSource, extract
+from image_processor.columns import precedence
 from infra.doubles.image_files import ASCII, ascii_value, bytes_value, jpeg, xmp_segment
-from tests.support.image_rows import cells, packet, photo
+from tests.support.image_rows import cells, packet, photo, values_of
+from tests.support.paths import PHOTOS
 
 AIRCRAFT = ("altitude", "flight", "gimbal", "camera", "rtk", "drone_", "gps_", "serial", "projection")
 
@@ -187,6 +190,60 @@ def test_pix4d_camera_namespace_of_micasense_sentera_and_sequoia(uri):
     assert found == {"camera_yaw_deg": "-146.946594", "camera_pitch_deg": "13.811229", "camera_roll_deg": "-6.93262"}
 
 
+@pytest.mark.parametrize(
+    ("uri", "names"),
+    [
+        ("http://www.dji.com", ("AbsoluteAltitude", "RelativeAltitude", "GimbalYawDegree", "FlightYawDegree")),
+        ("http://www.parrot.com/x/", ("DroneAltitudeEgm96Amsl", None, None, "DroneYawDegree")),
+        ("http://www.yuneec.com/h850/", ("GPSAltitude", "AboveHomeAltitude", "GimbalYaw", "DroneYaw")),
+        ("http://www.skydio.com/x10/", ("AbsoluteAltitude", "RelativeAltitude", None, None)),
+        ("http://ns.flir.com/", (None, "MAVRelativeAltitude", None, "MAVYaw")),
+        ("http://www.tealdrones.com/2/", ("AbsoluteAltitude", "RelativeAltitude", "GimbalYawDegree", "PlatformYaw")),
+        *(
+            (f"http://{maker}/", ("AbsoluteAltitude", "RelativeAltitude", "GimbalYawDegree", "FlightYawDegree"))
+            for maker in (
+                *("autel.example", "gopro.com", "hasselblad.com", "insta360.com", "micasense.com/altum"),
+                *("sentera.com/6x", "ns.wingtra.com"),
+            )
+        ),
+    ],
+)
+def test_known_names_count_in_any_namespace_of_their_maker(uri, names):
+    """N1b: DJI's XT S writes under http://www.dji.com; firmware moves namespaces about, and no value may be lost."""
+    columns = ("absolute_altitude_m", "relative_altitude_m", "gimbal_yaw_deg", "flight_yaw_deg")
+    given = {column: (name, str(number)) for number, (column, name) in enumerate(zip(columns, names, strict=True), 1)}
+    body = "".join(f'<q:{name} xmlns:q="{uri}">{value}</q:{name}>' for name, value in given.values() if name)
+    assert aircraft(body=body) == {column: value for column, (name, value) in given.items() if name}
+
+
+def test_sensefly_under_its_newer_namespace():
+    """N2b: all photos of a later eBee."""
+    assert aircraft(
+        'sensefly:GPSXYAccuracy="5.95" sensefly:Pitch="0.55" sensefly:Roll="12.24" sensefly:Yaw="132.95"',
+        sensefly="http://ns.sensefly.com/sensefly/1.0/",
+    ) == {
+        "gps_horizontal_error_m": "5.95",
+        "camera_pitch_deg": "0.55",
+        "camera_roll_deg": "12.24",
+        "camera_yaw_deg": "132.95",
+    }
+
+
+def test_teal():
+    """N2c: angles as quotients under Exif's namespace; those of the camera are against the aircraft."""
+    assert aircraft(
+        'exif:CameraPitch="-86831/1600" exif:CameraRoll="16501/1000000" exif:CameraYaw="359986359/1000000"'
+        ' exif:PlatformPitch="-785007/200000" exif:PlatformRoll="0/1" exif:PlatformYaw="31901593/100000"'
+    ) == {
+        "camera_pitch_deg": "-54.269375",
+        "camera_roll_deg": "0.016501",
+        "camera_yaw_deg": "359.986359",
+        "flight_pitch_deg": "-3.925035",
+        "flight_roll_deg": "0",
+        "flight_yaw_deg": "319.01593",
+    }
+
+
 def test_flir_mavlink():
     """Vue Pro: attitude of the aircraft as MAVLink told it."""
     found = aircraft('FLIR:MAVYaw="12.5" FLIR:MAVPitch="-3" FLIR:MAVRoll="1" FLIR:MAVRelativeAltitude="4450/100"')
@@ -238,3 +295,40 @@ def test_another_makers_note_feeds_no_aircraft():
     note = bytes_value(struct.pack("<H", 1) + struct.pack("<HHIf", 6, 11, 1, 1.5) + bytes(30))
     row = cells(photo(exif={0x927C: note}, ifd0={271: ascii_value("Canon")}))
     assert "flight_pitch_deg" not in row
+
+
+AIRCRAFT_COLUMNS = [
+    column
+    for column in (*precedence.NUMBERS, *precedence.TEXTS, *precedence.INTEGERS)
+    if column.startswith(("flight_", "gimbal_", "camera_", "rtk_", "drone_", "relative_", "absolute_", "altitude_"))
+]
+
+
+def of_aircraft() -> dict[str, set[str]]:
+    """Each property's name that feeds columns of aircraft, whatever its namespace, with these columns."""
+    found: dict[str, set[str]] = {}
+    for column in AIRCRAFT_COLUMNS:
+        for source in {**precedence.NUMBERS, **precedence.TEXTS, **precedence.INTEGERS}[column]:
+            if not source.startswith(("EXIF:", "DJI:", "GPano:")):
+                found.setdefault(source.partition(":")[2].partition("/")[0], set()).add(column)
+    return found
+
+
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photo collection is not at {PHOTOS}")
+def test_no_known_property_of_a_real_photo_stays_in_the_document_alone():
+    """A namespace that nobody had told of would be silent: the value is in `xmp`, and no column has it."""
+    known, fed, silent = of_aircraft(), 0, []
+    for path in sorted(PHOTOS.rglob("*.*")):
+        if path.suffix in (".md", ".json") or (record := extract(FileSource(path))) is None:
+            continue
+        row = values_of(record)
+        for name, value in row.get("xmp", {}).items():
+            # Of the camera, of its receiver, and of a maker that was made up: what that means is not guessed.
+            if name.startswith(("tiff:", "aux:", "exif:GPS", "example.com-acme-drone:")):
+                continue
+            columns = known.get(name.rpartition(":")[2], set())
+            if columns and value not in ("", [], {}):
+                fed += not columns.isdisjoint(row)
+                silent += [(path.name, name)] * columns.isdisjoint(row)
+    assert silent == []
+    assert fed > 150

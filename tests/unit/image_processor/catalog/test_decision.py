@@ -4,6 +4,7 @@ import itertools
 import random
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -203,6 +204,7 @@ def test_a_new_image_is_one_transaction_and_no_read(catalog: Catalog, tables: Me
         "newest_object": {"S": "photos/a.jpg"},
         "make": {"S": "maker of E1"},
         "iso": {"N": "100"},
+        "user_metadata": {"S": '{"job":"a.jpg 16"}'},
     }
     assert tables.objects["photos/a.jpg"] == {
         "object": {"S": "photos/a.jpg"},
@@ -211,6 +213,7 @@ def test_a_new_image_is_one_transaction_and_no_read(catalog: Catalog, tables: Me
         "size_bytes": {"N": "1002"},
         "content_type": {"S": "image/jpeg"},
         "last_modified": {"S": "2026-11-25T03:00:16Z"},
+        "user_metadata": {"S": '{"job":"a.jpg 16"}'},
         "ingested_at": {"S": "2026-11-25T03:09:00.000001Z"},
     }
 
@@ -242,6 +245,54 @@ def test_when_the_named_object_goes_the_row_names_the_next(catalog: Catalog, tab
     assert (row["bucket"]["S"], row["key"]["S"]) == ("photos", "x/b.jpg")
     assert row["last_modified"]["S"] == "2026-11-25T03:00:02Z"
     assert (row["copies"]["N"], row["revision"]["N"]) == ("1", "3")
+    check_lists(tables)
+
+
+def test_a_row_has_the_user_metadata_of_the_object_that_it_names(catalog: Catalog, tables: MemoryTables) -> None:
+    """A copy's are its own, and no difference; the row takes them over with its name, or loses what it had."""
+    first, second, none = '{"job":"a"}', '{"job":"b"}', ""
+    apply(catalog, present("a.jpg", "E1", 1, user_metadata=first), present("b.jpg", "E1", 2, user_metadata=second))
+    apply(catalog, present("c.jpg", "E1", 3, user_metadata=none))
+    assert tables.images["E1"]["user_metadata"]["S"] == first
+    assert not {"warnings", "unlike"} & tables.images["E1"].keys()
+    apply(catalog, absent("a.jpg", 4))
+    assert tables.images["E1"]["user_metadata"]["S"] == second
+    apply(catalog, present("c.jpg", "E1", 5, user_metadata=first))
+    assert tables.images["E1"]["user_metadata"]["S"] == second
+    apply(catalog, present("c.jpg", "E1", 6, user_metadata=none), absent("b.jpg", 7))
+    assert "user_metadata" not in tables.images["E1"]
+    check_lists(tables)
+
+
+def test_user_metadata_that_are_not_known_are_left_as_they_are(catalog: Catalog, tables: MemoryTables) -> None:
+    """S3 gives them with the bytes, and with HEAD: who gets neither has nothing to say of them. None is known, too."""
+    fact = present("a.jpg", "E1", 1, user_metadata='{"job":"a"}')
+    apply(catalog, fact, replace(fact, sequencer="2", user_metadata=None))
+    assert tables.images["E1"]["user_metadata"]["S"] == '{"job":"a"}'
+    assert tables.images["E1"]["revision"]["N"] == "1"
+    apply(catalog, replace(fact, sequencer="3", user_metadata=""))
+    assert "user_metadata" not in tables.images["E1"]
+    assert "user_metadata" not in tables.objects["photos/a.jpg"]
+    assert tables.images["E1"]["revision"]["N"] == "2"
+    assert apply(catalog, replace(fact, sequencer="4", user_metadata="")) == [Outcome.REFRESHED]
+    assert tables.images["E1"]["revision"]["N"] == "2"
+
+
+def test_a_heir_whose_user_metadata_change_meanwhile_is_looked_at_again(catalog: Catalog, tables: MemoryTables) -> None:
+    """Written twice within a second: by its date nobody would notice, and the row would keep what is no more."""
+    heir = present("b.jpg", "E1", 2, user_metadata='{"job":"old"}')
+    apply(catalog, present("a.jpg", "E1", 1), heir)
+    other = catalog_of(tables)
+    changes = iter([replace(heir, sequencer="3", user_metadata='{"job":"new"}')])
+
+    def meanwhile(name: str, _: dict[str, Any]) -> None:
+        if name == "transact_write_items":
+            for change in changes:
+                apply(other, change)
+
+    tables.before = meanwhile
+    apply(catalog, absent("a.jpg", 4))
+    assert tables.images["E1"]["user_metadata"]["S"] == '{"job":"new"}'
     check_lists(tables)
 
 
@@ -302,12 +353,14 @@ def test_other_bytes_replace_the_image(catalog: Catalog, tables: MemoryTables) -
 
 
 def test_the_same_bytes_again_make_no_second_row(catalog: Catalog, tables: MemoryTables) -> None:
-    """A repeated upload changes the date of the row that names the object, and nothing else."""
+    """A repeated upload changes what the row says of the object that it names, and nothing else."""
     apply(catalog, present("a.jpg", "E1", 1))
     before = dict(tables.images["E1"])
     assert apply(catalog, present("a.jpg", "E1", 2)) == [Outcome.REFRESHED]
     assert tables.images == {
-        "E1": before | {"revision": {"N": "2"}, "last_modified": {"S": "2026-11-25T03:00:02Z"}},
+        "E1": before
+        | {"revision": {"N": "2"}, "last_modified": {"S": "2026-11-25T03:00:02Z"}}
+        | {"user_metadata": {"S": '{"job":"a.jpg 2"}'}},
     }
     assert tables.objects["photos/a.jpg"]["sequencer"]["S"] == "2"
 
@@ -376,7 +429,7 @@ def test_a_fact_without_metadata_is_enough_for_an_image_that_is_known(catalog: C
     looked = present("a.jpg", "E1", 3, attributes=None, content_type=UNREAD, version_id="v1")
     looked_same_date = Present(
         **{name: getattr(looked, name) for name in Present.__dataclass_fields__}
-        | {"last_modified": "2026-11-25T03:00:01Z"}
+        | {"last_modified": "2026-11-25T03:00:01Z", "user_metadata": '{"job":"a.jpg 1"}'}
     )
     assert apply(catalog, looked_same_date) == [Outcome.REFRESHED]
     assert tables.images["E1"] == row

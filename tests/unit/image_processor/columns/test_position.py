@@ -4,7 +4,16 @@ from decimal import Decimal
 
 import pytest
 
-from image_processor.columns.position import altitude, coordinate, is_nowhere, speed, xmp_coordinate
+from image_processor.columns.position import (
+    altitude,
+    coordinate,
+    degrees,
+    direction,
+    is_nowhere,
+    signed_coordinate,
+    speed,
+    xmp_coordinate,
+)
 from image_processor.errors import Unusable
 from image_processor.tags.numbers import plain
 
@@ -31,6 +40,43 @@ def test_an_unusable_reference_is_never_a_confident_sign(reference):
         coordinate("latitude", LATITUDE, reference)
 
 
+@pytest.mark.parametrize(
+    ("parts", "angle"),
+    [
+        ((-33, 51, (243, 10)), "-33.85675"),
+        ((-33, -51, (-243, 10)), "-33.85675"),
+        ((0, -51, (243, 10)), "-0.85675"),
+        ((0, 0, (-243, 10)), "-0.00675"),
+        ((33, 0, (243, 10)), "33.00675"),
+        ((33, -51, (243, 10)), None),
+        ((33, 51, (-243, 10)), None),
+        ((-33, -51, (243, 10)), None),
+        ((0, 51, (-243, 10)), None),
+    ],
+)
+def test_one_sign_is_that_of_degrees_minutes_and_seconds(parts, angle):
+    """N18: -33 degrees and 51 minutes are south of -33; any other mixture says nothing."""
+    if angle is None:
+        with pytest.raises(Unusable, match="different signs"):
+            degrees(parts)
+    else:
+        assert plain(signed_coordinate("latitude", parts)) == angle
+        if angle.startswith("-"):
+            assert plain(coordinate("latitude", parts, "S")) == angle
+            with pytest.raises(Unusable, match="negative, and its hemisphere reference is N"):
+                coordinate("latitude", parts, "North")
+
+
+@pytest.mark.parametrize(("value", "angle"), [((0, 1), "0"), ((3605, 10), None), (360, "360"), ((-1, 10), None)])
+def test_a_direction_is_one_of_the_compass(value, angle):
+    """M6: 0 to 360."""
+    if angle is None:
+        with pytest.raises(Unusable, match="0 to 360"):
+            direction(value)
+    else:
+        assert plain(direction(value)) == angle
+
+
 def test_places_beyond_the_earth_and_broken_parts_are_unusable():
     """A latitude of 4294967295 degrees, a zero denominator in the seconds."""
     with pytest.raises(Unusable, match="out of range"):
@@ -54,6 +100,11 @@ def test_decimal_degrees_in_one_part_and_nine_places_are_kept():
         ("33,51,24.3S", "-33.85675"),
         ("33,51,24s", "-33.8566666667"),
         ("19,30.672N", "19.5112"),
+        ("33.85675S", "-33.85675"),
+        ("33.85675s", "-33.85675"),
+        ("-33.85675S", "-33.85675"),
+        ("33.85675 n", "33.85675"),
+        ("33.85675m", "33.85675"),
         ("+40.5637811", "40.5637811"),
         ("-33.85675", "-33.85675"),
         ("0.0", "0"),
@@ -64,9 +115,11 @@ def test_xmp_coordinates_are_read_in_every_form(text, degrees):
     assert plain(xmp_coordinate("latitude", text)) == degrees
 
 
-@pytest.mark.parametrize("text", ["33,51.4050", "33,51.4050E", "55/1 54/1 4074/100", "here", "91", "1/0"])
+@pytest.mark.parametrize(
+    "text", ["33,51.4050", "33,51.4050E", "55/1 54/1 4074/100", "here", "91", "1/0", "-33.8N", "+33,51S", "33e"]
+)
 def test_xmp_coordinates_without_hemisphere_or_place_are_unusable(text):
-    """Degrees alone are half of the truth."""
+    """Degrees alone are half of the truth, and two hemispheres are none."""
     with pytest.raises(Unusable):
         xmp_coordinate("latitude", text)
 

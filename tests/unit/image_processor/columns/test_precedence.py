@@ -32,13 +32,18 @@ def followed() -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("column", followed())
 def test_the_schema_tells_the_sources_in_the_order_in_which_they_are_tried(column):
-    """Autel's copies of DJI's properties are told of once, at the head of the texts."""
-    assert SCHEMA[column] == [name for name in followed()[column] if not name.startswith("drone-autel:")]
+    """DJI's vocabulary in others' namespaces, and Teal's own namespace, are told of once, at the head of the texts."""
+    others = tuple(f"{prefix}:" for prefix in precedence.LIKE_DJI)
+    assert SCHEMA[column] == [name for name in followed()[column] if not name.startswith(others)]
 
 
 def test_the_attributes_of_an_item_are_the_columns_of_the_schema_in_its_order():
-    """Before them stand the columns that the catalog fills; an attribute that is no column would never be seen."""
-    assert NAMES[NAMES.index("width_px") :] == ATTRIBUTES
+    """Before them stand the columns that the catalog fills; an attribute that is no column would never be seen.
+
+    Among them stands what the object says, and no image: two copies may differ in it, and are alike.
+    """
+    of_the_image = NAMES[NAMES.index("width_px") :]
+    assert tuple(name for name in of_the_image if name != "user_metadata") == ATTRIBUTES
 
 
 def test_every_column_says_where_it_comes_from():
@@ -50,3 +55,14 @@ def test_every_source_feeds_a_column_that_exists():
     """A misspelt column would lose its value without a word."""
     assert set(followed()) <= set(NAMES)
     assert set(followed()) <= set(ATTRIBUTES)
+
+
+def test_every_source_that_the_schema_tells_of_has_its_column_read():
+    """A column is read if `FEEDS` knows of a source that the photo has: a source that it lacks would feed nothing."""
+    asleep = {
+        (column, name)
+        for column, names in SCHEMA.items()
+        for name in names
+        if column not in precedence.FEEDS.get(name, ()) + precedence.FEEDS.get(name.partition("/")[0], ())
+    }
+    assert asleep == set()

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from image_processor.columns.timestamps import fraction_digits, in_utc, iptc_stamp, stamp, utc_stamp, zone
+from image_processor.columns.timestamps import (
+    ImpossibleZone,
+    fraction_digits,
+    in_utc,
+    iptc_stamp,
+    stamp,
+    utc_stamp,
+    zone,
+)
 from image_processor.errors import Unusable
 
 
@@ -44,7 +52,7 @@ def test_a_date_is_taken_as_written_and_a_blank_one_is_unknown(text, iso):
         ("yesterday", "not a date"),
         ("2024-05-06", "a date without a time"),
         ("2024:05:06 07:08:09 PM", "a date without a time"),
-        ("2024:05:06 07:08:09+25:00", "not an offset"),
+        ("2024:05:06 07:08:09+25:00", "is no zone"),
     ],
 )
 def test_a_date_that_no_calendar_has_is_unusable_and_never_shifted(text, reason):
@@ -68,18 +76,41 @@ def test_a_fraction_in_the_date_itself_wins_over_subsectime():
 
 @pytest.mark.parametrize(
     ("text", "offset"),
-    [("+02:00", "+02:00"), ("-5:00", "-05:00"), ("+0530", "+05:30"), ("Z", "Z"), ("   :  ", ""), ("", "")],
+    [
+        ("+02:00", "+02:00"),
+        ("-5:00", "-05:00"),
+        ("+0530", "+05:30"),
+        ("-12:00", "-12:00"),
+        ("+14:00", "+14:00"),
+        ("Z", "Z"),
+        ("   :  ", ""),
+        ("", ""),
+    ],
 )
 def test_an_offset_is_normalised_and_a_blank_one_is_none(text, offset):
     """M8: no zone known means a text without a zone."""
     assert zone(text) == offset
 
 
-@pytest.mark.parametrize("text", ["CEST", "+15:00", "-15:28", "+25:00", "+02:75", "2"])
+@pytest.mark.parametrize("text", ["CEST", "+15:00", "+14:01", "-12:01", "-15:28", "+25:00", "+02:75", "2"])
 def test_what_is_no_offset_is_unusable(text):
-    """A wrong zone would shift the picture's time."""
+    """A wrong zone would shift the picture's time. Zones are -12:00 to +14:00."""
     with pytest.raises(Unusable):
         zone(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "local"),
+    [
+        ("2021-10-19T13:11:58-15:28", "2021-10-19T13:11:58"),
+        ("2021:10:19 13:11:58.25+14:30", "2021-10-19T13:11:58.25"),
+    ],
+)
+def test_a_time_in_a_zone_that_is_none_says_what_it_is_without_it(text, local):
+    """N6b, GIMP: the zone is wrong, and the clock's time is there all the same."""
+    with pytest.raises(ImpossibleZone, match="is no zone") as caught:
+        stamp(text)
+    assert caught.value.local == local
 
 
 def test_a_gps_time_is_utc_with_its_fraction():

@@ -160,12 +160,6 @@ def test_boxes_of_jpeg_xl_are_found_behind_the_codestream():
     assert [(block.data, block.where) for block in container.xmp] == [(packet(), "xml")]
 
 
-def test_brotli_boxes_of_jpeg_xl_are_named_as_not_read():
-    """There is no Brotli in Python's library; the row says what it lacks."""
-    container = container_of(JXL + box(b"brob", b"Exif" + bytes(20)))
-    assert container.warnings == ["jxl: box Exif is compressed with Brotli and was not read"]
-
-
 def _bits(*fields: tuple[int, int]) -> bytes:
     value = place = 0
     for number, width in fields:

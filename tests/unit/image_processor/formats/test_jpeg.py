@@ -209,9 +209,10 @@ def test_iptc_is_found_among_photoshop_resources_that_go_over_several_segments()
 
 def test_fill_bytes_before_a_marker_are_no_damage():
     """ISO 10918-1, B.1.1.2: any marker may be preceded by fill bytes."""
-    container = container_of(jpeg(b"\xff\xff\xff" + exif_segment(DJI)))
-    assert len(container.exif) == 1
-    assert container.warnings == []
+    for number in (3, 5_000, 200_000):
+        container = container_of(jpeg(b"\xff" * number + exif_segment(DJI), b"\xff" * 70_000 + segment(0xFE, b"x")))
+        assert (len(container.exif), len(container.comments), container.width) == (1, 1, 8)
+        assert container.warnings == []
 
 
 def test_bytes_between_segments_are_stepped_over_and_named():

@@ -77,6 +77,26 @@ def test_packets_and_iptc_in_raw_profiles_are_found():
     assert [block.data for block in container.iptc] == [iptc_record()] * 2
 
 
+@pytest.mark.parametrize(
+    ("declared", "digits", "warned"),
+    [
+        (3, "616263", []),
+        (3, "61 62\n63\n", []),
+        (3, "616263 (junk)", ["png: tEXt raw profile exif has 6 bytes and says 3"]),
+        (3, "6162636465", ["png: tEXt raw profile exif has 5 bytes and says 3"]),
+        (9, "616263", ["png: tEXt raw profile exif has 3 bytes and says 9"]),
+        ("x", "616263", []),
+        ("9" * 5_000, "616263", []),
+    ],
+)
+def test_a_raw_profile_goes_as_far_as_it_says(declared, digits, warned):
+    """What stands behind its length is not its own, and does not cost it."""
+    text = f"Raw profile type exif\0\nexif\n{declared:>8}\n{digits}"
+    container = container_of(png(chunk(b"tEXt", text.encode())))
+    assert [block.data for block in container.exif] == [b"abc"]
+    assert [warning for warning in container.warnings if warning.startswith("png")] == warned
+
+
 @pytest.mark.parametrize("text", [b"\nexif\n 4\n00zz", b"\nexif", b"", b"\nexif\n 4\n\xff\xff"])
 def test_a_raw_profile_that_is_none_is_a_warning(text):
     """A profile that is not hexadecimal costs itself only."""

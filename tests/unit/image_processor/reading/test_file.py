@@ -68,3 +68,15 @@ def test_what_is_inflated_within_the_budget_is_whole():
     content = bytes(range(256)) * 10_000
     assert inflate(zlib.compress(content), len(content), budget) == (content, True)
     assert budget.exhausted == []
+
+
+@pytest.mark.parametrize("size", [1, 1000, 65_537])
+def test_what_is_inflated_is_cut_at_its_limit_and_at_nothing_else(size):
+    """A limit of as many bytes as there are is no cut, one less is, and none at all lets nothing out."""
+    content = bytes(range(1, 256)) * (size // 255 + 1)
+    stream = zlib.compress(content[:size])
+    for limit in (0, size - 1, size, size + 1):
+        budget = Budget()
+        assert inflate(stream, limit, budget) == (content[: min(limit, size)], limit >= size)
+        assert LIMITS[INFLATED] - budget.left(INFLATED) <= 6 * len(stream) + limit + 2
+    assert inflate(stream[:-4] + b"none", size, Budget()) == (b"", False)

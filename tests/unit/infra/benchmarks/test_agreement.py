@@ -5,8 +5,9 @@ import json
 import pytest
 
 from infra.benchmarks import agreement
-from infra.benchmarks._gold import GOLD, Gold, exif_tags, xmp_tags
-from infra.doubles.image_files import MAKE, ascii_value, exif_segment, jpeg, tiff
+from infra.benchmarks._gold import GOLD, Gold, exif_tags, xmp_properties, xmp_tags
+from infra.benchmarks._gold_values import with_makers
+from infra.doubles.image_files import MAKE, ascii_value, exif_segment, jpeg, packet, tiff, xmp_segment
 from ledger.columns import NAMES
 from tests.support.paths import PHOTOS
 
@@ -55,25 +56,65 @@ def test_pictures_cut_out_of_the_file_and_languages_count_as_no_tags():
     assert xmp_tags({"XMP-dc:Title": "a", "XMP-dc:Title-de-DE": "b", "XMP-x:XMPToolkit": "c", "IFD0:Make": "d"}) == 2
 
 
+def test_a_qualifier_counts_as_a_tag_of_its_own_on_both_sides():
+    """ExifTool flattens it; our document has it beside the value."""
+    scheme = {"rdf:value": "id", "xmpidq:Scheme": "s"}
+    assert xmp_properties({"xmp:Identifier": [scheme, scheme], "dc:rights": {"rdf:value": "a", "xml:lang": "de"}}) == 3
+
+
+@pytest.mark.parametrize(
+    ("tags", "value"),
+    [
+        ({"XMP-drone-dji:GimbalYawDegree": "1"}, "1"),
+        ({"XMP-DJI:GimbalYawDegree": "1"}, "1"),
+        ({"XMP-whatever:GimbalYawDegree": "1", "XMP-drone-dji:GimbalYawDegree": "2"}, "2"),
+        ({"XMP-exif:GimbalYawDegree": "1"}, None),
+        ({"XMP-acme:GimbalYawDegree": "1"}, None),
+    ],
+)
+def test_a_makers_property_counts_under_whatever_prefix_the_file_uses(tags, value):
+    """ExifTool's group is the file's prefix: one that we do not know had no gold, and no difference."""
+    gold = GOLD["gimbal_yaw_deg"].value
+    assert gold is not None
+    assert gold(with_makers(tags)) == value
+
+
+def test_fewer_tags_than_exiftool_has_are_missing_though_another_file_has_more(tmp_path, capsys):
+    """The sum over all files hid a packet that was lost."""
+    (tmp_path / "expected").mkdir()
+    rich = jpeg(xmp_segment(packet('dc:format="a" dc:source="b"')), exif_segment(tiff({MAKE: ascii_value("DJI")})))
+    for name, gold in (
+        ("a", {"XMP-dc:Format": "a"}),
+        ("b", {"XMP-dc:A": 1, "XMP-dc:B": 2, "XMP-dc:C": 3, "IFD1:D": 4, "IFD1:E": 5}),
+    ):
+        (tmp_path / f"{name}.jpg").write_bytes(rich)
+        (tmp_path / "expected" / f"{name}.jpg.json").write_text(json.dumps({"numeric": gold}))
+    agreement.main([str(tmp_path), "--show"])
+    *shown, last = capsys.readouterr().out.splitlines()
+    assert json.loads(last)["missing"] == 2
+    assert {"b.jpg: xmp: fewer tags: ours 2, ExifTool 3", "b.jpg: exif: fewer tags: ours 1, ExifTool 2"} <= {*shown}
+
+
 def test_a_difference_and_a_missing_value_are_counted_and_named(tmp_path, capsys):
-    """The last line is one JSON object; --show names the file and the column."""
+    """The last line is one JSON object; --show names the file and the column. Missing are a column and a tag."""
     (tmp_path / "expected").mkdir()
     (tmp_path / "a.jpg").write_bytes(jpeg(exif_segment(tiff({MAKE: ascii_value("DJI")}))))
     gold = {"IFD0:Make": "Parrot", "IFD0:Model": "Anafi", "File:ImageWidth": 8, "Composite:ImageSize": "8 6"}
     (tmp_path / "expected" / "a.jpg.json").write_text(json.dumps({"numeric": gold}))
     agreement.main([str(tmp_path), "--show"])
     *shown, last = capsys.readouterr().out.splitlines()
-    assert json.loads(last).items() >= {"files": 1, "compared": 3, "agree": 2, "differ": 1, "missing": 1}.items()
+    assert json.loads(last).items() >= {"files": 1, "compared": 3, "agree": 2, "differ": 1, "missing": 2}.items()
     assert "a.jpg: make: differs: ours 'DJI', ExifTool 'Parrot'" in shown
     assert "a.jpg: model: missing: ours None, ExifTool 'Anafi'" in shown
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photo collection is not at {PHOTOS}")
 def test_the_photo_collection_agrees(capsys):
-    """At least 99.5 % of the compared values agree, and nothing that ExifTool reads is missing."""
+    """At least 99.8 % of the compared values agree, and nothing that ExifTool reads is missing."""
     agreement.main([str(PHOTOS)])
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert result["files"] >= 90
-    assert result["agree"] >= 0.995 * result["compared"] > 1000
+    assert result["agree"] >= 0.998 * result["compared"] > 1000
     assert result["missing"] == 0
     assert result["exif_tags"] >= result["exiftool_exif_tags"]
+    assert result["xmp_tags"] >= result["exiftool_xmp_tags"]

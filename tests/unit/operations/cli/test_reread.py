@@ -1,5 +1,7 @@
 """`skyledger reread` has photos read again that an older reader has read, and then finds none."""
 
+import csv
+import io
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -17,11 +19,13 @@ from ledger import columns
 from ledger.commit import commit
 from ledger.ledger import Ledger
 from ledger.manifest import encode_root
+from ledger.publish import publish
 from operations.bucket.prices import lane_usd
 from tests.support.aws_services import Services
 from tests.support.bucket_world import PHOTOS, World
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert
+from tests.support.reader import read_csv
 
 Run = Callable[..., Ran]
 Items = dict[str, dict[str, Any]]
@@ -34,8 +38,11 @@ class Circle:
         self.ledger, self.services, self.world = ledger, services, world
         self._exported: Items = {}
 
-    def upload(self, **photos: bytes) -> None:
-        assert self.world.deliver(*(self.world.put(key, body) for key, body in photos.items())) == []
+    def upload(self, metadata: dict[str, str] | None = None, **photos: bytes) -> None:
+        assert (
+            self.world.deliver(*(self.world.put(key, body, Metadata=metadata or {}) for key, body in photos.items()))
+            == []
+        )
         self.export()
 
     def export(self) -> None:
@@ -114,6 +121,30 @@ def test_after_an_upgrade_the_older_rows_are_read_again_and_only_they(
     assert circle.work_off_the_lane() == ["a", "b", "c"]
     assert circle.world.images == rows, "the same reader says the same: no revision, no event"
     assert circle.world.objects != objects, "that somebody has looked is known"
+
+
+def test_a_ledger_of_the_version_before_takes_a_new_column_by_a_replay(
+    circle: Circle, store: MemoryStore, skyledger: Run
+) -> None:
+    """What the table had learnt of it before is in the journal; rows from before are read again."""
+    before = tuple(name for name in columns.NAMES if name != "user_metadata")
+    root, etag = circle.ledger.load_root()
+    circle.ledger.store.put_if_match(
+        "manifest.json", encode_root(replace(root, columns=before)), etag, "application/json", {}
+    )
+    circle.upload({"site": "=?UTF-8?B?QnLDvGNrZQ==?="}, a=PHOTOS[0])
+    publish(circle.ledger)
+    assert csv_rows(store)[0].keys() == set(before)
+    assert skyledger("replay", "--columns", "current", "--swap", "--processes", "1", "--json").code == 0
+    (row,) = csv_rows(store)
+    assert (list(row), row["user_metadata"]) == ([*columns.NAMES], '{"site":"Brücke"}')
+    circle.upload({"formula": "x;=1+1"}, b=PHOTOS[1])
+    publish(circle.ledger)
+    assert csv_rows(store)[1]["user_metadata"] == r'{"formula":"x\u003b=1+1"}'
+
+
+def csv_rows(store: MemoryStore) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(read_csv(store).decode(), newline="")))
 
 
 def _changed(old: dict[str, Any], new: dict[str, Any]) -> set[str]:
