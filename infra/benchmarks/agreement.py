@@ -4,8 +4,8 @@ usage: ./infra/bench agreement FOLDER [--show] [--tags]
 
 FOLDER/expected/PATH.json holds what ExifTool read from FOLDER/PATH: {"numeric": `exiftool -j -G1 -struct -n`, ...}.
 Numbers agree if they are equal to the precision of what ExifTool wrote. A maker's XMP counts under whatever prefix the
-file uses. Tags that ExifTool has and our documents do not count as missing, file by file. --show lists every
-difference, --tags the tags that each column is compared with. The last line of the output is one JSON object.
+file uses. Tags that ExifTool has and our documents do not count as missing, file by file. --show lists all differences,
+--tags the tags that each column is compared with. The last line of the output is one JSON object.
 """
 
 import json
