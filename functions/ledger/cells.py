@@ -44,7 +44,8 @@ class Unusable(ValueError):
 def plain_cells(item: Item, kind: str, names: Sequence[str]) -> list[str] | None:
     """Write the values of one type, if all are plain: their texts are the cells, or nearly so. Else None."""
     try:
-        texts = [item[name][_LETTERS[kind]] for name in names]
+        letter = _LETTERS[kind]
+        texts = [item[name][letter] for name in names]
         if kind == "decimal":
             texts = [text if "." in text else text + ".0" for text in texts]
             return texts if are_decimals(texts) else None
