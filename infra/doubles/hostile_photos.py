@@ -354,9 +354,10 @@ RECIPES = (
     Recipe("a flawed packet of quotes in tags", lambda n: _flawed("<a b=\"'>" * n), 1_000_000),
     Recipe("a flawed packet of less-than signs", lambda n: _flawed("<dc:a>" + "<" * n), 9_000_000),
     Recipe("a flawed packet of ampersands", lambda n: _flawed("<dc:a>" + "&" * n + "</dc:a>"), 9_000_000),
+    Recipe("a flawed packet of wide characters", lambda n: _flawed("<dc:a>x" + "😀" * n + "</dc:a>"), 2_000_000),
     Recipe("a flawed packet of references", lambda n: _flawed("<dc:a>" + "&#1;<!-->" * n + "</dc:a>"), 900_000),
     Recipe("a flawed packet of end tags", lambda n: _flawed("<a>" * 50 + "</b>" * n), 2_000_000),
-    Recipe("a flawed packet of instructions", lambda n: _flawed("<?a" * n), 2_900_000),
+    Recipe("a flawed packet of instructions", lambda n: _flawed("<?a" * n), 29_000),
     Recipe("a flawed packet of comments", lambda n: _flawed("<!--" + "-" * n), 9_000_000),
     Recipe("a flawed packet of sections", lambda n: _flawed("<dc:a>" + "<![CDATA[x]]>" * n), 700_000),
     Recipe(
