@@ -1,8 +1,10 @@
 """The claim to replace the present CSV: who has it publishes, everybody else leaves; it saves work and guards nothing.
 
-It is `publishing/<root that the present CSV names>`, create-only, and its body is the id of who holds it. Whoever comes
-with that id takes it up: a batch that is delivered again, and a call that Lambda repeats. It is nobody's once it is
-older than any invocation can be; then whoever deletes the very claim that he saw (If-Match) and makes it anew has it.
+It is `publishing/<root that the present CSV names>`, create-only, and its body is the id of who holds it, and of his
+run. Whoever comes with that id takes it up: a batch that is delivered again, and a call that Lambda repeats. But two
+runs may have the same id and live, since Lambda may deliver a call twice: so a run that has published takes only what
+it has claimed itself; else both would copy each version. A claim is nobody's once it is older than any invocation can
+be; then whoever deletes the very claim that he saw (If-Match) and makes it anew has it.
 """
 
 import re
@@ -30,14 +32,21 @@ def claim_key(present: Stored | None) -> str:
 class Claim:
     """At most one claim at a time, of one holder.
 
-    Attributes:
+    Args:
+        ledger: whose CSV.
         holder: id of who holds it; who has none only looks.
+        run: id of his run; "" if he claims for whom he calls.
+
+    Attributes:
+        holder: as given.
         held: key of the claim that is held; "" if none.
+        has_published: whether this run has replaced a CSV, or met somebody who had. What has the holder's id from now
+            on, and is not of this run, is of another one, which lives.
     """
 
-    def __init__(self, ledger: Ledger, holder: str = "") -> None:
-        self.holder, self.held = holder, ""
-        self._ledger = ledger
+    def __init__(self, ledger: Ledger, holder: str = "", run: str = "") -> None:
+        self.holder, self.held, self.has_published = holder, "", False
+        self._ledger, self._body = ledger, f"{holder} {run}".rstrip().encode()
 
     def take_up(self, key: str) -> None:
         """Hold the claim of this key if it is there and the holder's own."""
@@ -53,7 +62,7 @@ class Claim:
     def take(self, key: str) -> bool:
         """Hold the claim, and say so; not if somebody else has it who may live."""
         for _ in range(_TRIES):
-            if self._ledger.store.put_new(key, self.holder.encode(), _TEXT):
+            if self._ledger.store.put_new(key, self._body, _TEXT):
                 self.held = key
                 return True
             found = self._find(key)  # "exists" may also be said of a request of our own that was sent twice
@@ -69,11 +78,20 @@ class Claim:
         return False
 
     def release(self) -> None:
-        """Delete the claim that is held, if any; what cannot be deleted is nobody's before long."""
+        """Delete the claim that is held, if any.
+
+        Raises:
+            Unavailable: it may still be there, and others may leave because of it.
+        """
         if self.held:
-            with suppress(Unavailable):
-                self._ledger.store.delete([self.held])
+            self._ledger.store.delete([self.held])
             self.held = ""
+
+    def abandon(self) -> None:
+        """Delete the claim that is held, if that is possible: nobody relies on it, or its holder comes again."""
+        with suppress(Unavailable):
+            self.release()
+        self.held = ""
 
     def _find(self, key: str) -> Stored | None:
         try:
@@ -82,7 +100,7 @@ class Claim:
             return None
 
     def _is_own(self, found: Stored) -> bool:
-        return found.body == self.holder.encode()
+        return found.body == self._body if self.has_published else found.body.split(b" ")[0] == self.holder.encode()
 
     def _may_live(self, found: Stored) -> bool:
         return found.modified is None or self._ledger.now() - found.modified.timestamp() < INVOCATION_SECONDS

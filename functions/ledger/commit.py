@@ -56,6 +56,7 @@ class Report:
         root: the root that was read or written last.
         present: image-data.csv as it was at the start, without its bytes; None if there was none.
         redelivered: whether the batch is delivered again until commit and publish have succeeded.
+        first_record: a digest of its first record.
         counts: what became of the changes.
         commits: roots written (a batch that touches many shards takes several).
         conflicts: swaps refused, or left out because somebody leads.
@@ -69,6 +70,7 @@ class Report:
     root: Root
     present: Stored | None = None
     redelivered: bool = False
+    first_record: str = ""
     counts: Counts = field(default_factory=Counts)
     commits: int = 0
     conflicts: int = 0
@@ -109,7 +111,7 @@ def commit_batch(ledger: Ledger, batch: Batch, time_left: TimeLeft = no_limit, *
     (root, etag), present, _ = ledger.together(
         ledger.load_root, ledger.present_csv, lambda: write_segment(ledger.store, batch.segment)
     )
-    report = Report(batch.segment.name, root, present, redelivered)
+    report = Report(batch.segment.name, root, present, redelivered, batch.segment.first_record)
     return _Commit(ledger, batch, time_left, report).run(root, etag)
 
 

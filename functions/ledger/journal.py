@@ -35,10 +35,14 @@ class Segment:
         name: `date=YYYY-MM-DD/hour=HH/<first>-<last>-<digest>`: of its content alone, so that a batch delivered twice
             is one segment.
         body: the records as JSON lines, gzipped.
+        first_record: a digest of the first one, which no other batch has: an eventID is unique, while a sequence number
+            is one of its stream shard alone (DynamoDB API Reference, Record and StreamRecord). It is the same for what
+            is left of the batch when it is cut in two.
     """
 
     name: str
     body: bytes
+    first_record: str = ""
 
     @property
     def key(self) -> str:
@@ -51,7 +55,8 @@ def segment_of(events: Sequence[Event]) -> Segment:
     digest, body = pack([event.record for event in events])
     time = next((event.time for event in events if event.time), _NO_TIME)
     first, last = _number_in_key(events[0]), _number_in_key(events[-1])
-    return Segment(f"date={time[:10]}/hour={time[11:13]}/{first}-{last}-{digest}", body)
+    name = f"date={time[:10]}/hour={time[11:13]}/{first}-{last}-{digest}"
+    return Segment(name, body, _name_of(hashlib.sha256(_json_lines([events[0].record]))))
 
 
 def pack(records: Sequence[Record]) -> tuple[str, bytes]:
@@ -77,7 +82,11 @@ def _pack_lines(parts: Iterable[bytes]) -> tuple[str, bytes]:
         digest.update(lines)
         packed.append(packer.compress(lines))
     packed.append(packer.flush())
-    return digest.hexdigest()[:20], b"".join(packed)
+    return _name_of(digest), b"".join(packed)
+
+
+def _name_of(digest: "hashlib._Hash") -> str:
+    return digest.hexdigest()[:20]
 
 
 def segment_in_place_of(key: str, lines: Iterable[bytes]) -> Segment:

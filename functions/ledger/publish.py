@@ -22,19 +22,21 @@ E is an exporter that has committed, K a publisher:
     E     P claimed by somebody who may live          leaves
     E     P not claimed                               claims P, and reads the CSV in the same moment. Still P: calls K
                                                       with claim and id. Another: gives the claim back, looks again
-    E     P claimed with its own id: it died before   calls K again. The id is the batch's first sequence number, and
-          or after the call, the batch comes again    the batch comes again until it is acknowledged
+    E     P claimed with its own id: it died before   calls K again, also if P shows the root by now. The id is a
+          or after the call, the batch comes again    digest of the batch's first record (half a batch has it, too),
+                                                      and the batch comes again until it is acknowledged
     E     the call fails, or its answer is lost       gives the claim back; its batch, which is committed, is
                                                       acknowledged, and the CSV left to the next commit or the schedule
     K     P, claimed with the id that it came with    copies, completes: P is replaced; gives the claim back, looks
     K     the root is newer than P, P not claimed     claims P with the same id, looks again, and copies if it is P yet
-    K     P claimed by somebody else who may live     ends
+    K     P claimed by somebody else who may live     ends. So is, once K has copied, who has its id: another run of the
+                                                      same call
     K     P shows the root, the claim on P is K's     gives the claim back and looks again: E may have left in between
     K     P shows the root, no claim                  ends
     K     too little time for one more like the last  gives the claim back and ends; the next commit or the schedule
                                                       calls again. It never calls itself: Lambda stops such loops
     K     the day's money allows no copy yet (`pace`)  waits for up to a minute, looks again; otherwise ends
-    K     an error                                    gives the claim back, and fails: Lambda calls again with the same
+    K     an error, also in giving the claim back     gives the claim back, and fails: Lambda calls again with the same
                                                       claim and id, a minute later, and two minutes after that
     K     comes again: it died, or was called twice   takes up whatever claim has its id, and goes on
     who-  the claim on P is older than an invocation  has it by deleting that very claim and making a new one (If-Match,
@@ -50,8 +52,8 @@ gives it back, and in either case looks at the root afterwards, and so finds tha
   again). The worst case is a claim whose holder never comes again: K died three times, or E was one of two runs of a
   batch, died between claim and call, and the other one was acknowledged. It takes two faults at least, and ends when
   the claim is as old as an invocation can be, with the schedule;
-- there is one copy in flight, and one more for each operator's command, each call that Lambda doubles, and each claim
-  that outlived its holder. If-Match holds all the same.
+- there is one copy in flight, and for a moment one more for each operator's command, each call that Lambda doubles, and
+  each claim that outlived its holder: whoever is refused ends if the other goes on. If-Match holds all the same.
 """
 
 from collections.abc import Callable
@@ -125,6 +127,8 @@ def publish(
         root, present = known or publisher.look()
         known = None
         if publisher.is_settled(root, present):
+            if call is not None:
+                _call_again(Claim(ledger, _id_of(ledger, report)), present, call)
             return published
         if size_of(root) > PUT_BELOW or ledger.contended:
             if call is not None:
@@ -159,13 +163,15 @@ def keep_current(
         OutOfTime: other publishers always won.
         Unavailable, Unknown, Damaged: as for `publish`.
     """
-    own = Claim(ledger, id or ledger.new_id())
+    own = Claim(ledger, id or ledger.new_id(), ledger.new_id())
     try:
         if claim:
             own.take_up(claim)
         _publish_on(_Publisher(ledger, time_left), own, published)
-    finally:
         own.release()
+    except BaseException:
+        own.abandon()
+        raise
 
 
 def _publish_on(publisher: "_Publisher", own: Claim, published: Callable[[Published], None]) -> None:
@@ -175,25 +181,28 @@ def _publish_on(publisher: "_Publisher", own: Claim, published: Callable[[Publis
         root, present = publisher.look()
         if publisher.is_settled(root, present):
             if not own.held:
+                own.take_up(claim_key(present))  # of a run that died: nobody else knows that it did
+            if not own.held:
                 return
             own.release()  # until now somebody may have relied on it: look once more
             continue
         if not publisher.has_time():
             return
         if own.held != claim_key(present):
-            own.release()
+            own.abandon()
             if not own.take(claim_key(present)):
                 return
             continue  # the CSV may have been replaced before it was claimed
         wait = due_in(size_of(root), present, ledger.now())
-        if wait > MOST_WAIT_SECONDS:
+        if wait > MOST_WAIT_SECONDS or not publisher.has_time(wait):
             return
         if wait:
             ledger.sleep(wait)
             continue
         publisher.published.tries += 1
-        if publisher.write(root, present):
-            own.release()
+        written, own.has_published = publisher.write(root, present), True
+        if written:
+            own.abandon()
             published(publisher.published)
             publisher.published = Published()
     raise OutOfTime(f"image-data.csv is behind version {publisher.published.version}")
@@ -215,15 +224,22 @@ def _hand_over(publisher: "_Publisher", own: Claim, call: CallPublisher) -> None
             if is_own:
                 _call(own, call)
             return
-        own.release()
+        own.abandon()
     raise NotCalled("image-data.csv was always another one")
+
+
+def _call_again(own: Claim, present: Stored | None, call: CallPublisher) -> None:
+    """Call for a claim of our own on a CSV that has become current: from a delivery of this batch that died."""
+    own.take_up(claim_key(present))
+    if own.held:
+        _call(own, call)
 
 
 def _call(own: Claim, call: CallPublisher) -> None:
     try:
         call(own.held, own.holder)
     except (Unavailable, Unknown) as error:
-        own.release()
+        own.abandon()
         raise NotCalled(f"the publisher: {error}") from error
 
 
@@ -248,10 +264,10 @@ class _Publisher:
         self.published.version = root.version
         return present is not None and present.metadata.get("tree") == root.tree_hash and size_of(root) == present.size
 
-    def has_time(self) -> bool:
-        """Say whether there is time for one more publish like the last."""
+    def has_time(self, wait: float = 0.0) -> bool:
+        """Say whether there is time for one more publish like the last, after so many seconds."""
         left = self._time_left()
-        return left is None or left >= RESERVE_SECONDS + 1.5 * self._took
+        return left is None or left >= wait + RESERVE_SECONDS + 1.5 * self._took
 
     def write(self, root: Root, present: Stored | None) -> bool:
         """Write the CSV once, and say whether that is known; a refusal or lost answer is no error: the next look tells.
@@ -291,9 +307,8 @@ def _known(ledger: Ledger, report: Report | None) -> tuple[Root, Stored | None] 
 
 
 def _id_of(ledger: Ledger, report: Report | None) -> str:
-    """Give an id that is the same when the batch comes again: its first sequence number."""
-    number = report.segment.rpartition("/")[2].partition("-")[0] if report else ""
-    return number if number.isdigit() else ledger.new_id()
+    """Give an id that is the same when the batch comes again."""
+    return (report and report.first_record) or ledger.new_id()
 
 
 def _is_newer(present: Stored | None, root: Root) -> bool:

@@ -235,6 +235,10 @@ class Exporters:
 
 
 def _insert(exporter: int, number: int, arrived: float) -> dict[str, Any]:
-    """Make the record of an image that arrived at a time; many may in the same millisecond."""
+    """Make the record of an image that arrived at a time; those of the same millisecond have the same sequence number.
+
+    It orders the records of one stream shard; nothing says that it is unique among shards (DynamoDB API Reference,
+    StreamRecord).
+    """
     etag = hashlib.md5(b"%d %d" % (exporter, number)).hexdigest()
     return items.insert(LAST + 1 + int(arrived * 1000), etag)

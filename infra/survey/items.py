@@ -123,7 +123,8 @@ def event_bytes(event: Mapping[str, Any]) -> int:
 
 
 def _event(name: str, number: int, new: Item | None = None, old: Item | None = None) -> dict[str, Any]:
-    event_id = hashlib.md5(b"%d %b" % (number, name.encode())).hexdigest()
+    etag = (new or old or {})["etag"]["S"]  # several may have come in the same millisecond
+    event_id = hashlib.md5(b"%d %b %b" % (number, name.encode(), etag.encode())).hexdigest()
     return stream_record(name, new, old, event_id=event_id, at=_EPOCH + number // 1000, sequence=f"{number + 1:021d}")
 
 

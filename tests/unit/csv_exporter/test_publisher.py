@@ -20,6 +20,8 @@ from csv_exporter.call import payload_of
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import ManifestLost, OutOfTime, Refused
+from ledger.event import read_event
+from ledger.journal import segment_of
 from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
@@ -134,7 +136,8 @@ def test_the_exporter_calls_the_publisher_and_does_not_wait_for_it(
     ((url, kind, event),) = requests.made
     assert "/functions/arn%3Aaws%3Alambda%3Aeu-west-1%3A111122223333%3Afunction%3Apublisher/invocations" in url
     assert kind == "Event"
-    assert event == {"source": "skyledger", "detail-type": "CSV Behind", "claim": "publishing/none", "id": "2"}
+    batch = segment_of([read_event(insert(1))]).first_record
+    assert event == {"source": "skyledger", "detail-type": "CSV Behind", "claim": "publishing/none", "id": batch}
     assert emf(capsys)["BatchesPublished"] == [0]
     assert "image-data.csv" not in store.objects
     publisher.handler(event, LambdaContext())

@@ -14,6 +14,8 @@ from ledger import layout
 from ledger.claim import Claim, claim_key
 from ledger.commit import commit
 from ledger.errors import NotCalled, OutOfTime, Refused, Unavailable, Unknown
+from ledger.event import read_event
+from ledger.journal import segment_of
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger, no_limit
 from ledger.limits import INVOCATION_SECONDS
@@ -26,6 +28,8 @@ publishing = import_module("ledger.publish")  # the module: the package gives th
 
 ROWS = 150  # far above PUT_BELOW in the small limits below
 CLAIMS = "publishing/"
+# Ids of batches that begin so.
+FIRST, FIRST_OF_ALL = (segment_of([read_event(insert(number))]).first_record for number in (2000, 0))
 
 
 class Clock:
@@ -124,8 +128,8 @@ def test_a_large_csv_is_claimed_and_handed_over(
     present = claim_key(store.head(CSV_KEY))
     done = publish(exporter, report=commit(exporter, [insert(2000), insert(2001)]), call=calls)
     assert (done.handed_over, done.written) == (True, False)
-    assert calls.made == [(present, "2001")]
-    assert claims(store) == {present: b"2001"}
+    assert calls.made == [(present, FIRST)]
+    assert claims(store) == {present: FIRST.encode()}
     assert "start_upload" not in watched.verbs()
 
 
@@ -149,18 +153,28 @@ def test_what_somebody_has_claimed_is_left_to_him_while_he_may_live(
     key = claim(store)
     clock.now += timedelta(seconds=age)
     assert publish(exporter, report=commit(exporter, [insert(2000)]), call=calls).handed_over
-    assert calls.made == [] if left else [(key, "2001")]
-    assert claims(store) == {key: b"somebody" if left else b"2001"}
+    assert calls.made == [] if left else [(key, FIRST)]
+    assert claims(store) == {key: b"somebody" if left else FIRST.encode()}
 
 
 def test_a_batch_that_comes_again_calls_again_for_its_own_claim(
     exporter: Ledger, store: MemoryStore, clock: Clock, calls: Calls
 ) -> None:
     """It died between claim and call, or after the call: nobody can tell, and two calls do no harm."""
-    key = claim(store, b"2001")
+    key = claim(store, FIRST.encode())
     clock.now += timedelta(seconds=1)
     assert publish(exporter, report=commit(exporter, [insert(2000)]), call=calls).handed_over
-    assert calls.made == [(key, "2001")]
+    assert calls.made == [(key, FIRST)]
+
+
+@pytest.mark.parametrize("by", [FIRST_OF_ALL.encode(), FIRST_OF_ALL.encode() + b" a publisher", b"somebody"])
+def test_a_batch_that_comes_again_calls_for_its_claim_although_the_csv_is_current(
+    by: bytes, exporter: Ledger, store: MemoryStore, calls: Calls
+) -> None:
+    """What it had removed came back meanwhile: its claim would keep others away for as long as it may live."""
+    key = claim(store, by)
+    publish(exporter, report=commit(exporter, [insert(0)]), call=calls)
+    assert calls.made == ([(key, FIRST_OF_ALL)] if by != b"somebody" else [])
 
 
 def test_a_claim_of_our_own_whose_answer_was_lost_is_our_own(
@@ -174,7 +188,7 @@ def test_a_claim_of_our_own_whose_answer_was_lost_is_our_own(
 
     watched.on("put_new", CLAIMS, land_and_exist)
     publish(exporter, report=commit(exporter, [insert(2000)]), call=calls)
-    assert calls.made == [(claim_key(store.head(CSV_KEY)), "2001")]
+    assert calls.made == [(claim_key(store.head(CSV_KEY)), FIRST)]
 
 
 @pytest.mark.parametrize("error", [Unavailable("TooManyRequestsException"), Unknown("ReadTimeoutError")])
@@ -208,7 +222,7 @@ def test_the_csv_that_is_claimed_is_the_one_that_is_there(
 
     watched.on("put_new", CLAIMS, first(replace_and_commit))
     publish(exporter, report=commit(exporter, [insert(2000)]), call=calls)
-    assert calls.made == [(claim_key(store.head(CSV_KEY)), "2001")]
+    assert calls.made == [(claim_key(store.head(CSV_KEY)), FIRST)]
     assert [*claims(store)] == [calls.made[0][0]]
 
 
@@ -314,10 +328,64 @@ def test_a_publisher_that_died_goes_on_when_lambda_calls_again(
     watched.on("delete", CLAIMS, refuse(Unavailable("dead")), after=copies)
     with pytest.raises(KeyboardInterrupt):
         keep_current(publisher, no_limit, key, "7")
-    assert claims(store) == {claim_key(store.head(CSV_KEY)): b"7"}
+    ((held, body),) = claims(store).items()
+    assert (held, body.split()[0]) == (claim_key(store.head(CSV_KEY)), b"7")
     clock.now += timedelta(seconds=60)
     keep_current(publisher_of(store, clock, 9), no_limit, key, "7")
     assert read_csv(store) == read_rows(store)
+    assert claims(store) == {}
+
+
+@pytest.mark.parametrize("wins", [False, True])
+def test_of_two_runs_of_one_call_one_goes_on(
+    wins: bool, publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """Lambda delivered it twice. Both may copy once; then the one that comes late to the next claim leaves it."""
+    rival = publisher_of(store, clock, 8)
+    held: list[str] = []
+
+    def go_on() -> None:
+        commit(rival, [insert(3000)])
+        held.append(claim(store, b"7 the other run"))
+
+    def replace() -> None:
+        store.delete([key])
+        publish(rival)
+        go_on()
+
+    key = claim(store, b"7")
+    commit(publisher, [insert(2000)])
+    if wins:
+        watched.on("delete", CLAIMS, first(go_on))
+    else:
+        watched.on("start_upload", CSV_KEY, first(replace))
+    keep_current(publisher, no_limit, key, "7")
+    assert watched.verbs().count("start_upload") == 1
+    assert claims(store) == {held[0]: b"7 the other run"}
+    keep_current(publisher_of(store, clock, 10), no_limit, key, "7")  # a run that comes after its death goes on
+    assert read_csv(store) == rows_with(2000, 3000)
+    assert claims(store) == {}
+
+
+@pytest.mark.parametrize("by", [b"7 a run that died", b"somebody"])
+def test_a_claim_that_a_dead_run_left_on_a_current_csv_is_given_back(
+    by: bytes, publisher: Ledger, store: MemoryStore
+) -> None:
+    """It had claimed the next copy, which nobody needed in the end; else whoever commits next would leave for it."""
+    key = claim(store, by)
+    keep_current(publisher, no_limit, CLAIMS + "1-gone", "7")
+    assert claims(store) == ({key: by} if by == b"somebody" else {})
+
+
+def test_a_claim_that_cannot_be_given_back_is_given_back_when_lambda_calls_again(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """Whoever commits next would leave for it: so that is a failure of the call."""
+    key = claim(store, b"7")
+    watched.on("delete", CLAIMS, refuse(Unavailable("SlowDown")), times=2)
+    with pytest.raises(Unavailable):
+        keep_current(publisher, no_limit, key, "7")
+    keep_current(publisher, no_limit, key, "7")
     assert claims(store) == {}
 
 

@@ -11,7 +11,7 @@ import pytest
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged
 from ledger.event import read_event
-from ledger.journal import dates, journal_parts, list_segments, quarantine, write_segment
+from ledger.journal import dates, journal_parts, list_segments, quarantine, segment_of, write_segment
 from tests.support.factories import event, insert, item, modify, remove, segment_with
 from tests.support.reader import read_segment
 
@@ -46,6 +46,13 @@ def test_a_batch_delivered_twice_is_one_segment(store: MemoryStore) -> None:
     assert not write_segment(store, segment_with(json.loads(json.dumps(BATCH))))
     assert store.objects == before
     assert segment_with(BATCH[:2]).name != segment_with(BATCH).name
+
+
+def test_a_batch_and_its_first_half_have_the_same_first_record_and_nobody_else_has() -> None:
+    """Sequence numbers are those of a stream shard, and may be another's as well; an eventID is one record's."""
+    batch = [read_event(insert(number, sequence=5)) for number in range(4)]
+    assert segment_of(batch).first_record == segment_of(batch[:2]).first_record != ""
+    assert len({segment_of([event]).first_record for event in batch}) == 4
 
 
 def test_no_stray_key_hides_a_day_or_holds_up_the_listing(store: MemoryStore) -> None:

@@ -109,6 +109,18 @@ def test_a_publisher_waits_for_less_than_a_minute_and_looks_again(waits: list[fl
     assert store.head(CSV_KEY).metadata["version"] == "3"
 
 
+def test_a_wait_that_leaves_no_time_to_publish_is_left_to_the_schedule(waits: list[float]) -> None:
+    """Lambda would end it in its sleep, with the claim that keeps others away."""
+    now = [10.0]
+    store, ledger = _behind(now)
+    keep_current(ledger, lambda: 30.0 + publishing.RESERVE_SECONDS - 1)
+    assert store.verbs("publishing/") == ["put_new", "delete"]
+    assert not [*store.store.list("publishing/")]
+    ledger.sleep = lambda seconds: now.__setitem__(0, now[0] + seconds)
+    keep_current(ledger, lambda: 40.0 + publishing.RESERVE_SECONDS - now[0])
+    assert store.head(CSV_KEY).metadata["version"] == "2"
+
+
 def test_what_is_not_due_within_a_minute_is_left_to_the_schedule(waits: list[float]) -> None:
     """Nobody is called and nothing is claimed: each call would cost, too. When its time has come it is published."""
     waits[0] = 100.0
