@@ -36,6 +36,8 @@ E is an exporter that has committed, K a publisher:
     K     too little time for one more like the last  gives the claim back and ends; the next commit or the schedule
                                                       calls again. It never calls itself: Lambda stops such loops
     K     the day's money allows no copy yet (`pace`)  waits for up to a minute, looks again; otherwise ends
+    K     exporters combine, and it has copied just   rests for a part of the time that it took (`pace`), looks again
+          before
     K     an error, also in giving the claim back     gives the claim back, and fails: Lambda calls again with the same
                                                       claim and id, a minute later, and two minutes after that
     K     comes again: it died, or was called twice   takes up whatever claim has its id, and goes on
@@ -66,7 +68,7 @@ from ledger.commit import Report
 from ledger.errors import NotCalled, NotFound, OutOfTime, Refused, Unavailable, Unknown
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.manifest import Root
-from ledger.pace import MOST_WAIT_SECONDS, due_in
+from ledger.pace import MOST_WAIT_SECONDS, REST, due_in
 from ledger.store import PATIENCE_SECONDS, Stored
 
 # Up to this size one put is cheaper than a multipart upload, whose parts have 5 MiB at least.
@@ -193,7 +195,7 @@ def _publish_on(publisher: "_Publisher", own: Claim, published: Callable[[Publis
             if not own.take(claim_key(present)):
                 return
             continue  # the CSV may have been replaced before it was claimed
-        wait = due_in(size_of(root), present, ledger.now())
+        wait = max(due_in(size_of(root), present, ledger.now()), publisher.apart(root))
         if wait > MOST_WAIT_SECONDS or not publisher.has_time(wait):
             return
         if wait:
@@ -250,6 +252,7 @@ class _Publisher:
         self.ledger, self.published = ledger, Published()
         self._time_left = time_left
         self._took = 0.0  # seconds of the last large CSV
+        self._began = 0.0  # when the last publish did
 
     def look(self) -> tuple[Root, Stored | None]:
         """Read the root, and of the present CSV all but the bytes."""
@@ -269,19 +272,25 @@ class _Publisher:
         left = self._time_left()
         return left is None or left >= wait + RESERVE_SECONDS + 1.5 * self._took
 
+    def apart(self, root: Root) -> float:
+        """Say in how many seconds the next publish may begin if many commit at the same time; 0: now."""
+        if len(root.segments) < 2:
+            return 0.0
+        return max(0.0, self._began + REST * self._took - self.ledger.monotonic())
+
     def write(self, root: Root, present: Stored | None) -> bool:
         """Write the CSV once, and say whether that is known; a refusal or lost answer is no error: the next look tells.
 
         Whoever replaces what was written looks at the root later, too: so the root alone says whether that is all.
         """
         ledger = self.ledger
-        started = ledger.monotonic()
+        self._began = ledger.monotonic()
         try:
             if size_of(root) <= PUT_BELOW:
                 put(ledger, root, present, self.published)
             else:
                 assemble(ledger, root, present, self.published, self._patience)
-                self._took = ledger.monotonic() - started
+                self._took = ledger.monotonic() - self._began
             self.published.written = True
             self.published.age = seconds_since(ledger, self.published.oldest_event)
         except (Refused, Unknown, NotFound):

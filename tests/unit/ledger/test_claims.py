@@ -1,6 +1,7 @@
 """Who publishes a large CSV, line by line of the table in `ledger.publish`: one copy in flight, and none is missing."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -288,6 +289,42 @@ def test_the_next_copy_begins_when_the_last_one_ends(
     assert read_csv(store) == rows_with(2000, 3000, 3001)
     assert len({one.version for one in told}) == watched.verbs().count("start_upload") == 3
     assert claims(store) == {}
+
+
+@pytest.mark.parametrize(("combined", "apart"), [(True, 1.4), (False, 1.0)])
+def test_a_publisher_rests_where_exporters_combine(
+    combined: bool,
+    apart: float,
+    publisher: Ledger,
+    watched: WatchedStore,
+    store: MemoryStore,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Batches of one second interleave, and each publish uploads the last half second again; one stream has no such."""
+    time = [100.0]
+    publisher.monotonic = lambda: time[0]
+    publisher.sleep = lambda seconds: time.__setitem__(0, time[0] + seconds)
+    began: list[float] = []
+    look, segments = publishing._Publisher.look, ("some", "other") if combined else ("some",)
+
+    def look_at(self: Any) -> tuple[Any, Any]:
+        root, present = look(self)
+        return replace(root, segments=segments), present
+
+    monkeypatch.setattr(publishing._Publisher, "look", look_at)
+    watched.on("start_upload", CSV_KEY, first(lambda: began.append(time[0])), times=2)
+
+    def come() -> None:
+        time[0] += 1.0  # what the copy takes
+        if len(began) == 1:
+            commit(exporter_of(store, clock, 8), [insert(3000)])
+
+    watched.on("finish_upload", CSV_KEY, first(come), times=2)
+    commit(exporter_of(store, clock, 9), [insert(2000)])
+    keep_current(publisher, no_limit, claim(store, b"7"), "7")
+    assert read_csv(store) == rows_with(2000, 3000)
+    assert began[1] - began[0] == pytest.approx(apart)
 
 
 def test_what_is_claimed_by_somebody_else_is_his(publisher: Ledger, watched: WatchedStore, store: MemoryStore) -> None:
