@@ -18,11 +18,11 @@ DOLLARS_PER_DAY = float(os.environ.get("PUBLISH_DOLLARS_PER_DAY", "0"))
 # A publisher waits for so long, until the next publish may begin, and no longer: the schedule comes each minute.
 MOST_WAIT_SECONDS = 60.0
 
-# Where exporters combine, publishes begin so many times as far apart as the last one took. Their batches of one second
-# interleave, so that each publish uploads once more what the half second before the last one had in part. In
-# `./infra/bench contention`, at a million rows, that is 1.19 times the new rows, and 1.26 without a rest: then a file
-# 0.6 s younger, for a third more copies.
-REST = 1.4
+# Where exporters combine, publishes begin so many times as far apart as S3 needs to copy a CSV of this size. Their
+# batches of one second interleave, so that each publish uploads once more what the half second before the last one had
+# in part. In `./infra/bench contention`, at a million rows, that is 1.19 times the new rows, and 1.26 without a rest:
+# then a file 0.6 s younger, for a third more copies. What a publish took is no measure: it grows with the rest.
+REST = 1.15
 
 # Bytes a second that S3 copies in one bucket (see `layout.COPIES`).
 COPY_RATE = 2.2e9
@@ -62,6 +62,11 @@ def interval(size: int, dollars_per_day: float, memory: int = MEMORY) -> float:
     if rate > running and (waited_for := cost.requests / (rate - running)) <= cost.seconds + MOST_WAIT_SECONDS:
         return waited_for
     return (cost.requests + running * (cost.seconds + MOST_WAIT_SECONDS)) / rate
+
+
+def rest(size: int) -> float:
+    """Say how many seconds after the last publish began the next one begins where exporters combine."""
+    return REST * cost_of(size).seconds
 
 
 def explained(size: int) -> float:

@@ -36,8 +36,8 @@ E is an exporter that has committed, K a publisher:
     K     too little time for one more like the last  gives the claim back and ends; the next commit or the schedule
                                                       calls again. It never calls itself: Lambda stops such loops
     K     the day's money allows no copy yet (`pace`)  waits for up to a minute, looks again; otherwise ends
-    K     exporters combine, and it has copied just   rests for a part of the time that it took (`pace`), looks again
-          before
+    K     exporters combine, and it has copied just   rests for a part of the time that copying takes (`pace`), looks
+          before                                      again
     K     an error, also in giving the claim back     gives the claim back, and fails: Lambda calls again with the same
                                                       claim and id, a minute later, and two minutes after that
     K     comes again: it died, or was called twice   takes up whatever claim has its id, and goes on
@@ -68,7 +68,7 @@ from ledger.commit import Report
 from ledger.errors import NotCalled, NotFound, OutOfTime, Refused, Unavailable, Unknown
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.manifest import Root
-from ledger.pace import MOST_WAIT_SECONDS, REST, due_in
+from ledger.pace import MOST_WAIT_SECONDS, due_in, rest
 from ledger.store import PATIENCE_SECONDS, Stored
 
 # Up to this size one put is cheaper than a multipart upload, whose parts have 5 MiB at least.
@@ -252,7 +252,7 @@ class _Publisher:
         self.ledger, self.published = ledger, Published()
         self._time_left = time_left
         self._took = 0.0  # seconds of the last large CSV
-        self._began = 0.0  # when the last publish did
+        self._began = float("-inf")  # when the last publish did
 
     def look(self) -> tuple[Root, Stored | None]:
         """Read the root, and of the present CSV all but the bytes."""
@@ -276,7 +276,7 @@ class _Publisher:
         """Say in how many seconds the next publish may begin if many commit at the same time; 0: now."""
         if len(root.segments) < 2:
             return 0.0
-        return max(0.0, self._began + REST * self._took - self.ledger.monotonic())
+        return max(0.0, self._began + rest(size_of(root)) - self.ledger.monotonic())
 
     def write(self, root: Root, present: Stored | None) -> bool:
         """Write the CSV once, and say whether that is known; a refusal or lost answer is no error: the next look tells.
