@@ -61,6 +61,7 @@ def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
             copied=published.copied,
             rebuilt=published.rebuilt,
             publish_seconds=round(seconds, 3),
+            claim=event.get("claim", ""),  # empty: the schedule called
         )
 
     try:

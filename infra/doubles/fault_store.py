@@ -79,6 +79,17 @@ ANSWERS: Mapping[str, Mapping[Fault, type[BaseException] | None]] = {
     "copy_part": {**_READ, Fault.PRECONDITION: Refused, Fault.RESENT: None},
     "finish_upload": _SWAP,
     "abort_upload": _ALWAYS,
+    # An asynchronous call of a function: refused, without an answer (whether it was taken or not), or delivered twice.
+    "invoke": {
+        Fault.DIE_BEFORE: Died,
+        Fault.DIE_AFTER: Died,
+        Fault.ERROR_BEFORE: Unknown,
+        Fault.ANSWER_LOST: Unknown,
+        Fault.LATE: Unknown,
+        Fault.OVERLOADED: Unavailable,
+        Fault.RESENT: None,
+        Fault.SLOW: None,
+    },
 }
 
 
@@ -242,6 +253,12 @@ class FaultStore:
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine."""
         self._call("abort_upload", key, lambda: self._store.abort_upload(key, upload))
+
+    def invoke(self, what: str, call: Callable[[], object]) -> None:
+        """Call another function asynchronously: no verb of the store, but it may go wrong like one."""
+        _, fault = self._call("invoke", what, call)
+        if fault is Fault.RESENT:
+            call()
 
     def map(self, function: Callable[[T], R], items: Iterable[T]) -> Sequence[R]:
         """Call a function for every item, one after the other; the first error is raised."""

@@ -74,8 +74,9 @@ class Publishers:
 
     def _start(self) -> Ledger:
         self._environments += 1
+        name = f"publisher {self._environments}"  # before others start while this one does
         self._sleep(COLD_START)
-        return self._make_ledger(f"publisher {self._environments}")
+        return self._make_ledger(name)
 
     def _sleep(self, seconds: float) -> None:
         self._scheduler.wait(self._scheduler.now + seconds)

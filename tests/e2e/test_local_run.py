@@ -154,6 +154,15 @@ def delete(stack: LocalStack, key: str) -> None:
     stack.s3.delete_object(Bucket=stack.deployment.images_bucket, Key=key)
 
 
+def logged(stack: LocalStack, group: str) -> list[dict[str, Any]]:
+    """Read a function's log lines, by its log group in the template."""
+    resources = stack.emulator.client("cloudformation")
+    found = resources.describe_stack_resource(StackName=STACK, LogicalResourceId=group)["StackResourceDetail"]
+    pages = stack.emulator.client("logs").get_paginator("filter_log_events")
+    events = [e for page in pages.paginate(logGroupName=found["PhysicalResourceId"]) for e in page["events"]]
+    return [json.loads(e["message"]) for e in events if e["message"].startswith('{"level"')]
+
+
 def test_an_empty_system_has_a_csv_with_the_header_alone(stack: LocalStack) -> None:
     """Whoever reads right after deployment finds a CSV, and its description beside it."""
     assert rows_of(stack.csv()) == {}
@@ -219,9 +228,20 @@ def test_a_large_csv_is_made_by_the_publisher_whom_the_exporter_calls(stack: Loc
         tables.put_item(TableName=stack.deployment.images_table, Item=item(10_000 + number, **wide))
     assert len(published(stack)) >= 40
     store = stack.export_store()
-    assert store.head("image-data.csv").size > PUT_BELOW
+    large = store.head("image-data.csv")
+    assert large.size > PUT_BELOW
     assert "-" in stack.csv_version()
     assert not [*store.list("publishing/")]
+
+    def lines() -> list[dict[str, Any]]:
+        return [line for line in logged(stack, "CsvPublisherLogs") if line["message"] == "published"]
+
+    until(lambda: str(large.metadata["version"]) in {str(line["version"]) for line in lines()}, "the publisher's line")
+    assert any(line["claim"].startswith("publishing/") for line in lines()), "the exporter called, not the schedule"
+    by_exporter = {
+        line.get("published") for line in logged(stack, "CsvExporterLogs") if line["message"] == "batch committed"
+    }
+    assert int(large.metadata["version"]) not in by_exporter
     tables.put_item(TableName=stack.deployment.images_table, Item=item(10_000, 2))
     assert rows_of(stack.csv()) != published(stack)
 

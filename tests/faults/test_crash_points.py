@@ -7,7 +7,9 @@ import pytest
 from infra.doubles import memory_store
 from infra.doubles.fault_store import ANSWERS, Call, Fault, Faults
 from ledger import layout
+from ledger.claim import claim_key
 from ledger.commit import commit
+from ledger.keys import CSV_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import Targets
 from ledger.publish import publish
@@ -30,6 +32,8 @@ def _run(scenario: Scenario, prepared: World, faults: Faults) -> World:
         world.sweep()
         faults.land()
         world.store.check_tree()
+        key = claim_key(world.store.head(CSV_KEY))
+        assert key not in world.store.objects, "a claim that nobody works on keeps the next commit's publisher away"
         return world
 
 

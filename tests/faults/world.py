@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from csv_exporter.call import payload_of
@@ -95,7 +96,8 @@ class World:
         """Invoke an exporter once; give the events that Lambda delivers again."""
         self.left = TIME_LEFT
         try:
-            answer = export(self.process(name).ledger, {"Records": [*events]}, lambda: self.left, self._call)
+            process = self.process(name)
+            answer = export(process.ledger, {"Records": [*events]}, lambda: self.left, partial(self._call, process))
         except (Died, LedgerError) as error:
             self._note(error)
             return [*events]
@@ -103,8 +105,8 @@ class World:
             self._run_publisher()
         return delivered_again(answer, events)
 
-    def _call(self, claim: str, holder: str) -> None:
-        self._called.append(payload_of(claim, holder))
+    def _call(self, caller: Process, claim: str, holder: str) -> None:
+        caller.store.invoke(claim, lambda: self._called.append(payload_of(claim, holder)))
 
     def _run_publisher(self) -> None:
         """Let Lambda do what exporters have called for: three times, after one minute and two, if it fails."""

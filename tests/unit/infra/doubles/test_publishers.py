@@ -45,18 +45,18 @@ class Runs:
 
 
 def test_a_call_is_not_waited_for_and_runs_warm_if_an_environment_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first is a cold start, the second comes while it works and is another one, the third finds both free."""
+    """The first is a cold start, the second comes before it has ended and is another one, the third finds both free."""
     runs = Runs(monkeypatch)
 
     def process() -> None:
-        for claim, waits in (("a", 2.0), ("b", 20.0), ("c", 0.0)):
+        for claim, waits in (("a", 0.5), ("b", 20.0), ("c", 0.0)):
             began = runs.scheduler.now
             runs.publishers.call(claim, claim * 2)
             assert runs.scheduler.now == pytest.approx(began + ANSWER)
             runs.scheduler.wait(runs.scheduler.now + waits)
 
-    cold, between = ANSWER + QUEUE + COLD_START, ANSWER + 2.0
-    third = round(2 * between + 18.0 + ANSWER + QUEUE, 3)
+    cold, between = ANSWER + QUEUE + COLD_START, ANSWER + 0.5
+    third = round(2 * between + 19.5 + ANSWER + QUEUE, 3)
     assert runs.run(process) == [(round(cold, 3), "a", "aa"), (round(between + cold, 3), "b", "bb"), (third, "c", "cc")]
     assert runs.made == ["publisher 1", "publisher 2"]
 
