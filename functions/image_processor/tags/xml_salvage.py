@@ -178,13 +178,13 @@ class _Reader:
         """Return a name with its namespace, `default` if it has no prefix."""
         prefix, colon, local = name.partition(":")
         if not colon:
-            return f"{{{default}}}{name}" if default else name
+            return f"{default}}}{name}" if default else name
         if not (uri := next(iter(self._uris.get(prefix, ())[-1:]), "")):
             uri = uri_of(prefix)
             self.undeclared.add(prefix)
             if len(self.undeclared) > MAX_UNDECLARED:
                 raise XmlRefused(f"more than {MAX_UNDECLARED} prefixes not declared")
-        return f"{{{uri}}}{local}"
+        return f"{uri}}}{local}"
 
     def _close(self, name: bytes) -> None:
         """Close the innermost open element of a name, and what is open inside of it."""
