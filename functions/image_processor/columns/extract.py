@@ -1,7 +1,6 @@
 """From the bytes of an image to the attributes of its table item."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -55,10 +54,16 @@ def _attributes(
     metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any], room: int
 ) -> dict[str, WireValue]:
     """Return the wire values in their order, cut to what an item can hold."""
-    texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
-    numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
-    numbers |= {"xmp_packets": str(metadata.xmp.packets), "reader_version": str(reader.READER)}
-    json = {name: _words(metadata, value, room) for name, value in cells.items() if isinstance(value, list)}
+    texts: dict[str, str] = {}
+    numbers = {"xmp_packets": str(metadata.xmp.packets), "reader_version": str(reader.READER)}
+    json: dict[str, str] = {}
+    for name, value in cells.items():
+        if isinstance(value, str):
+            texts[name] = clean(value)
+        elif isinstance(value, list):
+            json[name] = _words(metadata, value, room)
+        else:
+            numbers[name] = plain(value)
     documents = {name: document for name, document in documents.items() if document}
     other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())
     # What the image wanted more of comes first: everything else in the row is to be read with that in mind.

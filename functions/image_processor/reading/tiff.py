@@ -101,10 +101,11 @@ class RawTag:
             return ()
         size = element.size
         data = self._inline[: limit * size] or self.data(limit * size)
+        if len(data) == size:  # as of nearly every tag
+            one = element.unpack(data)
+            return (one,) if self.type in _RATIONALS else one
         if self.type in _RATIONALS:
             return tuple(element.iter_unpack(data[: len(data) - len(data) % size]))
-        if len(data) == size:  # as of nearly every tag
-            return element.unpack(data)
         return tuple(value for (value,) in element.iter_unpack(data[: len(data) - len(data) % size]))
 
     def integer(self) -> int | None:
