@@ -69,13 +69,15 @@ def _attributes(
     # What the image wanted more of comes first: everything else in the row is to be read with that in mind.
     warnings = item_size.fit_warnings([*metadata.container.budget.warnings(), *metadata.warnings], room)
     other_bytes += item_size.beside(warnings, len(texts) + len(documents), room)
-    warnings = (warnings + item_size.fit(texts, documents, other_bytes, room))[:MAX_WARNINGS]
-    json |= {name: _json(document) for name, document in documents.items()}
-    if warnings:
+    written, cut = item_size.fit(texts, documents, other_bytes, room)
+    if warnings := (warnings + cut)[:MAX_WARNINGS]:
         json["warnings"] = _json(warnings)
-    attributes = {name: {"S": value} for name, value in (texts | json).items() if value}
-    attributes |= {name: {"N": value} for name, value in numbers.items()}
-    return {name: attributes[name] for name in ATTRIBUTES if name in attributes}
+    strings = texts | json | written
+    return {
+        name: {"N": numbers[name]} if name in numbers else {"S": strings[name]}
+        for name in ATTRIBUTES
+        if name in numbers or strings.get(name)
+    }
 
 
 def _words(metadata: Metadata, words: list[str], room: int) -> str:
