@@ -44,7 +44,8 @@ LIMITS: Final = {
     NUMBERS: 20_000,
     # A packet of 900 keywords has 2,000; editors have left lists of 100,000 ancestors.
     NODES: 30_000,
-    # A text, or the blanks between two tags, is one piece for each 8 KB; a comment is one.
+    # A text, or the blanks between two tags, is one piece for each 8 KB; a comment is one; so is a reference (`&lt;`),
+    # but not in an attribute of a packet that is well-formed.
     PIECES: 60_000,
     # As many nodes with names of 50 characters, namespace included, as long as Adobe's are.
     NAMES: 1_500_000,

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from decimal import Decimal
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any
 
 from image_processor.columns import position, precedence, timestamps
 from image_processor.columns.metadata import Metadata
@@ -14,7 +15,6 @@ from image_processor.tags.text import clean, decode
 from image_processor.tags.xmp import text_of
 
 Cell = str | int | Decimal | list[str]
-T = TypeVar("T")
 
 _INFINITE = 0xFFFFFFFF  # numerator of SubjectDistance that means infinity (Exif 2.32)
 _TOO_LARGE_ISO = 65535
@@ -24,44 +24,43 @@ _OTHER = {"EXIF:GPSLatitude": "EXIF:GPSLongitude", "EXIF:GPSLongitude": "EXIF:GP
 
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
     """Return the values of the typed columns; what is unknown is absent."""
-    values: dict[str, Cell | None] = {"width_px": metadata.container.width, "height_px": metadata.container.height}
-    fed = {column for source in metadata.sources.intersection(precedence.FEEDS) for column in precedence.FEEDS[source]}
+    values: dict[str, Cell | None] = {}
+    fed = {column for source in metadata.sources for column in precedence.FEEDS.get(source, ())}
     if metadata.container.comments:
         fed.add("comment")
-    for column, names in _of(precedence.TEXTS, fed):
-        values[column] = next((text for name in metadata.there(names) if (text := metadata.text(name, column))), None)
-    for column, names in _of(precedence.JOINED, fed):
-        texts = next((texts for name in metadata.there(names) if (texts := metadata.texts(name, column))), ())
-        values[column] = "; ".join(texts) or None
-    for column, names in _of(precedence.NUMBERS, fed):
-        values[column] = _numeric(metadata, column, names, position.direction if column in _DIRECTIONS else number)
-    for column, names in _of(precedence.INTEGERS, fed):
-        values[column] = _numeric(metadata, column, names, whole)
-    for column, (names, meanings) in _of(precedence.ENUMERATIONS, fed):
-        code = _numeric(metadata, column, names, whole)
-        values[column] = None if code is None else meanings.get(code, f"unknown ({code})")
-    for column, read in _of(_SPECIAL, fed):
-        values[column] = read(metadata)
+    for column, read in _READERS.items():
+        if column in fed:
+            values[column] = read(metadata)
     if "gps_latitude_deg" in fed or "gps_longitude_deg" in fed:
         values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
-    return {
-        column: value for column, value in values.items() if value is not None and _is_held(metadata, column, value)
-    }
+    values["width_px"] = _pixels(metadata, "width_px", metadata.container.width)
+    values["height_px"] = _pixels(metadata, "height_px", metadata.container.height)
+    return {column: value for column, value in values.items() if value is not None}
 
 
-def _of(table: Mapping[str, T], fed: set[str]) -> list[tuple[str, T]]:
-    return [(column, table[column]) for column in table if column in fed]
-
-
-def _is_held(metadata: Metadata, column: str, value: Cell) -> bool:
-    """Say whether readers hold a value: a frame's size has 64 bits without a sign in BigTIFF."""
-    if not isinstance(value, int) or abs(value) <= LARGEST_WHOLE:
-        return True
+def _pixels(metadata: Metadata, column: str, pixels: int | None) -> int | None:
+    """Return a frame's size if readers hold it: it has 64 bits without a sign in BigTIFF."""
+    if pixels is None or pixels <= LARGEST_WHOLE:
+        return pixels
     metadata.warn(f"{column}: too large")
-    return False
+    return None
 
 
-def _numeric(metadata: Metadata, column: str, names: tuple[str, ...], read: Callable[[Raw], Any]) -> Any:
+def _text(column: str, names: tuple[str, ...], metadata: Metadata) -> str | None:
+    return next((text for name in metadata.there(names) if (text := metadata.text(name, column))), None)
+
+
+def _joined(column: str, names: tuple[str, ...], metadata: Metadata) -> str | None:
+    texts = next((texts for name in metadata.there(names) if (texts := metadata.texts(name, column))), ())
+    return "; ".join(texts) or None
+
+
+def _meaning(column: str, names: tuple[str, ...], meanings: Mapping[int, str], metadata: Metadata) -> str | None:
+    code = _numeric(column, names, whole, metadata)
+    return None if code is None else meanings.get(code, f"unknown ({code})")
+
+
+def _numeric(column: str, names: tuple[str, ...], read: Callable[[Raw], Any], metadata: Metadata) -> Any:
     """Return the first usable number."""
 
     def read_first(name: str) -> Any:
@@ -255,7 +254,15 @@ def _comment(metadata: Metadata) -> str | None:
     return None
 
 
-_SPECIAL: dict[str, Callable[[Metadata], Cell | None]] = {
+_READERS: dict[str, Callable[[Metadata], Cell | None]] = {
+    **{column: partial(_text, column, names) for column, names in precedence.TEXTS.items()},
+    **{column: partial(_joined, column, names) for column, names in precedence.JOINED.items()},
+    **{
+        column: partial(_numeric, column, names, position.direction if column in _DIRECTIONS else number)
+        for column, names in precedence.NUMBERS.items()
+    },
+    **{column: partial(_numeric, column, names, whole) for column, names in precedence.INTEGERS.items()},
+    **{column: partial(_meaning, column, *of) for column, of in precedence.ENUMERATIONS.items()},
     "orientation": _orientation,
     "captured_at": _captured_at,
     "iso": _iso,

@@ -1,7 +1,6 @@
 """From the bytes of an image to the attributes of its table item."""
 
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -55,22 +54,30 @@ def _attributes(
     metadata: Metadata, cells: dict[str, Cell], documents: dict[str, Any], room: int
 ) -> dict[str, WireValue]:
     """Return the wire values in their order, cut to what an item can hold."""
-    texts = {name: clean(value) for name, value in cells.items() if isinstance(value, str)}
-    numbers = {name: plain(value) for name, value in cells.items() if isinstance(value, (int, Decimal))}
-    numbers |= {"xmp_packets": str(metadata.xmp.packets), "reader_version": str(reader.READER)}
-    json = {name: _words(metadata, value, room) for name, value in cells.items() if isinstance(value, list)}
+    texts: dict[str, str] = {}
+    numbers = {"xmp_packets": str(metadata.xmp.packets), "reader_version": str(reader.READER)}
+    json: dict[str, str] = {}
+    for name, value in cells.items():
+        if isinstance(value, str):
+            texts[name] = clean(value)
+        elif isinstance(value, list):
+            json[name] = _words(metadata, value, room)
+        else:
+            numbers[name] = plain(value)
     documents = {name: document for name, document in documents.items() if document}
     other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())
     # What the image wanted more of comes first: everything else in the row is to be read with that in mind.
     warnings = item_size.fit_warnings([*metadata.container.budget.warnings(), *metadata.warnings], room)
     other_bytes += item_size.beside(warnings, len(texts) + len(documents), room)
-    warnings = (warnings + item_size.fit(texts, documents, other_bytes, room))[:MAX_WARNINGS]
-    json |= {name: _json(document) for name, document in documents.items()}
-    if warnings:
+    written, cut = item_size.fit(texts, documents, other_bytes, room)
+    if warnings := (warnings + cut)[:MAX_WARNINGS]:
         json["warnings"] = _json(warnings)
-    attributes = {name: {"S": value} for name, value in (texts | json).items() if value}
-    attributes |= {name: {"N": value} for name, value in numbers.items()}
-    return {name: attributes[name] for name in ATTRIBUTES if name in attributes}
+    strings = texts | json | written
+    return {
+        name: {"N": numbers[name]} if name in numbers else {"S": strings[name]}
+        for name in ATTRIBUTES
+        if name in numbers or strings.get(name)
+    }
 
 
 def _words(metadata: Metadata, words: list[str], room: int) -> str:

@@ -40,8 +40,10 @@ def room(file_bytes: int) -> int:
     return min(MAX_BYTES, FREE_BYTES + FACTOR * file_bytes)
 
 
-def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int, room: int) -> list[str]:
-    """Cut what makes an item too large, in place.
+def fit(
+    texts: dict[str, str], documents: dict[str, Any], other_bytes: int, room: int
+) -> tuple[dict[str, str], list[str]]:
+    """Write documents as JSON, and cut what makes an item too large, in place.
 
     First the largest values inside the documents go, each replaced by an object that tells its length; then whole
     documents; then the ends of long texts.
@@ -53,24 +55,25 @@ def fit(texts: dict[str, str], documents: dict[str, Any], other_bytes: int, room
         room: bytes that there may be in all.
 
     Returns:
-        Warnings that say what was cut.
+        The documents as JSON, and warnings that say what was cut.
     """
-    sizes = {name: len(name) + _json_bytes(document) for name, document in documents.items()}
+    written = {name: orjson.dumps(document) for name, document in documents.items()}
+    sizes = {name: len(name) + len(json) for name, json in written.items()}
     lengths = {name: len(name) + len(value.encode()) for name, value in texts.items()}
     excess = sum(sizes.values()) + sum(lengths.values()) + other_bytes - room
     keep_document, keep_text = int(room * KEEP_DOCUMENT), int(room * KEEP_TEXT)
     warnings = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):
         if excess > 0 and sizes[name] > keep_document:
-            documents[name] = _shorter(documents[name], excess, keep_document)
-            excess -= sizes[name] - len(name) - _json_bytes(documents[name])
+            written[name] = orjson.dumps(_shorter(documents[name], excess, keep_document))
+            excess -= sizes[name] - len(name) - len(written[name])
             warnings.append(f"{name}: cut to fit an item of {room} bytes: {sizes[name]} bytes")
     for name in sorted(lengths, key=lambda name: -lengths[name]):
         if excess > 0 and lengths[name] > keep_text:
             texts[name] = cut(texts[name], keep_text)
             excess -= lengths[name] - keep_text
             warnings.append(f"{name}: cut to fit an item of {room} bytes: {lengths[name]} bytes")
-    return warnings
+    return {name: json.decode() for name, json in written.items()}, warnings
 
 
 def fit_warnings(warnings: list[str], room: int) -> list[str]:

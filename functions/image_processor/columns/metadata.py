@@ -192,11 +192,11 @@ class Metadata:
 
 def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -> frozenset[str]:
     names = set(document.properties)
-    names.update(f"EXIF:{name}" for name in exif.names())
-    names.update(f"DJI:{name}" for name in exif.maker_note)
-    names.update(f"IPTC:{name}" for name in iptc.values)
-    names.update(f"PNG:{entry.keyword.capitalize()}" for entry in container.texts)
+    names.update([f"EXIF:{name}" for name in exif.names()])
+    names.update([f"DJI:{name}" for name in exif.maker_note])
+    names.update([f"IPTC:{name}" for name in iptc.values])
+    names.update([f"PNG:{entry.keyword.capitalize()}" for entry in container.texts])
     for name, value in document.properties.items():
         if isinstance(value, dict):
-            names.update(f"{name}/{key.rpartition(':')[2]}" for key in value)
+            names.update([f"{name}/{key.rpartition(':')[2]}" for key in value])
     return frozenset(names)

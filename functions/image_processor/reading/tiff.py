@@ -8,6 +8,7 @@ specified by its designers: magic 43, eight-byte offsets, twenty-byte entries.)
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Literal
 
 from image_processor.budget import TAGS, Budget
 from image_processor.errors import ReadLimitReached
@@ -101,10 +102,11 @@ class RawTag:
             return ()
         size = element.size
         data = self._inline[: limit * size] or self.data(limit * size)
+        if len(data) == size:  # as of nearly every tag
+            one = element.unpack(data)
+            return (one,) if self.type in _RATIONALS else one
         if self.type in _RATIONALS:
             return tuple(element.iter_unpack(data[: len(data) - len(data) % size]))
-        if len(data) == size:  # as of nearly every tag
-            return element.unpack(data)
         return tuple(value for (value,) in element.iter_unpack(data[: len(data) - len(data) % size]))
 
     def integer(self) -> int | None:
@@ -241,23 +243,28 @@ class _Structure:
             count = self.budget.left(TAGS)
             self.budget.take(TAGS, count)
         table = self.read(start, count * entry_size + pointer_size)
-        tags: dict[int, RawTag] = {}
-        place = start + entry_size - pointer_size  # of the value, or of the pointer to it
-        for tag, kind, elements, value in struct.iter_unpack(self.order + entry, table[: count * entry_size]):
-            if tag not in tags:
-                tags[tag] = self._tag(tag, kind, elements, value, place)
-            place += entry_size
+        tags = self._tags(entry, table[: count * entry_size], start + entry_size - pointer_size)
         tail = table[count * entry_size :]
         following = (
             struct.unpack(self.order + pointer, tail)[0] if len(tail) == pointer_size and count == claimed else 0
         )
         return Ifd(name, offset, tags), following
 
-    def _tag(self, tag: int, kind: int, count: int, value: bytes, place: int) -> RawTag:
-        size = SIZES.get(kind, 0)
-        length = count * (size or 1)
-        if length <= len(value):
-            return RawTag(tag, kind, count, place, length, size > 0, self.order, self.read, value[:length])
-        offset = int.from_bytes(value, "little" if self.order == "<" else "big")
-        available = max(0, min(length, self.size - offset))
-        return RawTag(tag, kind, count, offset, available, size > 0 and available == length, self.order, self.read)
+    def _tags(self, entry: str, table: bytes, place: int) -> dict[int, RawTag]:
+        """Return the entries of a table by tag number; `place` is that of the first value, or of the pointer to it."""
+        tags: dict[int, RawTag] = {}
+        order, read, size = self.order, self.read, self.size
+        layout = struct.Struct(order + entry)
+        byte_order: Literal["little", "big"] = "little" if order == "<" else "big"
+        for tag, kind, count, value in layout.iter_unpack(table):
+            if tag not in tags:
+                element = SIZES.get(kind, 0)
+                length = count * (element or 1)
+                if length <= len(value):
+                    tags[tag] = RawTag(tag, kind, count, place, length, element > 0, order, read, value[:length])
+                else:
+                    offset = int.from_bytes(value, byte_order)
+                    there = max(0, min(length, size - offset))
+                    tags[tag] = RawTag(tag, kind, count, offset, there, element > 0 and there == length, order, read)
+            place += layout.size
+        return tags

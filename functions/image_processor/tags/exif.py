@@ -38,6 +38,7 @@ BYTE_TYPES = (1, 6, 7)
 _FLOAT32 = 11
 _UTF16_TAGS = range(0x9C9B, 0x9CA0)  # XPTitle to XPSubject: bytes that are UTF-16LE
 _CODED_TAGS = {0x9286: ("ExifIFD", "IFD0"), 0x1B: ("GPS",), 0x1C: ("GPS",)}
+_CODES = frozenset({*_UTF16_TAGS, *_CODED_TAGS})
 _POINTERS = (tiff.EXIF_IFD, tiff.GPS_IFD, tiff.INTEROP_IFD, tiff.SUB_IFDS)
 _MAKER_NOTE = 0x927C
 KINDS = {1: "BYTE", 2: "ASCII", 3: "SHORT", 4: "LONG", 5: "RATIONAL", 6: "SBYTE", 7: "UNDEFINED", 8: "SSHORT"}
@@ -115,7 +116,7 @@ class Tag:
     def json(self) -> Any:
         """Return the value for the JSON document; what is binary or long as its type and size only."""
         raw = self.raw
-        if raw.type in TEXT_TYPES or self.is_coded:
+        if raw.type in TEXT_TYPES or (raw.tag in _CODES and self.is_coded):
             content = text.clean(self.text()[0])
             return self._blob() if self._is_left_out else content
         if raw.type == 7 or (raw.type == 1 and raw.count > MAX_ITEMS):

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from exifread.core.exif_header import ExifHeader
 from exifread.core.ifd_tag import IfdTag
 from exifread.tags.exif import EXIF_TAGS
-from exifread.tags.fields import FIELD_DEFINITIONS, FieldType
+from exifread.tags.fields import FLOAT_FIELD_TYPES, RATIO_FIELD_TYPES, FieldType
+from exifread.tags.makernote.canon import OFFSET_TAGS
+from exifread.utils import Ratio
 
 from image_processor.budget import NUMBERS, TAGS, Budget
 from image_processor.errors import ReadLimitReached
@@ -33,6 +35,7 @@ MAX_LIST = 16
 
 logging.getLogger("exifread").setLevel(logging.CRITICAL)  # it reports every oddity of a guess as a warning
 
+_CODES = {1: "B", 2: "s", 3: "H", 4: "I", 5: "II", 6: "b", 7: "B", 8: "h", 9: "i", 10: "ii", 11: "f", 12: "d", 13: "I"}
 _HEAD = 64  # bytes by which exifread tells the formats
 
 
@@ -105,33 +108,53 @@ class _Reader(ExifHeader):
         if not self._budget.take(TAGS, entries):  # fifty blocks may have a note each
             return
         names: Any = EXIF_TAGS if tag_dict is None else tag_dict
-        for entry in range(ifd + 2, ifd + 2 + 12 * entries, 12):
-            number = self.s2n(entry, 2)
+        base = start - 8 if relative else self.offset
+        order = "<" if self.endian == "I" else ">"
+        for number, kind, count, value in struct.iter_unpack(order + "HHI4s", self._bytes(start + 2, 12 * entries)):
             known = names.get(number)
-            name = known[0] if known else f"Tag 0x{number:04X}"
-            if self._is_sound(entry, ifd, relative):
-                try:
-                    self._process_tag(ifd, ifd_name, known, entry, number, name, bool(relative), stop_tag)
-                except ReadLimitReached:
-                    raise
-                except Exception:
-                    self.tags.pop(f"{ifd_name} {name}", None)
+            if known is None and number not in OFFSET_TAGS:
+                continue
+            key = f"{ifd_name} {known[0] if known else f'Tag 0x{number:04X}'}"
+            try:
+                if (data := self._data(order, kind, count, value, base)) is not None:
+                    values = _values(order, kind, count, data)
+                    printable, preferred = self._get_printable_for_field(count, values, kind, known, stop_tag)
+                    self.tags[key] = IfdTag(printable, number, kind, values, start, len(data), preferred)
+            except ReadLimitReached:
+                raise
+            except Exception:
+                self.tags.pop(key, None)
 
-    def _is_sound(self, entry: int, ifd: int, relative: int) -> bool:
-        """Tell whether an entry's type is known and its value short and inside the block."""
-        self.file_handle.seek(self.offset + entry)
-        kind, count, offset = struct.unpack(("<" if self.endian == "I" else ">") + "2xHII", self.file_handle.read(12))
-        if kind == 0 or kind not in FieldType.__members__.values():
-            return False
-        size = FIELD_DEFINITIONS[FieldType(kind)][0] * count
-        if not 0 < count <= MAX_COUNT:
-            return False
+    def _data(self, order: str, kind: int, count: int, value: bytes, base: int) -> bytes | None:
+        """Return the bytes of a value; None unless its type is known and it is short and inside the block."""
+        if kind not in _CODES or not 0 < count <= MAX_COUNT:
+            return None
         if kind != FieldType.ASCII and not self._budget.take(NUMBERS, count):
-            return False
-        if size <= 4:
-            return True
-        start = self.offset + offset + (ifd - 8 if relative else 0)
-        return bool(start >= 0 and start + size <= self._size)
+            return None
+        size = struct.calcsize(_CODES[kind]) * count
+        if size <= len(value):
+            return value[:size]
+        start = base + int.from_bytes(value, "little" if order == "<" else "big")
+        return self._bytes(start, size) if 0 <= start <= self._size - size else None
+
+    def _bytes(self, start: int, size: int) -> bytes:
+        self.file_handle.seek(start)
+        return self.file_handle.read(size)
+
+
+def _values(order: str, kind: int, count: int, data: bytes) -> Any:
+    """Return a value as exifread has it: a text up to its first NUL (bytes if it is not UTF-8), or a list."""
+    if kind == FieldType.ASCII:
+        content = data.partition(b"\0")[0]
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            return content
+    if kind in RATIO_FIELD_TYPES:
+        return [Ratio(*pair) for pair in struct.iter_unpack(order + _CODES[kind], data)]
+    if kind in FLOAT_FIELD_TYPES:
+        return list(struct.iter_unpack(order + _CODES[kind], data))
+    return list(struct.unpack(f"{order}{count}{_CODES[kind]}", data))
 
 
 def _tag(printable: str, values: list[int], offset: int, length: int) -> IfdTag:

@@ -89,7 +89,7 @@ class _Reader:
     def _text(self, start: int, end: int) -> None:
         if start < end and self._open:
             text = _decoded(self._data, start, end, self._budget)
-            self.builder.data(_LINE_END.sub("\n", _REFERENCE.sub(_character, text)))
+            self.builder.data(_LINE_END.sub("\n", _resolved(text, self._budget)))
 
     def _markup(self, start: int) -> int:
         """Read what begins with the `<` at `start`; return where it ends."""
@@ -144,7 +144,7 @@ class _Reader:
 
         Raises:
             XmlRefused: a tag that is too long.
-            Complete: more attributes than the budget has left.
+            Complete: more attributes or references than the budget has left.
         """
         data, start = self._data, at
         attributes: list[tuple[str, str]] = []
@@ -152,7 +152,7 @@ class _Reader:
             if found := _ATTRIBUTE.match(data, at):
                 number = 2 if found[2] is not None else 3
                 value = _decoded(data, found.start(number), found.end(number), self._budget)
-                attributes.append((_name(found[1]), _REFERENCE.sub(_character, value)))
+                attributes.append((_name(found[1]), _resolved(value, self._budget)))
                 if len(attributes) > self._budget.left(NODES):
                     self._budget.take(NODES, len(attributes))
                     raise Complete
@@ -178,13 +178,13 @@ class _Reader:
         """Return a name with its namespace, `default` if it has no prefix."""
         prefix, colon, local = name.partition(":")
         if not colon:
-            return f"{{{default}}}{name}" if default else name
+            return f"{default}}}{name}" if default else name
         if not (uri := next(iter(self._uris.get(prefix, ())[-1:]), "")):
             uri = uri_of(prefix)
             self.undeclared.add(prefix)
             if len(self.undeclared) > MAX_UNDECLARED:
                 raise XmlRefused(f"more than {MAX_UNDECLARED} prefixes not declared")
-        return f"{{{uri}}}{local}"
+        return f"{uri}}}{local}"
 
     def _close(self, name: bytes) -> None:
         """Close the innermost open element of a name, and what is open inside of it."""
@@ -219,6 +219,20 @@ def _decoded(data: bytes, start: int, end: int, budget: Budget) -> str:
         while data[end] & 0xC0 == 0x80:  # the rest of a character
             end -= 1
     return _CONTROL.sub(" ", _name(data[start:end]))
+
+
+def _resolved(text: str, budget: Budget) -> str:
+    """Return a text with what its references stand for.
+
+    Raises:
+        Complete: more references than the budget has left.
+    """
+    references = text.count("&")
+    if not references:
+        return text
+    if not budget.take(PIECES, references):
+        raise Complete
+    return _REFERENCE.sub(_character, text)
 
 
 def _character(reference: re.Match[str]) -> str:

@@ -33,6 +33,7 @@ MAX_UNDECLARED = 100
 
 _STEP = 64 * 1024  # bytes that the parser is fed at a time
 _SCANNED = 256 * 1024  # bytes that are searched for prefixes that were not declared
+_TOO_LONG = LIMITS[VALUE] + 1  # characters of a value
 _PADDING = 1000  # blanks in a row that are no part of a value
 
 _UNBOUND_PREFIX = 27  # expat: XML_ERROR_UNBOUND_PREFIX
@@ -48,7 +49,7 @@ _DOCTYPE = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+<!DOCTYPE", re.DOTALL)
 
 @dataclass(slots=True)
 class Element:
-    """One element; names are `{uri}local`, or `local` without a namespace."""
+    """One element; names are as expat gives them: `uri}local`, or `local` without a namespace."""
 
     name: str
     attributes: dict[str, str]
@@ -105,6 +106,7 @@ def bounded(data: bytes, budget: Budget) -> bytes:
     """
     if _DOCTYPE.match(data, 0, 2 * MAX_TAG):
         raise XmlRefused("a DTD or an entity")
+    data = _cut_texts(data)
     if not budget.take(NODES, data.count(b"xmlns")):
         raise XmlRefused("too many namespaces")
     # The builder never hears of these, and a packet of them keeps the parser busy.
@@ -124,6 +126,25 @@ def _shortened(declaration: re.Match[bytes]) -> bytes:
         return declaration[0]  # the end of another word
     start = declaration[2] or declaration[3]
     return declaration[1] + b'"' + start.decode(errors="ignore").replace("&", "").replace('"', "").encode() + b'"'
+
+
+def _cut_texts(data: bytes) -> bytes:
+    """Return a document whose long texts are one character longer than a value may be: the builder then says so.
+
+    Left whole are padding and texts whose bytes are not their characters, or that may be more than a text.
+    """
+    kept, done = [], 0
+    for inside in range(_TOO_LONG, len(data), _TOO_LONG):  # what is longer has one of these places in it
+        start, end = data.rfind(b">", done, inside) + 1, data.find(b"<", inside)
+        text = data[start:end]
+        if (
+            0 < start < end - _TOO_LONG
+            and text.isascii()
+            and not (text.isspace() or any(mark in text for mark in b"&<>\r"))
+        ):
+            kept.append(data[done : start + _TOO_LONG])
+            done = end
+    return b"".join((*kept, data[done:])) if kept else data
 
 
 def _cut(value: re.Match[bytes]) -> bytes:
@@ -166,7 +187,7 @@ def _parse(data: bytes, namespaces: dict[str, str], budget: Budget) -> Element:
         if namespaces:
             declarations = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
             parser.feed(f"<wrapper{declarations}>".encode())
-        _feed(parser, data, builder, budget)
+        _feed(parser, data, budget)
         parser.close()
     except Complete:
         pass
@@ -180,32 +201,19 @@ def _parse(data: bytes, namespaces: dict[str, str], budget: Budget) -> Element:
 
 def _call_directly(expat: Any, builder: "Builder") -> None:
     """Let expat call the builder itself: ElementTree's layer between them takes as long as the builder."""
-    names = _Names()
-
-    def start(name: str, attributes: dict[str, str]) -> None:
-        builder.start(names[name], attributes and {names[key]: value for key, value in attributes.items()})
-
     expat.ordered_attributes = False
-    expat.StartElementHandler, expat.EndElementHandler = start, builder.end
+    expat.StartElementHandler, expat.EndElementHandler = builder.start, builder.end
 
 
-class _Names(dict[str, str]):
-    """Names as ElementTree has them, by what expat calls them: `uri}local`, or `local` without a namespace."""
-
-    def __missing__(self, name: str) -> str:
-        self[name] = full = f"{{{name}" if "}" in name else name
-        return full
-
-
-def _feed(parser: Any, data: bytes, builder: "Builder", budget: Budget) -> None:
+def _feed(parser: Any, data: bytes, budget: Budget) -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
-    silent = attributes = 0  # bytes, and about as many attributes, since the parser last called the builder
+    silent = attributes = 0  # bytes, and about as many attributes, since the builder last heard of anything
     for start in range(0, len(data), _STEP):
         attributes += data.count(b"=", start, start + _STEP)
         if silent and attributes > budget.left(NODES):
             budget.take(NODES, attributes)
             raise Complete
-        calls = builder.calls
+        left = budget.left(NODES), budget.left(PIECES)
         try:
             parser.feed(data[start : start + _STEP])
         except ParseError as error:
@@ -213,7 +221,7 @@ def _feed(parser: Any, data: bytes, builder: "Builder", budget: Budget) -> None:
             if error.code == _UNBOUND_PREFIX and start < _SCANNED:
                 raise _Undeclared from error
             raise
-        if builder.calls == calls:
+        if left == (budget.left(NODES), budget.left(PIECES)):
             silent += _STEP
         else:
             silent = attributes = 0
@@ -234,7 +242,6 @@ class Builder:
 
     def __init__(self, budget: Budget, top: int) -> None:
         self.root: Element | None = None
-        self.calls = 0  # of the parser
         self._budget = budget
         self._top = top  # open elements left when the document element ends
         self._open: list[tuple[Element, list[str]]] = []  # each with the pieces of its text
@@ -242,36 +249,34 @@ class Builder:
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """Begin an element, unless the budget ends here."""
-        self.calls += 1
-        budget = self._budget
-        names = len(name) + sum(map(len, attributes))
+        budget, opened = self._budget, self._open
+        names = len(name) + sum(map(len, attributes)) if attributes else len(name)
         if not (budget.take(NODES, 1 + len(attributes)) and budget.take(NAMES, names)):
             # What came before is good: editors have left lists of 100,000 ancestors behind the photo's own properties.
             raise Complete
-        if len(self._open) >= MAX_DEPTH:
+        if len(opened) >= MAX_DEPTH:
             raise XmlRefused(f"nested more than {MAX_DEPTH} deep")
         if attributes and not budget.take(TEXT, sum(map(len, attributes.values()))):
             attributes = {key: value for key, value in attributes.items() if budget.take(TEXT, len(value))}
         element = Element(name, attributes, [])
-        if self._open:
-            self._open[-1][0].children.append(element)
+        if opened:
+            opened[-1][0].children.append(element)
         else:
             self.root = element
-        self._open.append((element, []))
+        opened.append((element, []))
         self._room = LIMITS[VALUE]
 
     def end(self, _name: str) -> None:
         """End the innermost open element."""
-        self.calls += 1
         element, pieces = self._open.pop()
-        element.text = "".join(pieces)
+        if pieces:
+            element.text = "".join(pieces)
         self._room = LIMITS[VALUE]
         if len(self._open) == self._top:
             raise Complete
 
     def data(self, text: str) -> None:
         """Add a piece of text to the innermost open element."""
-        self.calls += 1
         if not self._budget.take(PIECES):
             raise Complete
         if not self._open or (len(text) >= _PADDING and text.isspace()):

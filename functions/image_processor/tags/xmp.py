@@ -27,9 +27,9 @@ MAX_PACKETS = 50
 MAX_WARNINGS = 50
 """Conflicts between packets that are named: a row has room for no more."""
 
-_RDF = f"{{{RDF}}}"
-_LANG = f"{{{XML}}}lang"
-_TOOLKITS = (f"{{{XMP_META}}}xmptk", f"{{{XMP_META}}}xaptk")
+_RDF = f"{RDF}}}"
+_LANG = f"{XML}}}lang"
+_TOOLKITS = (f"{XMP_META}}}xmptk", f"{XMP_META}}}xaptk")
 _ARRAYS = (f"{_RDF}Bag", f"{_RDF}Seq", f"{_RDF}Alt")
 _NODE = f"{_RDF}Description"
 _SYNTAX = frozenset(f"{_RDF}{name}" for name in ("ID", "nodeID", "datatype", "parseType", "resource", "about"))
@@ -184,7 +184,7 @@ def _attributes(element: Element) -> list[tuple[str, Value]]:
     return [
         (_key(name), value)
         for name, value in element.attributes.items()
-        if name not in _SYNTAX and name != _LANG and "{" in name
+        if name not in _SYNTAX and name != _LANG and "}" in name
     ]
 
 
@@ -253,7 +253,7 @@ def _key(name: str) -> str:
 
 
 def _full_key(name: str) -> str:
-    uri, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
+    uri, _, local = name.rpartition("}")
     return f"{prefix_of(uri)}:{local}" if uri else local
 
 

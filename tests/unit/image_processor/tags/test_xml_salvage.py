@@ -3,7 +3,7 @@
 import pytest
 
 from image_processor import FileSource, extract
-from image_processor.budget import LIMITS, NAMES, NODES, TEXT, VALUE, Budget
+from image_processor.budget import LIMITS, NAMES, NODES, PIECES, TEXT, VALUE, Budget
 from image_processor.tags import xmp
 from image_processor.tags.xml_tree import MAX_DEPTH, MAX_UNDECLARED
 from tests.support.image_rows import cells, photo, values_of
@@ -197,6 +197,8 @@ def test_what_is_refused_on_purpose_is_not_salvaged(data, reason):
         ("".join(f"<dc:{'n' * 5000}{number}/>" for number in range(400)), NAMES),
         (("<dc:a>" + "x" * 300_000 + "</dc:a>") * 8, TEXT),
         ("<dc:a>" + "x" * (LIMITS[VALUE] + 1) + "</dc:a>", VALUE),
+        ("<dc:a>" + "&#65;" * LIMITS[PIECES] + "</dc:a>", PIECES),
+        (f"<dc:a dc:b='{'&#65;' * LIMITS[PIECES]}'/>", PIECES),
     ],
 )
 def test_a_flawed_packet_has_the_bounds_of_a_sound_one(many, limit):
