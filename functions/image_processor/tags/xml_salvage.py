@@ -37,7 +37,7 @@ _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY|ELEMENT|ATTLIST|NOTATION)", re.
 _REFERENCE = re.compile(r"&(?:(lt|gt|amp|quot|apos)|#(\d{1,7}+)|#x([0-9A-Fa-f]{1,6}+));", re.ASCII)
 _CONTROL = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 _LINE_END = re.compile("\r\n?+")
-_BLANK = re.compile("[\t\n\r]")
+_BLANK = re.compile("\r\n|[\t\n\r]")
 _ENTITIES = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _SURROGATES = range(0xD800, 0xE000)
 
@@ -89,7 +89,11 @@ class _Reader:
     def _text(self, start: int, end: int) -> None:
         if start < end and self._open:
             text = _decoded(self._data, start, end, self._budget)
+<<<<<<< HEAD
             self.builder.data(_LINE_END.sub("\n", _resolved(text, self._budget)))
+=======
+            self.builder.data(_REFERENCE.sub(_character, _LINE_END.sub("\n", text)))
+>>>>>>> salvage
 
     def _markup(self, start: int) -> int:
         """Read what begins with the `<` at `start`; return where it ends."""
@@ -131,7 +135,7 @@ class _Reader:
         named: dict[str, str] = {}
         for name, value in attributes:
             if not _is_declaration(name) and (expanded := self._expanded(name, "")):
-                named.setdefault(expanded, _BLANK.sub(" ", value))
+                named.setdefault(expanded, value)
         self.builder.start(self._expanded(_name(found[1]), self._uris[""][-1]), named)
         if end := _TAG_END.match(self._data, at):
             at = end.end()
@@ -152,7 +156,11 @@ class _Reader:
             if found := _ATTRIBUTE.match(data, at):
                 number = 2 if found[2] is not None else 3
                 value = _decoded(data, found.start(number), found.end(number), self._budget)
+<<<<<<< HEAD
                 attributes.append((_name(found[1]), _resolved(value, self._budget)))
+=======
+                attributes.append((_name(found[1]), _REFERENCE.sub(_character, _BLANK.sub(" ", value))))
+>>>>>>> salvage
                 if len(attributes) > self._budget.left(NODES):
                     self._budget.take(NODES, len(attributes))
                     raise Complete

@@ -92,6 +92,15 @@ FLAWS = {
     ),
     "a comment that does not end": (packet(body=f"{ELEMENTS}<!-- <dc:source>b</dc:source>"), {}),
     "an instruction that does not end": (packet(ATTRIBUTES).replace(b'9d"?>', b'9d">'), {}),
+    "such an instruction within a value": (
+        packet(ATTRIBUTES, "<dc:source><?a>b</dc:source>"),
+        {"dc:source": "b"},
+    ),
+    "a less-than sign before an attribute": (packet(f"<{ATTRIBUTES}"), {}),
+    "lines in an attribute and in a text beside a flaw": (
+        packet(f'{ATTRIBUTES} dc:source="a\r\n\tb&#10;"', "<dc:x>a\r\n\tb&&#13;</dc:x>"),
+        {"dc:source": "a  b\n", "dc:x": "a\n\tb&\r"},
+    ),
     "a CDATA section beside a flaw": (
         packet(ATTRIBUTES, "<dc:source><![CDATA[<dc:title>&amp;</dc:title>]]></dc:source><dc:x>&</dc:x>"),
         {"dc:source": "<dc:title>&amp;</dc:title>", "dc:x": "&"},
