@@ -89,11 +89,7 @@ class _Reader:
     def _text(self, start: int, end: int) -> None:
         if start < end and self._open:
             text = _decoded(self._data, start, end, self._budget)
-<<<<<<< HEAD
-            self.builder.data(_LINE_END.sub("\n", _resolved(text, self._budget)))
-=======
-            self.builder.data(_REFERENCE.sub(_character, _LINE_END.sub("\n", text)))
->>>>>>> salvage
+            self.builder.data(_resolved(_LINE_END.sub("\n", text), self._budget))
 
     def _markup(self, start: int) -> int:
         """Read what begins with the `<` at `start`; return where it ends."""
@@ -156,11 +152,7 @@ class _Reader:
             if found := _ATTRIBUTE.match(data, at):
                 number = 2 if found[2] is not None else 3
                 value = _decoded(data, found.start(number), found.end(number), self._budget)
-<<<<<<< HEAD
-                attributes.append((_name(found[1]), _resolved(value, self._budget)))
-=======
-                attributes.append((_name(found[1]), _REFERENCE.sub(_character, _BLANK.sub(" ", value))))
->>>>>>> salvage
+            self.builder.data(_resolved(_LINE_END.sub("\n", text), self._budget))
                 if len(attributes) > self._budget.left(NODES):
                     self._budget.take(NODES, len(attributes))
                     raise Complete
