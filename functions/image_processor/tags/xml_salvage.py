@@ -152,7 +152,7 @@ class _Reader:
             if found := _ATTRIBUTE.match(data, at):
                 number = 2 if found[2] is not None else 3
                 value = _decoded(data, found.start(number), found.end(number), self._budget)
-            self.builder.data(_resolved(_LINE_END.sub("\n", text), self._budget))
+                attributes.append((_name(found[1]), _resolved(_BLANK.sub(" ", value), self._budget)))
                 if len(attributes) > self._budget.left(NODES):
                     self._budget.take(NODES, len(attributes))
                     raise Complete
