@@ -113,6 +113,7 @@ def test_a_wait_that_leaves_no_time_to_publish_is_left_to_the_schedule(waits: li
     """Lambda would end it in its sleep, with the claim that keeps others away."""
     now = [10.0]
     store, ledger = _behind(now)
+    ledger.sleep = lambda seconds: pytest.fail("it sleeps into its end")
     keep_current(ledger, lambda: 30.0 + publishing.RESERVE_SECONDS - 1)
     assert store.verbs("publishing/") == ["put_new", "delete"]
     assert not [*store.store.list("publishing/")]
