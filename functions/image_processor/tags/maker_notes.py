@@ -117,7 +117,7 @@ class _Reader(ExifHeader):
             key = f"{ifd_name} {known[0] if known else f'Tag 0x{number:04X}'}"
             try:
                 if (data := self._data(order, kind, count, value, base)) is not None:
-                    values = _values(order, kind, count, data)
+                    values = self._values(order, kind, count, data)
                     printable, preferred = self._get_printable_for_field(count, values, kind, known, stop_tag)
                     self.tags[key] = IfdTag(printable, number, kind, values, start, len(data), preferred)
             except ReadLimitReached:
@@ -141,20 +141,20 @@ class _Reader(ExifHeader):
         self.file_handle.seek(start)
         return self.file_handle.read(size)
 
-
-def _values(order: str, kind: int, count: int, data: bytes) -> Any:
-    """Return a value as exifread has it: a text up to its first NUL (bytes if it is not UTF-8), or a list."""
-    if kind == FieldType.ASCII:
-        content = data.partition(b"\0")[0]
-        try:
-            return content.decode()
-        except UnicodeDecodeError:
-            return content
-    if kind in RATIO_FIELD_TYPES:
-        return [Ratio(*pair) for pair in struct.iter_unpack(order + _CODES[kind], data)]
-    if kind in FLOAT_FIELD_TYPES:
-        return list(struct.iter_unpack(order + _CODES[kind], data))
-    return list(struct.unpack(f"{order}{count}{_CODES[kind]}", data))
+    @staticmethod
+    def _values(order: str, kind: int, count: int, data: bytes) -> Any:
+        """Return a value as exifread has it: a text up to its first NUL (bytes if it is not UTF-8), or a list."""
+        if kind == FieldType.ASCII:
+            content = data.partition(b"\0")[0]
+            try:
+                return content.decode()
+            except UnicodeDecodeError:
+                return content
+        if kind in RATIO_FIELD_TYPES:
+            return [Ratio(*pair) for pair in struct.iter_unpack(order + _CODES[kind], data)]
+        if kind in FLOAT_FIELD_TYPES:
+            return list(struct.iter_unpack(order + _CODES[kind], data))
+        return list(struct.unpack(f"{order}{count}{_CODES[kind]}", data))
 
 
 def _tag(printable: str, values: list[int], offset: int, length: int) -> IfdTag:

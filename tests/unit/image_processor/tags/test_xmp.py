@@ -332,6 +332,22 @@ def test_a_prefix_that_is_not_declared_far_behind_does_not_have_all_read_three_t
     assert 1 < (LIMITS[TEXT] - budget.left(TEXT)) / (LIMITS[TEXT] - once.left(TEXT)) <= 2
 
 
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("x" * 3 * LIMITS[VALUE], LIMITS[VALUE] + 1),
+        (" " * 2 * LIMITS[VALUE], 2 * LIMITS[VALUE]),
+        ("é" * LIMITS[VALUE], 2 * LIMITS[VALUE]),
+        ("x" * LIMITS[VALUE] + "&lt;", LIMITS[VALUE] + 4),
+        ("x" * LIMITS[VALUE] + "-->", LIMITS[VALUE] + 3),
+    ],
+)
+def test_of_a_text_beyond_the_limit_the_parser_gets_what_shows_that_it_is(text, given):
+    """One character more than a value may have; texts that may be something else, or not too long, are whole."""
+    data = f"<a><b>{text}</b>c</a>".encode()
+    assert len(xml_tree.bounded(data, Budget())) == len("<a><b></b>c</a>") + given
+
+
 def test_comments_that_the_parser_never_tells_of_are_counted():
     """10 MB of empty ones take it half a second, and no budget noticed."""
     budget = Budget()
