@@ -1,7 +1,8 @@
 """What many exporters commit together, and how old events are in the root and in the file, in a simulation.
 
 usage: ./infra/bench contention [--exporters N ...] [--rows N ...] [--rate EVENTS_PER_SECOND] [--seconds S] [--alone]
-                                [--step EVENTS_PER_SECOND] [--line MB] [--copy-rate MB] [--copy-total MB] [--packed N]
+                                [--step EVENTS_PER_SECOND] [--root-age S] [--age S ...]
+                                [--line MB] [--copy-rate MB] [--copy-total MB] [--packed N]
        ./infra/bench contention --measure
 
 Real commits run under a simulated clock on a ledger of --rows rows, and CsvPublisher beside them. Calls take what S3
@@ -15,9 +16,9 @@ or 1,000 events, as Lambda does. An event's *root age* is the time from its arri
 A rate is kept up if it is committed as it comes (at least 99 % of it), all is seen in the end, and neither age grows:
 its mean over the last third of the time is not half as much again, and half a second, above that over the first third
 (a table that grows takes longer to copy). For the largest number of --exporters the bench searches the highest rate
-that is kept up, in steps of --step for all together, for each of --rows; smaller numbers get 525 a second each. With
---rate there is no search: each stream gets that. With --alone exporters also run without combining: whoever is refused
-just tries again.
+that is kept up with 99 % of the events in the root within --root-age seconds and in the file within --age (one for each
+of --rows), in steps of --step for all together; smaller numbers get 525 a second each. With --rate there is no search:
+each stream gets that. With --alone exporters also run without combining: whoever is refused just tries again.
 
 The second table tells what crossed lines, as multiples of the new rows' bytes. The last line is one JSON object:
 events_per_second_40_1e6, p99_age_s_40_1e6, p99_root_age_s_40_1e6, and the same for 1e5.
@@ -31,6 +32,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
 from statistics import mean
 from typing import NamedTuple
@@ -131,8 +133,9 @@ def main(argv: Sequence[str]) -> int:
     network = replace(DEFAULT, packed=1 / arguments.packed, **rates)
     runs: list[Run] = []
     result: dict[str, float] = {}
-    for rows in arguments.rows:
-        for run in _runs(arguments, rows, network):
+    ages = arguments.age + arguments.age[-1:] * len(arguments.rows)
+    for rows, age in zip(arguments.rows, ages, strict=False):
+        for run in _runs(arguments, rows, age, network):
             runs.append(run)
             if run.combining and run.traffic.exporters == max(arguments.exporters):
                 result |= _named(run)
@@ -147,6 +150,8 @@ def _arguments(argv: Sequence[str]) -> Namespace:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 100_000])
     parser.add_argument("--rate", type=float)
     parser.add_argument("--step", type=float, default=1_000.0)
+    parser.add_argument("--root-age", type=float, default=2.5)
+    parser.add_argument("--age", type=float, nargs="+", default=[7.0, 6.0])
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--alone", action="store_true")
     parser.add_argument("--line", type=float, default=DEFAULT.line / 1e6)
@@ -157,7 +162,7 @@ def _arguments(argv: Sequence[str]) -> Namespace:
     return parser.parse_args(argv)
 
 
-def _runs(arguments: Namespace, rows: int, network: Network) -> Iterator[Run]:
+def _runs(arguments: Namespace, rows: int, age: float, network: Network) -> Iterator[Run]:
     """Run all numbers of exporters on a ledger of so many rows; give each with whether it combined."""
     for count in arguments.exporters:
 
@@ -172,21 +177,28 @@ def _runs(arguments: Namespace, rows: int, network: Network) -> Iterator[Run]:
 
         if arguments.rate is None and count == max(arguments.exporters):
             steps = round(MOST / arguments.step)
-            yield from highest(lambda number: run(number * arguments.step / count), steps)  # noqa: B023
+            wanted = partial(is_fresh, root_age=arguments.root_age, age=age)
+            yield from highest(lambda number: run(number * arguments.step / count), steps, wanted)  # noqa: B023
             continue
         yield run(arguments.rate or RATE)
         if arguments.alone:
             yield run(arguments.rate or RATE, combining=False)
 
 
-def highest(run: Callable[[int], Run], steps: int) -> Iterator[Run]:
-    """Search the highest of 1 to `steps` that is kept up, by halves; give all runs, that one last."""
+def is_fresh(one: Run, root_age: float, age: float) -> bool:
+    """Say whether a rate is kept up, and all but one of a hundred events are no older than that."""
+    found = one.figures
+    return found.kept_up and found.root_ages[1] <= root_age and found.ages[1] <= age
+
+
+def highest(run: Callable[[int], Run], steps: int, wanted: Callable[[Run], bool]) -> Iterator[Run]:
+    """Search the highest of 1 to `steps` whose run is wanted, by halves; give all runs, that one last."""
     least, most = 0, steps + 1
     found: dict[int, Run] = {}
     while most - least > 1:
         number = (least + most) // 2
         found[number] = run(number)
-        least, most = (number, most) if found[number].figures.kept_up else (least, number)
+        least, most = (number, most) if wanted(found[number]) else (least, number)
     last = found.pop(least) if least else found.pop(min(found))
     yield from found.values()
     yield last

@@ -1,11 +1,10 @@
 """How a run of many exporters is judged, and how the highest rate that they keep up is found."""
 
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from infra.benchmarks.contention import figures, highest
+from infra.benchmarks.contention import figures, highest, is_fresh
 from infra.doubles.exporters import Batch, Outcome, Traffic
 
 TRAFFIC = Traffic(exporters=2, rate=10.0, seconds=37.0)  # judged from second 7 on
@@ -58,12 +57,19 @@ def test_ages_are_those_of_events_from_their_arrival() -> None:
 
 @pytest.mark.parametrize(("best", "found"), [(5, 5), (21, 21), (1, 1), (0, 1)])
 def test_the_highest_rate_is_found_by_halves_and_given_last(best: int, found: int) -> None:
-    """If none is kept up, the lowest that was tried."""
-
-    def run(number: int) -> Any:
-        return SimpleNamespace(number=number, figures=SimpleNamespace(kept_up=number <= best))
-
-    numbers = [each.number for each in highest(run, 21)]
+    """If none is fresh, the lowest that was tried."""
+    numbers = list(highest(lambda number: number, 21, lambda number: number <= best))  # type: ignore[arg-type,return-value,operator]
     assert numbers[-1] == found
     assert len(set(numbers)) == len(numbers) <= 5
     assert best in (0, 21) or best + 1 in numbers
+
+
+@pytest.mark.parametrize(
+    ("kept_up", "root_age", "age", "fresh"),
+    [(True, 2.5, 7.0, True), (True, 2.6, 7.0, False), (True, 2.5, 7.1, False), (False, 1.0, 1.0, False)],
+)
+def test_a_rate_is_fresh_if_it_is_kept_up_and_events_are_no_older_than_asked(
+    kept_up: bool, root_age: float, age: float, fresh: bool
+) -> None:
+    found = SimpleNamespace(kept_up=kept_up, root_ages=(0.0, root_age), ages=(0.0, age))
+    assert is_fresh(SimpleNamespace(figures=found), 2.5, 7.0) == fresh  # type: ignore[arg-type]
