@@ -9,8 +9,8 @@ of --lazy have the same rows, but their shards and their CSV are computed when t
 (`infra.survey.lazy_table`).
 All end at the same row, so that chance, which cuts the shards, is the same for all; at one size both give the same.
 
-Requests are those of commit and publish together. Among them are the copies inside S3, of which a publish makes about
-64 whatever the size (at least one for each 5 GiB); they are also told apart. CPU is the processor's time without that
+Requests are those of commit and publish together, without the copies inside S3, which are told apart: a publish makes
+32 of them at most, and one for each 512 MB of a CSV above 16 GB. CPU is the processor's time without that
 of the store. Memory is the most that a batch has taken (tracemalloc, its events included) and what an idle exporter
 has in the same Python, for a function of --memory MB (256: the least that the template takes). A batch all over the
 table touches as many shards as it has rows, or all there are: it costs more on a table that has more shards than the
@@ -125,7 +125,8 @@ class Survey:
         """Export a batch and count."""
         store = self._store
         seconds = cpu_seconds(self._ledger, store, events)
-        return Cost(store.requests, store.count("copy_part"), store.written, store.read, seconds)
+        copies = store.count("copy_part")
+        return Cost(store.requests - copies, copies, store.written, store.read, seconds)
 
     def memory(self, make: Callable[[], Events]) -> int:
         """Give the most bytes that a batch takes, its events included."""
