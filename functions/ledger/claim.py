@@ -29,6 +29,11 @@ def claim_key(present: Stored | None) -> str:
     return publishing_key(name if _ROOT_NAME.fullmatch(name) else present.etag)
 
 
+def may_live(claim: Stored, now: float) -> bool:
+    """Say whether whoever made this claim may still be at it."""
+    return claim.modified is None or now - claim.modified.timestamp() < INVOCATION_SECONDS
+
+
 class Claim:
     """At most one claim at a time, of one holder.
 
@@ -57,7 +62,7 @@ class Claim:
     def is_others(self, key: str) -> bool:
         """Say whether somebody else, who may live, has it."""
         found = self._find(key)
-        return found is not None and not self._is_own(found) and self._may_live(found)
+        return found is not None and not self._is_own(found) and may_live(found, self._ledger.now())
 
     def take(self, key: str) -> bool:
         """Hold the claim, and say so; not if somebody else has it who may live."""
@@ -71,7 +76,7 @@ class Claim:
             if self._is_own(found):
                 self.held = key
                 return True
-            if self._may_live(found):
+            if may_live(found, self._ledger.now()):
                 return False
             with suppress(Refused, NotFound, Unknown):
                 self._ledger.store.delete_if_match(key, found.etag)
@@ -101,6 +106,3 @@ class Claim:
 
     def _is_own(self, found: Stored) -> bool:
         return found.body == self._body if self.has_published else found.body.split(b" ")[0] == self.holder.encode()
-
-    def _may_live(self, found: Stored) -> bool:
-        return found.modified is None or self._ledger.now() - found.modified.timestamp() < INVOCATION_SECONDS

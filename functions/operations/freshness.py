@@ -1,16 +1,15 @@
 """How old root and file are, as the export bucket tells it: the root behind the stream, the file behind the root."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ledger.age import first_unshown, shown_version
 from ledger.assemble import size_of
-from ledger.claim import claim_key
+from ledger.claim import claim_key, may_live
 from ledger.errors import NotFound
 from ledger.event import time_text
 from ledger.keys import ROOT_KEY
 from ledger.ledger import Ledger
-from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import Root
 from ledger.pending import list_waiting
 from ledger.store import Stored
@@ -80,10 +79,10 @@ def _waiting_since(ledger: Ledger, now: datetime) -> datetime | None:
 
 def _claimed(ledger: Ledger, present: Stored | None, now: datetime) -> datetime | None:
     try:
-        claimed = ledger.store.head(claim_key(present)).modified
+        claim = ledger.store.head(claim_key(present))
     except NotFound:
         return None
-    return claimed if claimed and now - claimed < timedelta(seconds=INVOCATION_SECONDS) else None
+    return claim.modified if may_live(claim, now.timestamp()) else None
 
 
 def _behind(

@@ -2,7 +2,6 @@
 
 import gzip
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from typing import Any
 
 from infra.doubles.memory_store import MemoryStore
@@ -18,6 +17,7 @@ from operations.live.snapshot import pin
 from operations.rebuild.statements import BACKFILL, journaled_changes
 from operations.table_export.export_batch import ExportBatch, Proposal
 from operations.table_export.files import Export
+from tests.support.clock import Clock
 from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, events_of, insert, item, leave_waiting, make_ledger
 from tests.support.failed_batches import put_aside
@@ -45,20 +45,6 @@ OTHERS = [*range(6), 8, 9, 10, 11, 12]
 def person(revision: int = 1, **attributes: dict[str, str]) -> Item:
     """Make the item of the photo that is to be forgotten."""
     return item(NUMBER, revision, **{**_ATTRIBUTES, **attributes})
-
-
-class Clock:
-    """The time of bucket and functions."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def later(self, **period: float) -> None:
-        """Let time pass."""
-        self.now += timedelta(**period)
 
 
 def open_ledger(store: Any, clock: Clock, seed: int = 1) -> Ledger:

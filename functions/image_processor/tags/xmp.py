@@ -54,10 +54,6 @@ class Document:
     packets: int = 0
     warnings: list[str] = field(default_factory=list)
 
-    def text(self, name: str) -> str | None:
-        """Return a property's text: `x-default` of alternatives, the first item of an array."""
-        return text_of(self.properties.get(name))
-
     def texts(self, name: str) -> list[str]:
         """Return the texts of an array, or of a simple value the one text."""
         value = self.properties.get(name)
@@ -66,7 +62,10 @@ class Document:
 
 
 def text_of(value: Value | None) -> str | None:
-    """Return the one text that stands for a value; None for a structure, and for what is blank."""
+    """Return the one text that stands for a value: `x-default` of alternatives, the first item of an array.
+
+    None for a structure, and for what is blank.
+    """
     if isinstance(value, list):
         return next((text for item in value if (text := text_of(item)) is not None), None)
     if isinstance(value, dict):

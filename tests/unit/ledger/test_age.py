@@ -14,19 +14,10 @@ from ledger.keys import CSV_KEY
 from ledger.ledger import Ledger
 from ledger.manifest import encode_root as encode
 from ledger.publish import publish
+from tests.support.clock import Clock
 from tests.support.factories import START, event, insert, item, leave_waiting, make_ledger, remove
 from tests.support.reader import read_root
 from tests.support.store_calls import WatchedStore, refuse
-
-
-class Clock:
-    """Stamps what is written."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 from unittest import mock
@@ -21,7 +21,8 @@ from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger, no_limit
 from ledger.limits import INVOCATION_SECONDS
 from ledger.publish import Published, keep_current, publish
-from tests.support.factories import START, insert, item, make_ledger, model_csv
+from tests.support.clock import Clock
+from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.reader import read_csv, read_root, read_rows
 from tests.support.store_calls import WatchedStore, first, refuse
 
@@ -31,16 +32,6 @@ ROWS = 150  # far above PUT_BELOW in the small limits below
 CLAIMS = "publishing/"
 # Ids of batches that begin so.
 FIRST, FIRST_OF_ALL = (segment_of([read_event(insert(number))]).first_record for number in (2000, 0))
-
-
-class Clock:
-    """The time of store and exporters."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
 
 
 @pytest.fixture
