@@ -6,6 +6,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from csv_exporter.announce import announce
 from csv_exporter.call import call_publisher
 from csv_exporter.measures import measure, measure_publish, metrics
 from ledger.age import seconds_since
@@ -17,6 +18,8 @@ from ledger.ledger import Ledger, TimeLeft
 from ledger.publish import CallPublisher, Published, publish
 from ledger.s3_store import S3Store
 
+# An event is sent only while so many seconds of the invocation are left: it is sent later as well, and a commit is not.
+ANNOUNCE_SECONDS = 20.0
 LOGGED_ETAGS = 25
 """So many images of a batch are named in its log line; the journal's segment, which is named too, has all of them."""
 
@@ -70,6 +73,7 @@ def export(to: Ledger, event: dict[str, Any], time_left: TimeLeft, call: CallPub
     measure("BatchesPublished", int(published is not None and not published.handed_over))
     if published and not published.handed_over:
         measure_publish(published, seconds)
+        tell_readers(to, time_left)
     logger.info(
         "batch committed",
         segment=report.segment,
@@ -110,6 +114,21 @@ def _publish(to: Ledger, time_left: TimeLeft, report: Report, call: CallPublishe
     except (NotCalled, OutOfTime) as error:
         logger.warning("publishing is left to the schedule", reason=str(error), version=report.root.version)
         return None
+
+
+def tell_readers(to: Ledger, time_left: TimeLeft) -> None:
+    """Announce the CSV if the stack has a bus for it; what goes wrong is logged and counted, and fails nothing."""
+    bus, left = os.environ.get("EVENT_BUS", ""), time_left()
+    if not bus or (left is not None and left < ANNOUNCE_SECONDS):
+        return
+    try:
+        version = announce(to, os.environ["EXPORT_BUCKET"], bus)
+    except LedgerError as error:
+        measure("EventsUnsent", 1)
+        logger.warning("the publish is not announced", reason=str(error))
+        return
+    if version is not None:
+        logger.info("announced", version=version)
 
 
 def _failures(report: Report) -> list[dict[str, str]]:

@@ -24,6 +24,7 @@ METRICS: dict[str, tuple[MetricUnit, str]] = {
     "EventsQuarantined": (MetricUnit.Count, "events that cannot become a row, put aside"),
     "FieldsUnusable": (MetricUnit.Count, "fields that a foreign writer filled with no value of their column: empty"),
     "EventsUnfinished": (MetricUnit.Count, "events that the time left did not allow: delivered again"),
+    "EventsUnsent": (MetricUnit.Count, "publishes that EventBridge was not told of, this time"),
     "StaleChanges": (MetricUnit.Count, "changes that the CSV had already, or newer ones"),
     "PutsAfterRemoval": (MetricUnit.Count, "late changes of rows that were removed since"),
     "ForeignWrites": (MetricUnit.Count, "changes by a writer that does not raise the revision"),

@@ -6,7 +6,7 @@ so one metric tells of a CSV, whoever published it.
 
 from typing import Any
 
-from csv_exporter.handler import ledger, logger
+from csv_exporter.handler import ledger, logger, tell_readers
 from csv_exporter.measures import measure, measure_publish, metrics
 from ledger.age import first_unshown
 from ledger.assemble import size_of
@@ -47,6 +47,7 @@ def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
         if found is None:
             return
         _measure_overdue(to, found[0])
+        tell_readers(to, time_left)  # of what nobody told
     began = to.monotonic()
 
     def observe(published: Published) -> None:
@@ -63,6 +64,7 @@ def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
             publish_seconds=round(seconds, 3),
             claim=event.get("claim", ""),  # empty: the schedule called
         )
+        tell_readers(to, time_left)
 
     try:
         keep_current(to, time_left, event.get("claim", ""), event.get("id", ""), observe)

@@ -231,8 +231,11 @@ def _candidate(commit_id: str, prepared: Prepared, merged: Merged) -> Root:
     root, segments = prepared.root, prepared.segments
     whole = not merged.rest
     led = tuple(waiting.name for waiting in segments[1:])
-    changes = root.checkpoint.changes + merged.counts.put + merged.counts.removed
-    checkpoint = replace(root.checkpoint, changes=changes)
+    checkpoint = replace(
+        root.checkpoint,
+        changes=root.checkpoint.changes + merged.counts.put + merged.counts.removed,
+        removed=root.checkpoint.removed + merged.counts.removed,
+    )
     return root.successor(
         commit_id,
         rows=merged.rows,

@@ -8,6 +8,7 @@ import re
 ROOT_KEY = "manifest.json"
 CSV_KEY = "image-data.csv"
 DESCRIPTION_KEY = f"{CSV_KEY}-metadata.json"
+ANNOUNCED_KEY = "announced.json"
 COLLECTING_KEY = "collecting.json"
 FORGETTING_KEY = "forgetting.json"
 LAST_CHECK_KEY = "bucket-check.json"

@@ -88,12 +88,17 @@ class Checkpoint:
 
     Attributes:
         changes: changes that took effect (a duplicate has none, so redelivery does not count twice).
+        removed: those of them that removed a row.
+        rebuilt: how often another tree took the place of the live one (replay, restore): what changed then is counted
+            nowhere.
         newest_event: time of the newest event merged, ISO 8601 in UTC; empty before the first.
         streams: per stream (`table/label`) the highest sequence number merged.
         gaps: times that a backfill has yet to repair, oldest first.
     """
 
     changes: int = 0
+    removed: int = 0
+    rebuilt: int = 0
     newest_event: str = ""
     streams: Mapping[str, str] = field(default_factory=dict)
     gaps: tuple[Gap, ...] = ()
@@ -211,6 +216,8 @@ def encode_root(root: Root) -> bytes:
         "targets": {"shard_bytes": root.targets.shard_bytes, "page_shards": root.targets.page_shards},
         "checkpoint": {
             "changes": root.checkpoint.changes,
+            "removed": root.checkpoint.removed,
+            "rebuilt": root.checkpoint.rebuilt,
             "newest_event": root.checkpoint.newest_event,
             "streams": dict(sorted(root.checkpoint.streams.items())),
             "gaps": [asdict(gap) for gap in root.checkpoint.gaps],
@@ -247,10 +254,12 @@ def decode_root(body: bytes) -> Root:
             segments=tuple(content["segments"]),
             oldest_event=str(content.get("oldest_event", "")),
             checkpoint=Checkpoint(
-                checkpoint["changes"],
-                checkpoint["newest_event"],
-                checkpoint["streams"],
-                tuple(Gap(**gap) for gap in checkpoint["gaps"]),
+                changes=checkpoint["changes"],
+                removed=checkpoint.get("removed", 0),  # an older Skyledger counts neither
+                rebuilt=checkpoint.get("rebuilt", 0),
+                newest_event=checkpoint["newest_event"],
+                streams=checkpoint["streams"],
+                gaps=tuple(Gap(**gap) for gap in checkpoint["gaps"]),
             ),
         )
         intact = content["tree"] == root.tree_hash

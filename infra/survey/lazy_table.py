@@ -71,7 +71,7 @@ class LazyTable:
             commit_id="lazy",
             targets=self.targets,
             rows=Tree(tuple(self._page(page) for page in range(len(self._pages) - 1))),
-            checkpoint=Checkpoint(rows, items.event_time(LAST)),
+            checkpoint=Checkpoint(rows, newest_event=items.event_time(LAST)),
         )
         self.header = header(self.root.columns)
 

@@ -1,25 +1,65 @@
 """The `skyledger` command on the deployed stack, where every request needs a permission that the template grants."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from csv_exporter.announce import DETAIL_TYPE, SOURCE
 from infra.local.stack import LocalStack
 from infra.survey.photos import survey
+from infra.waiting import until
 from tests.support.deployed_command import skyledger
 
 PHOTOS = 12
+TOLD_QUEUE = "arn:aws:sqs:us-east-1:000000000000:told"
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """A running stack with a small survey in its CSV."""
-    with LocalStack(data=tmp_path_factory.mktemp("stack"), check_permissions=True) as running:
+    told = {"PublishEventBus": "default"}
+    with LocalStack(data=tmp_path_factory.mktemp("stack"), parameters=told, check_permissions=True) as running:
+        _tell_queue(running)
         for photo in survey(PHOTOS, seed=1):
             running.s3.put_object(Bucket=running.deployment.images_bucket, Key=photo.key, Body=photo.body)
         running.wait_until_current()
         yield running
+
+
+def _tell_queue(stack: LocalStack) -> None:
+    """Make a queue, and the rule by which EventBridge tells it of each publish."""
+    rule = "arn:aws:events:us-east-1:000000000000:rule/csv-published"
+    grant = {
+        "Effect": "Allow",
+        "Principal": {"Service": "events.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": TOLD_QUEUE,
+        "Condition": {"ArnEquals": {"aws:SourceArn": rule}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [grant]})
+    stack.emulator.client("sqs").create_queue(QueueName="told", Attributes={"Policy": policy})
+    events = stack.emulator.client("events")
+    events.put_rule(Name="csv-published", EventPattern=json.dumps({"source": [SOURCE], "detail-type": [DETAIL_TYPE]}))
+    events.put_targets(Rule="csv-published", Targets=[{"Id": "queue", "Arn": TOLD_QUEUE}])
+
+
+def _told(stack: LocalStack) -> list[dict[str, Any]]:
+    """Take what the queue was told, oldest version first."""
+    sqs, details = stack.emulator.client("sqs"), []
+    url = sqs.get_queue_url(QueueName="told")["QueueUrl"]
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            details.append(json.loads(message["Body"])["detail"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return sorted(details, key=lambda detail: detail["version"])
+
+
+def test_a_rule_hears_of_each_publish(stack: LocalStack) -> None:
+    """The last event names the CSV that stands; the roles allow this event and no other."""
+    until(lambda: (told := _told(stack)) and told[-1]["version"] == stack.root()["version"], "the event of the CSV")
 
 
 def test_status_knows_the_whole_deployment(stack: LocalStack, tmp_path: Path) -> None:

@@ -30,7 +30,9 @@ ARNS = {
     "ImageDeadLetters.Arn": "arn:aws:sqs:eu-west-1:111122223333:dead",
     "SeenQueue.Arn": "arn:aws:sqs:eu-west-1:111122223333:seen",
 }
+BUS = "arn:aws:events:eu-west-1:111122223333:event-bus/photos"
 PSEUDO = {
+    "PublishEventBus": "photos",
     "AWS::Partition": "aws",
     "AWS::Region": "eu-west-1",
     "AWS::AccountId": "111122223333",

@@ -160,6 +160,7 @@ REPLACED = {
         keys.ROOT_KEY,
         keys.CSV_KEY,
         keys.DESCRIPTION_KEY,
+        keys.ANNOUNCED_KEY,
         keys.COLLECTING_KEY,
         keys.FORGETTING_KEY,
         keys.LAST_CHECK_KEY,

@@ -1,5 +1,6 @@
 """Both functions with the metrics that come of calling them, held against the alarms of the template."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -141,6 +142,12 @@ class System:
     def store_is_down(self) -> None:
         self.store.on("get", ROOT_KEY, refuse(Unavailable("SlowDown")))
         self.export()
+
+    def event_is_not_taken(self) -> None:
+        """Let EventBridge refuse what a publish announces."""
+        refused = patch.object(exporter, "announce", side_effect=Unavailable("PutEvents: InternalFailure"))
+        with patch.dict(os.environ, EVENT_BUS="photos", EXPORT_BUCKET="export"), refused:
+            self.export()
 
     def check_buckets(self, differences: int) -> None:
         """Let a check of the buckets end that found so many differences."""

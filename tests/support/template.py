@@ -29,8 +29,9 @@ FOLLOWING: Mapping[str, Any] = {
     "OwnBucket": "yes",
     "ExistingBuckets": ["archive", "inbox"],
     "ImageKeys": ["arn:aws:kms:eu-west-1:111122223333:key/1"],
+    "PublishEventBus": "photos",
 }
-"""Parameters of a stack that follows all that a stack can: every grant of a role is there."""
+"""Parameters of a stack that does all that a stack can: every grant of a role is there."""
 
 _UNITS = {"minute": 60, "hour": 3600, "day": 86400}
 _NO_VALUE = {"Ref": "AWS::NoValue"}

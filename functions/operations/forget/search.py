@@ -26,6 +26,7 @@ from typing import Any
 from ledger.errors import Damaged, NotFound
 from ledger.journal import dates, journal_parts, load_record, unpack
 from ledger.keys import (
+    ANNOUNCED_KEY,
     BUCKET_CHECKS,
     COLLECTING_KEY,
     CSV_KEY,
@@ -73,7 +74,16 @@ RUNNING = timedelta(hours=2)
 _KEYS_AT_ONCE = 100  # looked up at a time: as many shards may be in memory
 # Every place that the bucket has: a new one belongs among PLACES as well, if a value of an image can stand in it.
 OURS = (
-    *(COLLECTING_KEY, CSV_KEY, DESCRIPTION_KEY, FORGETTING_KEY, LAST_CHECK_KEY, PAGE_INDEX_KEY, ROOT_KEY),
+    *(
+        ANNOUNCED_KEY,
+        COLLECTING_KEY,
+        CSV_KEY,
+        DESCRIPTION_KEY,
+        FORGETTING_KEY,
+        LAST_CHECK_KEY,
+        PAGE_INDEX_KEY,
+        ROOT_KEY,
+    ),
     *(FAILED_BATCHES, FORGOTTEN, JOURNAL, LEADING, PAGE_FILES, PAGES, PENDING, PUBLISHING, QUARANTINE, REPLAYS),
     *(BUCKET_CHECKS, ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
 )

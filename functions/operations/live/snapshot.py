@@ -139,7 +139,11 @@ def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
             merged=live.merged if live else (),
             segments=(),
             oldest_event="",
-            checkpoint=replace(wanted.checkpoint, gaps=live.checkpoint.gaps if live else ()),
+            checkpoint=replace(
+                wanted.checkpoint,
+                rebuilt=max(wanted.checkpoint.rebuilt, live.checkpoint.rebuilt if live else 0) + 1,
+                gaps=live.checkpoint.gaps if live else (),
+            ),
         )
         if put_root(ledger, candidate, etag):
             write_description(ledger, candidate)

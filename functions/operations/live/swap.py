@@ -112,7 +112,13 @@ def _candidate(ledger: Ledger, rebuilt: Root, live: Root | None, until: str) -> 
     commit_id = ledger.new_id()
     if live is None:
         return replace(rebuilt, version=next_version(ledger), commit_id=commit_id, segments=REBUILT)
-    checkpoint = replace(rebuilt.checkpoint, changes=live.checkpoint.changes, gaps=live.checkpoint.gaps)
+    checkpoint = replace(
+        rebuilt.checkpoint,
+        changes=live.checkpoint.changes,
+        removed=live.checkpoint.removed,
+        rebuilt=live.checkpoint.rebuilt + 1,
+        gaps=live.checkpoint.gaps,
+    )
     if not until:  # all that the live checkpoint speaks of is in the tree
         streams = dict(checkpoint.streams)
         for stream, number in live.checkpoint.streams.items():

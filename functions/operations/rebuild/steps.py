@@ -219,7 +219,7 @@ def join_ranges(store: Store, scratch: Scratch, plan: Plan, journal: JournalSumm
         removals.lines(_run(scratch, reduced_name(number, "removals")))
     rows_tree, removals_tree = rows.close(), removals.close()
     destination.flush()
-    checkpoint = Checkpoint(rows_tree.rows, journal.newest_event, journal.streams)
+    checkpoint = Checkpoint(rows_tree.rows, newest_event=journal.newest_event, streams=journal.streams)
     return Root(plan.version, "", plan.columns, plan.targets, rows_tree, removals_tree, checkpoint=checkpoint)
 
 

@@ -80,6 +80,7 @@ TROUBLES: dict[str, tuple[Callable[[System], None], int, int]] = {
     "PublisherThrottled": (measured("AWS/Lambda", "Throttles", 1, FunctionName="CsvPublisher"), 10, 15),
     "PublisherSlow": (measured("Skyledger", "PublishSeconds", 600, service=service("CsvPublisher")), 15, 30),
     "PublishesDropped": (measured("AWS/Lambda", "AsyncEventsDropped", 1, FunctionName="CsvPublisher"), 0, 1),
+    "EventsUnsent": (System.event_is_not_taken, 9, 10),
     "RootBehind": (lambda system: system.export(late=301), 4, 5),
     "FileBehind": (lambda system: system.file_is_overdue(301), 4, 5),
     "CsvNotPublished": (System.photo, 10, 15),

@@ -69,6 +69,7 @@ def test_alarms_look_at_metrics_that_exist(system: System) -> None:
     system.strange_message()
     system.check_buckets(0)
     system.file_is_overdue(1)
+    system.event_is_not_taken()
     emitted = set(system.metrics.values)
     looked_at = {series for name in ALARMS for series, _, _ in alarm(name).series}
     assert len(looked_at) >= len(ALARMS)
@@ -105,6 +106,7 @@ def test_what_is_nearly_always_zero_is_sent_only_when_it_is_not(system: System) 
         "EventsQuarantined",
         "FieldsUnusable",
         "EventsUnfinished",
+        "EventsUnsent",
         "StaleChanges",
         "PutsAfterRemoval",
         "ForeignWrites",

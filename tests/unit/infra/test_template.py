@@ -7,17 +7,18 @@ from typing import Any
 
 import pytest
 
+from csv_exporter.announce import DETAIL_TYPE, SOURCE
 from operations.cli.status import QUEUES
 from operations.page.files import page_hash
 from tests.support.paths import ROOT
-from tests.support.template import FOLLOWING, FUNCTIONS, TEMPLATE, parameter, properties, statements_of
+from tests.support.template import FOLLOWING, FUNCTIONS, TEMPLATE, parameter, properties, stack, statements_of
 
 
 def statements(role: str) -> Iterator[tuple[set[str], list[Any]]]:
     """Actions and resources of every statement that a role grants."""
     for statement in statements_of(role):
         assert statement["Effect"] == "Allow"
-        assert set(statement) == {"Effect", "Action", "Resource"}
+        assert set(statement) - {"Condition"} == {"Effect", "Action", "Resource"}
         actions, resources = statement["Action"], statement["Resource"]
         yield (
             {actions} if isinstance(actions, str) else set(actions),
@@ -71,10 +72,23 @@ def test_no_role_may_scan_query_or_administer(role: str) -> None:
     """The forbidden list: what would read a table at large, or change what others may do."""
     forbidden = {"dynamodb:Scan", "dynamodb:Query", "dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"}
     assert not granted(role) & forbidden
+    announcing = {"events:PutEvents"} if role in ("CsvExporterRole", "CsvPublisherRole") else set()
+    assert {action for action in granted(role) if action.startswith("events:")} == announcing
     calling = {"lambda:InvokeFunction"} if role == "CsvExporterRole" else set()
     assert {action for action in granted(role) if action.startswith(("iam:", "sts:", "lambda:"))} == calling
     decrypting = {"kms:Decrypt"} if role == "ImageProcessorRole" else set()
     assert {action for action in granted(role) if action.startswith("kms:")} == decrypting
+
+
+def test_who_publishes_may_say_so_and_send_no_other_event() -> None:
+    """On the one bus, as the one source (IAM condition keys of EventBridge); nothing where there is no bus."""
+    for role in ("CsvExporterRole", "CsvPublisherRole"):
+        (sending,) = [one for one in statements_of(role) if one["Action"] == "events:PutEvents"]
+        assert sending["Resource"]["Fn::Sub"].endswith(":event-bus/${PublishEventBus}")
+        assert sending["Condition"] == {"StringEquals": {"events:source": SOURCE, "events:detail-type": DETAIL_TYPE}}
+        policies = stack()[role]["Properties"]["Policies"]
+        assert "announce-csv" not in {policy["PolicyName"] for policy in policies}
+    assert "EventsUnsent" not in stack()
 
 
 def test_the_processor_only_reads_the_images_bucket() -> None:

@@ -50,8 +50,9 @@ READ_FROM_THE_ENVIRONMENT = {
         **EXPORTS,
         "PUBLISHER": {"Fn::GetAtt": ["CsvPublisher", "Arn"]},
         "PUBLISH_DOLLARS_PER_DAY": 0,
+        "EVENT_BUS": "photos",
     },
-    "CsvPublisher": {**EXPORTS, "PUBLISH_DOLLARS_PER_DAY": 0},
+    "CsvPublisher": {**EXPORTS, "PUBLISH_DOLLARS_PER_DAY": 0, "EVENT_BUS": "photos"},
 }
 READ_FROM_THE_ENVIRONMENT["BucketWorker"] = {
     **EXPORTS,

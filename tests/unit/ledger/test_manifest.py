@@ -68,7 +68,7 @@ def test_the_tree_hash_names_the_csv_and_nothing_else() -> None:
         commit_id="another",
         removals=Tree((Entry(b"x", 1, 1, "22"),)),
         merged=("segment",),
-        checkpoint=Checkpoint(7, "2026-11-25T08:00:00Z", {"Images/x": "1"}),
+        checkpoint=Checkpoint(7, 3, 1, "2026-11-25T08:00:00Z", {"Images/x": "1"}),
     )
     assert other_history.tree_hash == ROOT.tree_hash
     others = [
