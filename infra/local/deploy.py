@@ -24,6 +24,7 @@ ALARM_TYPE = "Type: AWS::CloudWatch::Alarm"
 DEFINITION_LINE = re.compile(r"DefinitionUri: (?P<path>[\w./-]+)")
 JOINED_LIST = re.compile(r'!Join \["", (?P<list>!Ref \w+)\]')
 TLS_CONDITION = 'aws:SecureTransport: "false"'
+EVENT_CONDITION = "StringEquals: { events:source:"
 NEVER_WHOLE = ("REVIEW_IN_PROGRESS", "CREATE_IN_PROGRESS", "CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED")
 WAIT = {"Delay": 1, "MaxAttempts": int(PATIENCE_SECONDS)}
 
@@ -122,14 +123,15 @@ def fitted(template: str) -> str:
     """Fit the template to the emulator.
 
     It speaks plain HTTP: with permissions on, the policies that refuse plain HTTP would refuse every request, so here,
-    and only here, their condition gets a value that no request has. It refuses alarms on expressions: they are left
-    out. And its conditions know no Join: there a list is one text already.
+    and only here, their condition gets a value that no request has. It does not tell a policy which event is sent, so
+    that the condition on it holds only if it may be absent. It refuses alarms on expressions: they are left out. And
+    its conditions know no Join: there a list is one text already.
     """
     resources = template.split("\n\n")
     known = [one for one in resources if not (ALARM_TYPE in one and "\n      Metrics:" in one)]
-    return JOINED_LIST.sub(r"\g<list>", "\n\n".join(known)).replace(
-        TLS_CONDITION, TLS_CONDITION.replace("false", "never")
-    )
+    made = JOINED_LIST.sub(r"\g<list>", "\n\n".join(known))
+    made = made.replace(EVENT_CONDITION, EVENT_CONDITION.replace("Equals", "EqualsIfExists"))
+    return made.replace(TLS_CONDITION, TLS_CONDITION.replace("false", "never"))
 
 
 def _change_set_kind(cloudformation: Any) -> str:
