@@ -43,7 +43,8 @@ half an hour. That leaves a collection that stands still for half an hour betwee
 request, while another one runs and an exporter makes the very bytes again: not excluded, never seen, and less likely
 than the loss of an object by S3. `skyledger verify` would name the missing shard, and a replay makes it again.
 
-When in doubt nothing is deleted: a root, a snapshot or a page of them that cannot be read ends the collection.
+When in doubt nothing is deleted: a root, a snapshot, a copy of a root that may still be read, or a page of them, that
+is there and cannot be read ends the collection.
 """
 
 import os
