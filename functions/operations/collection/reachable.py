@@ -9,6 +9,7 @@ from ledger.keys import (
     CSV_KEY,
     ROOT_COPIES,
     SNAPSHOTS,
+    is_swapped_in,
     packed_key,
     page_key,
     root_copy_key,
@@ -64,7 +65,7 @@ class Reachable:
                 self._add_pages(pages)
 
     def _recent_copies(self, readable: timedelta) -> list[Listed]:
-        """List the copies of the roots that may have stood that long ago, and of all later ones.
+        """List the copies of the roots that may have stood that long ago, and of later ones that were swapped in.
 
         The highest version with a copy that old is w: whoever wrote it had read the root w-1, so the root of that time
         is of version w-1 or w. An attempt that lost has left its copy too; it does no harm here.
@@ -81,7 +82,7 @@ class Reachable:
         first = max(old, default=0) - 1
         recent = [(version, listed) for version, listed in copies if version >= first]
         self._keys.update(listed.key for _, listed in recent)
-        return [listed for version, listed in recent if version <= first + 1]
+        return [listed for version, listed in recent if version <= first + 1 or is_swapped_in(listed.key)]
 
     def _add_copy(self, key: str) -> None:
         """Add what a copy names, as far as it is there: a copy of an attempt that died may name what is not."""

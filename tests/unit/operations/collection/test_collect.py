@@ -180,6 +180,25 @@ def test_a_root_that_stood_within_a_day_is_read_whole(lying_about: str, bucket: 
     assert bucket.left(root_copy_key(first.name)) == [False]
 
 
+def test_a_root_that_was_restored_for_a_while_is_read_whole_for_a_day(bucket: Bucket) -> None:
+    """It names again what was not old enough to be touched, and what the root of a day ago did not name."""
+    old = bucket.commit(*map(insert, range(60)), remove(7))
+    expected = bucket.read(old)
+    for revision in (2, 3, 4):
+        bucket.commit(modify(20, revision), modify(50, revision), remove(7 + revision))
+    bucket.later(hours=11)
+    restored, _ = restore(bucket.ledger(), old)
+    bucket.commit(modify(20, 5), modify(50, 5), remove(8))
+    publish(bucket.ledger())
+    bucket.later(hours=23, minutes=59)
+    assert bucket.collect().finished
+    assert bucket.read(restored) == expected
+    bucket.commit(insert(70))
+    bucket.later(hours=27)
+    assert bucket.collect().deleted["shards"] >= 4
+    assert bucket.left(root_copy_key(restored.name)) == [False]
+
+
 def test_a_copy_of_an_attempt_that_died_may_name_what_is_not_there(bucket: Bucket) -> None:
     """It says nothing of a root that stood; what it does name is kept with the others."""
     live = bucket.commit(*map(insert, range(60)))
