@@ -31,7 +31,8 @@ TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
 
 # What the commit id of a root begins with that was swapped in (`operations.live.root`): so its copy's key says that.
-SWAPPED_IN = "swapped-"
+# No digit of other ids, which are hexadecimal; letters only, as everywhere in a root's name.
+SWAPPED_IN = "swapped"
 
 _NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv(?:\.gz)?")
 _ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")
