@@ -22,7 +22,7 @@ class Unavailable(LedgerError):
 
 
 class Denied(Unavailable):
-    """The store will not serve us: credentials, a permission, or the bucket itself is missing; asking again is no use."""
+    """The store will not serve us: credentials, a permission or the bucket are missing; asking again is no use."""
 
 
 class Unknown(LedgerError):

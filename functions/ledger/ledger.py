@@ -161,7 +161,7 @@ class Ledger:
         return None if key is None else self._root_beside(key)
 
     def _trace(self) -> str | None:
-        """Find an object whose key only a ledger writes; a bucket of somebody else's may have folders of these names."""
+        """Find an object whose key only a ledger writes; anybody's bucket may have folders of these names."""
         for prefix in LEDGER_TRACES:
             for listed in islice(self.store.list(prefix), _LOOKED_AT):
                 if is_of_a_ledger(listed.key):

@@ -67,8 +67,8 @@ _UNCHANGED = {"NotModified", "304"}
 # clock is set a moment later (S3 API reference, "Error responses").
 _PASSING = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed"}
 _NO_ANSWER = (BotoCoreError, OSError, ResponseParserError)
-# Raised before anything is sent: by the credential providers (botocore `credentials`, `tokens`), or since a bucket cannot
-# have this name.
+# Raised before anything is sent: by the credential providers (botocore `credentials`, `tokens`), or since a bucket
+# cannot have this name.
 _NOT_SENT = (
     NoCredentialsError,
     PartialCredentialsError,
@@ -113,12 +113,12 @@ class S3Store:
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         body = self._get(key, Range=f"bytes={first}-{last}", **condition).body
         if len(body) != last - first + 1:
-            raise Unavailable(f"{key}: {len(body)} of {last - first + 1} bytes came")
+            raise Unavailable(f"{self._place(key)}: {len(body)} of {last - first + 1} bytes came")
         return body
 
     def head(self, key: str) -> Stored:
         """Read all but the bytes."""
-        return _stored(self._read(self._s3.head_object, key, Key=key), b"", key)
+        return _stored(self._read(self._s3.head_object, key, Key=key), b"", self._place(key))
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Create an object; False if the key exists."""
@@ -144,7 +144,7 @@ class S3Store:
         answer = self._swap(
             self._s3_once.put_object, key, etag, Body=body, ContentType=content_type, Metadata=dict(metadata)
         )
-        return _etag(answer, key, Unknown)
+        return _etag(answer, self._place(key), Unknown)
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """List objects in key order."""
@@ -175,12 +175,12 @@ class S3Store:
         answer = self._read(
             self._s3.create_multipart_upload, key, Key=key, ContentType=content_type, Metadata=dict(metadata)
         )
-        return _named(answer, "UploadId", key)
+        return _named(answer, "UploadId", self._place(key))
 
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         """Upload a part and give its ETag."""
         answer = self._read(self._s3.upload_part, key, Key=key, UploadId=upload, PartNumber=number, Body=body)
-        return _etag(answer, key)
+        return _etag(answer, self._place(key))
 
     def copy_part(
         self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
@@ -199,7 +199,7 @@ class S3Store:
                     CopySourceIfMatch=f'"{source.etag}"',
                     CopySourceRange=f"bytes={source.first}-{source.last}",
                 )
-                return _etag(answer.get("CopyPartResult", {}), key)
+                return _etag(answer.get("CopyPartResult", {}), self._place(key))
             except Unavailable as error:
                 pause = _COPY_PAUSE_SECONDS * 2**tries
                 has_time = end - time.monotonic() >= pause + _WAITS[-1]
@@ -223,7 +223,7 @@ class S3Store:
         expected = {} if size is None else {"MpuObjectSize": size}
         complete = self._patient_client(seconds).complete_multipart_upload
         answer = self._swap(complete, key, etag, UploadId=upload, MultipartUpload={"Parts": numbered}, **expected)
-        return _etag(answer, key, Unknown)
+        return _etag(answer, self._place(key), Unknown)
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine."""
@@ -264,7 +264,7 @@ class S3Store:
             raise _read_error(error, self._place(key)) from error
         except _NO_ANSWER as error:
             raise _unanswered(error, self._place(key)) from error
-        return _stored(answer, body, key)
+        return _stored(answer, body, self._place(key))
 
     def _read(self, call: Callable[..., Any], key: str, **arguments: Any) -> Any:
         try:
@@ -322,17 +322,17 @@ def _unanswered(error: Exception, place: str, passing: type[LedgerError] = Unava
     return meaning(f"{place}: {type(error).__name__}")
 
 
-def _etag(answer: Mapping[str, Any], key: str, without: type[LedgerError] = Unavailable) -> str:
-    return _named(answer, "ETag", key, without).strip('"')
+def _etag(answer: Mapping[str, Any], place: str, without: type[LedgerError] = Unavailable) -> str:
+    return _named(answer, "ETag", place, without).strip('"')
 
 
-def _named(answer: Mapping[str, Any], name: str, key: str, without: type[LedgerError] = Unavailable) -> str:
+def _named(answer: Mapping[str, Any], name: str, place: str, without: type[LedgerError] = Unavailable) -> str:
     """Take a value out of an answer; S3 may say 200 before it knows the outcome, and then not tell it."""
     if name not in answer:
-        raise without(f"{key}: the answer has no {name}")
+        raise without(f"{place}: the answer has no {name}")
     return str(answer[name])
 
 
-def _stored(answer: Mapping[str, Any], body: bytes, key: str) -> Stored:
+def _stored(answer: Mapping[str, Any], body: bytes, place: str) -> Stored:
     metadata, size, modified = (answer.get(name) for name in ("Metadata", "ContentLength", "LastModified"))
-    return Stored(body, _etag(answer, key), metadata or {}, size or 0, modified)
+    return Stored(body, _etag(answer, place), metadata or {}, size or 0, modified)

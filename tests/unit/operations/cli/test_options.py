@@ -73,7 +73,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "replay": (
         "replay.replay_for",
         ("--until", "2026-11-25T10:00+02:00", "--swap", "--snapshot", "s", "--columns", "current",
-         "--shard-bytes", "500", "--page-shards", "7", "--patience", "2.5", *HERE),
+         "--shard-bytes", "500", "--page-shards", "7", "--patience", "2.5", "--yes", *HERE),
         {
             "1": (WORK, "replay"),
             "2": Wishes(NAMES, Targets(500, 7), "2026-11-25T08:00:00Z", "bucket"),
@@ -102,7 +102,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     ),
     "restore": (
         "restore.replay_for",
-        ("--to", "2026-11-25T10:00+02:00", *HERE),
+        ("--to", "2026-11-25T10:00+02:00", "--yes", *HERE),
         {
             "1": (WORK, "restore"),
             "2": Wishes(until="2026-11-25T08:00:00Z"),
