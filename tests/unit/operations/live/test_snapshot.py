@@ -11,7 +11,7 @@ from ledger.csvw import describe
 from ledger.errors import Damaged
 from ledger.keys import shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import Gap
+from ledger.manifest import Gap, Restored
 from ledger.publish import publish
 from operations.errors import BadName, NotSwapped
 from operations.live.root import put_root
@@ -32,7 +32,11 @@ def test_a_restored_snapshot_is_a_new_version_with_the_old_rows(ledger: Ledger, 
     assert read_csv(store) == read_rows(store) == model_csv([item(1)])
     commit(make_ledger(store, 2), [insert(3)])
     assert read_rows(store) == model_csv([item(1), item(3)])
-    restore(ledger, load(ledger, undo), undo)
+    assert read_root(store).restored == Restored("monday", undo), "commits hand it on"
+    again, back = restore(ledger, load(ledger, "monday"), "monday")
+    assert again.restored == Restored("monday", back)
+    assert restore(ledger, load(ledger, back), back)[0].restored == Restored("monday", undo)
+    assert restore(ledger, load(ledger, undo), undo)[0].restored is None
     assert read_csv(store) == model_csv([item(1), item(2)])
     version = read_root(store).version
     store.delete(["manifest.json"])
