@@ -105,6 +105,19 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """What an operator set the CSV back to.
+
+    Attributes:
+        to: the time, or the snapshot's name.
+        undo: the snapshot that holds what was replaced; empty if there was nothing.
+    """
+
+    to: str
+    undo: str
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     """`manifest.json`: the only object that is ever replaced.
 
@@ -121,6 +134,7 @@ class Root:
         oldest_event: time of the oldest event of this commit alone; empty if that is not known: of a swap, of a repair,
             of what an older Skyledger wrote.
         checkpoint: what has been merged.
+        restored: what the CSV was set back to, until that is undone; commits hand it on.
     """
 
     version: int = 0
@@ -133,6 +147,7 @@ class Root:
     segments: tuple[str, ...] = ()
     oldest_event: str = ""
     checkpoint: Checkpoint = Checkpoint()
+    restored: Restored | None = None
 
     @property
     def name(self) -> str:
@@ -227,6 +242,7 @@ def encode_root(root: Root) -> bytes:
         "merged": list(root.merged),
         "segments": list(root.segments),
         "oldest_event": root.oldest_event,
+        "restored": asdict(root.restored) if root.restored else None,
     }
     return orjson.dumps(content) + b"\n"
 
@@ -261,6 +277,7 @@ def decode_root(body: bytes) -> Root:
                 streams=checkpoint["streams"],
                 gaps=tuple(Gap(**gap) for gap in checkpoint["gaps"]),
             ),
+            restored=Restored(**told) if (told := content.get("restored")) else None,
         )
         intact = content["tree"] == root.tree_hash
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -125,7 +125,7 @@ def test_what_a_restore_changed_is_counted_nowhere(watched: WatchedStore, store:
     ledger = make_ledger(store, 7)
     pin(ledger, "before", ledger.load_root()[0])
     export(insert(2))
-    restore(ledger, load(ledger, "before"))
+    restore(ledger, load(ledger, "before"), "before")
     publisher.handler(SWEEP, LambdaContext())
     told = bus.details[-1]
     assert (told["previous_version"], told["version"], told["rows"]) == (2, 3, 1)
