@@ -42,7 +42,7 @@ def command(
     wanted = dict.fromkeys(formats or ([Format.CSV] if where else []))
     for root in roots:
         with output.progress() as progress:
-            report = pull(ledger, dest, root, progress)
+            report = pull(ledger, dest, root, progress, output.note)
             files = [
                 write(form, report.path, report.columns, where) for form in wanted if form is not Format.CSV or where
             ]

@@ -9,6 +9,7 @@ from ledger.columns import NAMES
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
 from operations.cli.deployment import Deployment, make_deployment
+from operations.cli.exit_codes import DIFFERENT, TRY_AGAIN
 from operations.cli.options import (
     CORES,
     AsJson,
@@ -61,13 +62,14 @@ def command(
 ) -> None:
     """Rebuild the tree from the journal: to compare it, to pin it beside the live one, or to swap it in.
 
-    Without --dry-run, --swap or --snapshot the tree is hashed and compared with the live one, and nothing is written.
+    Without --swap or --snapshot the tree is hashed and compared with the live one, and nothing is written. Exit code 1:
+    they differ although columns and cuts are the same; 5: the live one changed meanwhile, so that this is not known.
     A replay that was interrupted goes on where it was when it is called in the same way.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     if dry_run and (swap_in or name):
         raise typer.BadParameter("--dry-run writes nothing: leave out --swap and --snapshot")
-    until = parse_time(until)
+    until, code = parse_time(until), 0
     if distributed:
         wishes_there = {
             "until": until,
@@ -80,7 +82,7 @@ def command(
         result = _replay_there(deployment, output, wishes_there)
     else:
         ledger = deployment.ledger()
-        live, _ = ledger.load_root() if not swap_in and not until else (None, None)
+        live = ledger.load_root()[0] if not swap_in and not until else None
         wishes = Wishes(
             columns=NAMES if columns is ColumnsChoice.CURRENT else None,
             targets=_targets(ledger, shard_bytes, page_shards),
@@ -100,9 +102,16 @@ def command(
                 progress=progress,
                 report=output.note,
             )
-        result = _result(rebuild, live, purpose, adoption)
+        result = _result(rebuild, purpose, adoption)
+        if live is not None:
+            compared, code = _compare(rebuild.root, live, ledger.load_root()[0])
+            result |= compared
     output.result(result)
     output.pairs({key.replace("_", " "): value for key, value in result.items()})
+    if code == TRY_AGAIN:
+        output.note("the live tree changed meanwhile; skyledger verify journal compares while it does")
+    if code:
+        raise typer.Exit(code)
 
 
 def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +128,22 @@ def _targets(ledger: Ledger, shard_bytes: int, page_shards: int) -> Targets | No
     return Targets(shard_bytes or targets.shard_bytes, page_shards or targets.page_shards)
 
 
-def _result(rebuild: Rebuild, live: Root | None, purpose: Purpose, adoption: Adoption) -> dict[str, Any]:
+def _compare(rebuilt: Root, before: Root, after: Root) -> tuple[dict[str, Any], int]:
+    """Compare a rebuilt tree with the live one, as it was before and after; give what to tell, and the exit code.
+
+    The journal was read between these two, so of a ledger that goes on it may have what neither of them shows.
+    """
+    live = after if after.tree_hash == rebuilt.tree_hash else before
+    if live.tree_hash == rebuilt.tree_hash:
+        return {"live_tree": live.tree_hash, "same": True}, 0
+    if (before.columns, before.targets) != (rebuilt.columns, rebuilt.targets):  # as was asked for
+        return {"live_tree": live.tree_hash, "same": False}, 0
+    if before.version != after.version:
+        return {"live_tree": live.tree_hash, "same": None}, TRY_AGAIN
+    return {"live_tree": live.tree_hash, "same": False}, DIFFERENT
+
+
+def _result(rebuild: Rebuild, purpose: Purpose, adoption: Adoption) -> dict[str, Any]:
     result: dict[str, Any] = {
         "tree": rebuild.root.tree_hash,
         "rows": rebuild.root.rows.rows,
@@ -129,8 +153,6 @@ def _result(rebuild: Rebuild, live: Root | None, purpose: Purpose, adoption: Ado
         "later_events": rebuild.journal.later,
         "quarantined": rebuild.journal.quarantined,
     }
-    if live is not None:
-        result |= {"live_tree": live.tree_hash, "same": live.tree_hash == rebuild.root.tree_hash}
     if purpose.snapshot:
         result["snapshot"] = purpose.snapshot
     if (swapped := adoption.swapped) is not None:

@@ -12,13 +12,14 @@ and Racy Git problem").
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 import orjson
 
+from ledger.assemble import size_of
 from ledger.csvw import describe
 from ledger.errors import Damaged
 from ledger.keys import CSV_KEY, DESCRIPTION_KEY, shard_key
@@ -29,6 +30,7 @@ from ledger.row import header
 from ledger.store import READ_AHEAD
 from operations.atomic_write import atomic_write
 from operations.batches import batched
+from operations.disk import make_room, telling_full
 from operations.errors import NotPulled
 from operations.progress import Progress, silent
 
@@ -80,16 +82,26 @@ class _LocalCopy:
         return offsets
 
 
-def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progress = silent) -> PullReport:
+def pull(
+    ledger: Ledger,
+    folder: Path,
+    root: Root | None = None,
+    progress: Progress = silent,
+    report: Callable[[str], None] = lambda line: None,
+) -> PullReport:
     """Make `folder/image-data.csv` equal to a root's tree.
+
+    The new file is written beside the old one, so the disk holds both for a moment.
 
     Args:
         ledger: where from.
         folder: where to; made if it is not there.
         root: the live one, if not given.
         progress: is told the rows written.
+        report: is told, in a line, how much will be written.
 
     Raises:
+        DiskFull: the new file does not fit beside the old one.
         NotPulled: the folder cannot be written.
         Damaged, Unavailable: the tree could not be read.
     """
@@ -104,12 +116,15 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
             return _report(root, path, None)
         pages = known | {name: tuple(shards) for name, shards in objects.pages(missing).items()}
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as unfinished, unfinished.open("wb") as file:
-            transfer = _write(file, path, old, root, pages, objects, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        _replace(path.with_name(DESCRIPTION_KEY), describe(root.columns))
-        _save_state(path, root, pages)
+        size = size_of(root)
+        make_room(folder, size, report)
+        with telling_full(folder, size):
+            with atomic_write(path) as unfinished, unfinished.open("wb") as file:
+                transfer = _write(file, path, old, root, pages, objects, progress)
+                file.flush()
+                os.fsync(file.fileno())
+            _replace(path.with_name(DESCRIPTION_KEY), describe(root.columns))
+            _save_state(path, root, pages)
     except OSError as error:
         raise NotPulled(f"{path}: {error.strerror}") from error
     transfer.fetched = objects.read
@@ -133,7 +148,7 @@ class _Transfer:
 
 def _report(root: Root, path: Path, transfer: _Transfer | None) -> PullReport:
     """Say what a pull did; without a transfer the copy was current."""
-    size = len(header(root.columns)) + root.rows.bytes
+    size = size_of(root)
     report = PullReport(root.version, root.tree_hash, root.rows.rows, size, root.columns, path, changed=False)
     if transfer is None:
         return report
@@ -152,7 +167,7 @@ def _is_current(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]], pro
     description = path.with_name(DESCRIPTION_KEY)
     if not description.exists() or description.read_bytes() != describe(root.columns):
         return False
-    if path.stat().st_size != len(start) + root.rows.bytes:
+    if path.stat().st_size != size_of(root):
         return False
     rows = 0
     with path.open("rb") as file:
