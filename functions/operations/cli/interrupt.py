@@ -1,7 +1,7 @@
 """Ctrl-C: the first one ends a command in order, and the process at once where no command is at work; so does a second.
 
 In order: KeyboardInterrupt is raised, so whatever is half is cleared away. It may come out as another error: DuckDB
-ends its query with a RuntimeError, Click its question with Abort, and a library may take it for a failure of its own.
+ends its query with a RuntimeError, Typer its question with Abort, and a library may take it for a failure of its own.
 So it is remembered that Ctrl-C came.
 """
 

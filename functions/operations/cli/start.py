@@ -19,3 +19,7 @@ def main() -> None:
         if end.code == INTERRUPTED:
             leave()  # Python itself would wait for requests under way, and for those that wait in line
         raise
+
+
+if __name__ == "__main__":
+    main()
