@@ -89,4 +89,4 @@ def folder_of(error: BaseException) -> Path:
 
 def sized(size: int) -> str:
     """Write a number of bytes for people."""
-    return f"{size / 1e9:,.1f} GB" if size >= 100_000_000 else f"{size / 1e6:,.1f} MB"
+    return f"{size / 1e9:,.1f} GB" if size >= 1e9 else f"{size / 1e6:,.1f} MB"

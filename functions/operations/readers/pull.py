@@ -30,7 +30,7 @@ from ledger.row import header
 from ledger.store import READ_AHEAD
 from operations.atomic_write import atomic_write
 from operations.batches import batched
-from operations.disk import make_room, telling_full
+from operations.disk import make_room
 from operations.errors import NotPulled
 from operations.progress import Progress, silent
 
@@ -118,13 +118,12 @@ def pull(
         folder.mkdir(parents=True, exist_ok=True)
         size = size_of(root)
         make_room(folder, size, report)
-        with telling_full(folder, size):
-            with atomic_write(path) as unfinished, unfinished.open("wb") as file:
-                transfer = _write(file, path, old, root, pages, objects, progress)
-                file.flush()
-                os.fsync(file.fileno())
-            _replace(path.with_name(DESCRIPTION_KEY), describe(root.columns))
-            _save_state(path, root, pages)
+        with atomic_write(path, size) as unfinished, unfinished.open("wb") as file:
+            transfer = _write(file, path, old, root, pages, objects, progress)
+            file.flush()
+            os.fsync(file.fileno())
+        _replace(path.with_name(DESCRIPTION_KEY), describe(root.columns))
+        _save_state(path, root, pages)
     except OSError as error:
         raise NotPulled(f"{path}: {error.strerror}") from error
     transfer.fetched = objects.read

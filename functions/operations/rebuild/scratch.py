@@ -64,7 +64,7 @@ class FolderScratch:
     def write(self, name: str, body: bytes) -> None:
         """Write a file, whole or not at all. Raises DiskFull."""
         path = self.folder / name
-        with telling_full(self.folder, self.reserved):
+        with telling_full(self.folder, self.reserved):  # and not in the folder of a run
             path.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(path) as unfinished:
                 unfinished.write_bytes(body)
