@@ -11,7 +11,7 @@ from ledger.manifest import Root, Targets
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.exit_codes import DIFFERENT, TRY_AGAIN
 from operations.cli.options import (
-    CORES,
+    PROCESSES,
     AsJson,
     Bucket,
     Distributed,
@@ -49,7 +49,7 @@ def command(
     ),
     shard_bytes: Annotated[int, typer.Option(min=0, help="Cut shards of about this size; 0 as the live tree.")] = 0,
     page_shards: Annotated[int, typer.Option(min=0, help="Cut pages of about so many; 0 as the live tree.")] = 0,
-    processes: Processes = CORES,
+    processes: Processes = PROCESSES,
     work: WorkFolder = None,
     patience: Annotated[float, typer.Option(help="Seconds to go on losing against exporters.")] = PATIENCE_SECONDS,
     distributed: Distributed = False,

@@ -15,7 +15,7 @@ from operations.cli.bucket_check import BucketOptions
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.exit_codes import DIFFERENT
 from operations.cli.options import (
-    CORES,
+    PROCESSES,
     AsJson,
     Bucket,
     Distributed,
@@ -74,7 +74,7 @@ def command(
         ),
     ] = IN_FLIGHT_MINUTES,
     distributed: Distributed = False,
-    processes: Processes = CORES,
+    processes: Processes = PROCESSES,
     work: WorkFolder = None,
     bucket: Bucket = "",
     stack: Stack = "",

@@ -31,7 +31,7 @@ from operations.rebuild.scratch_names import chunk_name, mapped_name, mapped_run
 from operations.rebuild.sorted_runs import merge_statements, read_run, write_run
 from operations.rebuild.statements import compact, group_by_key, journaled_changes, resolve, statement_lines
 
-BUFFER_BYTES = 32 << 20  # of statements in memory before they are sorted and written
+BUFFER_BYTES = 16 << 20  # of statements in memory before they are sorted and written
 
 
 def map_chunk(store: Store, scratch: Scratch, plan: Plan, number: int) -> JournalSummary:

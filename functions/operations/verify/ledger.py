@@ -41,10 +41,9 @@ def check_tree(ledger: Ledger, root: Root, progress: Progress = silent, beside: 
     total = sum(page.bytes for tree in (root.rows, root.removals) for page in tree.pages)
     objects = Objects(ledger.store, cache_bytes=0)
     for tree, also in ((root.rows, beside), (root.removals, None)):
-        check = _TreeCheck(objects, root, findings, also)
+        check = _TreeCheck(objects, root, findings, also, lambda done: progress("checking shards", done, total))
         for page in tree.pages:
             check.page(page)
-            progress("checking shards", int(findings.checked["bytes"]), total)
     return findings
 
 
@@ -57,6 +56,7 @@ class _TreeCheck:
         root: that names it.
         findings: takes what is wrong.
         beside: as of `check_tree`.
+        tell: is told the bytes checked.
         at: bytes of the shards so far, by what the pages say.
         last: key of the last line so far.
         first: whether nothing was seen yet.
@@ -66,6 +66,7 @@ class _TreeCheck:
     root: Root
     findings: Findings
     beside: Beside | None
+    tell: Callable[[int], None]
     at: int = 0
     last: bytes = b""
     first: bool = True
@@ -90,6 +91,7 @@ class _TreeCheck:
         for start in range(0, len(shards), READ_AHEAD):
             for index, (shard, body) in enumerate(self._bodies(shards[start : start + READ_AHEAD]), start):
                 self._shard(shard, body, first and index == 0)
+            self.tell(int(self.findings.checked["bytes"]))
 
     def _bodies(self, shards: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
         """Read shards; one that is damaged is told and left out."""
@@ -179,7 +181,7 @@ def compare_with_journal(
             ledger.sleep(ROUND_SECONDS)
         live, _ = ledger.load_root()
         catch_up(ledger, tree, live, report)
-        present = differences(ledger.objects, live.rows, tree.objects, tree.root.rows)
+        present = differences(ledger.objects, live.rows, tree.objects, tree.root.rows, progress)
         now = {difference.key: difference for difference in islice(present, WATCHED)}
         staying = now if staying is None else {key: one for key, one in staying.items() if now.get(key) == one}
         if not staying:

@@ -435,3 +435,22 @@ def test_more_differences_than_are_listed_are_counted() -> None:
     assert not Findings(problems=["a problem"]).good
     assert not Findings(count=1).good
     assert Findings().good
+
+
+def test_how_far_a_check_is_is_told_every_few_shards(
+    filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not page by page: a page has a thousand shards, a gigabyte."""
+    root = read_root(store)
+    monkeypatch.setattr(verify_ledger, "READ_AHEAD", 1)
+    told: list[tuple[int, int]] = []
+    check_tree(filled, root, lambda step, done, total: told.append((done, total)))
+    shards = sum(len(filled.objects.pages([page])[page.sha256]) for page in (*root.rows.pages, *root.removals.pages))
+    assert len(told) == shards > len(root.rows.pages)
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1]
+    told.clear()
+    assert check_csv(filled, lambda step, done, total: told.append((done, total))).good
+    size = store.head("image-data.csv").size
+    assert told == sorted(told)
+    assert (len(told) > len(root.rows.pages), told[-1]) == (True, (size, size))
