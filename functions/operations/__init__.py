@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from operations.replay.adopt import Purpose
     from operations.replay.local import Wishes, replay_for
     from operations.status import read_status
-    from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+    from operations.verify.ledger import check_tree, compare_with_journal
+    from operations.verify.published import check_csv
 
 __all__ = [
     "FolderScratch",
@@ -52,7 +53,7 @@ _HOMES = {
     "FolderScratch": "operations.rebuild.scratch",
     "Purpose": "operations.replay.adopt",
     "Wishes": "operations.replay.local",
-    "check_csv": "operations.verify.ledger",
+    "check_csv": "operations.verify.published",
     "check_tree": "operations.verify.ledger",
     "compare_with_journal": "operations.verify.ledger",
     "pull": "operations.readers.pull",

@@ -13,19 +13,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
 
+from operations.disk import telling_full
+
 UNFINISHED_SUFFIX = ".unfinished"
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path, needed: int = 0) -> Iterator[Path]:
     """Give a path to write to; what stands there at the end replaces the file, and after an error nothing does.
 
     Args:
         path: of the file to make or replace. Its folder must be there.
+        needed: bytes that it takes, about; 0 if that is not known.
+
+    Raises:
+        DiskFull: whoever writes it finds the disk full.
     """
-    folder = Path(mkdtemp(UNFINISHED_SUFFIX, f".{path.name}.", path.parent))
-    try:
-        yield folder / path.name
-        (folder / path.name).replace(path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with telling_full(path.parent, needed):
+        folder = Path(mkdtemp(UNFINISHED_SUFFIX, f".{path.name}.", path.parent))
+        try:
+            yield folder / path.name
+            (folder / path.name).replace(path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

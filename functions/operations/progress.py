@@ -1,10 +1,12 @@
 """What long work asks of whoever started it: to hear its progress, and in how many processes it may go on."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from ledger.store import Store
 
+T = TypeVar("T")
 Progress = Callable[[str, int, int], None]
 """Is told a step, how much of it is done, and how much there is to do."""
 
@@ -14,6 +16,39 @@ OpenStore = Callable[[], Store]
 
 def silent(step: str, done: int, total: int) -> None:
     """Show no progress."""
+
+
+def counted(
+    items: Iterable[T], step: str, total: int, progress: Progress, weigh: Callable[[T], int] = lambda item: 1
+) -> Iterator[T]:
+    """Give items on, and tell how far that is, a thousand times in all.
+
+    Args:
+        items: to be given on.
+        step: that goes on.
+        total: what all items weigh.
+        progress: is told.
+        weigh: says what an item counts for.
+    """
+    done = told = 0
+    for item in items:
+        yield item
+        done += weigh(item)
+        if (done - told) * 1000 >= total:
+            told = done
+            progress(step, min(done, total), total)
+
+
+# What a command may take in all its processes together, and what this one and another one of a rebuild take at most
+# (`./infra/bench operations`).
+MEMORY_MB = 500
+_HERE_MB = 110
+_OTHER_MB = 130
+
+
+def processes() -> int:
+    """Count the processes to work in: as many as there are cores, and no more than memory is meant for."""
+    return max(1, min(cores(), (MEMORY_MB - _HERE_MB) // _OTHER_MB))
 
 
 def cores() -> int:

@@ -24,7 +24,8 @@ from operations.readers.pull import pull
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch
 from operations.replay.local import Wishes, replay
-from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from operations.verify.ledger import check_tree, compare_with_journal
+from operations.verify.published import check_csv
 from tests.support.factories import START, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.first_release import Bucket, export_by, unpack_release
 from tests.support.reader import read_csv, read_root, read_rows

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ledger.event import time_text
-from operations.progress import cores
+from operations.progress import processes
 
 _WHERE = "Where"
 Bucket = Annotated[str, typer.Option(help="Export bucket.", envvar="SKYLEDGER_BUCKET", rich_help_panel=_WHERE)]
@@ -22,9 +22,15 @@ Region = Annotated[str, typer.Option(help="AWS region.", rich_help_panel=_WHERE)
 EndpointUrl = Annotated[str, typer.Option(help="Another endpoint than AWS's.", rich_help_panel=_WHERE)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", rich_help_panel=_WHERE)]
 
-Processes = Annotated[int, typer.Option(min=1, help="Processes to work in; the machine's cores if not given.")]
+Processes = Annotated[
+    int,
+    typer.Option(
+        min=1, help="Processes to work in, some 130 MB each; as the machine's cores, 3 at most, if not given."
+    ),
+]
 WorkFolder = Annotated[
-    Path | None, typer.Option(help="Folder for what memory does not hold, and for going on after a crash.")
+    Path | None,
+    typer.Option(help="Where to make a folder for what memory does not hold, and for going on after a crash."),
 ]
 TableName = Annotated[str, typer.Option("--table", help="The Images table; from the stack if not given.")]
 ExportArn = Annotated[str, typer.Option("--export", help="Use this export, started before, instead of a new one.")]
@@ -37,7 +43,7 @@ Inventory = Annotated[
 Rate = Annotated[float, typer.Option(min=0, help="Objects to send in a second, at most; 0: as fast as it goes.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Distributed = Annotated[bool, typer.Option("--distributed", help="On Step Functions instead of here.")]
-CORES = cores()
+PROCESSES = processes()
 
 
 def parse_time(text: str) -> str:

@@ -48,7 +48,7 @@ def command(
 
     def copy(root: Root | None) -> None:
         with output.progress() as progress:
-            report = pull(ledger, dest, root, progress, origin=deployment.origin)
+            report = pull(ledger, dest, root, progress, output.note, origin=deployment.origin)
             files = [
                 write(form, report.path, report.columns, where) for form in wanted if form is not Format.CSV or where
             ]

@@ -10,8 +10,9 @@ from ledger.columns import NAMES
 from ledger.manifest import Root, Targets
 from operations.cli.consent import Consent
 from operations.cli.deployment import Deployment, make_deployment
+from operations.cli.exit_codes import DIFFERENT, TRY_AGAIN
 from operations.cli.options import (
-    CORES,
+    PROCESSES,
     AsJson,
     Bucket,
     Distributed,
@@ -51,7 +52,7 @@ def command(
     ),
     shard_bytes: Annotated[int, typer.Option(min=0, help="Cut shards of about this size; 0 as the live tree.")] = 0,
     page_shards: Annotated[int, typer.Option(min=0, help="Cut pages of about so many; 0 as the live tree.")] = 0,
-    processes: Processes = CORES,
+    processes: Processes = PROCESSES,
     work: WorkFolder = None,
     patience: Annotated[float, typer.Option(help="Seconds to go on losing against exporters.")] = PATIENCE_SECONDS,
     distributed: Distributed = False,
@@ -65,7 +66,8 @@ def command(
 ) -> None:
     """Rebuild the tree from the journal: to compare it, to pin it beside the live one, or to swap it in.
 
-    Without --dry-run, --swap or --snapshot the tree is hashed and compared with the live one, and nothing is written.
+    Without --swap or --snapshot the tree is hashed and compared with the live one, and nothing is written. Exit code 1:
+    they differ although columns and cuts are the same; 5: the live one changed meanwhile, so that this is not known.
     With --until and --swap it shows the rows before and after, and asks; --yes answers beforehand.
     A replay that was interrupted goes on where it was when it is called in the same way.
     """
@@ -78,6 +80,7 @@ def command(
     live, _ = live_root(ledger)  # which this may be to make again
     if until:
         check_past(ledger, live, until)
+    code = 0
     if distributed:
         consent.ask(_question(live, f"how many it has of {until}, --dry-run tells"))
         wishes_there = {
@@ -116,9 +119,16 @@ def command(
                 report=output.note,
                 agree=agree,
             )
-        result = _result(rebuild, None if swap_in or until else live, purpose, adoption)
+        result = _result(rebuild, purpose, adoption)
+        if live is not None and not swap_in and not until:
+            compared, code = _compare(rebuild.root, live, ledger.load_root()[0])
+            result |= compared
     output.result(result)
     output.pairs({key.replace("_", " "): value for key, value in result.items()})
+    if code == TRY_AGAIN:
+        output.note("the live tree changed meanwhile; skyledger verify journal compares while it does")
+    if code:
+        raise typer.Exit(code)
 
 
 def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]) -> dict[str, Any]:
@@ -138,7 +148,22 @@ def _targets(targets: Targets, shard_bytes: int, page_shards: int) -> Targets | 
     return Targets(shard_bytes or targets.shard_bytes, page_shards or targets.page_shards)
 
 
-def _result(rebuild: Rebuild, live: Root | None, purpose: Purpose, adoption: Adoption) -> dict[str, Any]:
+def _compare(rebuilt: Root, before: Root, after: Root) -> tuple[dict[str, Any], int]:
+    """Compare a rebuilt tree with the live one, as it was before and after; give what to tell, and the exit code.
+
+    The journal was read between these two, so of a ledger that goes on it may have what neither of them shows.
+    """
+    live = after if after.tree_hash == rebuilt.tree_hash else before
+    if live.tree_hash == rebuilt.tree_hash:
+        return {"live_tree": live.tree_hash, "same": True}, 0
+    if (before.columns, before.targets) != (rebuilt.columns, rebuilt.targets):  # as was asked for
+        return {"live_tree": live.tree_hash, "same": False}, 0
+    if before.version != after.version:
+        return {"live_tree": live.tree_hash, "same": None}, TRY_AGAIN
+    return {"live_tree": live.tree_hash, "same": False}, DIFFERENT
+
+
+def _result(rebuild: Rebuild, purpose: Purpose, adoption: Adoption) -> dict[str, Any]:
     result: dict[str, Any] = {
         "tree": rebuild.root.tree_hash,
         "rows": rebuild.root.rows.rows,
@@ -148,8 +173,6 @@ def _result(rebuild: Rebuild, live: Root | None, purpose: Purpose, adoption: Ado
         "later_events": rebuild.journal.later,
         "quarantined": rebuild.journal.quarantined,
     }
-    if live is not None:
-        result |= {"live_tree": live.tree_hash, "same": live.tree_hash == rebuild.root.tree_hash}
     if purpose.snapshot:
         result["snapshot"] = purpose.snapshot
     if (swapped := adoption.swapped) is not None:

@@ -11,7 +11,7 @@ from ledger.manifest import Root
 from operations.cli.consent import Consent
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
-    CORES,
+    PROCESSES,
     AsJson,
     Bucket,
     EndpointUrl,
@@ -37,7 +37,7 @@ def command(
     name: Annotated[str, typer.Argument(help="Snapshot to go back to.")] = "",
     to: Annotated[str, typer.Option(help="Or the time to go back to (ISO 8601, UTC).")] = "",
     undo_last: Annotated[bool, typer.Option("--undo", help="Or go back to before the last restoration.")] = False,
-    processes: Processes = CORES,
+    processes: Processes = PROCESSES,
     work: WorkFolder = None,
     yes: Yes = False,
     bucket: Bucket = "",

@@ -1,5 +1,6 @@
 """`skyledger verify`: prove the CSV."""
 
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from operations.cli.bucket_check import BucketOptions
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.exit_codes import DIFFERENT
 from operations.cli.options import (
-    CORES,
+    PROCESSES,
     AsJson,
     Bucket,
     Distributed,
@@ -34,7 +35,8 @@ from operations.cli.work_folder import hold_work_folder
 from operations.progress import Progress
 from operations.rebuild.tree_reader import both_sides
 from operations.verify.findings import Findings
-from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from operations.verify.ledger import check_tree, compare_with_journal
+from operations.verify.published import check_csv, check_tree_and_csv
 from operations.verify.table import compare_with_table
 
 
@@ -72,7 +74,7 @@ def command(
         ),
     ] = IN_FLIGHT_MINUTES,
     distributed: Distributed = False,
-    processes: Processes = CORES,
+    processes: Processes = PROCESSES,
     work: WorkFolder = None,
     bucket: Bucket = "",
     stack: Stack = "",
@@ -98,9 +100,9 @@ def command(
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     ledger = deployment.ledger()
     columns = ledger.load_root()[0].columns
-    results: dict[str, Any] = {}
     with output.progress() as progress:
-        for check in dict.fromkeys(checks or _ALONE):
+        results, rest = _check_at_once(ledger, columns, checks or _ALONE, progress)
+        for check in rest:
             if check is Check.BUCKET and distributed:
                 results["bucket"] = bucket_check.run_there(deployment, output, progress, options, export_arn)
                 continue
@@ -125,6 +127,19 @@ def command(
         output.say("not looked at: table and images; skyledger verify table, skyledger verify bucket")
     if not good:
         raise typer.Exit(DIFFERENT)
+
+
+def _check_at_once(
+    ledger: Ledger, columns: tuple[str, ...], wanted: Sequence[Check], progress: Progress
+) -> tuple[dict[str, Any], list[Check]]:
+    """Check tree and CSV if both are wanted, which need the same shards; give what was found, and the other checks."""
+    both = (Check.TREE, Check.CSV)
+    if not {*both} <= {*wanted}:
+        return {}, [*dict.fromkeys(wanted)]
+    found = dict(zip(both, check_tree_and_csv(ledger, ledger.load_root()[0], progress), strict=True))
+    asked = dict.fromkeys(wanted)
+    results = {check.value: _describe(found[check], columns) for check in asked if check in found}
+    return results, [check for check in asked if check not in found]
 
 
 def _run(

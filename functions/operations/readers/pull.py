@@ -18,12 +18,14 @@ and Racy Git problem").
 
 import hashlib
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
+from ledger.assemble import size_of
 from ledger.csvw import describe
 from ledger.errors import Damaged
 from ledger.keys import CSV_KEY, DESCRIPTION_KEY, shard_key
@@ -34,6 +36,7 @@ from ledger.row import header
 from ledger.store import READ_AHEAD
 from operations.atomic_write import atomic_write
 from operations.batches import batched
+from operations.disk import make_room
 from operations.errors import NotPulled, OtherLedger
 from operations.progress import Progress, silent
 
@@ -101,20 +104,25 @@ def pull(
     folder: Path,
     root: Root | None = None,
     progress: Progress = silent,
+    report: Callable[[str], None] = lambda line: None,
     *,
     origin: Origin | None = None,
 ) -> PullReport:
     """Make `folder/image-data.csv` equal to a root's tree.
+
+    The new file is written beside the old one, so the disk holds both for a moment.
 
     Args:
         ledger: where from.
         folder: where to; made if it is not there.
         root: the live one, if not given.
         progress: is told the rows written.
+        report: is told, in a line, how much will be written.
         origin: where the ledger is; if it is given, a copy of another ledger is refused.
 
     Raises:
         OtherLedger: the folder has a copy of another ledger, which stays as it is.
+        DiskFull: the new file does not fit beside the old one.
         NotPulled: the folder cannot be written.
         Damaged, Unavailable: the tree could not be read.
     """
@@ -135,7 +143,9 @@ def pull(
         if old and origin and origin != old.origin:
             _check_rows(folder, old, origin, [shard for page in root.rows.pages for shard in pages[page.sha256]])
         folder.mkdir(parents=True, exist_ok=True)
-        with atomic_write(path) as unfinished, unfinished.open("wb") as file:
+        size = size_of(root)
+        make_room(folder, size, report)
+        with atomic_write(path, size) as unfinished, unfinished.open("wb") as file:
             transfer = _write(file, path, old, root, pages, objects, progress)
             file.flush()
             os.fsync(file.fileno())
@@ -177,7 +187,7 @@ class _Transfer:
 
 def _report(root: Root, path: Path, transfer: _Transfer | None) -> PullReport:
     """Say what a pull did; without a transfer the copy was current."""
-    size = len(header(root.columns)) + root.rows.bytes
+    size = size_of(root)
     report = PullReport(root.version, root.tree_hash, root.rows.rows, size, root.columns, path, changed=False)
     if transfer is None:
         return report
@@ -196,7 +206,7 @@ def _is_current(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]], pro
     description = path.with_name(DESCRIPTION_KEY)
     if not description.exists() or description.read_bytes() != describe(root.columns):
         return False
-    if path.stat().st_size != len(start) + root.rows.bytes:
+    if path.stat().st_size != size_of(root):
         return False
     rows = 0
     with path.open("rb") as file:

@@ -12,6 +12,7 @@ from ledger.merge import Loaded, find, touched_pages, touched_shards
 from ledger.objects import Objects
 from ledger.row import header, key_of
 from ledger.store import read_ahead
+from operations.progress import Progress, counted, silent
 from operations.rebuild.merge_join import full_join
 
 csv.field_size_limit(1 << 24)  # a cell is at most a table item, 400 KB; Python's default is less
@@ -62,14 +63,18 @@ def look_up(objects: Objects, tree: Tree, keys: Sequence[bytes]) -> dict[bytes, 
     return find(tree, Loaded(pages, shards), keys)
 
 
-def differences(left: Objects, left_tree: Tree, right: Objects, right_tree: Tree) -> Iterator[Difference]:
+def differences(
+    left: Objects, left_tree: Tree, right: Objects, right_tree: Tree, progress: Progress = silent
+) -> Iterator[Difference]:
     """Compare two trees of the same columns, reading only what they do not share.
 
     A shard that both have holds the same keys on both sides, so what differs lies in the others.
     """
     mine, theirs = unshared(left_tree.pages, right_tree.pages)
     mine, theirs = unshared([*shards_of(left, mine)], [*shards_of(right, theirs)])
-    return compare_lines(lines(left, mine), lines(right, theirs))
+    rows = sum(shard.rows for shard in mine)
+    told = counted(mine, "comparing rows", rows, progress, lambda shard: shard.rows)
+    return compare_lines(lines(left, told), lines(right, theirs))
 
 
 def unshared(left: Sequence[Entry], right: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:

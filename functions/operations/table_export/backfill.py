@@ -114,7 +114,9 @@ def backfill_table(
     """
     with exported_table(ledger, request, progress, note, keep_pin=dry_run) as table:
         before = None if keep_rows else table.before
-        report = backfill(ledger, table.store, table.export, before, open_scratch(), dry_run=dry_run, progress=progress)
+        report = backfill(
+            ledger, table.store, table.export, before, open_scratch(), dry_run=dry_run, progress=progress, note=note
+        )
         if not dry_run:
             publish(ledger)
     return table.export, report
@@ -129,6 +131,7 @@ def backfill(
     *,
     dry_run: bool = False,
     progress: Progress = silent,
+    note: Callable[[str], None] = lambda line: None,
 ) -> BackfillReport:
     """Merge a finished export into the tree by the rules above.
 
@@ -140,6 +143,7 @@ def backfill(
         scratch: for sorting; cleared before and after.
         dry_run: only count what would be done.
         progress: is told how far it is.
+        note: is told what goes on.
 
     Raises:
         TooOld: rule 2; what was merged so far is merged, and harmless.
@@ -151,7 +155,7 @@ def backfill(
     _check_age(export, live)
     root = before or live
     scratch.clear()
-    counts = sort_export(export_store, scratch, export, root.columns, progress)
+    counts = sort_export(export_store, scratch, export, root.columns, progress, note)
     report = BackfillReport(counts.items, counts.unusable, counts.problems)
     total = export.items + (root.rows.rows if export.kind == "full" else 0)
     for number, batch in enumerate(

@@ -41,6 +41,7 @@ class Export:
         time: of the items that it holds; end of an incremental export's time (exclusive).
         items: number of records.
         files: that hold them.
+        bytes: size of the items, as DynamoDB counts it; 0 if it is not told.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Export:
     time: str
     items: int
     files: tuple[DataFile, ...]
+    bytes: int = 0
 
 
 def read_export(store: Store, summary_key: str) -> Export:
@@ -80,6 +82,7 @@ def read_export(store: Store, summary_key: str) -> Export:
             time=_time(summary["exportToTime" if incremental else "exportTime"]),
             items=_counted(summary_key, int(summary["itemCount"]), files),
             files=files,
+            bytes=int(summary.get("billedSizeBytes") or 0),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise Damaged(f"{summary_key} is not the summary of an export") from error

@@ -9,7 +9,7 @@ the item cannot be read. If not even the etag can be, or there are too many such
 row is it known.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -33,6 +33,7 @@ from operations.table_export.files import Export, read_file
 
 _TIME_BYTES = 20
 _LOOKED_UP_AT_ONCE = 2000
+_LINE_FACTOR = 2.5  # what a line weighs against its item: the row, and the item as JSON with its types
 _MOST_REASONS = 20
 _MOST_ETAGS = 100_000  # 10 MB
 # A full export may lack the last minute before its time, and a function may have written an item some minutes after it
@@ -101,14 +102,29 @@ class ExportLine(NamedTuple):
 
 
 def sort_export(
-    store: Store, scratch: Scratch, export: Export, columns: Sequence[str], progress: Progress
+    store: Store,
+    scratch: Scratch,
+    export: Export,
+    columns: Sequence[str],
+    progress: Progress,
+    report: Callable[[str], None] = lambda line: None,
 ) -> SortedExport:
     """Write the items of an export to scratch as sorted runs.
 
+    Args:
+        store: bucket that the export was written to.
+        scratch: takes the runs.
+        export: that is sorted.
+        columns: of the rows.
+        progress: is told the files read.
+        report: is told, in a line, where and how much scratch that takes.
+
     Raises:
+        DiskFull: the runs do not fit.
         Damaged: a data file is not what the export's list says.
         Unavailable: the store did not answer.
     """
+    scratch.reserve(int(export.bytes * _LINE_FACTOR), report)
     young = datetime.fromisoformat(export.time) - MAY_BE_MISSED
     counts = SortedExport(young.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode())
     encoder = RowEncoder(columns)

@@ -9,7 +9,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root
 from ledger.store import Store
 from ledger.tree_writer import TreeWriter
-from operations.progress import Progress, silent
+from operations.progress import Progress, counted, silent
 from operations.rebuild.destination import Destination
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.tree_reader import Difference, compare_lines, lines, shards_of
@@ -80,9 +80,9 @@ def compare_with_export(
     live, _ = ledger.load_root()
     start = before or live
     scratch.clear()
-    counts = sort_export(export_store, scratch, export, start.columns, progress)
+    counts = sort_export(export_store, scratch, export, start.columns, progress, report)
     findings = Findings(("tree", "table"), problems=[f"an item cannot be a row: {why}" for why in counts.problems])
-    staying = _differences(ledger, start, counts, scratch)
+    staying = _differences(ledger, start, counts, scratch, progress)
     for number in range(ROUNDS):
         if number:
             report(f"{len(staying):,} differences, looking again whether they are only on their way")
@@ -90,7 +90,7 @@ def compare_with_export(
         live, _ = ledger.load_root()
         if live.columns != start.columns:
             raise Refused("the columns of the CSV changed meanwhile: run it again")
-        now = _differences(ledger, live, counts, scratch)
+        now = _differences(ledger, live, counts, scratch, progress)
         staying = {key: one for key, one in staying.items() if now.get(key) == one}
         if not staying:
             break
@@ -100,23 +100,26 @@ def compare_with_export(
         "unusable": counts.unusable,
         "exported_at": export.time,
         "tree": live.tree_hash,
-        "table": exported_tree_hash(start, scratch),
+        "table": exported_tree_hash(start, scratch, counts.items, progress),
     }
     findings.add(iter(staying.values()))
     scratch.clear()
     return findings
 
 
-def _differences(ledger: Ledger, root: Root, counts: SortedExport, scratch: Scratch) -> dict[bytes, Difference]:
+def _differences(
+    ledger: Ledger, root: Root, counts: SortedExport, scratch: Scratch, progress: Progress
+) -> dict[bytes, Difference]:
     """Compare a root with the sorted export; too many differences are cut off."""
-    rows = lines(ledger.objects, shards_of(ledger.objects, root.rows.pages))
+    shards = shards_of(ledger.objects, root.rows.pages)
+    rows = lines(ledger.objects, counted(shards, "comparing rows", root.rows.rows, progress, lambda one: one.rows))
     every = compare_lines(rows, export_rows(scratch))
     sure = (one for one in every if one.right is not None or counts.surely_lacks(one.key))
     return {one.key: one for one in islice(sure, WATCHED)}
 
 
-def exported_tree_hash(root: Root, scratch: Scratch) -> str:
+def exported_tree_hash(root: Root, scratch: Scratch, items: int, progress: Progress) -> str:
     """Give the tree hash that the items of a sorted export have, with the columns and targets of a root."""
     writer = TreeWriter(root.targets, Destination(None))
-    writer.lines(export_rows(scratch))
+    writer.lines(counted(export_rows(scratch), "hashing the table", items, progress))
     return replace(root, rows=writer.close()).tree_hash

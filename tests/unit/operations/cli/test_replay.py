@@ -54,8 +54,26 @@ def test_a_replay_tells_what_came_of_it(skyledger: Run, filled: Ledger, store: M
     assert (swapped["caught_up"], swapped["tree"], swapped["version"]) == (1, root.tree_hash, root.version)
     assert (swapped["rows"], root.rows.rows) == (3, 4)
     assert f"snapshots/{swapped['undo']}.json" in store.objects
-    differs = skyledger("replay", "--json", *ONE).json
-    assert (differs["same"], differs["live_tree"], differs["rows"]) == (False, root.tree_hash, 3)
+    ran = skyledger("replay", "--json", *ONE)
+    assert (ran.code, ran.json["same"], ran.json["live_tree"], ran.json["rows"]) == (1, False, root.tree_hash, 3)
+
+
+def test_a_replay_is_compared_only_with_a_tree_that_can_be_the_same(
+    skyledger: Run, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of other cuts it differs, as was asked for; of a ledger that goes on meanwhile it may hold what came between."""
+    ran = skyledger("replay", "--dry-run", "--shard-bytes", "500", "--json", *ONE)
+    assert (ran.code, ran.json["same"]) == (0, False)
+    exporter = make_ledger(store, 2)
+    for after, code, same in ((True, 0, True), (False, 5, None)):
+        watched = WatchedStore(store)
+        watched.on("list", "journal/", first(lambda: commit(exporter, [insert(len(store.objects) + 9)])))
+        if not after:
+            watched.on("get", "journal/", first(lambda: commit(exporter, [insert(len(store.objects) + 9)])))
+        monkeypatch.setattr(deployment, "open_bucket", lambda bucket, arguments, watched=watched: watched)
+        ran = skyledger("replay", "--json", *ONE)
+        assert (ran.code, ran.json["same"]) == (code, same)
+    assert "skyledger verify journal" in ran.err
 
 
 def test_rows_written_by_an_older_rule_are_told_and_written_anew(

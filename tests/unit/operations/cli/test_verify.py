@@ -6,11 +6,12 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.ledger import Ledger
+from ledger.manifest import Root
 from operations.cli import verify
 from operations.progress import Progress
 from operations.verify import findings
 from operations.verify.findings import Findings
-from operations.verify.ledger import check_csv
+from operations.verify.published import check_tree_and_csv
 from tests.support.command_line import Ran
 
 Run = Callable[..., Ran]
@@ -62,11 +63,11 @@ def test_a_problem_is_told_and_a_check_named_twice_is_made_once(
     """What is not as it should be stands below its check, a line each."""
     made: list[Ledger] = []
 
-    def check(ledger: Ledger, progress: Progress) -> Findings:
+    def check(ledger: Ledger, root: Root, progress: Progress) -> tuple[Findings, Findings]:
         made.append(ledger)
-        return check_csv(ledger, progress)
+        return check_tree_and_csv(ledger, root, progress)
 
-    monkeypatch.setattr(verify, "check_csv", check)
+    monkeypatch.setattr(verify, "check_tree_and_csv", check)
     store.delete(["image-data.csv"])
     ran = skyledger("verify", "csv", "tree", "csv")
     assert (ran.code, len(made)) == (1, 1)

@@ -42,7 +42,8 @@ from operations.rebuild.plan import listed_segments, make_plan
 from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.tree_reader import lines, shards_of
 from operations.replay.local import Wishes, replay
-from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from operations.verify.ledger import check_tree, compare_with_journal
+from operations.verify.published import check_csv
 from tests.support.export_files import write_full_export
 from tests.support.factories import START, event, insert, item, model_csv, remove
 from tests.support.failed_batches import put_aside

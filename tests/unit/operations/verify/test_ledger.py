@@ -19,8 +19,10 @@ from ledger.publish import publish
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.tree_reader import Difference, both_sides
 from operations.verify import ledger as verify_ledger
+from operations.verify import published
 from operations.verify.findings import Findings
-from operations.verify.ledger import check_csv, check_tree, compare_with_journal
+from operations.verify.ledger import check_tree, compare_with_journal
+from operations.verify.published import check_csv, check_tree_and_csv
 from tests.support.factories import event, insert, item, make_ledger, segment_with
 from tests.support.faulty_tree import Pages, alter_rows, lines_of, shard_of
 from tests.support.histories import deliver, history
@@ -212,8 +214,8 @@ def test_whatever_was_done_to_a_csv_is_told(
     edit: str, filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However small the blocks are in which it is read; of lines that are no rows the first are told."""
-    monkeypatch.setattr(verify_ledger, "_CSV_BLOCK", 100)
-    monkeypatch.setattr(verify_ledger, "LISTED", 5)
+    monkeypatch.setattr(published, "_CSV_BLOCK", 100)
+    monkeypatch.setattr(published, "LISTED", 5)
     change, count, told = EDITS[edit]
     _alter(store, "image-data.csv", change)
     found = check_csv(filled)
@@ -244,6 +246,37 @@ def test_a_csv_that_is_replaced_while_it_is_read_is_read_anew(moment: int, fille
     watched.on("get_range", "image-data.csv", refuse(Refused("PreconditionFailed")), times=100)
     with pytest.raises(Refused, match="replaced 5 times"):
         check_csv(make_ledger(watched, 3))  # type: ignore[arg-type]
+
+
+def test_tree_and_csv_are_checked_together_by_reading_every_shard_once(filled: Ledger, store: MemoryStore) -> None:
+    """And to the same end as one after the other: good, edited, gone, of another version, or replaced meanwhile."""
+
+    def both(watched: WatchedStore | None = None) -> list[tuple[bool, int, list[str]]]:
+        ledger = make_ledger(watched or store, 5)  # type: ignore[arg-type]
+        return [(one.good, one.count, one.problems) for one in check_tree_and_csv(ledger, ledger.load_root()[0])]
+
+    def apart() -> list[tuple[bool, int, list[str]]]:
+        found = check_tree(make_ledger(store, 6), read_root(store)), check_csv(make_ledger(store, 7))
+        return [(one.good, one.count, one.problems) for one in found]
+
+    watched = WatchedStore(store)
+    assert both(watched) == apart() == [(True, 0, []), (True, 0, [])]
+    shards = [key for verb, key in watched.calls if verb == "get" and key.startswith("shards/")]
+    assert len(shards) == len({*shards}) > 3
+    stored = store.objects["image-data.csv"]
+    for old, new in ((b"image/jpeg", b"image/jpgg"), (b"bucket", b"basket"), (b"\n", b"\n\n")):
+        _alter(store, "image-data.csv", lambda body, old=old, new=new: body.replace(old, new, 1))  # type: ignore[misc]
+        assert both() == apart()
+        assert not both()[1][0]
+        store.objects["image-data.csv"] = stored
+    commit(filled, [insert(10**6)])
+    assert both() == apart()
+    watched = WatchedStore(store)
+    watched.on("get_range", "image-data.csv", refuse(Refused("PreconditionFailed")), times=2, after=1)
+    publish(filled)
+    assert both(watched) == apart()
+    store.delete(["image-data.csv"])
+    assert both() == apart() != [(True, 0, [])] * 2
 
 
 def test_a_csv_that_is_behind_is_still_what_its_root_says(filled: Ledger, store: MemoryStore) -> None:
@@ -327,7 +360,7 @@ def test_the_journal_is_read_in_as_many_processes_as_asked(
         pass
 
     monkeypatch.setattr(verify_ledger, "replay", note)
-    asked = {"open_store": lambda: store, "processes": 3, "progress": show}
+    asked = {"open_store": lambda: store, "processes": 3, "progress": show, "report": print}
     with pytest.raises(Refused):
         compare_with_journal(filled, FolderScratch(tmp_path / "scratch"), **asked)  # type: ignore[arg-type]
     assert given == asked
@@ -402,3 +435,22 @@ def test_more_differences_than_are_listed_are_counted() -> None:
     assert not Findings(problems=["a problem"]).good
     assert not Findings(count=1).good
     assert Findings().good
+
+
+def test_how_far_a_check_is_is_told_every_few_shards(
+    filled: Ledger, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not page by page: a page has a thousand shards, a gigabyte."""
+    root = read_root(store)
+    monkeypatch.setattr(verify_ledger, "READ_AHEAD", 1)
+    told: list[tuple[int, int]] = []
+    check_tree(filled, root, lambda step, done, total: told.append((done, total)))
+    shards = sum(len(filled.objects.pages([page])[page.sha256]) for page in (*root.rows.pages, *root.removals.pages))
+    assert len(told) == shards > len(root.rows.pages)
+    assert told == sorted(told)
+    assert told[-1][0] == told[-1][1]
+    told.clear()
+    assert check_csv(filled, lambda step, done, total: told.append((done, total))).good
+    size = store.head("image-data.csv").size
+    assert told == sorted(told)
+    assert (len(told) > len(root.rows.pages), told[-1]) == (True, (size, size))

@@ -1,0 +1,52 @@
+"""Work that takes long says how far it is, in as much memory as it is meant for."""
+
+import pytest
+
+from infra.doubles.memory_store import MemoryStore
+from ledger.commit import commit
+from ledger.store import ByteRange
+from operations import progress
+from operations.live.publishing import watched
+from tests.support.factories import insert, make_ledger
+
+
+def test_items_are_given_on_and_counted_a_thousand_times_in_all() -> None:
+    """By what they weigh; a total that was too small an estimate is never passed."""
+    told: list[tuple[str, int, int]] = []
+    items = [*range(5000)]
+    given = progress.counted(items, "step", 10_000, lambda *one: told.append(one), lambda item: 2)
+    assert [*given] == items
+    assert (len(told), told[0], told[-1]) == (1000, ("step", 10, 10_000), ("step", 10_000, 10_000))
+    told.clear()
+    assert [*progress.counted("abc", "step", 2, lambda *one: told.append(one))] == ["a", "b", "c"]
+    assert [done for _, done, _ in told] == [1, 2, 2]
+
+
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 3)])
+def test_a_rebuild_takes_no_more_processes_than_memory_is_meant_for(
+    cores: int, processes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many cores the machine has."""
+    monkeypatch.setattr(progress, "cores", lambda: cores)
+    assert progress.processes() == processes
+
+
+def test_a_publish_tells_what_was_uploaded_and_copied() -> None:
+    """Of the whole CSV; what has to be done again does not go beyond it."""
+    store = MemoryStore()
+    ledger = make_ledger(store)
+    commit(ledger, [insert(number) for number in range(20)])
+    root, _ = ledger.load_root()
+    told: list[int] = []
+    there = watched(ledger, root, lambda step, done, total: told.append(total - done))
+    size = told[0]
+    store.put_new("source", bytes(6 << 20), "text/csv")
+    etag = store.head("source").etag
+    upload = there.store.start_upload("copy", "text/csv", {})
+    tags = [
+        there.store.copy_part("copy", upload, 1, ByteRange("source", etag, 0, 9)),
+        there.store.upload_part("copy", upload, 2, b"x" * 10),
+        there.store.upload_part("copy", upload, 2, b"x" * size),
+    ]
+    assert (len({*tags}), told) == (3, [size, size - 10, size - 20, 0])
+    assert there.load_root()[0] == root
