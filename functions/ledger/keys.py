@@ -13,6 +13,8 @@ FORGETTING_KEY = "forgetting.json"
 LAST_CHECK_KEY = "bucket-check.json"
 PAGE_INDEX_KEY = "index.html"
 PAGE_CONFIG_KEY = "page/config.json"
+SYMLINKS_KEY = "engines/shards/list.txt"  # alone in its folder: Hive takes all that lies there for lists
+COPY_MANIFEST_KEY = "engines/redshift.json"
 
 ROOT_COPIES = "roots/"
 PAGES = "manifest/"
@@ -29,6 +31,7 @@ REPLAYS = "replay/"
 BUCKET_CHECKS = "bucket-check/"
 TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
+ENGINES = "engines/"
 
 _NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv(?:\.gz)?")
 _ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")

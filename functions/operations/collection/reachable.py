@@ -1,4 +1,4 @@
-"""What must be kept: all that is named by the root, a snapshot, the published CSV's root or a recent root."""
+"""What must be kept: what the root names, a snapshot, a recent root, or the root that CSV or lists were made from."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -17,6 +17,7 @@ from ledger.keys import (
 )
 from ledger.ledger import Ledger
 from ledger.manifest import Entry, Root, Tree, decode_root
+from ledger.shard_list import LISTS
 from ledger.store import Listed
 from operations.batches import batched
 
@@ -35,7 +36,7 @@ class Reachable:
         return packed_key(key) in self._keys
 
     def add_kept(self, readable: timedelta) -> None:
-        """Add what the present root, the snapshots, the CSV's root and the roots of that long ago name.
+        """Add what the present root, the snapshots, the roots of CSV and lists, and those of that long ago name.
 
         Raises:
             Damaged, ManifestLost, NewerFormat: the root or a snapshot, or a page of them, is not readable.
@@ -45,7 +46,8 @@ class Reachable:
         # `operations.collection.collect`).
         for copy in self._recent_copies(readable):
             self._add_copy(copy.key)
-        self._add_csv()
+        for key in (CSV_KEY, *LISTS):
+            self._add_shown(key)
         for listed in self._ledger.store.list(SNAPSHOTS):
             self.add_root(decode_root(self._read(listed.key)))
         self.add_root(self._ledger.load_root()[0])
@@ -95,9 +97,10 @@ class Reachable:
                 with suppress(Damaged):
                     self._add_pages([page])
 
-    def _add_csv(self) -> None:
+    def _add_shown(self, key: str) -> None:
+        """Add what the root names that this object was made from."""
         try:
-            name = self._ledger.store.head(CSV_KEY).metadata.get("root", "")
+            name = self._ledger.store.head(key).metadata.get("root", "")
         except NotFound:
             return
         self._add_copy(root_copy_key(name))
