@@ -38,10 +38,6 @@ class OldColumns(LedgerError):
     """The CSV lacks a column that is asked of it, since it has the columns of an older version."""
 
 
-class PlainShards(LedgerError):
-    """Shards lie there as an older version wrote them, uncompressed; nothing was made that would have to name them."""
-
-
 class TooManyRows(LedgerError):
     """A sheet does not hold so many rows."""
 

@@ -165,8 +165,10 @@ REPLACED = {
         keys.LAST_CHECK_KEY,
         keys.PAGE_INDEX_KEY,
         keys.PAGE_CONFIG_KEY,
+        keys.SYMLINKS_KEY,
+        keys.COPY_MANIFEST_KEY,
     ),
-    *(keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.SNAPSHOTS, keys.PAGE_FILES),
+    *(keys.ENGINES, keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.SNAPSHOTS, keys.PAGE_FILES),
 }
 BY_AWS_ITSELF = {keys.BUCKET_CHECKS, keys.FAILED_BATCHES, keys.REPLAYS, keys.TABLE_EXPORTS}
 

@@ -36,8 +36,10 @@ def command(
     ledger, name = deployment.ledger(), deployment.bucket_name()
     root, _ = ledger.load_root()
     text = statements(engine, root.columns, name)
-    made = make and make_list(ledger, engine.list_key, name)
-    place = f"s3://{name}/{engine.list_key}"
+    place, made = f"s3://{name}/{engine.list_key}", False
+    if make:
+        with output.progress() as progress:
+            made = make_list(ledger, engine.list_key, name, progress)
     output.result({"engine": engine.value, "statements": text, "list": place, "made": made})
     for line in text.rstrip("\n").split("\n"):
         output.say(line)
