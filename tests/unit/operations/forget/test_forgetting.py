@@ -348,7 +348,7 @@ def test_a_shard_that_cannot_be_unpacked_is_named(store: MemoryStore, clock: Clo
 
 def test_a_copy_under_a_folder_that_is_not_searched_is_named(store: MemoryStore, clock: Clock) -> None:
     """Nobody looks into the page's files, claims, roots, proofs, or what is no data of an export: the proof says so."""
-    folders = ("forgotten/", "leading/", "page/", "publishing/", "roots/", "table-exports/")
+    folders = ("engines/", "forgotten/", "leading/", "page/", "publishing/", "roots/", "table-exports/")
     odd = [f"{folder}copy.csv" for folder in folders]
     for key in (*odd, "page/", "page/map.mjs", "page/vendor/x.LICENSE.txt", "table-exports/AWSDynamoDB/1/_started"):
         store.put_new(key, b"Zoe", "text/csv")
