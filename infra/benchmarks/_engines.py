@@ -23,7 +23,7 @@ os.environ["POLARS_DOWNLOAD_CHUNK_SIZE"] = str(RANGE)  # read when Polars is imp
 
 import duckdb  # noqa: E402
 import duckdb_extension_httpfs  # noqa: E402
-import pandas  # type: ignore[import-untyped]  # noqa: E402
+import pandas  # noqa: E402
 import polars  # noqa: E402
 import pyarrow.csv  # noqa: E402
 import pyarrow.dataset  # noqa: E402
