@@ -6,6 +6,7 @@ import json
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from ledger import shard_list
 from ledger.commit import commit
 from ledger.errors import Unknown
 from ledger.keys import COPY_MANIFEST_KEY, ENGINES, ROOT_KEY, SYMLINKS_KEY
@@ -22,8 +23,9 @@ BUCKET = "exports"
 
 
 @pytest.fixture
-def ledger(store: MemoryStore) -> Ledger:
-    """One that cuts small pages, too."""
+def ledger(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Ledger:
+    """One that cuts small pages, too, more than are read at once."""
+    monkeypatch.setattr(shard_list, "PAGES_AT_ONCE", 2)
     return make_ledger(store, targets=Targets(shard_bytes=400, page_shards=2))
 
 
@@ -31,7 +33,7 @@ def make(ledger: Ledger) -> Root:
     """Let there be both lists, of a ledger with some pages."""
     root = commit(ledger, [insert(number) for number in range(ROWS)]).root
     shards = list(shards_of(ledger, root))
-    assert len(root.rows.pages) > 1
+    assert len(root.rows.pages) > shard_list.PAGES_AT_ONCE
     assert all(put_list(ledger, root, shards, key, BUCKET, None) for key in LISTS)
     return root
 
