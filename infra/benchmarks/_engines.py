@@ -3,8 +3,8 @@
 usage: python _engines.py BUCKET READS RECIPES; AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID and so on say where and as whom
 
 RECIPES is a JSON file: the code that readers are told to use, by name; each leaves its `rows`. The other ways read
-image-data.csv itself, as one would without having been told. They read it in ranges of 256 KiB: so a CSV of some MB is
-to them what one of GBs is to their own defaults (pyarrow 1 MiB, s3fs 5 MiB, Polars 64 MiB, DuckDB 32 MB).
+image-data.csv itself, as one would without having been told. They read it in ranges of 64 KiB: so a CSV of a MB is to
+them what one of GBs is to their own defaults (pyarrow 1 MiB, s3fs 5 MiB, Polars 64 MiB, DuckDB 32 MB).
 
 Each line is a JSON object: way, and either `seen`, pairs of a revision and how many rows have it, or `error`.
 """
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-RANGE = 256 << 10
+RANGE = 64 << 10
 os.environ["POLARS_DOWNLOAD_CHUNK_SIZE"] = str(RANGE)  # read when Polars is imported
 
 import duckdb  # noqa: E402

@@ -33,6 +33,7 @@ from infra.survey import items
 from ledger.commit import commit
 from ledger.keys import SYMLINKS_KEY
 from ledger.ledger import Ledger
+from ledger.manifest import Targets
 from ledger.publish import publish
 from ledger.s3_store import S3Store
 from ledger.shard_list import put_list, renew_lists, shards_of
@@ -40,7 +41,8 @@ from ledger.shard_list import put_list, renew_lists, shards_of
 LOCK_FILE = Path(__file__).parent / "readers.lock"
 PROGRAM = Path(__file__).parent / "_engines.py"
 BUCKET = "export"
-ROWS = 1000  # of 3.3 KB: a dozen of the ranges that are read of it
+ROWS = 300  # of 3.3 KB: fifteen of the ranges that are read of it, and as many shards
+TARGETS = Targets(shard_bytes=64 << 10)
 SECTION = "Reading without a copy"
 # What an engine does: it reads the list, and then all that it names.
 BY_LIST = f"""
@@ -165,7 +167,7 @@ def run(reads: int, rows: int, pause: float) -> tuple[dict[str, Tally], int]:
     """Write and read; give what each way gave, and how many versions there were."""
     with tempfile.TemporaryDirectory() as folder, SeaweedFS(Path(folder)) as server:
         server.client().create_bucket(Bucket=BUCKET)
-        writer = Writer(Ledger(S3Store(BUCKET, **server.credentials)), rows)
+        writer = Writer(Ledger(S3Store(BUCKET, **server.credentials), targets=TARGETS), rows)
         writer.write()
         root, _ = writer.ledger.load_root()
         put_list(writer.ledger, root, list(shards_of(writer.ledger, root)), SYMLINKS_KEY, BUCKET, None)
