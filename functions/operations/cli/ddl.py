@@ -45,7 +45,7 @@ def command(
         output.say(line)
     if made:
         output.note(f"made {place}")
-    elif not make:
+    else:
         with suppress(Unavailable):  # S3 tells of a list that is not there only whom the bucket may be listed by
             if present_list(ledger, engine.list_key) is None:
                 output.note(f"there is no {place} yet: an operator makes it, by skyledger ddl {engine.value} --list")

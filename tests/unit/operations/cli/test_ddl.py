@@ -3,6 +3,7 @@
 import gzip
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -17,7 +18,7 @@ from operations.cli import deployment
 from operations.readers.ddl import Engine, statements
 from tests.support.aws_services import Services
 from tests.support.command_line import Ran
-from tests.support.factories import event, insert, item
+from tests.support.factories import START, event, insert, item
 from tests.support.reader import read_root, read_rows
 from tests.support.store_calls import WatchedStore, refuse
 
@@ -46,9 +47,12 @@ def test_the_statements_name_the_bucket_of_the_stack(
 
 @pytest.mark.parametrize("engine", Engine)
 def test_the_list_is_made_when_it_is_asked_for_and_stays_as_it_is_afterwards(
-    engine: Engine, skyledger: Run, store: MemoryStore, filled: Ledger
+    engine: Engine, skyledger: Run, store: MemoryStore, filled: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An operator's doing: who has no list is told how there will be one, and nothing is written."""
+    """An operator's doing: who has no list is told how there will be one, and nothing is written.
+
+    Where there is one, all shards are not listed for it once more.
+    """
     before = {*store.objects}
     ran = skyledger("ddl", engine)
     assert f"skyledger ddl {engine} --list" in ran.err
@@ -59,7 +63,10 @@ def test_the_list_is_made_when_it_is_asked_for_and_stays_as_it_is_afterwards(
     made = store.get(engine.list_key)
     assert b"s3://exports/shards/" in made.body
     assert made.metadata["root"] == read_root(store).name
+    watched = WatchedStore(store)
+    monkeypatch.setattr(deployment, "open_bucket", lambda bucket, arguments: watched)
     assert (skyledger("ddl", engine, "--list", "--json").json["made"], store.get(engine.list_key)) == (False, made)
+    assert "list" not in watched.verbs()
     assert skyledger("ddl", engine).err == ""
 
 
@@ -83,7 +90,10 @@ def test_a_list_names_no_shard_that_is_not_there(skyledger: Run, store: MemorySt
     for shard in shards[1:]:
         stored, kind = store.objects.pop(shard)
         store.objects[plain_key(shard)] = (replace(stored, body=gzip.decompress(stored.body)), kind)
-    untouched = store.get(shards[0])
+    kept, kind = store.objects[shards[0]]
+    untouched = replace(kept, modified=START - timedelta(days=9))
+    store.objects[shards[0]] = (untouched, kind)
+    store.objects[plain_key(shards[0])] = (replace(untouched, body=gzip.decompress(kept.body)), kind)
     assert skyledger("ddl", "spark", "--list").code == 0
     assert store.get(SYMLINKS_KEY).body.decode().replace("s3://exports/", "").split() == shards
     rows = b"".join(gzip.decompress(store.get(shard).body) for shard in shards)
