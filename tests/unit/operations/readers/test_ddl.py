@@ -5,7 +5,7 @@ import re
 import pytest
 
 from ledger.columns import NAMES
-from ledger.keys import SYMLINKS_KEY
+from ledger.keys import COPY_MANIFEST_KEY, SYMLINKS_KEY
 from operations.errors import NoPlace
 from operations.readers.ddl import Engine, statements
 
@@ -71,12 +71,13 @@ def test_redshift_gets_types_of_its_own() -> None:
         '"f_number" DOUBLE PRECISION',
         '"captured_at" VARCHAR(40)',
         '"exif" VARCHAR(65535)',
-        "COPY images FROM 's3://b/engines/redshift.json'",
+        f"COPY images FROM 's3://b/{COPY_MANIFEST_KEY}'",
         "IAM_ROLE default",
         # A COPY ends at the first row that it cannot load: so empty is NULL, and a long or odd text is cut or mended.
         "MANIFEST GZIP FORMAT CSV EMPTYASNULL TRUNCATECOLUMNS ACCEPTINVCHARS TIMEFORMAT 'auto' ENCODING UTF8;",
     ):
         assert part in text
+    assert Engine.REDSHIFT.list_key == COPY_MANIFEST_KEY
 
 
 @pytest.mark.parametrize("engine", Engine)
