@@ -17,11 +17,21 @@ README = (ROOT / "infra" / "README.md").read_text(encoding="utf-8")
         ({"seen": [[2, 8]]}, 0, 1, 0),
         ({"seen": [[2, 10]]}, 0, 1, 0),
         ({"seen": [[1, 4], [2, 5]]}, 0, 1, 0),
+        ({"seen": [[2, 9], [1, 1]]}, 0, 1, 0),
         ({"seen": [[3, 9]]}, 0, 1, 0),
         ({"seen": []}, 0, 1, 0),
         ({"error": "FileExpired: gone"}, 0, 0, 1),
     ],
-    ids=["one version", "rows lost", "rows doubled", "of two versions", "never published", "nothing", "an error"],
+    ids=[
+        "one version",
+        "rows lost",
+        "rows doubled",
+        "of two versions",
+        "one and more",
+        "never published",
+        "nothing",
+        "an error",
+    ],
 )
 def test_a_read_is_whole_if_all_rows_are_of_one_version_that_was_published(
     read: dict[str, Any], whole: int, mixed: int, errors: int
