@@ -1,12 +1,14 @@
 """Write the parts of other files that come from the code: `.venv/bin/python -m infra.generated`. Tests compare them.
 
 - functions/COLUMNS.md: the table of columns.
-- template.yaml: the hash of the page, so that a deployment with another page uploads it.
+- template.yaml: the hash of the page, so that a deployment with another page uploads it; and the version that an output
+  tells, which is that of pyproject.toml.
 - infra/survey/readings.json: what the present version of the reader makes of many photos. A version that makes
   something else of one is refused: it has to be a higher one.
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -38,9 +40,16 @@ def with_page_hash(template: str) -> str:
     return re.sub(r"^(      Page: )\S+", rf"\g<1>{page_hash()}", template, flags=re.MULTILINE)
 
 
+def with_version(template: str) -> str:
+    """Give the template with the version that its output tells renewed."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    pattern = r"^(  Version:\n    Description: .*\n    Value: ).*$"
+    return re.sub(pattern, rf'\g<1>"{version}"', template, flags=re.MULTILINE)
+
+
 RENEWED: Mapping[str, Callable[[str], str]] = {
     COLUMNS_DOCUMENT: with_columns,
-    "template.yaml": with_page_hash,
+    "template.yaml": lambda template: with_version(with_page_hash(template)),
     READINGS_DOCUMENT: partial(with_readings, version=READER),
 }
 

@@ -28,7 +28,7 @@ def ledger() -> Ledger:
     """Give this warm function's ledger; its cache lives as long as the function."""
     global _ledger
     if _ledger is None:
-        _ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]))
+        _ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]), makes_first_root=True)
     return _ledger
 
 

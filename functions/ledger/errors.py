@@ -21,6 +21,10 @@ class Unavailable(LedgerError):
     """The store did not answer a read, or refused to serve it; asking again may help."""
 
 
+class Denied(Unavailable):
+    """The store will not serve us: credentials, a permission or the bucket are missing; asking again is no use."""
+
+
 class Unknown(LedgerError):
     """The answer to a write was lost: it may have landed, so look before anything else, and delete nothing."""
 
@@ -43,6 +47,10 @@ class SegmentGone(Damaged):
 
 class NewerFormat(LedgerError):
     """The root was written by a newer Skyledger, whose rules this code does not know."""
+
+
+class NoLedger(LedgerError):
+    """The bucket holds no ledger, and whoever looked for one must not begin one there: nothing was written."""
 
 
 class ManifestLost(LedgerError):

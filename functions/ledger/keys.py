@@ -33,10 +33,14 @@ TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
 ENGINES = "engines/"
 
+LEDGER_TRACES = (ROOT_COPIES, PAGES, SHARDS, f"{JOURNAL}date=")
+"""Where a ledger that lost its root still shows: what stands there has keys that only a ledger writes."""
+
 _NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv(?:\.gz)?")
 _ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")
 _SHARD, _PACKED = ".csv", ".gz"
 _SEGMENT_SUFFIX = f".jsonl{_PACKED}"
+_SEGMENT = re.compile(rf"{JOURNAL}date=[^/]+/hour=[^/]+/[^/]+-[0-9a-f]{{20}}{re.escape(_SEGMENT_SUFFIX)}")
 
 
 def shard_key(digest: str) -> str:
@@ -67,6 +71,11 @@ def page_key(digest: str) -> str:
 def is_named_by_content(key: str) -> bool:
     """Say whether it is the key of a shard or of a page."""
     return _NAMED_BY_CONTENT.fullmatch(key) is not None
+
+
+def is_of_a_ledger(key: str) -> bool:
+    """Say whether only a ledger writes such a key: of a shard, a page, a root's copy or a segment."""
+    return any(pattern.fullmatch(key) for pattern in (_NAMED_BY_CONTENT, _ROOT_COPY, _SEGMENT))
 
 
 def root_copy_key(name: str) -> str:

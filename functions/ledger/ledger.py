@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TypeVar, overload
 
-from ledger.errors import Damaged, ManifestLost, NotFound, Refused
-from ledger.keys import CSV_KEY, ROOT_COPIES, ROOT_KEY, SHARDS, root_copy_key
+from ledger.errors import Damaged, ManifestLost, NoLedger, NotFound, Refused
+from ledger.keys import CSV_KEY, LEDGER_TRACES, ROOT_COPIES, ROOT_KEY, SHARDS, is_of_a_ledger, root_copy_key
 from ledger.manifest import Root, Targets, decode_root, encode_root
 from ledger.objects import PAGE_TYPE, Objects
 from ledger.store import Store, Stored
@@ -21,6 +22,8 @@ TimeLeft = Callable[[], float | None]
 
 # Roots in memory by name: the CSV's own root is nearly always one of the last that this function read or wrote.
 ROOTS_KEPT = 8
+# Keys that are looked at in each folder where a ledger leaves traces: one page of a listing.
+_LOOKED_AT = 1000
 # Whoever met others so lately queues at once: its swap would be refused, or make that of a leader be refused.
 CONTENDED_SECONDS = 10.0
 
@@ -36,6 +39,8 @@ class Ledger:
     Attributes:
         store: the export bucket.
         objects: its shards and pages, cached.
+        makes_first_root: whether a bucket without a ledger gets one. True where the bucket is one's own: for the
+            deployment, and for the exporter. Whoever else was given a bucket's name may have been given a wrong one.
         targets: where the trees of a new, empty ledger are cut; an existing one keeps its own.
         new_id: gives an id that nobody else has.
         sleep: waits, in seconds.
@@ -46,6 +51,7 @@ class Ledger:
 
     store: Store
     objects: Objects = field(init=False)
+    makes_first_root: bool = False
     targets: Targets = field(default_factory=Targets)
     new_id: Callable[[], str] = lambda: secrets.token_hex(8)
     sleep: Callable[[float], None] = time.sleep
@@ -60,17 +66,22 @@ class Ledger:
         self.objects = Objects(self.store, now=lambda: datetime.fromtimestamp(self.now(), UTC))
 
     def load_root(self) -> tuple[Root, str]:
-        """Read the root and its ETag; a ledger that has none yet gets an empty one.
+        """Read the root and its ETag; one's own bucket that has no ledger yet gets an empty one.
 
         Raises:
-            ManifestLost: there is no root although there are shards or copies of roots.
+            NoLedger: there is none, and the bucket is not one's own.
+            ManifestLost: there is no root although there is what only a ledger with a root leaves.
             Damaged, NewerFormat: the root is not readable by this code.
             Unavailable, Unknown: the store did not answer.
         """
-        return self.find_root() or self._first_root()
+        if found := self.find_root():
+            return found
+        if not self.makes_first_root:
+            raise NoLedger(f"there is no ledger in the bucket: no {ROOT_KEY}, and nothing else of one")
+        return self._first_root()
 
     def find_root(self) -> tuple[Root, str] | None:
-        """Read the root and its ETag; None if the ledger has none yet. Raises as `load_root`."""
+        """Read the root and its ETag; None if the bucket has no ledger. Raises as `load_root`."""
         known = self._root
         try:
             stored = self.store.get_if_changed(ROOT_KEY, known[0]) if known else self.store.get(ROOT_KEY)
@@ -79,7 +90,12 @@ class Ledger:
         if stored is None:
             assert known is not None
             return known[1], known[0]
-        root = _decode(stored)
+        try:
+            root = _decode(stored)
+        except (Damaged, ManifestLost):
+            if self.makes_first_root or self._trace() is not None:
+                raise
+            return None  # many web sites have a manifest.json, too
         self.remember_root(root, stored.etag)
         return root, stored.etag
 
@@ -137,9 +153,19 @@ class Ledger:
 
     def _root_beside_data(self) -> tuple[Root, str] | None:
         """Read a root that is missing once more if the bucket holds what only a ledger with a root can hold."""
-        for prefix in (SHARDS, ROOT_COPIES):
-            if found := next(self.store.list(prefix), None):
-                return self._root_beside(found.key)
+        if self.makes_first_root:  # in doubt nothing is begun; a first commit journals while the root is made
+            listed = (next(self.store.list(prefix), None) for prefix in (SHARDS, ROOT_COPIES))
+            key = next((found.key for found in listed if found), None)
+        else:
+            key = self._trace()
+        return None if key is None else self._root_beside(key)
+
+    def _trace(self) -> str | None:
+        """Find an object whose key only a ledger writes; anybody's bucket may have folders of these names."""
+        for prefix in LEDGER_TRACES:
+            for listed in islice(self.store.list(prefix), _LOOKED_AT):
+                if is_of_a_ledger(listed.key):
+                    return listed.key
         return None
 
     def _first_root(self) -> tuple[Root, str]:

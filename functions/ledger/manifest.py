@@ -100,6 +100,19 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Restored:
+    """What an operator set the CSV back to.
+
+    Attributes:
+        to: the time, or the snapshot's name.
+        undo: the snapshot that holds what was replaced; empty if there was nothing.
+    """
+
+    to: str
+    undo: str
+
+
+@dataclass(frozen=True, slots=True)
 class Root:
     """`manifest.json`: the only object that is ever replaced.
 
@@ -116,6 +129,7 @@ class Root:
         oldest_event: time of the oldest event of this commit alone; empty if that is not known: of a swap, of a repair,
             of what an older Skyledger wrote.
         checkpoint: what has been merged.
+        restored: what the CSV was set back to, until that is undone; commits hand it on.
     """
 
     version: int = 0
@@ -128,6 +142,7 @@ class Root:
     segments: tuple[str, ...] = ()
     oldest_event: str = ""
     checkpoint: Checkpoint = Checkpoint()
+    restored: Restored | None = None
 
     @property
     def name(self) -> str:
@@ -220,6 +235,7 @@ def encode_root(root: Root) -> bytes:
         "merged": list(root.merged),
         "segments": list(root.segments),
         "oldest_event": root.oldest_event,
+        "restored": asdict(root.restored) if root.restored else None,
     }
     return orjson.dumps(content) + b"\n"
 
@@ -252,6 +268,7 @@ def decode_root(body: bytes) -> Root:
                 checkpoint["streams"],
                 tuple(Gap(**gap) for gap in checkpoint["gaps"]),
             ),
+            restored=Restored(**told) if (told := content.get("restored")) else None,
         )
         intact = content["tree"] == root.tree_hash
     except (ValueError, KeyError, TypeError, AttributeError) as error:

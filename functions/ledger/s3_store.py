@@ -7,7 +7,8 @@ Conditional writes (AWS S3 User Guide, "Conditional writes") answer in one of th
     another writer at it      409                       Refused: nothing was written
     lost answer, overload     no answer, 5xx, or a 200  Unknown: it may have landed
                               whose body does not tell
-    denied, malformed         other 4xx                 Unavailable: nothing was written
+    denied, malformed         other 4xx                 Denied: nothing was written
+    no credentials            not even sent             Denied: nothing was written
 
 The SDK must not send a swap twice: resent after a lost answer, it would get 412 for its own success. So swaps go
 through a client without retries, and `Unknown` is told from `Refused`. Content-addressed writes may be sent any
@@ -27,10 +28,21 @@ from typing import Any, TypeVar
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    CredentialRetrievalError,
+    LoginError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    SSOError,
+    TokenRetrievalError,
+)
 from botocore.parsers import ResponseParserError
 
-from ledger.errors import LedgerError, NotFound, Refused, Unavailable, Unknown
+from ledger.errors import Denied, LedgerError, NotFound, Refused, Unavailable, Unknown
 from ledger.store import PARALLEL_REQUESTS, PATIENCE_SECONDS, ByteRange, Listed, Stored
 
 T = TypeVar("T")
@@ -51,8 +63,22 @@ _EXISTS = {"PreconditionFailed", "412"}
 _REFUSED = {"PreconditionFailed", "ConditionalRequestConflict", "412", "409"}
 _MISSING = {"NoSuchKey", "NotFound", "NoSuchUpload", "404"}
 _UNCHANGED = {"NotModified", "304"}
-_OVERLOADED = {"SlowDown", "RequestTimeout"}  # the second is a 400, for a request that came too slowly
+# The second is a 400, for a request that came too slowly; the third a 403, as of a laptop that has just woken up, whose
+# clock is set a moment later (S3 API reference, "Error responses").
+_PASSING = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed"}
 _NO_ANSWER = (BotoCoreError, OSError, ResponseParserError)
+# Raised before anything is sent: by the credential providers (botocore `credentials`, `tokens`), or since a bucket
+# cannot have this name.
+_NOT_SENT = (
+    NoCredentialsError,
+    PartialCredentialsError,
+    CredentialRetrievalError,
+    TokenRetrievalError,
+    NoAuthTokenError,
+    SSOError,
+    LoginError,
+    ParamValidationError,
+)
 
 
 class _NotModified(Exception):
@@ -87,12 +113,12 @@ class S3Store:
         condition = {"IfMatch": f'"{etag}"'} if etag else {}
         body = self._get(key, Range=f"bytes={first}-{last}", **condition).body
         if len(body) != last - first + 1:
-            raise Unavailable(f"{key}: {len(body)} of {last - first + 1} bytes came")
+            raise Unavailable(f"{self._place(key)}: {len(body)} of {last - first + 1} bytes came")
         return body
 
     def head(self, key: str) -> Stored:
         """Read all but the bytes."""
-        return _stored(self._read(self._s3.head_object, key, Key=key), b"", key)
+        return _stored(self._read(self._s3.head_object, key, Key=key), b"", self._place(key))
 
     def put_new(self, key: str, body: bytes, content_type: str) -> bool:
         """Create an object; False if the key exists."""
@@ -103,13 +129,13 @@ class S3Store:
                 if _code(error) in _EXISTS:
                     return False
                 if _code(error) not in _REFUSED:
-                    raise _read_error(error, key) from error
+                    raise _read_error(error, self._place(key)) from error
                 # 409: another request on this key was in the way and nothing was written. That is not "exists".
             except _NO_ANSWER as error:
-                raise Unavailable(f"{key}: {type(error).__name__}") from error
+                raise _unanswered(error, self._place(key)) from error
             else:
                 return True
-        raise Unavailable(f"{key}: another request on this key was in the way {_PUT_NEW_TRIES} times")
+        raise Unavailable(f"{self._place(key)}: another request on this key was in the way {_PUT_NEW_TRIES} times")
 
     def put_if_match(
         self, key: str, body: bytes, etag: str | None, content_type: str, metadata: Mapping[str, str]
@@ -118,7 +144,7 @@ class S3Store:
         answer = self._swap(
             self._s3_once.put_object, key, etag, Body=body, ContentType=content_type, Metadata=dict(metadata)
         )
-        return _etag(answer, key, Unknown)
+        return _etag(answer, self._place(key), Unknown)
 
     def list(self, prefix: str, *, after: str = "") -> Iterator[Listed]:
         """List objects in key order."""
@@ -149,12 +175,12 @@ class S3Store:
         answer = self._read(
             self._s3.create_multipart_upload, key, Key=key, ContentType=content_type, Metadata=dict(metadata)
         )
-        return _named(answer, "UploadId", key)
+        return _named(answer, "UploadId", self._place(key))
 
     def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
         """Upload a part and give its ETag."""
         answer = self._read(self._s3.upload_part, key, Key=key, UploadId=upload, PartNumber=number, Body=body)
-        return _etag(answer, key)
+        return _etag(answer, self._place(key))
 
     def copy_part(
         self, key: str, upload: str, number: int, source: ByteRange, *, seconds: float = PATIENCE_SECONDS
@@ -173,7 +199,7 @@ class S3Store:
                     CopySourceIfMatch=f'"{source.etag}"',
                     CopySourceRange=f"bytes={source.first}-{source.last}",
                 )
-                return _etag(answer.get("CopyPartResult", {}), key)
+                return _etag(answer.get("CopyPartResult", {}), self._place(key))
             except Unavailable as error:
                 pause = _COPY_PAUSE_SECONDS * 2**tries
                 has_time = end - time.monotonic() >= pause + _WAITS[-1]
@@ -197,7 +223,7 @@ class S3Store:
         expected = {} if size is None else {"MpuObjectSize": size}
         complete = self._patient_client(seconds).complete_multipart_upload
         answer = self._swap(complete, key, etag, UploadId=upload, MultipartUpload={"Parts": numbered}, **expected)
-        return _etag(answer, key, Unknown)
+        return _etag(answer, self._place(key), Unknown)
 
     def abort_upload(self, key: str, upload: str) -> None:
         """Abandon an upload; one that is gone is fine."""
@@ -235,34 +261,32 @@ class S3Store:
         except ClientError as error:
             if _code(error) in _UNCHANGED:
                 raise _NotModified from error
-            raise _read_error(error, key) from error
+            raise _read_error(error, self._place(key)) from error
         except _NO_ANSWER as error:
-            raise Unavailable(f"{key}: {type(error).__name__}") from error
-        return _stored(answer, body, key)
+            raise _unanswered(error, self._place(key)) from error
+        return _stored(answer, body, self._place(key))
 
     def _read(self, call: Callable[..., Any], key: str, **arguments: Any) -> Any:
         try:
             return call(Bucket=self.bucket, **arguments)
         except ClientError as error:
-            raise _read_error(error, key) from error
+            raise _read_error(error, self._place(key)) from error
         except _NO_ANSWER as error:
-            raise Unavailable(f"{key}: {type(error).__name__}") from error
+            raise _unanswered(error, self._place(key)) from error
 
     def _swap(self, call: Callable[..., Any], key: str, etag: str | None, **arguments: Any) -> Any:
         condition = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": f'"{etag}"'}
         try:
             return call(Bucket=self.bucket, Key=key, **condition, **arguments)
         except ClientError as error:
-            code = _code(error)
-            if code in _REFUSED:
-                raise Refused(f"{key}: {code}") from error
-            if code in _MISSING:
-                raise NotFound(f"{key}: {code}") from error
-            if _is_passing(error):
-                raise Unknown(f"{key}: {code}") from error
-            raise Unavailable(f"{key}: {code}") from error
+            raise _read_error(error, self._place(key), passing=Unknown) from error
         except _NO_ANSWER as error:
-            raise Unknown(f"{key}: {type(error).__name__}") from error
+            raise _unanswered(error, self._place(key), passing=Unknown) from error
+
+    def _place(self, key: str) -> str:
+        """Name an object, or a prefix, so that whoever reads an error knows where to look."""
+        endpoint = self._client_arguments.get("endpoint_url")
+        return f"s3://{self.bucket}/{key}" + (f" at {endpoint}" if endpoint else "")
 
 
 def _code(error: ClientError) -> str:
@@ -273,34 +297,42 @@ def _is_passing(cause: BaseException | None) -> bool:
     """Say whether asking again may help: S3 is overloaded or did not answer; S3 says 200 before it knows, too."""
     if not isinstance(cause, ClientError):
         return True
-    return _code(cause) in _OVERLOADED or _status(cause) >= 500 or _status(cause) == 200
+    return _code(cause) in _PASSING or _status(cause) >= 500 or _status(cause) == 200
 
 
 def _status(error: ClientError) -> int:
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _read_error(error: ClientError, key: str) -> Exception:
-    """Name what a request means whose repetition does no harm."""
+def _read_error(error: ClientError, place: str, passing: type[LedgerError] = Unavailable) -> Exception:
+    """Name what an error that S3 answered means; what passes, means `passing`."""
     code = _code(error)
     if code in _MISSING:
-        return NotFound(f"{key}: {code}")
+        return NotFound(f"{place}: {code}")
     if code in _REFUSED:
-        return Refused(f"{key}: {code}")
-    return Unavailable(f"{key}: {code}")
+        return Refused(f"{place}: {code}")
+    if _is_passing(error):
+        return passing(f"{place}: {code}")
+    return Denied(f"{place}: {code}")
 
 
-def _etag(answer: Mapping[str, Any], key: str, without: type[LedgerError] = Unavailable) -> str:
-    return _named(answer, "ETag", key, without).strip('"')
+def _unanswered(error: Exception, place: str, passing: type[LedgerError] = Unavailable) -> Exception:
+    """Name what it means that there is no answer."""
+    meaning = Denied if isinstance(error, _NOT_SENT) else passing
+    return meaning(f"{place}: {type(error).__name__}")
 
 
-def _named(answer: Mapping[str, Any], name: str, key: str, without: type[LedgerError] = Unavailable) -> str:
+def _etag(answer: Mapping[str, Any], place: str, without: type[LedgerError] = Unavailable) -> str:
+    return _named(answer, "ETag", place, without).strip('"')
+
+
+def _named(answer: Mapping[str, Any], name: str, place: str, without: type[LedgerError] = Unavailable) -> str:
     """Take a value out of an answer; S3 may say 200 before it knows the outcome, and then not tell it."""
     if name not in answer:
-        raise without(f"{key}: the answer has no {name}")
+        raise without(f"{place}: the answer has no {name}")
     return str(answer[name])
 
 
-def _stored(answer: Mapping[str, Any], body: bytes, key: str) -> Stored:
+def _stored(answer: Mapping[str, Any], body: bytes, place: str) -> Stored:
     metadata, size, modified = (answer.get(name) for name in ("Metadata", "ContentLength", "LastModified"))
-    return Stored(body, _etag(answer, key), metadata or {}, size or 0, modified)
+    return Stored(body, _etag(answer, place), metadata or {}, size or 0, modified)

@@ -97,7 +97,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Answer a custom resource request; called without one (by hand), just do the work."""
 
     def work() -> None:
-        ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]))
+        ledger = Ledger(S3Store(os.environ["EXPORT_BUCKET"]), makes_first_root=True)
         patience = Patience(context, ledger.sleep, Unavailable, Unknown)
         if event.get("RequestType") == "Delete":
             _delete(ledger, event.get("PhysicalResourceId", ""), patience)

@@ -14,6 +14,10 @@ class BadName(LedgerError):
     """A snapshot cannot have this name, has it already, or none has it."""
 
 
+class BadTime(LedgerError):
+    """The CSV cannot be set back to a time before its first event, or to one that is yet to come."""
+
+
 class ExecutionFailed(LedgerError):
     """The state machine could not finish; nothing was swapped unless its last step says so."""
 
@@ -28,6 +32,10 @@ class TooOld(LedgerError):
 
 class NotPulled(LedgerError):
     """The copy could not be written."""
+
+
+class OtherLedger(LedgerError):
+    """The folder has a copy of another ledger; it was left as it is."""
 
 
 class BadExpression(LedgerError):

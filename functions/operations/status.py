@@ -11,7 +11,7 @@ from ledger.columns import NAMES
 from ledger.errors import Damaged, NotFound, Unavailable
 from ledger.keys import FAILED_BATCHES, LAST_CHECK_KEY, PENDING, QUARANTINE, SNAPSHOTS
 from ledger.ledger import Ledger
-from ledger.manifest import Gap, Root
+from ledger.manifest import Gap, Restored, Root
 from operations.freshness import Freshness, read_freshness
 from operations.rebuild.tree_reader import cells, lines, shards_of
 
@@ -29,6 +29,7 @@ class Status:
     Attributes:
         version, tree, rows, bytes: of the live root.
         columns: number of columns; `columns_current` says whether they are those of this code.
+        restored: what the CSV was set back to, and how to undo it; None if it was not, or that was undone.
         newest_event: time of the newest event merged; `event_age_seconds` is how long ago that is.
         published_version: version that image-data.csv shows; None if there is no CSV, -1 if it does not say it.
         published: whether that is the live tree.
@@ -47,6 +48,8 @@ class Status:
         bucket_differences: that it found.
         older_rows: rows that an older reader made, which is no fault (`skyledger reread --older`); None if they were
             not counted: the tree is larger than `READ_BYTES`, cannot be read, or does not say it.
+        command_version: of the Skyledger that looks.
+        stack_version: of the Skyledger that is deployed; empty if not asked, or if it is too old to tell.
         todo: what an operator should do, in order.
     """
 
@@ -65,6 +68,9 @@ class Status:
     failed_batches: int
     quarantined: int
     snapshots: int
+    command_version: str
+    stack_version: str = ""
+    restored: Restored | None = None
     older_rows: int | None = None
     gaps: list[Gap] = field(default_factory=list)
     waiting_events: int | None = None
@@ -77,8 +83,13 @@ class Status:
     todo: list[str] = field(default_factory=list)
 
 
-def read_status(ledger: Ledger, now: datetime) -> Status:
+def read_status(ledger: Ledger, now: datetime, command_version: str = "") -> Status:
     """Read the state of a ledger from its bucket.
+
+    Args:
+        ledger: that is looked at.
+        now: the time.
+        command_version: version of the Skyledger that looks.
 
     Raises:
         ManifestLost, Damaged, NewerFormat: the root is not readable.
@@ -107,6 +118,8 @@ def read_status(ledger: Ledger, now: datetime) -> Status:
         failed_batches=failed,
         quarantined=quarantined,
         snapshots=pinned,
+        command_version=command_version,
+        restored=root.restored,
         older_rows=_older_rows(ledger, root),
         gaps=list(root.checkpoint.gaps),
     )
@@ -119,7 +132,7 @@ def todo(state: Status) -> list[str]:
     """Say what an operator should do about a state."""
     lines = []
     if state.stream is not None and state.stream != "Enabled":
-        lines.append(f"the stream is not followed ({state.stream}): switch the event source mapping on within 24 hours")
+        lines.append(f"the stream is not followed ({state.stream}): skyledger stream on, within 24 hours")
     for gap in state.gaps:
         why = "the stream was made anew" if gap.kind == "new-stream" else "records came when others may have been gone"
         lines.append(
@@ -140,18 +153,30 @@ def todo(state: Status) -> list[str]:
         )
     if not state.published and not state.freshness.publishing_since:
         lines.append("image-data.csv is behind, and nobody publishes it just now: look again in a minute")
+    if state.stack_version and state.stack_version != state.command_version:
+        lines.append(
+            f"the stack is of version {state.stack_version}, and this command of {state.command_version}: install the "
+            "stack's, or deploy this one"
+        )
     if not state.columns_current:
         lines.append("the CSV has the columns of another version: skyledger replay --columns current --swap")
     return lines
 
 
 def with_services(
-    state: Status, *, waiting_events: int, waiting_seen: int, dead_letters: int, seen_dead_letters: int, stream: str
+    state: Status,
+    *,
+    waiting_events: int,
+    waiting_seen: int,
+    dead_letters: int,
+    seen_dead_letters: int,
+    stream: str,
+    stack_version: str = "",
 ) -> Status:
     """Add what only other services than S3 know."""
     state.waiting_events, state.waiting_seen = waiting_events, waiting_seen
     state.dead_letters, state.seen_dead_letters = dead_letters, seen_dead_letters
-    state.stream = stream
+    state.stream, state.stack_version = stream, stack_version
     state.todo = todo(state)
     return state
 

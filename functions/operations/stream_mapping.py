@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 
 def stream_state(functions: Any, mapping: str) -> str:
     """Ask Lambda whether the stream is followed.
@@ -11,6 +13,14 @@ def stream_state(functions: Any, mapping: str) -> str:
         mapping: UUID of the event source mapping.
     """
     return str(functions.get_event_source_mapping(UUID=mapping)["State"])
+
+
+def is_followed(functions: Any, mapping: str) -> bool:
+    """Say whether the stream is followed; False also where one may not ask, since it is only for a warning."""
+    try:
+        return stream_state(functions, mapping) == "Enabled"
+    except (BotoCoreError, ClientError):
+        return False
 
 
 def switch_stream(functions: Any, mapping: str, *, on: bool) -> str:

@@ -46,7 +46,7 @@ def measured() -> Mapping[str, float]:
 
 def _written(waiting: Waiting) -> tuple[Ledger, Merged]:
     """Merge changes into an empty ledger and write what that makes."""
-    ledger = Ledger(MemoryStore())
+    ledger = Ledger(MemoryStore(), makes_first_root=True)
     merged = merge_slice(ledger.objects, ledger.load_root()[0], waiting.changes, "")
     ledger.objects.write(merged.pages, merged.shards)
     return ledger, merged

@@ -101,7 +101,7 @@ def measured(intake: Intake, bodies: Sequence[str]) -> Printed:
         bodies: of messages, at least SHORT_BATCH + LONG_BATCH.
     """
     messages = [{"messageId": f"{n:036}", "eventSource": "aws:sqs", "body": body} for n, body in enumerate(bodies)]
-    ledger = Ledger(MemoryStore())
+    ledger = Ledger(MemoryStore(), makes_first_root=True)
     records = [items.insert(number) for number in range(SHORT_BATCH + LONG_BATCH)]
     with patch.object(processor, "intake", lambda: intake), patch.object(exporter, "_ledger", ledger):
         of_processor = _both(processor, "skyledger-image-processor", messages)

@@ -39,7 +39,7 @@ class Survey:
 
     def __init__(self, rows: int) -> None:
         self._store = CountingStore(SparseStore())
-        self.ledger = Ledger(self._store)
+        self.ledger = Ledger(self._store, makes_first_root=True)
         self.last = 0
         self.revisions: dict[int, int] = {}
         self._chance = random.Random(1)

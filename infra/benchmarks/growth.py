@@ -92,7 +92,7 @@ class Survey:
         self._any = sorted(random.Random(rows).sample(range(first, LAST + 1), events))
         self._table = LazyTable(rows, {*self._any, *range(max(first, LAST - 2 * events), LAST + 1)})
         self._store = CountingStore(SparseStore(spill=spill) if built else self._table.store(spill=spill))
-        self._ledger = Ledger(self._store)
+        self._ledger = Ledger(self._store, makes_first_root=True)
         self._next, self._revision = LAST + 1, 1
         if built:
             self._build(first)

@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
     bucket, tables, store = MemoryBucket(), MemoryTables(), SparseStore()
     intake = Intake(bucket, Catalog(tables, "images-table", "objects-table"), Sources({BUCKET}))
     records = _stream(tables)
-    ledger = Ledger(store)
+    ledger = Ledger(store, makes_first_root=True)
     events, exported = 0, 0
     began = time.perf_counter()
     for message in _delivered(track(_life(bucket, images), "uploading", total=images, console=console), images):

@@ -185,7 +185,7 @@ class Survey:
             BillingMode="PAY_PER_REQUEST",
         )
         self.store = TimedStore(S3Store(BUCKET, **server.credentials))
-        self.ledger = Ledger(self.store)
+        self.ledger = Ledger(self.store, makes_first_root=True)
         self.rows = 0
         self.predecessor = Predecessor(self._tables, s3)
         self.measure(1)  # opens the connections

@@ -136,6 +136,7 @@ class Exporters:
         store = SimulatedStore(self.store, self._bucket, self._heard)
         return Ledger(
             store,
+            makes_first_root=True,
             new_id=lambda: f"{chance.getrandbits(64):016x}",
             sleep=self._sleep,
             chance=chance.random,

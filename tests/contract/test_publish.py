@@ -25,7 +25,7 @@ def store(seaweed: SeaweedFS) -> Store:
 def test_a_large_csv_is_made_anew_by_copies_and_uploads_at_the_same_time(store: Store) -> None:
     """Twice: from the shards, then from itself, each kind of part waiting until the other is in flight."""
     watched = WatchedStore(store)
-    ledger = Ledger(watched)  # type: ignore[arg-type]
+    ledger = Ledger(watched, makes_first_root=True)  # type: ignore[arg-type]
     commit(ledger, [insert(number, **WIDE) for number in range(ROWS)])
     rebuilt = publish(ledger)
     assert (rebuilt.rebuilt, rebuilt.copied) == (True, 0)

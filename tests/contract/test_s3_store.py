@@ -16,7 +16,7 @@ import pytest
 
 from infra.waiting import PATIENCE_SECONDS
 from ledger import s3_store as s3
-from ledger.errors import NotFound, Refused, Unavailable, Unknown
+from ledger.errors import Denied, NotFound, Refused, Unavailable, Unknown
 from ledger.s3_store import S3Store
 from ledger.store import PARALLEL_REQUESTS, ByteRange, Store
 
@@ -229,14 +229,15 @@ SWAPS = [put, create, complete, delete]
         (answer(500), Unknown),
         (answer(502, b"<html>a proxy's page</html>"), Unknown),
         (error(400, "RequestTimeout"), Unknown),
+        (error(403, "RequestTimeTooSkewed"), Unknown),
         (error(412, "PreconditionFailed"), Refused),
         (answer(412), Refused),
         (error(409, "ConditionalRequestConflict"), Refused),
         (error(404, "NoSuchKey"), NotFound),
         (error(404, "NoSuchUpload"), NotFound),
-        (error(403, "AccessDenied"), Unavailable),
-        (error(400, "EntityTooSmall"), Unavailable),
-        (error(400, "InvalidPart"), Unavailable),
+        (error(403, "AccessDenied"), Denied),
+        (error(400, "EntityTooSmall"), Denied),
+        (error(400, "InvalidPart"), Denied),
     ],
 )
 def test_a_swap_is_sent_once_and_its_outcome_is_named(
@@ -467,7 +468,7 @@ def test_a_pinned_range_is_refused_where_the_object_is_another(
         (error(412, "PreconditionFailed"), Refused),
         (error(404, "NoSuchKey"), NotFound),
         (error(404, "NoSuchUpload"), NotFound),
-        (error(400, "InvalidArgument"), Unavailable),
+        (error(400, "InvalidArgument"), Denied),
         (answer(200, b"<Error><Code>InternalError</Code></Error>"), Unavailable),
         (answer(200, b""), Unavailable),
     ],

@@ -195,10 +195,10 @@ def test_a_day_of_an_operator(deployed: Deployed, tmp_path: Path) -> None:
     deployed.run("snapshot", "monday")
     commit(ledger, [modify(1000, 3, sequence=10**6 + 2, title={"S": "a mistake"})])
     publish(ledger)
-    restored = deployed.run("restore", "monday")
+    restored = deployed.run("restore", "monday", "--yes")
     items = [item(number) for number in range(2000) if number != 1000]
     assert deployed.csv() == model_csv([*items, item(1000, 2, title={"S": "bridge"})])
-    deployed.run("restore", "--undo")
+    deployed.run("restore", "--undo", "--yes")
     assert deployed.csv() == model_csv([*items, item(1000, 3, title={"S": "a mistake"})])
     assert restored["undo"].startswith("before-restore-")
     steps = deployed.run("history", "site/1000.jpg")["steps"]

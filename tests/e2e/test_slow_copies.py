@@ -32,7 +32,7 @@ def seaweed(tmp_path: Path) -> Iterator[SeaweedFS]:
 
 def test_a_publish_succeeds_although_s3_is_silent_for_a_minute_while_it_copies(seaweed: SeaweedFS) -> None:
     """The copies are waited for and asked for once, and the CSV is the whole one."""
-    ledger = Ledger(S3Store("export", **seaweed.credentials))
+    ledger = Ledger(S3Store("export", **seaweed.credentials), makes_first_root=True)
     commit(ledger, [insert(number, **WIDE) for number in range(ROWS)])
     publish(ledger)
     proxy = SlowCopies(urlsplit(seaweed.endpoint_url).port or 0, SILENT_SECONDS)

@@ -138,7 +138,7 @@ def test_a_snapshot_of_the_first_release_is_restored(days: _Days) -> None:
     pin(days.ledger(), "first", root)
     commit(days.ledger(), [modify(number, 5) for number in ITEMS])
     publish(days.ledger())
-    restored, _ = restore(days.ledger(2), root)
+    restored, _ = restore(days.ledger(2), root, "first")
     assert restored.tree_hash == root.tree_hash
     assert read_csv(days.store) == model_csv(ITEMS.values(), root.columns)
     packed = {listed.key for listed in days.store.list(SHARDS)} - days.plain()

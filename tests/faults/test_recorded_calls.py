@@ -65,7 +65,7 @@ def test_a_commit_that_a_test_calls_plays_the_exporter(ledger: Ledger, recorded:
 def test_an_operators_command_plays_no_function(ledger: Ledger, recorded: Counter[recorder.Call]) -> None:
     """An operator has rights of his own, also for what a function does as well."""
     root, _ = ledger.load_root()
-    restore(ledger, root)
+    restore(ledger, root, "monday")
     assert not recorded
 
 

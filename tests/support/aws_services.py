@@ -8,6 +8,7 @@ OUTPUTS = {
     "ObjectsTableName": "objects",
     "ImagesBucketName": "photos",
     "ExportBucketName": "exports",
+    "Version": "0.0.1",
     "ImageDeadLettersUrl": "dead",
     "ImageQueueUrl": "queue",
     "SeenDeadLettersUrl": "dead seen",
@@ -50,6 +51,9 @@ class Services:
 
     def delete_message_batch(self, **_: Any) -> Any:
         return {"Successful": []}
+
+    def get_event_source_mapping(self, **_: Any) -> Any:
+        return {"State": "Enabled"}
 
     def update_event_source_mapping(self, **arguments: Any) -> Any:
         self.switched.append(arguments)

@@ -111,6 +111,7 @@ def make_ledger(store: MemoryStore, seed: int = 1, targets: Targets | None = Non
     chance = random.Random(seed)
     return Ledger(
         store,
+        makes_first_root=True,
         targets=targets or Targets(shard_bytes=1000, page_shards=4),
         new_id=lambda: f"{chance.getrandbits(64):016x}",
         sleep=lambda seconds: None,

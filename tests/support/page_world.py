@@ -55,14 +55,14 @@ def keep(images: MemoryBucket, store: MemoryStore, number: int, key: str, body: 
 
 def add_photos(store: MemoryStore, first: int, last: int) -> None:
     """Export the photos first..last, in batches, as CsvExporter does."""
-    ledger = Ledger(store)
+    ledger = Ledger(store, makes_first_root=True)
     for start in range(first, last + 1, BATCH):
         _export(ledger, [photo(number) for number in range(start, min(start + BATCH, last + 1))])
 
 
 def add_records(store: MemoryStore, records: list[dict[str, Any]]) -> None:
     """Export these stream records."""
-    _export(Ledger(store), records)
+    _export(Ledger(store, makes_first_root=True), records)
 
 
 def _export(ledger: Ledger, batch: list[dict[str, Any]]) -> None:
@@ -73,7 +73,7 @@ def _export(ledger: Ledger, batch: list[dict[str, Any]]) -> None:
 def export_bucket(photos: int) -> MemoryStore:
     """Make an export bucket with so many photos, and the page beside the CSV."""
     store = MemoryStore()
-    bootstrap(Ledger(store))
+    bootstrap(Ledger(store, makes_first_root=True))
     upload_page(store)
     if photos:
         add_photos(store, 0, photos - 1)

@@ -2,16 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import boto3
+import typer
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
+from ledger.errors import Damaged, Denied, LedgerError, ManifestLost, NewerFormat, NoLedger, Unavailable
 from ledger.ledger import Ledger
 from ledger.s3_store import S3Store
 from ledger.store import Store
@@ -20,6 +24,7 @@ from operations.bucket.pages import listing_client
 from operations.bucket.sources import Sources
 from operations.errors import NoPlace
 from operations.progress import OpenStore
+from operations.readers.pull import Origin
 from operations.table_export.take import ExportRequest
 
 
@@ -59,8 +64,23 @@ class Deployment:
         return home / "skyledger" / self.bucket_name() / name
 
     def ledger(self) -> Ledger:
-        """Open the ledger; raises as `open_store` does."""
-        return Ledger(self.open_store()())
+        """Open the ledger. Every command does so before anything else: a bucket that has none is not to be touched.
+
+        Raises:
+            NoLedger: the bucket has none.
+            NoPlace: as `open_store`.
+            Denied, Unavailable: the bucket cannot be read.
+        """
+        ledger = Ledger(self.open_store()())
+        with suppress(ManifestLost, Damaged, NewerFormat):  # there is one: the command says what is wrong, or mends it
+            if ledger.find_root() is None:
+                raise NoLedger(f"no Skyledger ledger in bucket {self.origin}")
+        return ledger
+
+    @property
+    def origin(self) -> Origin:
+        """Name the bucket, and the endpoint if it is another than AWS's; raises as `open_store` does."""
+        return Origin(self.bucket_name(), self.client_arguments.get("endpoint_url", ""))
 
     def export_request(self, table: str, arn: str, window: tuple[datetime, datetime] | None = None) -> ExportRequest:
         """Ask for an export of the table: of the stack's, unless it is named, or an export of it.
@@ -96,7 +116,7 @@ class Deployment:
             NoSource: the stack does not take images from there.
             NoPlace: as `output`.
         """
-        outputs = self.outputs()
+        outputs = self.outputs
         return Sources.of_outputs(self.output("ImageBuckets"), outputs.get("KeyPrefixes", "")).within(place)
 
     def wanted(self, sources: Sources, export: ExportRequest | None, inventory: str) -> Wanted:
@@ -109,24 +129,44 @@ class Deployment:
         Raises:
             NoPlace: no stack was given, or it has no such output.
         """
-        value = self.outputs().get(name)
+        value = self.outputs.get(name)
         if value is None:
             raise NoPlace(f"the stack {self.stack} has no output {name}; it may be of an older version")
         return value
 
+    @cached_property
     def outputs(self) -> dict[str, str]:
         """Give all outputs of the stack.
 
         Raises:
-            NoPlace: no stack was given, or there is none of that name.
+            NoPlace: no stack was given, or there is none of that name, or it exports to another bucket than was given.
+            Denied, Unavailable: CloudFormation refused, or did not answer.
         """
         if not self.stack:
             raise NoPlace("say where: --stack NAME, or --bucket NAME (or SKYLEDGER_STACK, SKYLEDGER_BUCKET)")
+        cloudformation = self.client("cloudformation")
         try:
-            stacks = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"]
+            stacks = cloudformation.describe_stacks(StackName=self.stack)["Stacks"]
         except ClientError as error:
-            raise NoPlace(f"stack {self.stack}: {error.response['Error'].get('Message', 'not found')}") from error
-        return {output["OutputKey"]: output["OutputValue"] for stack in stacks for output in stack.get("Outputs", ())}
+            raise _stack_error(self.stack, error) from error
+        except (BotoCoreError, ResponseParserError) as error:
+            raise Unavailable(f"stack {self.stack}: CloudFormation: {type(error).__name__}") from error
+        found = {output["OutputKey"]: output["OutputValue"] for stack in stacks for output in stack.get("Outputs", ())}
+        if self.bucket and found.get("ExportBucketName", self.bucket) != self.bucket:
+            raise NoPlace(
+                f"the stack {self.stack} exports to {found['ExportBucketName']}, not to {self.bucket}: give --stack or "
+                "--bucket (SKYLEDGER_STACK, SKYLEDGER_BUCKET), not both"
+            )
+        return found
+
+
+def _stack_error(stack: str, error: ClientError) -> LedgerError:
+    """Name what CloudFormation says; of a stack that is not there a ValidationError (API reference, DescribeStacks)."""
+    told = error.response.get("Error", {})
+    line = f"stack {stack}: {told.get('Message') or told.get('Code') or error}"
+    if told.get("Code") == "ValidationError":
+        return NoPlace(f"{line}: look at --stack, --profile and --region")
+    return Denied(line)
 
 
 def open_bucket(bucket: str, client_arguments: Mapping[str, str]) -> Store:
@@ -135,7 +175,13 @@ def open_bucket(bucket: str, client_arguments: Mapping[str, str]) -> Store:
 
 
 def make_deployment(bucket: str, stack: str, profile: str, region: str, endpoint_url: str) -> Deployment:
-    """Take what the command line says; the profile becomes that of this process and of those that it starts."""
+    """Take what the command line says; the profile becomes that of this process and of those that it starts.
+
+    Raises:
+        typer.BadParameter: the endpoint is no address, of which boto3 says `ValueError`.
+    """
+    if endpoint_url and not endpoint_url.startswith(("http://", "https://")):
+        raise typer.BadParameter(f"--endpoint-url {endpoint_url}: it begins with http:// or https://")
     if profile:
         os.environ["AWS_PROFILE"] = profile
     given = {"region_name": region, "endpoint_url": endpoint_url}

@@ -5,14 +5,16 @@ from functools import wraps
 from typing import NamedTuple, ParamSpec
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, InvalidRegionError, NoRegionError, ProfileNotFound
 from botocore.parsers import ResponseParserError
 
 from ledger.errors import (
     BadEvent,
     Damaged,
+    Denied,
     ManifestLost,
     NewerFormat,
+    NoLedger,
     NotCalled,
     NotFound,
     OutOfTime,
@@ -22,10 +24,12 @@ from ledger.errors import (
     Unknown,
 )
 from operations.cli.output import Output
+from operations.cli.remedies import remedy
 from operations.errors import (
     BadExpression,
     BadInventory,
     BadName,
+    BadTime,
     BadWish,
     Busy,
     ExecutionFailed,
@@ -36,6 +40,7 @@ from operations.errors import (
     NotPulled,
     NotSwapped,
     OldColumns,
+    OtherLedger,
     StillThere,
     TooManyRows,
     TooOld,
@@ -51,9 +56,10 @@ NO_ANSWER = 4
 TRY_AGAIN = 5
 A_FAULT = 70  # as sysexits.h has it: a check that broke down must not count as one that found differences
 INTERRUPTED = 130
-EXIT_CODES = """Exit codes: 0 done; 1 differences, or items that cannot be rows, were found; 2 wrong use; 3 the ledger
-is damaged or from a newer version; 4 AWS did not answer or refused; 5 not done this time, nothing was changed, try
-again; 70 a fault of skyledger itself; 130 interrupted; 141 nobody read on, as behind a pipe to head."""
+EXIT_CODES = """Exit codes: 0 done; 1 differences, or items that cannot be rows, were found; 2 wrong use, as of a bucket
+without a ledger; 3 the ledger is damaged or from a newer version; 4 AWS did not answer or refused; 5 not done this
+time, nothing was changed, try again; 70 a fault of skyledger itself; 130 interrupted; 141 nobody read on, as behind a
+pipe to head."""
 
 
 class Ending(NamedTuple):
@@ -61,7 +67,7 @@ class Ending(NamedTuple):
 
     Attributes:
         code: exit code.
-        advice: what to do, beside what the error says itself; empty if nothing.
+        advice: what to do, beside what the error says itself; empty: what its cause advises (`remedies`), if anything.
     """
 
     code: int
@@ -71,7 +77,10 @@ class Ending(NamedTuple):
 # Every error of ledger and operations stands here by itself: one that nobody thought of ends with its traceback, and
 # not as if the operator had made a mistake.
 ENDINGS: Mapping[type[Exception], Ending] = {
+    NoLedger: Ending(WRONG_USE, "give --stack, or as --bucket what the stack's output ExportBucketName says"),
+    OtherLedger: Ending(WRONG_USE, "give another folder, or delete its image-data.csv.state.json to replace the copy"),
     BadName: Ending(WRONG_USE),
+    BadTime: Ending(WRONG_USE),
     BadInventory: Ending(WRONG_USE),
     BadWish: Ending(WRONG_USE),
     NoPlace: Ending(WRONG_USE),
@@ -83,6 +92,9 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     TooManyRows: Ending(WRONG_USE),
     TooOld: Ending(WRONG_USE),
     UnknownImage: Ending(WRONG_USE),
+    ProfileNotFound: Ending(WRONG_USE),
+    NoRegionError: Ending(WRONG_USE),
+    InvalidRegionError: Ending(WRONG_USE),
     ManifestLost: Ending(NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
     Damaged: Ending(
         NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"
@@ -91,6 +103,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     NewerFormat: Ending(NEEDS_AN_OPERATOR, "install the newer skyledger"),
     BadEvent: Ending(NEEDS_AN_OPERATOR),
     Unavailable: Ending(NO_ANSWER),
+    Denied: Ending(NO_ANSWER),
     NotFound: Ending(NO_ANSWER),
     ExportFailed: Ending(NO_ANSWER),
     ClientError: Ending(NO_ANSWER),
@@ -129,7 +142,7 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
             if ending is None:
                 output.fault(error)
                 raise typer.Exit(A_FAULT) from None
-            output.error(error, ending.advice)
+            output.error(error, ending.advice or remedy(error))
             raise typer.Exit(ending.code) from None
 
     return run

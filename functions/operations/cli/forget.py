@@ -5,9 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from ledger.row import ETAG
+from operations.cli.consent import Consent
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.exit_codes import DIFFERENT
-from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
+from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack, Yes
 from operations.cli.output import Output
 from operations.cli.work_folder import hold_work_folder
 from operations.forget.findings import Findings
@@ -22,7 +23,7 @@ _WORKING = ("replay", "verify", "backfill")
 def command(
     etags: Annotated[list[str], typer.Argument(help="ETags of the images.", metavar="ETAG...")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only search, and say what would be done.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Yes = False,
     bucket: Bucket = "",
     stack: Stack = "",
     profile: Profile = "",
@@ -38,8 +39,7 @@ def command(
     wanted = {etag.strip('"') for etag in etags}
     if bad := sorted(etag for etag in wanted if not ETAG.fullmatch(etag)):
         raise typer.BadParameter(f"{bad[0]!r} is no ETag")
-    if as_json and not (dry_run or yes):
-        raise typer.BadParameter("--json asks nothing: give --yes or --dry-run as well")
+    consent = Consent(yes=yes or dry_run, as_json=as_json)
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     ledger = deployment.ledger()
     with output.progress() as progress:
@@ -49,8 +49,7 @@ def command(
     if dry_run:
         output.result({"found": _keys(found), "still_there": living, "stays": stays()})
         raise typer.Exit(0 if found.is_clean else DIFFERENT)
-    if not yes:
-        typer.confirm("Erase all of it for good?", abort=True, err=True)
+    consent.ask("Erase all of it for good?")
     _clear_work_folders(deployment)
     with output.progress() as progress:
         done = forget(ledger, found, progress)

@@ -23,8 +23,9 @@ def command(
 ) -> None:
     """Show what happened to an image, event by event, and its row now."""
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    ledger = deployment.ledger()
     with output.progress() as progress:
-        past = read_history(deployment.ledger(), image, since=parse_time(since)[:10], progress=progress)
+        past = read_history(ledger, image, since=parse_time(since)[:10], progress=progress)
     output.result(asdict(past))
     for step in past.steps:
         changes = "; ".join(f"{name}: {_short(old)} -> {_short(new)}" for name, (old, new) in step.changed.items())

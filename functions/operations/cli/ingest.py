@@ -58,6 +58,7 @@ def command(
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     if all_new and export_arn:
         raise typer.BadParameter("--new makes do without an export: leave out --export")
+    deployment.ledger()  # there is one
     if distributed:
         wishes_there = {
             "mode": "ingest",

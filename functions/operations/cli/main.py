@@ -1,6 +1,7 @@
 """The `skyledger` command, assembled. Each command parses, calls a function of its capability, and prints."""
 
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -23,6 +24,8 @@ from operations.cli import (
     view,
 )
 from operations.cli.exit_codes import EXIT_CODES, with_exit_code
+from operations.cli.output import Output
+from operations.cli.version import own_version
 
 # In the order in which the help lists them: for readers, to look and to prove, to rebuild, to repair.
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -49,8 +52,24 @@ app = typer.Typer(
     help="Operate a Skyledger: rebuild, prove, repair, and read its CSV.\n\n" + EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
-    add_completion=False,
 )
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        Output(as_json=False).say(own_version())
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = (
+        False
+    ),
+) -> None:
+    """Take what stands before the command's name."""
+
+
 for name, command in COMMANDS.items():
     app.command(name)(with_exit_code(command))
 

@@ -35,6 +35,7 @@ Inventory = Annotated[
     ),
 ]
 Rate = Annotated[float, typer.Option(min=0, help="Objects to send in a second, at most; 0: as fast as it goes.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 Distributed = Annotated[bool, typer.Option("--distributed", help="On Step Functions instead of here.")]
 CORES = cores()
 

@@ -1,16 +1,20 @@
 """`skyledger pull`: keep a copy of the CSV on this machine, also in other formats."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from ledger.manifest import Root
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
+from operations.cli.remedies import remedy
 from operations.live.snapshot import load
+from operations.readers.follow import follow
 from operations.readers.formats import Format, WrittenFile, write
-from operations.readers.pull import PullReport, follow, pull
+from operations.readers.pull import PullReport, pull
 
 
 def command(
@@ -37,16 +41,32 @@ def command(
     selection.parquet and so on; geo.txt is OpenDroneMap's list of positions, pix4d.csv that of Pix4D.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    if keep_up and name:
+        raise typer.BadParameter("a snapshot does not change: leave out --follow or --snapshot")
     ledger = deployment.ledger()
-    roots = follow(ledger, every) if keep_up else iter([load(ledger, name) if name else None])
     wanted = dict.fromkeys(formats or ([Format.CSV] if where else []))
-    for root in roots:
+
+    def copy(root: Root | None) -> None:
         with output.progress() as progress:
-            report = pull(ledger, dest, root, progress)
+            report = pull(ledger, dest, root, progress, origin=deployment.origin)
             files = [
                 write(form, report.path, report.columns, where) for form in wanted if form is not Format.CSV or where
             ]
         _show(output, report, files, f"snapshot {name}" if name else f"version {report.version}")
+
+    if keep_up:
+        follow(ledger, every, copy, partial(_tell, output))
+    copy(load(ledger, name) if name else None)
+
+
+def _tell(output: Output, outage: Exception | None) -> None:
+    """Say that an outage began, and by what, or that it is over."""
+    if outage is None:
+        output.note("it answers again")
+        output.result({"waiting": False})
+        return
+    output.note(f"{outage} ({remedy(outage) or 'no reason known'}); waiting")
+    output.result({"waiting": True, "error": type(outage).__name__, "message": " ".join(str(outage).split())})
 
 
 def _show(output: Output, report: PullReport, files: list[WrittenFile], what: str) -> None:

@@ -47,6 +47,7 @@ def command(
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     known = [PutAside.BATCHES, PutAside.QUARANTINE, *(_QUEUES if deployment.stack else [])]
+    ledger = deployment.ledger()
     results: dict[str, Any] = {}
     with output.progress() as progress:
         for kind in dict.fromkeys(kinds or known):
@@ -54,9 +55,9 @@ def command(
                 dead_letters, queue = map(deployment.output, _QUEUES[kind])
                 results[kind.value] = asdict(redrive_messages(deployment.client("sqs"), dead_letters, queue, progress))
             elif kind is PutAside.BATCHES:
-                results[kind.value] = asdict(redrive_batches(deployment.ledger(), progress))
+                results[kind.value] = asdict(redrive_batches(ledger, progress))
             else:
-                results[kind.value] = asdict(redrive_quarantine(deployment.ledger(), progress))
+                results[kind.value] = asdict(redrive_quarantine(ledger, progress))
     output.result(results)
     for name, result in results.items():
         numbers = ", ".join(f"{value:,} {key}" for key, value in result.items() if isinstance(value, int))

@@ -1,13 +1,14 @@
 """`skyledger replay`: rebuild the tree from the journal."""
 
+from contextlib import ExitStack
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
 
 from ledger.columns import NAMES
-from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
+from operations.cli.consent import Consent
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
     CORES,
@@ -20,6 +21,7 @@ from operations.cli.options import (
     Region,
     Stack,
     WorkFolder,
+    Yes,
     parse_time,
 )
 from operations.cli.output import Output
@@ -28,6 +30,7 @@ from operations.live.root import live_root
 from operations.live.swap import PATIENCE_SECONDS
 from operations.replay.adopt import Adoption, Purpose
 from operations.replay.local import Rebuild, Wishes, replay_for
+from operations.replay.past import check_past
 from operations.state_machine import run_state_machine
 
 
@@ -52,6 +55,7 @@ def command(
     work: WorkFolder = None,
     patience: Annotated[float, typer.Option(help="Seconds to go on losing against exporters.")] = PATIENCE_SECONDS,
     distributed: Distributed = False,
+    yes: Yes = False,
     bucket: Bucket = "",
     stack: Stack = "",
     profile: Profile = "",
@@ -62,13 +66,20 @@ def command(
     """Rebuild the tree from the journal: to compare it, to pin it beside the live one, or to swap it in.
 
     Without --dry-run, --swap or --snapshot the tree is hashed and compared with the live one, and nothing is written.
+    With --until and --swap it shows the rows before and after, and asks; --yes answers beforehand.
     A replay that was interrupted goes on where it was when it is called in the same way.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     if dry_run and (swap_in or name):
         raise typer.BadParameter("--dry-run writes nothing: leave out --swap and --snapshot")
     until = parse_time(until)
+    consent = Consent(yes=yes or not (until and swap_in), as_json=as_json)
+    ledger = deployment.ledger()
+    live, _ = live_root(ledger)  # which this may be to make again
+    if until:
+        check_past(ledger, live, until)
     if distributed:
+        consent.ask(_question(live, f"how many it has of {until}, --dry-run tells"))
         wishes_there = {
             "until": until,
             "columns": columns.value,
@@ -79,17 +90,21 @@ def command(
         }
         result = _replay_there(deployment, output, wishes_there)
     else:
-        ledger = deployment.ledger()
-        live, _ = ledger.load_root() if not swap_in and not until else (None, None)
         wishes = Wishes(
             columns=NAMES if columns is ColumnsChoice.CURRENT else None,
-            targets=_targets(ledger, shard_bytes, page_shards),
+            targets=_targets(live.targets if live else ledger.targets, shard_bytes, page_shards),
             until=until,
             keep="bucket" if swap_in or name else "nothing",
         )
         purpose = Purpose(name, swap=swap_in, keep_replaced=bool(until), patience=patience)
         scratch = hold_work_folder(deployment, work, "replay")
-        with output.progress() as progress:
+        with ExitStack() as shown:
+            progress = shown.enter_context(output.progress())
+
+            def agree(rebuild: Rebuild) -> None:
+                shown.close()  # a moving bar and a question do not go together
+                consent.ask(_question(live, f"of {until} it has {rebuild.root.rows.rows:,}"))
+
             rebuild, adoption = replay_for(
                 ledger,
                 scratch,
@@ -99,8 +114,9 @@ def command(
                 processes=processes,
                 progress=progress,
                 report=output.note,
+                agree=agree,
             )
-        result = _result(rebuild, live, purpose, adoption)
+        result = _result(rebuild, None if swap_in or until else live, purpose, adoption)
     output.result(result)
     output.pairs({key.replace("_", " "): value for key, value in result.items()})
 
@@ -111,11 +127,14 @@ def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]
         return run_state_machine(deployment.client("stepfunctions"), machine, wishes, progress, output.note)
 
 
-def _targets(ledger: Ledger, shard_bytes: int, page_shards: int) -> Targets | None:
+def _question(live: Root | None, then: str) -> str:
+    now = f"the CSV has {live.rows.rows:,} rows (version {live.version})" if live else "the ledger has lost its root"
+    return f"Now {now}; {then}. Swap it in?"
+
+
+def _targets(targets: Targets, shard_bytes: int, page_shards: int) -> Targets | None:
     if not shard_bytes and not page_shards:
         return None
-    live, _ = live_root(ledger)  # which this may be to make again
-    targets = live.targets if live else ledger.targets
     return Targets(shard_bytes or targets.shard_bytes, page_shards or targets.page_shards)
 
 

@@ -43,10 +43,11 @@ def command(
     if (everything, bool(where), older).count(True) != 1:
         raise typer.BadParameter("say which photos: one of --all, --where EXPRESSION and --older")
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    ledger = deployment.ledger()
     sources, queue = deployment.sources(), deployment.output("SeenQueueUrl")
     scratch = hold_work_folder(deployment, work, "reread")
     with output.progress() as progress:
-        copy = pull(deployment.ledger(), scratch.folder, progress=progress)
+        copy = pull(ledger, scratch.folder, progress=progress)
         choice = made_by_older(copy.columns) if older else where
         with open_table(copy.path, copy.columns, choice, scratch.folder) as table:
             usd = lane_usd(table.count)

@@ -1,5 +1,6 @@
 """`skyledger restore`: go back to a snapshot or a point in time."""
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from ledger.ledger import Ledger
 from ledger.manifest import Root
+from operations.cli.consent import Consent
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
     CORES,
@@ -18,13 +20,17 @@ from operations.cli.options import (
     Region,
     Stack,
     WorkFolder,
+    Yes,
     parse_time,
 )
 from operations.cli.output import Output
 from operations.cli.work_folder import hold_work_folder
+from operations.live.root import live_root
 from operations.live.snapshot import last_replaced, load, restore
 from operations.replay.adopt import Purpose
-from operations.replay.local import Wishes, replay_for
+from operations.replay.local import Rebuild, Wishes, replay_for
+from operations.replay.past import check_past
+from operations.stream_mapping import is_followed
 
 
 def command(
@@ -33,6 +39,7 @@ def command(
     undo_last: Annotated[bool, typer.Option("--undo", help="Or go back to before the last restoration.")] = False,
     processes: Processes = CORES,
     work: WorkFolder = None,
+    yes: Yes = False,
     bucket: Bucket = "",
     stack: Stack = "",
     profile: Profile = "",
@@ -40,17 +47,24 @@ def command(
     endpoint_url: EndpointUrl = "",
     as_json: AsJson = False,
 ) -> None:
-    """Make the tree of a snapshot, or of a point in time, the live one. Can be undone: the present one is pinned."""
+    """Make the tree of a snapshot, or of a point in time, the live one. Can be undone: the present one is pinned.
+
+    It shows the rows before and after, and asks; --yes answers beforehand. What happens afterwards is merged into the
+    restored CSV: skyledger stream off lets it wait.
+    """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     if [bool(name), bool(to), undo_last].count(True) != 1:
         raise typer.BadParameter("say a snapshot, --to TIME, or --undo, one of them")
+    until, consent = parse_time(to), Consent(yes=yes, as_json=as_json)
     ledger = deployment.ledger()
     if undo_last:
         name = last_replaced(ledger)
     if name:
-        root, undo = restore(ledger, load(ledger, name))
+        wanted = load(ledger, name)
+        consent.ask(_question(deployment, ledger, wanted, name))
+        root, undo = restore(ledger, wanted, name)
     else:
-        root, undo = _restore_time(deployment, ledger, parse_time(to), processes, work, output)
+        root, undo = _restore_time(deployment, ledger, until, processes, work, output, consent)
     output.result({"version": root.version, "rows": root.rows.rows, "tree": root.tree_hash, "undo": undo})
     output.say(
         f"version {root.version}: {root.rows.rows:,} rows" + (f"; to undo: skyledger restore {undo}" if undo else "")
@@ -58,10 +72,23 @@ def command(
 
 
 def _restore_time(
-    deployment: Deployment, ledger: Ledger, until: str, processes: int, work: Path | None, output: Output
+    deployment: Deployment,
+    ledger: Ledger,
+    until: str,
+    processes: int,
+    work: Path | None,
+    output: Output,
+    consent: Consent,
 ) -> tuple[Root, str]:
+    check_past(ledger, live_root(ledger)[0], until)
     scratch = hold_work_folder(deployment, work, "restore")
-    with output.progress() as progress:
+    with ExitStack() as shown:
+        progress = shown.enter_context(output.progress())
+
+        def agree(rebuild: Rebuild) -> None:
+            shown.close()  # a moving bar and a question do not go together
+            consent.ask(_question(deployment, ledger, rebuild.root, until))
+
         _, adoption = replay_for(
             ledger,
             scratch,
@@ -71,6 +98,16 @@ def _restore_time(
             processes=processes,
             progress=progress,
             report=output.note,
+            agree=agree,
         )
     assert adoption.swapped is not None, "that was its purpose"
     return adoption.swapped.root, adoption.undo
+
+
+def _question(deployment: Deployment, ledger: Ledger, wanted: Root, name: str) -> str:
+    """Say what all readers will see, and what goes on meanwhile, and ask whether it is to be."""
+    live, _ = live_root(ledger)
+    now = f"the CSV has {live.rows.rows:,} rows (version {live.version})" if live else "the ledger has lost its root"
+    goes_on = deployment.stack and is_followed(deployment.client("lambda"), deployment.output("StreamMappingId"))
+    warning = "; the stream is on: what comes from now on is merged into it (skyledger stream off)" if goes_on else ""
+    return f"Now {now}; restored to {name} it has {wanted.rows.rows:,}{warning}. Restore it?"

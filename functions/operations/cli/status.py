@@ -5,6 +5,7 @@ from dataclasses import asdict
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
+from operations.cli.version import own_version
 from operations.dead_letters import count_messages
 from operations.freshness import Freshness
 from operations.status import Status, now, read_status, with_services
@@ -29,12 +30,12 @@ def command(
 ) -> None:
     """Show what the ledger holds, whether the CSV shows it, what waits, and what needs an operator."""
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
-    state = read_status(deployment.ledger(), now())
+    state = read_status(deployment.ledger(), now(), own_version())
     if deployment.stack:
         sqs = deployment.client("sqs")
         messages = {name: count_messages(sqs, deployment.output(queue)) for name, queue in QUEUES.items()}
         stream = stream_state(deployment.client("lambda"), deployment.output("StreamMappingId"))
-        state = with_services(state, stream=stream, **messages)
+        state = with_services(state, stream=stream, stack_version=deployment.outputs.get("Version", ""), **messages)
     output.result(asdict(state))
     shown = "yes" if state.published else f"no, it shows version {state.published_version}"
     age = "" if state.event_age_seconds is None else f" ({state.event_age_seconds:,} s ago)"
@@ -46,6 +47,7 @@ def command(
             "tree": state.tree,
             "newest event": f"{state.newest_event or 'none'}{age}",
             "root's age": _root_age(state.freshness),
+            "restored": _restored(state),
             "published": shown,
             "file's age": _file_age(state.freshness),
             "publishing": _since(state.freshness.publishing_since),
@@ -59,11 +61,19 @@ def command(
             "seen, dead letters": _or(state.seen_dead_letters),
             "buckets checked": _checked(state),
             "snapshots": state.snapshots,
+            "skyledger": f"{state.command_version}; the stack: {state.stack_version or _or(None)}",
             "by older readers": _or(state.older_rows, "not counted (skyledger reread --older --dry-run)"),
         }
     )
     for line in state.todo:
         output.say(f"-> {line}")
+
+
+def _restored(state: Status) -> str:
+    if state.restored is None:
+        return "no"
+    undone = f"; skyledger restore {state.restored.undo} takes it back" if state.restored.undo else ""
+    return f"to {state.restored.to}{undone}; skyledger replay --swap brings in all events"
 
 
 def _root_age(freshness: Freshness) -> str:

@@ -29,6 +29,7 @@ def command(
 ) -> None:
     """Switch the exporter on or off. The stream keeps what happens meanwhile for 24 hours."""
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    deployment.ledger()  # there is one
     functions = deployment.client("lambda")
     state = switch_stream(functions, deployment.output("StreamMappingId"), on=switch is Switch.ON)
     output.result({"state": state})

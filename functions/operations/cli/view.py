@@ -27,12 +27,12 @@ def command(
     is for machines that you share with nobody: who had it before you may have left a service worker there.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    ledger = deployment.ledger()
     photos = None
     if deployment.stack:
         photos = PhotoReader(deployment.client("s3"), {*deployment.output("ImageBuckets").split(",")})
-    store = deployment.open_store()()
     try:
-        server = page_server(store, photos, port, output.note)
+        server = page_server(ledger.store, photos, port, output.note)
     except OSError as error:
         raise Busy(f"port {port} of this machine: {error.strerror}; --port 0 takes any free one") from error
     with server:

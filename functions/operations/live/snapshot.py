@@ -5,7 +5,8 @@ event, and because the root that was replaced is kept as a snapshot too.
 
 1. Read the live root and write it as `snapshots/before-restore-<version>.json`.
 2. Make sure of every object that the old tree names.
-3. Swap the root with If-Match. Refused: an exporter was faster; read the root and go to 1. Unknown: look whether it is
+3. Swap the root with If-Match; the new one says what it was restored to, unless it is what stood before a restoration.
+   Refused: an exporter was faster; read the root and go to 1. Unknown: look whether it is
    ours.
 4. Publish. Exporters go on from there: what they merge next is merged into the old tree.
 """
@@ -18,7 +19,7 @@ from datetime import datetime
 from ledger.errors import NotFound
 from ledger.keys import SNAPSHOTS, snapshot_key, snapshot_name
 from ledger.ledger import Ledger
-from ledger.manifest import Root, decode_root, encode_root
+from ledger.manifest import Restored, Root, decode_root, encode_root
 from ledger.objects import PAGE_TYPE
 from ledger.publish import publish
 from operations.errors import BadName, NotSwapped
@@ -114,8 +115,13 @@ def last_replaced(ledger: Ledger) -> str:
     return f"{_REPLACED}{max(versions)}"
 
 
-def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
+def restore(ledger: Ledger, wanted: Root, name: str) -> tuple[Root, str]:
     """Make the tree of an old root the live one, by the steps above.
+
+    Args:
+        ledger: whose tree it becomes.
+        wanted: the old root.
+        name: of the snapshot that it is.
 
     Returns:
         The new root, and the name of the snapshot that holds the replaced one (empty if there was none).
@@ -140,6 +146,7 @@ def restore(ledger: Ledger, wanted: Root) -> tuple[Root, str]:
             segments=(),
             oldest_event="",
             checkpoint=replace(wanted.checkpoint, gaps=live.checkpoint.gaps if live else ()),
+            restored=wanted.restored if name.startswith(_REPLACED) else Restored(name, undo),
         )
         if put_root(ledger, candidate, etag):
             write_description(ledger, candidate)

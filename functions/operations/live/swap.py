@@ -33,7 +33,7 @@ from dataclasses import dataclass, replace
 
 from ledger.checkpoint import raise_highest
 from ledger.ledger import Ledger
-from ledger.manifest import REBUILT, Root
+from ledger.manifest import REBUILT, Restored, Root
 from ledger.publish import publish
 from operations.errors import NotSwapped
 from operations.live.backoff import back_off
@@ -67,6 +67,7 @@ def swap(
     listed: Callable[[], Iterator[str]],
     *,
     until: str = "",
+    undo: str = "",
     patience: float = PATIENCE_SECONDS,
     report: Callable[[str], None] = lambda line: None,
 ) -> SwapReport:
@@ -76,7 +77,8 @@ def swap(
         ledger: whose root is to be replaced.
         rebuilt: the tree, and as `version` that of the live root when the listing of the journal began.
         listed: gives the keys of the segments in the rebuilt tree, in key order.
-        until: time of the last events to heed; empty for all.
+        until: time of the last events to heed; empty for all. The new root then says that it was restored to it.
+        undo: snapshot of what that replaces.
         patience: seconds until it gives up losing against exporters.
         report: is told, in a line, what goes on.
 
@@ -86,6 +88,7 @@ def swap(
         Unavailable, Unknown: the store did not answer; run it again.
     """
     started = ledger.monotonic()
+    rebuilt = replace(rebuilt, restored=Restored(until, undo) if until else None)
     tree = RebuiltTree(rebuilt, ledger.objects, listed, until)
     safe: set[str] = set()
     refused = 0

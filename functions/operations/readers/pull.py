@@ -5,6 +5,12 @@ machine. Every byte of the new file is checked against the hash of its shard, th
 pages against the tree hash, also those that were here already; then the new file takes the old one's place in one
 step. A state file that does not fit the copy (a crash between the two, an edit by hand) costs downloads, nothing else.
 
+The state file names the bucket, too: no other one's CSV takes the copy's place. A bucket's name is nobody else's in its
+partition of AWS (S3 User Guide, "General purpose buckets naming rules"), so bucket and endpoint name a ledger. Under
+another endpoint (the local stack has a port of its own each time), and where the state file is of an older Skyledger
+that noted no bucket, the same rows must have been there: one shard that begins with the same row proves it, since a
+row's key has the time of its ingestion and a hash.
+
 A copy is called current only after it was read, at over 1 GB a second: its time and size do not prove its bytes. A tool
 may set the time back, and a file that is written twice within a tick of the kernel's clock keeps it (Git, "Use of index
 and Racy Git problem").
@@ -12,10 +18,9 @@ and Racy Git problem").
 
 import hashlib
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
@@ -29,7 +34,7 @@ from ledger.row import header
 from ledger.store import READ_AHEAD
 from operations.atomic_write import atomic_write
 from operations.batches import batched
-from operations.errors import NotPulled
+from operations.errors import NotPulled, OtherLedger
 from operations.progress import Progress, silent
 
 STATE_SUFFIX = ".state.json"
@@ -62,12 +67,23 @@ class PullReport:
     reused_bytes: int = 0
 
 
+class Origin(NamedTuple):
+    """Where a copy comes from: a bucket, and the endpoint if it is another than AWS's."""
+
+    bucket: str
+    endpoint: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.bucket} at {self.endpoint}" if self.endpoint else self.bucket
+
+
 @dataclass(frozen=True, slots=True)
 class _LocalCopy:
-    """The copy on this machine: its pages in order, and where its shards lie in the file."""
+    """The copy on this machine: its pages in order, where its shards lie in the file, and where it came from."""
 
     header_bytes: int
     pages: dict[str, tuple[Entry, ...]]
+    origin: Origin | None
 
     def offsets(self) -> dict[str, int]:
         """Say where each shard starts."""
@@ -80,7 +96,14 @@ class _LocalCopy:
         return offsets
 
 
-def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progress = silent) -> PullReport:
+def pull(
+    ledger: Ledger,
+    folder: Path,
+    root: Root | None = None,
+    progress: Progress = silent,
+    *,
+    origin: Origin | None = None,
+) -> PullReport:
     """Make `folder/image-data.csv` equal to a root's tree.
 
     Args:
@@ -88,8 +111,10 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
         folder: where to; made if it is not there.
         root: the live one, if not given.
         progress: is told the rows written.
+        origin: where the ledger is; if it is given, a copy of another ledger is refused.
 
     Raises:
+        OtherLedger: the folder has a copy of another ledger, which stays as it is.
         NotPulled: the folder cannot be written.
         Damaged, Unavailable: the tree could not be read.
     """
@@ -99,21 +124,40 @@ def pull(ledger: Ledger, folder: Path, root: Root | None = None, progress: Progr
     try:
         old = _load_state(path)
         known = old.pages if old else {}
+        if old and origin:
+            _check_bucket(folder, old.origin, origin)
         missing = [page for page in root.rows.pages if page.sha256 not in known]
         if old and not missing and _is_current(path, root, known, progress):
+            if origin != old.origin:
+                _save_state(path, root, known, origin or old.origin)
             return _report(root, path, None)
         pages = known | {name: tuple(shards) for name, shards in objects.pages(missing).items()}
+        if old and origin and origin != old.origin:
+            _check_rows(folder, old, origin, [shard for page in root.rows.pages for shard in pages[page.sha256]])
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as unfinished, unfinished.open("wb") as file:
             transfer = _write(file, path, old, root, pages, objects, progress)
             file.flush()
             os.fsync(file.fileno())
         _replace(path.with_name(DESCRIPTION_KEY), describe(root.columns))
-        _save_state(path, root, pages)
+        _save_state(path, root, pages, origin or (old.origin if old else None))
     except OSError as error:
         raise NotPulled(f"{path}: {error.strerror}") from error
     transfer.fetched = objects.read
     return _report(root, path, transfer)
+
+
+def _check_bucket(folder: Path, noted: Origin | None, origin: Origin) -> None:
+    if noted and noted.bucket != origin.bucket:
+        raise OtherLedger(f"{folder} has a copy of the CSV in bucket {noted}, and this is bucket {origin}")
+
+
+def _check_rows(folder: Path, old: _LocalCopy, origin: Origin, shards: list[Entry]) -> None:
+    """Refuse a tree that shares no row with the copy, as far as the first rows of shards tell."""
+    here = {shard.first for page in old.pages.values() for shard in page}
+    if here and here.isdisjoint(shard.first for shard in shards):
+        of = f" of the CSV in bucket {old.origin}" if old.origin else ""
+        raise OtherLedger(f"{folder} has a copy{of} that shares no row with the CSV in bucket {origin}")
 
 
 @dataclass(slots=True)
@@ -234,14 +278,16 @@ def _load_state(path: Path) -> _LocalCopy | None:
             if hashlib.sha256(body).hexdigest() != digest:
                 return None
             pages[digest] = decode_page(body)
-        return _LocalCopy(content["header_bytes"], pages)
+        noted = content.get("origin")
+        return _LocalCopy(content["header_bytes"], pages, Origin(**noted) if noted else None)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, Damaged):
         return None
 
 
-def _save_state(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]]) -> None:
-    content = {
+def _save_state(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]], origin: Origin | None) -> None:
+    content: dict[str, Any] = {
         "format": _FORMAT,
+        "origin": origin._asdict() if origin else None,
         "version": root.version,
         "tree": root.tree_hash,
         "header_bytes": len(header(root.columns)),
@@ -253,14 +299,3 @@ def _save_state(path: Path, root: Root, pages: dict[str, tuple[Entry, ...]]) -> 
 def _replace(path: Path, body: bytes) -> None:
     with atomic_write(path) as unfinished:
         unfinished.write_bytes(body)
-
-
-def follow(ledger: Ledger, seconds: float) -> Iterator[Root]:
-    """Give the live root whenever its tree is another one, looking every so many seconds, for ever."""
-    shown = ""
-    while True:
-        root, _ = ledger.load_root()
-        if root.tree_hash != shown:
-            shown = root.tree_hash
-            yield root
-        ledger.sleep(seconds)

@@ -68,6 +68,6 @@ def adopt(
     swapped = None
     if purpose.swap:
         listed = partial(listed_segments, scratch, plan)
-        swapped = swap(ledger, root, listed, until=plan.until, patience=purpose.patience, report=report)
+        swapped = swap(ledger, root, listed, until=plan.until, undo=undo, patience=purpose.patience, report=report)
     scratch.clear()
     return Adoption(swapped, undo)

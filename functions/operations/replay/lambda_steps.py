@@ -28,6 +28,7 @@ from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.scratch_names import CHUNKS, RANGE_LIST
 from operations.rebuild.steps import join_ranges, load_summary, map_chunk, reduce_range
 from operations.replay.adopt import Purpose, adopt
+from operations.replay.past import check_found
 
 logger = Logger()
 
@@ -118,6 +119,7 @@ def end(ledger: Ledger, event: dict[str, Any]) -> dict[str, Any]:
     wishes = event.get("wishes") or {}
     scratch = StoreScratch(ledger.store, event["prefix"])
     plan, journal = _mapped(scratch)
+    check_found(plan.until, journal)
     root = join_ranges(ledger.store, scratch, plan, journal)
     live, _ = live_root(ledger)
     result: dict[str, Any] = {

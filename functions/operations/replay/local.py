@@ -18,6 +18,7 @@ from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import MAPPED
 from operations.rebuild.steps import join_ranges, map_chunk, reduce_range
 from operations.replay.adopt import Adoption, Purpose, adopt
+from operations.replay.past import check_found
 from operations.replay.workers import Workers
 
 # Shards that no root names are collected after a day, so a rebuild is not gone on with after half a day.
@@ -108,6 +109,7 @@ def replay_for(
     processes: int = 1,
     progress: Progress = silent,
     report: Callable[[str], None] = lambda line: None,
+    agree: Callable[[Rebuild], None] = lambda rebuild: None,
 ) -> tuple[Rebuild, Adoption]:
     """Rebuild the tree from the journal, do with it what it is for, and clear the scratch.
 
@@ -120,11 +122,15 @@ def replay_for(
         processes: as for `replay`.
         progress: as for `replay`.
         report: is told, in a line, what goes on.
+        agree: is shown the tree before anything is done with it; what it raises ends here, and the scratch stays.
 
     Raises:
+        BadTime: no event is as old as the time that was asked for.
         LedgerError: as `replay` and `adopt` do; the same call goes on where it stopped.
     """
     rebuild = replay(ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress)
+    check_found(wishes.until, rebuild.journal)
+    agree(rebuild)
     return rebuild, adopt(ledger, scratch, rebuild.plan, rebuild.root, purpose, report)
 
 

@@ -71,7 +71,7 @@ def export(store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Export:
     export = Export(store)
     monkeypatch.setenv("EXPORT_BUCKET", "export-bucket")
     monkeypatch.setattr(bootstrapping, "S3Store", lambda bucket: export if bucket == "export-bucket" else None)
-    monkeypatch.setattr(bootstrapping, "Ledger", lambda store: Ledger(store, sleep=export.sleep))
+    monkeypatch.setattr(bootstrapping, "Ledger", lambda store, **more: Ledger(store, sleep=export.sleep, **more))
     return export
 
 

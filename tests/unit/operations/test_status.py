@@ -134,7 +134,7 @@ def test_everything_that_waits_is_counted_and_its_repair_named(ledger: Ledger, s
     assert (found.dead_letters, found.seen_dead_letters, found.stream, found.columns) == (7, 8, "Disabled", 9)
     assert (found.published, found.published_version, found.columns_current) == (False, 2, False)
     advice = [
-        "(Disabled): switch the event source mapping on within 24 hours",
+        "(Disabled): skyledger stream on, within 24 hours",
         "2 batches were given up: skyledger redrive",
         "1 events are in quarantine: look at them, then skyledger redrive",
         "7 S3 events could not be processed: skyledger redrive",

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
+from ledger.ledger import Ledger
 from operations.bucket import check
 from operations.cli import deployment
 from tests.support.aws_services import Services
@@ -181,7 +182,7 @@ RESULT = {
 
 
 def test_a_check_on_aws_is_shown_and_ends_as_one_on_this_machine(
-    skyledger: Run, services: Services, store: MemoryStore
+    skyledger: Run, filled: Ledger, services: Services, store: MemoryStore
 ) -> None:
     """What differs is read from the bucket, for all names do not fit into what a state machine gives."""
     services.output = {"prefix": "bucket-check/x/", "good": False}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import typer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 import ledger
 import operations
@@ -37,11 +37,11 @@ ONE = ("--processes", "1")
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        (("restore", "none"), 2, "there is no snapshot none"),
+        (("restore", "none", "--yes"), 2, "there is no snapshot none"),
         (("restore",), 2, "say a snapshot, --to TIME, or --undo"),
         (("restore", "--to", "yesterday"), 2, "write it as 2026-11-24T14:00:00Z"),
         (("snapshot", "a/b"), 2, "is no name"),
-        (("restore", "--undo"), 2, "there is nothing to undo"),
+        (("restore", "--undo", "--yes"), 2, "there is nothing to undo"),
         (("replay", "--dry-run", "--swap"), 2, "--dry-run writes nothing"),
         (("replay", "--dry-run", "--snapshot", "a"), 2, "--dry-run writes nothing"),
         (("restore", "a", "--undo"), 2, "say a snapshot, --to TIME, or --undo"),
@@ -146,6 +146,12 @@ def test_exit_codes_are_those_of_the_help() -> None:
     assert codes == {
         2: {
             "BadName",
+            "BadTime",
+            "InvalidRegionError",
+            "NoLedger",
+            "NoRegionError",
+            "OtherLedger",
+            "ProfileNotFound",
             "BadWish",
             "NoPlace",
             "NoSource",
@@ -159,7 +165,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "UnknownImage",
         },
         3: {"ManifestLost", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
-        4: {"Unavailable", "NotFound", "ExportFailed", "ClientError", "BotoCoreError", "ResponseParserError"},
+        4: {"Unavailable", "Denied", "NotFound", "ExportFailed", "ClientError", "BotoCoreError", "ResponseParserError"},
         5: {"NotSwapped", "NotCalled", "OutOfTime", "ExecutionFailed", "Busy", "Refused", "Unknown", "StillThere"},
     }
 
@@ -167,7 +173,10 @@ def test_exit_codes_are_those_of_the_help() -> None:
 @pytest.mark.parametrize("kind", [*ENDINGS, type("NoSuchKey", (ClientError,), {})])
 def test_an_error_ends_with_its_code_in_one_line(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
     """The SDK makes kinds of its own at run time: they end as the one that they are of."""
-    error = kind({"Error": {"Code": "X", "Message": "why\n"}}, "Get") if issubclass(kind, ClientError) else kind()
+    named = {"profile": "none", "region_name": "nowhere"} if issubclass(kind, BotoCoreError) else {}
+    error = (
+        kind({"Error": {"Code": "X", "Message": "why\n"}}, "Get") if issubclass(kind, ClientError) else kind(**named)
+    )
 
     def command(*, as_json: bool) -> None:
         raise error

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.keys import FORGETTING_KEY, FORGOTTEN
-from operations.cli import deployment
+from operations.cli import consent, deployment
 from operations.cli.main import app
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert
@@ -47,11 +47,15 @@ def test_a_dry_run_shows_all_places_and_changes_nothing(skyledger: Run, store: M
     assert store.objects == before
 
 
-def test_it_asks_and_takes_no_for_an_answer(skyledger: Run, store: MemoryStore) -> None:
-    """Nor nothing: then nothing is changed."""
+def test_it_asks_and_takes_no_for_an_answer(
+    skyledger: Run, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody can be asked, it is wrong use; nothing is changed either way."""
     before = dict(store.objects)
-    assert skyledger("forget", ETAG).code == 1
-    assert CliRunner().invoke(app, ["forget", ETAG], input="n\n").exit_code == 1
+    ran = skyledger("forget", ETAG)
+    assert (ran.code, "nobody is there to answer: give --yes" in " ".join(ran.err.split())) == (2, True)
+    monkeypatch.setattr(consent, "_has_terminal", lambda: True)
+    assert CliRunner().invoke(app, ["forget", ETAG], input="n\n").exit_code == 5
     assert store.objects == before
 
 

@@ -23,6 +23,7 @@ from operations.bucket.recheck import Looker
 from operations.cli import deployment, verify
 from operations.cli.deployment import Deployment, make_deployment, open_bucket
 from operations.cli.main import COMMANDS
+from operations.cli.version import own_version
 from operations.page.photos import PhotoReader
 from operations.replay.adopt import Purpose
 from operations.replay.local import Wishes
@@ -73,7 +74,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "replay": (
         "replay.replay_for",
         ("--until", "2026-11-25T10:00+02:00", "--swap", "--snapshot", "s", "--columns", "current",
-         "--shard-bytes", "500", "--page-shards", "7", "--patience", "2.5", *HERE),
+         "--shard-bytes", "500", "--page-shards", "7", "--patience", "2.5", "--yes", *HERE),
         {
             "1": (WORK, "replay"),
             "2": Wishes(NAMES, Targets(500, 7), "2026-11-25T08:00:00Z", "bucket"),
@@ -102,7 +103,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     ),
     "restore": (
         "restore.replay_for",
-        ("--to", "2026-11-25T10:00+02:00", *HERE),
+        ("--to", "2026-11-25T10:00+02:00", "--yes", *HERE),
         {
             "1": (WORK, "restore"),
             "2": Wishes(until="2026-11-25T08:00:00Z"),
@@ -277,3 +278,18 @@ def test_the_bucket_is_opened_where_the_command_works() -> None:
     assert isinstance(store, S3Store)
     assert store.bucket == "b"
     assert (store._s3.meta.region_name, store._s3.meta.endpoint_url) == ("eu-west-1", "http://localhost:1")
+
+
+def test_the_command_says_its_version_and_completes_in_the_shell(
+    skyledger: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Commands, and the choices of an option, which come through what wraps each command."""
+    assert (skyledger("--version").code, skyledger("--version").out) == (0, f"{own_version()}\n")
+    monkeypatch.setenv("_SKYLEDGER_COMPLETE", "complete_bash")
+    for words, wanted in {
+        "skyledger re": {"replay", "restore", "redrive", "reread"},
+        "skyledger stream ": {"on", "off"},
+    }.items():
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        assert {*skyledger().out.split()} == wanted

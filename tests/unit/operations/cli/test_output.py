@@ -171,7 +171,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "verify": ("tree", "csv", "journal", "--processes", "1"),
     "replay": ("--processes", "1"),
     "snapshot": (),
-    "restore": ("none",),
+    "restore": ("none", "--yes"),
     "collect": (),
     "redrive": ("batches", "quarantine"),
     "forget": (f"{1:032x}", "--dry-run"),

@@ -49,7 +49,7 @@ def test_a_replay_tells_what_came_of_it(skyledger: Run, filled: Ledger, store: M
     watched.on("put_if_match", "manifest.json", first(lambda: commit(exporter, [insert(4)])))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(deployment, "open_bucket", lambda bucket, arguments: watched)
-        swapped = skyledger("replay", "--until", "2026-11-25T08:00:30", "--swap", "--json", *ONE).json
+        swapped = skyledger("replay", "--until", "2026-11-25T08:00:30", "--swap", "--yes", "--json", *ONE).json
     root = read_root(store)
     assert (swapped["caught_up"], swapped["tree"], swapped["version"]) == (1, root.tree_hash, root.version)
     assert (swapped["rows"], root.rows.rows) == (3, 4)
@@ -75,7 +75,9 @@ def test_rows_written_by_an_older_rule_are_told_and_written_anew(
     assert read_csv(store) == model_csv([first, second])
 
 
-def test_a_replay_runs_on_step_functions_with_the_same_wishes(skyledger: Run, services: Services) -> None:
+def test_a_replay_runs_on_step_functions_with_the_same_wishes(
+    skyledger: Run, filled: Ledger, services: Services
+) -> None:
     """It waits, shows how far the maps are, and prints what the last step says."""
     ran = skyledger(
         "replay", "--distributed", "--stack", "sky", "--until", "2026-11-25T09:00", "--columns", "current", "--json"

@@ -13,6 +13,7 @@ from ledger.commit import commit
 from ledger.ledger import Ledger
 from operations import status as status_module
 from operations.cli import deployment, status
+from operations.cli.version import own_version
 from tests.support.command_line import Ran
 from tests.support.factories import insert
 from tests.support.reader import read_root
@@ -76,7 +77,7 @@ def test_the_stack_knows_the_bucket_and_the_queues(
         def describe_stacks(self, StackName: str) -> Any:  # noqa: N803
             dead = {"ImageDeadLettersUrl": "dead", "SeenDeadLettersUrl": "dead seen"}
             outputs = {"ExportBucketName": "b", "StreamMappingId": "m", "ImageQueueUrl": "q", "SeenQueueUrl": "s"}
-            outputs |= dead
+            outputs |= dead | {"Version": "0.0.1"}
             return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}]}
 
         def get_queue_attributes(self, QueueUrl: str, **_: Any) -> Any:  # noqa: N803
@@ -93,7 +94,9 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     told = skyledger("status", "--json").json
     assert (told["dead_letters"], told["seen_dead_letters"], told["stream"]) == (3, 4, "Disabled")
     assert (told["waiting_events"], told["waiting_seen"]) == (5, 1)
-    assert len(told["todo"]) == 3
+    assert len(told["todo"]) == 4
+    assert (told["stack_version"], told["command_version"]) == ("0.0.1", own_version())
+    assert f"the stack is of version 0.0.1, and this command of {own_version()}" in told["todo"][-1]
     held = {"dead": "0", "dead seen": "0", "q": "2", "s": "1"}
 
     def hold(*_: Any, **asked: Any) -> Any:
@@ -102,4 +105,5 @@ def test_the_stack_knows_the_bucket_and_the_queues(
     monkeypatch.setattr(Client, "get_queue_attributes", hold)
     shown = {line[:18].strip(): line[18:].strip() for line in skyledger("status").out.splitlines()}
     assert (shown["dead letters"], shown["seen, dead letters"], shown["stream"]) == ("0", "0", "Disabled")
+    assert shown["skyledger"] == f"{own_version()}; the stack: 0.0.1"
     assert (shown["waiting uploads"], shown["waiting, seen"]) == ("2", "1"), "what fails is held until its next try"

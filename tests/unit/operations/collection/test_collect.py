@@ -225,7 +225,7 @@ def test_what_the_root_has_come_to_name_since_is_not_even_asked_for(bucket: Buck
 
     def restored(listing: Callable[[], Any]) -> Any:
         found = listing()
-        restore(bucket.ledger(), old)
+        restore(bucket.ledger(), old, "old")
         return found
 
     bucket.watched.on("list", keys.SHARDS, restored)

@@ -166,7 +166,7 @@ def test_snapshots_are_the_same_without_the_row(store: MemoryStore, clock: Clock
     for name, rows in (("monday", [*range(6), 8, 9, 10]), ("before", range(6))):
         ledger = open_ledger(store, clock, 5)
         assert check_tree(ledger, load(ledger, name)).good
-        restore(ledger, load(ledger, name))
+        restore(ledger, load(ledger, name), name)
         assert read_csv(store) == model_csv(map(item, rows))
         assert [*places_with_values(store)] == []
 
@@ -221,7 +221,7 @@ def test_an_image_that_is_still_there_is_not_forgotten(store: MemoryStore, clock
 def test_a_row_that_was_restored_is_still_there(store: MemoryStore, clock: Clock) -> None:
     """An old tree was made the live one, so the row is in the CSV although its removal is journaled."""
     ledger = open_ledger(store, clock, 5)
-    restore(ledger, load(ledger, "monday"))
+    restore(ledger, load(ledger, "monday"), "monday")
     with pytest.raises(StillThere):
         _forget(store, clock)
 
@@ -467,7 +467,7 @@ def test_a_row_that_is_restored_while_it_is_erased_is_still_there(store: MemoryS
     """Its shards are the live tree's again: nothing of them is deleted."""
     rival, watched = open_ledger(store, clock, 5), WatchedStore(store)
     old = load(rival, "monday")
-    watched.on("put_if_match", SNAPSHOTS, first(lambda: restore(rival, old)))
+    watched.on("put_if_match", SNAPSHOTS, first(lambda: restore(rival, old, "monday")))
     ledger = open_ledger(watched, clock, 9)
     with pytest.raises(StillThere):
         forget(ledger, search(ledger, {ETAG}))

@@ -11,7 +11,7 @@ from ledger.csvw import describe
 from ledger.errors import Damaged
 from ledger.keys import shard_key
 from ledger.ledger import Ledger
-from ledger.manifest import Gap
+from ledger.manifest import Gap, Restored
 from ledger.publish import publish
 from operations.errors import BadName, NotSwapped
 from operations.live.root import put_root
@@ -27,16 +27,20 @@ def test_a_restored_snapshot_is_a_new_version_with_the_old_rows(ledger: Ledger, 
     commit(ledger, [insert(2)])
     publish(ledger)
     version = read_root(store).version
-    root, undo = restore(ledger, load(ledger, "monday"))
+    root, undo = restore(ledger, load(ledger, "monday"), "monday")
     assert root.version == version + 1
     assert read_csv(store) == read_rows(store) == model_csv([item(1)])
     commit(make_ledger(store, 2), [insert(3)])
     assert read_rows(store) == model_csv([item(1), item(3)])
-    restore(ledger, load(ledger, undo))
+    assert read_root(store).restored == Restored("monday", undo), "commits hand it on"
+    again, back = restore(ledger, load(ledger, "monday"), "monday")
+    assert again.restored == Restored("monday", back)
+    assert restore(ledger, load(ledger, back), back)[0].restored == Restored("monday", undo)
+    assert restore(ledger, load(ledger, undo), undo)[0].restored is None
     assert read_csv(store) == model_csv([item(1), item(2)])
     version = read_root(store).version
     store.delete(["manifest.json"])
-    root, undo = restore(make_ledger(store, 4), load(ledger, "monday"))
+    root, undo = restore(make_ledger(store, 4), load(ledger, "monday"), "monday")
     assert (root.version, undo) == (version + 1, ""), "above all that ever were, though none stands"
     assert read_csv(store) == model_csv([item(1)])
 
@@ -57,10 +61,10 @@ def test_an_exporter_that_is_faster_is_kept_for_undoing(store: MemoryStore) -> N
         return real(key, *arguments)  # type: ignore[arg-type]
 
     store.put_if_match = put_if_match  # type: ignore[method-assign]
-    _, undo = restore(make_ledger(store, 3), load(ledger, "monday"))
+    _, undo = restore(make_ledger(store, 3), load(ledger, "monday"), "monday")
     assert read_rows(store) == model_csv([item(1)])
     assert [one.name for one in snapshots(ledger)] == [undo, "monday"]
-    restore(ledger, load(ledger, undo))
+    restore(ledger, load(ledger, undo), undo)
     assert read_rows(store) == model_csv([item(1), item(2), item(3)])
 
 
@@ -81,7 +85,7 @@ def test_exporters_that_always_win_are_given_way(store: MemoryStore) -> None:
 
     store.put_if_match = put_if_match  # type: ignore[method-assign]
     with pytest.raises(NotSwapped):
-        restore(make_ledger(store, 3), load(ledger, "start"))
+        restore(make_ledger(store, 3), load(ledger, "start"), "start")
     assert read_root(store).rows.rows == 61
     assert [one.name for one in snapshots(ledger)] == ["start"]
 
@@ -93,7 +97,7 @@ def test_a_restored_root_has_what_exporters_need_of_the_one_before(ledger: Ledge
     root, etag = ledger.load_root()
     checkpoint = replace(root.checkpoint, gaps=(Gap("late", "stream", "a", "b"),))
     assert put_root(ledger, root.successor("x", merged=("taken along",), checkpoint=checkpoint), etag)
-    restored, _ = restore(ledger, load(ledger, "monday"))
+    restored, _ = restore(ledger, load(ledger, "monday"), "monday")
     assert (restored.merged, restored.checkpoint.gaps) == (("taken along",), checkpoint.gaps)
     assert (restored.segments, restored.oldest_event) == ((), ""), "it takes no events"
     assert store.get("image-data.csv-metadata.json").body == describe(NAMES)
@@ -136,6 +140,6 @@ def test_a_snapshot_whose_objects_are_gone_is_not_restored(ledger: Ledger, store
     store.delete([shard_key(shard.sha256)])
     before = read_root(store)
     with pytest.raises(Damaged, match=shard.sha256):
-        restore(make_ledger(store, 2), load(ledger, "monday"))
+        restore(make_ledger(store, 2), load(ledger, "monday"), "monday")
     assert read_root(store) == before
     assert before.columns == NAMES

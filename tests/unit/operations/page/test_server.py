@@ -467,7 +467,7 @@ def test_the_command_serves_until_it_is_interrupted(
     skyledger: Callable[..., Ran], store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It tells the address, token and all; a bucket that was given by name has no photos to link to."""
-    bootstrap(Ledger(store))
+    bootstrap(Ledger(store, makes_first_root=True))
     seen: list[bytes] = []
     serve = ThreadingHTTPServer.serve_forever
 

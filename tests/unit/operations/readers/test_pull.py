@@ -14,8 +14,8 @@ from ledger.errors import Damaged
 from ledger.keys import shard_digest, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Targets, encode_root
-from operations.errors import NotPulled
-from operations.readers.pull import follow, pull
+from operations.errors import NotPulled, OtherLedger
+from operations.readers.pull import Origin, pull
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert, item, make_ledger, model_csv, modify
 from tests.support.faulty_tree import Pages, alter_rows
@@ -222,26 +222,6 @@ def test_a_page_that_counts_wrong_is_damaged(said: int, ledger: Ledger, store: M
     assert [*tmp_path.iterdir()] == []
 
 
-def test_follow_gives_every_new_tree_once(store: MemoryStore) -> None:
-    """It looks, waits, and gives the root again only when the rows are others."""
-    waits: list[float] = []
-    writer = make_ledger(store, 2)
-    steps: list[Callable[[], object]] = [
-        lambda: commit(writer, [insert(1)]),
-        lambda: commit(writer, [insert(1)]),
-        lambda: commit(writer, [insert(2)]),
-    ]
-
-    def sleep(seconds: float) -> None:
-        waits.append(seconds)
-        if steps:
-            steps.pop(0)()
-
-    roots = follow(replace(make_ledger(store), sleep=sleep), 7.0)
-    assert [next(roots).rows.rows for _ in range(3)] == [0, 1, 2]
-    assert waits == [7.0] * 3
-
-
 def test_the_command_pulls_and_says_what_it_did(
     skyledger: Callable[..., Ran], ledger: Ledger, store: MemoryStore, counted: list[str], tmp_path: Path
 ) -> None:
@@ -269,3 +249,73 @@ def test_the_command_pulls_and_says_what_it_did(
     old = skyledger("pull", str(tmp_path / "old"), "--snapshot", "monday").out
     assert old.startswith(f"{tmp_path / 'old' / 'image-data.csv'}: snapshot monday, 1 rows, fetched ")
     assert (tmp_path / "old" / "image-data.csv").read_bytes() == model_csv([item(1)])
+
+
+HERE, THERE = Origin("here"), Origin("there")
+LOCAL, LATER = Origin("here", "http://127.0.0.1:1"), Origin("here", "http://127.0.0.1:2")
+
+
+def _origin(path: Path) -> Origin | None:
+    noted = json.loads(_state(path).read_bytes())["origin"]
+    return Origin(**noted) if noted else None
+
+
+@pytest.mark.parametrize("noted", [HERE, LOCAL, None])
+def test_a_copy_of_another_ledger_is_left_as_it_is(noted: Origin | None, ledger: Ledger, tmp_path: Path) -> None:
+    """Of another bucket, whatever it holds; of one of this name elsewhere, or of one not noted, if no row is shared."""
+    deliver(ledger, history(2, 200))
+    path = pull(ledger, tmp_path, origin=noted).path
+    other = make_ledger(MemoryStore(), 2)
+    commit(other, [insert(10**6)])
+    empty = make_ledger(MemoryStore(), 3)
+    files = {one: one.read_bytes() for one in tmp_path.iterdir()}
+    for stranger in (other, empty):
+        with pytest.raises(OtherLedger, match=f"{tmp_path} has a copy .*in bucket here at http://x"):
+            pull(stranger, tmp_path, origin=Origin("here", "http://x"))
+    if noted:
+        with pytest.raises(OtherLedger, match=f"in bucket {noted}, and this is bucket there"):
+            pull(ledger, tmp_path, origin=THERE)
+    assert {one: one.read_bytes() for one in tmp_path.iterdir()} == files
+    commit(ledger, [insert(10**6)])
+    assert pull(ledger, tmp_path, origin=noted).path.read_bytes() != files[path], "its own ledger goes on"
+
+
+@pytest.mark.parametrize("is_behind", [False, True], ids=["same tree", "newer tree"])
+@pytest.mark.parametrize(("noted", "origin"), [(None, HERE), (LOCAL, LATER)], ids=["not noted", "another port"])
+def test_a_copy_whose_rows_are_the_ledgers_is_adopted(
+    noted: Origin | None, origin: Origin, is_behind: bool, ledger: Ledger, store: MemoryStore, tmp_path: Path
+) -> None:
+    """That of an older Skyledger, and of a local stack that has another port today: and then it is noted."""
+    deliver(ledger, history(2, 200))
+    path = pull(ledger, tmp_path, origin=noted).path
+    if is_behind:
+        commit(ledger, [insert(10**6)])
+    assert pull(ledger, tmp_path, origin=origin).changed == is_behind
+    assert _origin(path) == origin
+    assert path.read_bytes() == read_rows(store)
+    assert pull(ledger, tmp_path).changed is False
+    assert _origin(path) == origin, "who does not say where it is from forgets nothing"
+
+
+def test_in_its_own_bucket_all_rows_may_be_others(ledger: Ledger, tmp_path: Path) -> None:
+    """All photos were deleted, or a snapshot is copied: it is what was asked for. An empty copy is anybody's."""
+    pull(ledger, tmp_path)
+    commit(ledger, [insert(1)])
+    assert pull(ledger, tmp_path, origin=HERE).rows == 1
+    commit(ledger, [event("REMOVE", old=item(1), sequence=9), insert(2)])
+    assert pull(ledger, tmp_path, origin=HERE).rows == 1
+
+
+def test_the_command_notes_bucket_and_endpoint_and_refuses_another(
+    skyledger: Callable[..., Ran], ledger: Ledger, tmp_path: Path
+) -> None:
+    """In one line that says which, and what to do; also to follow it."""
+    commit(ledger, [insert(1)])
+    local = ("--endpoint-url", "http://127.0.0.1:1")
+    assert skyledger("pull", str(tmp_path / "copy"), *local).code == 0
+    assert _origin(tmp_path / "copy" / "image-data.csv") == Origin("exports", "http://127.0.0.1:1")
+    for more in ((), ("--follow",)):
+        ran = skyledger("pull", str(tmp_path / "copy"), "--bucket", "another", *more)
+        assert (ran.code, ran.err.count("OtherLedger")) == (2, 0)
+        assert "in bucket exports at http://127.0.0.1:1, and this is bucket another (give another folder, or" in ran.err
+    assert skyledger("pull", "copy", "--follow", "--snapshot", "s").code == 2

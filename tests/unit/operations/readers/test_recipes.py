@@ -6,19 +6,19 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import chdir
 from datetime import UTC, datetime, timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.ledger import Ledger
+from ledger.manifest import Root
 from ledger.publish import publish
 from operations.cli import deployment, pull
-from operations.readers.pull import follow
 from tests.support.command_line import Ran
 from tests.support.factories import START, event, item, make_ledger, model_csv
 from tests.support.histories import apply
@@ -53,6 +53,12 @@ def _shell(command: str) -> str:
     return subprocess.run(["sh", "-c", command], check=True, capture_output=True, text=True).stdout.strip()
 
 
+def _follow_once(ledger: Ledger, _: float, copy: Callable[[Root], None], tell: Any) -> None:
+    """Copy what is there, and end as by Ctrl-C."""
+    copy(ledger.load_root()[0])
+    raise typer.Exit
+
+
 @pytest.fixture
 def here(tmp_path: Path) -> Iterator[Path]:
     """The folder in which a reader works."""
@@ -67,7 +73,7 @@ def test_every_line_of_read_it_runs(
 ) -> None:
     """Commands exit with 0, Python blocks run, and every one of them reads all rows with the right types."""
     commit(ledger, [event("INSERT", one) for one in ITEMS])
-    monkeypatch.setattr(pull, "follow", lambda *given: islice(follow(*given), 1))
+    monkeypatch.setattr(pull, "follow", _follow_once)
     read: list[Any] = []
     for language, code in blocks(FOR_USERS, "Read it"):
         if language == "console":
@@ -130,12 +136,15 @@ def test_a_stranger_can_restore_to_yesterday_14_00_from_the_readme_alone(
 
     class Services:
         def describe_stacks(self, **_: Any) -> Any:
-            outputs = {"ExportBucketName": "b", "StreamMappingId": "m"}
+            outputs = {"ExportBucketName": "exports", "StreamMappingId": "m"}
             return {"Stacks": [{"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}]}
 
         def update_event_source_mapping(self, Enabled: bool, **_: Any) -> Any:  # noqa: N803
             switched.append(Enabled)
             return {"State": "Enabling"}
+
+        def get_event_source_mapping(self, **_: Any) -> Any:
+            return {"State": "Disabled"}
 
     monkeypatch.setattr(deployment.boto3, "client", lambda service, **_: Services())
     monkeypatch.setenv("SKYLEDGER_STACK", "skyledger")
@@ -143,6 +152,7 @@ def test_a_stranger_can_restore_to_yesterday_14_00_from_the_readme_alone(
         assert language == "console"
         for arguments, _ in commands(code):
             more = ["--processes", "1"] if arguments[0] in ("replay", "restore") else []
+            more += ["--yes"] if arguments[0] == "restore" else []  # nobody is there to be asked
             ran = skyledger(*arguments, *more)
             assert ran.code == 0, (arguments, ran.err)
             if arguments[:2] == ["restore", "--to"]:
