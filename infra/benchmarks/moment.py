@@ -167,7 +167,7 @@ def run(reads: int, rows: int, pause: float) -> tuple[dict[str, Tally], int]:
     """Write and read; give what each way gave, and how many versions there were."""
     with tempfile.TemporaryDirectory() as folder, SeaweedFS(Path(folder)) as server:
         server.client().create_bucket(Bucket=BUCKET)
-        writer = Writer(Ledger(S3Store(BUCKET, **server.credentials), targets=TARGETS), rows)
+        writer = Writer(Ledger(S3Store(BUCKET, **server.credentials), makes_first_root=True, targets=TARGETS), rows)
         writer.write()
         root, _ = writer.ledger.load_root()
         put_list(writer.ledger, root, list(shards_of(writer.ledger, root)), SYMLINKS_KEY, BUCKET, None)

@@ -9,7 +9,7 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.errors import Unavailable
+from ledger.errors import Denied
 from ledger.keys import SYMLINKS_KEY, plain_key
 from ledger.ledger import Ledger
 from ledger.row import header
@@ -75,7 +75,7 @@ def test_who_may_not_look_for_the_list_gets_the_statements(
 ) -> None:
     """S3 tells of what is not there only whom the bucket may be listed by: others get 403."""
     watched = WatchedStore(store)
-    watched.on("head", SYMLINKS_KEY, refuse(Unavailable("403")))
+    watched.on("head", SYMLINKS_KEY, refuse(Denied("403")))
     monkeypatch.setattr(deployment, "open_bucket", lambda bucket, arguments: watched)
     ran = skyledger("ddl", "athena")
     assert (ran.code, ran.err) == (0, "")
