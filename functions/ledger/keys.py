@@ -36,6 +36,10 @@ ENGINES = "engines/"
 LEDGER_TRACES = (ROOT_COPIES, PAGES, SHARDS, f"{JOURNAL}date=")
 """Where a ledger that lost its root still shows: what stands there has keys that only a ledger writes."""
 
+# What the commit id of a root begins with that was swapped in (`operations.live.root`): so its copy's key says that.
+# No digit of other ids, which are hexadecimal; letters only, as everywhere in a root's name.
+SWAPPED_IN = "swapped"
+
 _NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv(?:\.gz)?")
 _ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")
 _SHARD, _PACKED = ".csv", ".gz"
@@ -97,6 +101,11 @@ def version_of_copy(key: str) -> int | None:
 def name_of_copy(key: str) -> str:
     """Give the name of the root whose copy has this key."""
     return key.removeprefix(ROOT_COPIES).removesuffix(".json")
+
+
+def is_swapped_in(key: str) -> bool:
+    """Say whether the copy with this key is of a root that was swapped in: of a rebuilt tree, or an old one."""
+    return name_of_copy(key).partition("-")[2].startswith(SWAPPED_IN)
 
 
 def segment_key(name: str) -> str:

@@ -3,7 +3,9 @@
 Athena reads gzipped text files (Athena User Guide, "Use Hive table compression"), Trino and Spark through the codec
 that belongs to the suffix (Trino's `LinePageSourceFactory`; Spark's guide, "CSV Files", and Hadoop's
 `CompressionCodecFactory`). What names a shard is the hash of its plain lines: other versions of a compressor, and
-other processors, make other bytes of them.
+other processors, make other bytes of them. Even the same one does now and then: ISA-L's first levels make a few bytes
+more or less of the same input (GKL's release notes 0.8.11, "Known issues"; intel/isa-l#140 promises the same bytes of
+its stateless calls only). So nobody may take two objects for different because their compressed bytes or sizes are.
 
 ISA-L's second level: of a drone's survey it makes a 13th in 1.2 us a row, of photos unlike each other a third in 4 us
 (the design, "Packing", has the others that were measured). It lets other threads run meanwhile.

@@ -1,9 +1,10 @@
 """A run out of one seed: its chances, its clock, and the faults that calls meet by chance."""
 
-import hashlib
 import random
+import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import zip_longest
 
 from infra.doubles.fault_store import ANSWERS, Fault, Faults
 from infra.doubles.scheduler import Scheduler
@@ -11,28 +12,47 @@ from ledger.errors import LedgerError
 from tests.faults.settings import Settings
 from tests.support.factories import START
 
+_NAMED_KEYS = re.compile(r"(?:shards|manifest|roots|journal|pending)/[-\w./=]*\w")
+_LAST_STEPS = 40
+_STEPS_BEFORE = 5  # those that both runs have, before they part
+
 
 class Trace:
     """What happened, step by step: equal for equal runs.
 
     Attributes:
-        steps: how many there were.
+        steps: with their times.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        self.steps = 0
+        self.steps: list[str] = []
         self._now = now
-        self._lines = hashlib.sha256()
 
     def note(self, what: str) -> None:
         """Add a step."""
-        self.steps += 1
-        self._lines.update(f"{self._now().isoformat()} {what}\n".encode())
+        self.steps.append(f"{self._now().isoformat()} {what}")
 
-    @property
-    def digest(self) -> str:
-        """Name the run so far."""
-        return self._lines.hexdigest()
+
+def told(error: BaseException, failed: Sequence[str], again: Sequence[str]) -> str:
+    """Tell what is needed to understand a run that failed: what befell the objects of its error, and the way there.
+
+    Args:
+        error: how it ended.
+        failed: its steps.
+        again: the steps of a second run of the same seed. If they are others, something that is not the seed's has a
+            say in the run: the step where they part is the one to look at.
+    """
+    keys = dict.fromkeys(_NAMED_KEYS.findall(f"{error!r} {error.__context__!r}"))
+    lines = [f"{len(failed)} steps, of which the last:", *failed[-_LAST_STEPS:]]
+    for key in keys:
+        lines += [f"what befell {key}:", *(step for step in failed if key in step)]
+    if [*failed] == [*again]:
+        return "\n".join([*lines, "a second run was the same, step by step"])
+    parted = next(number for number, steps in enumerate(zip_longest(failed, again)) if len({*steps}) == 2)
+    lines.append(f"a second run was another from step {parted + 1} of {len(again)} on: not only the seed has a say")
+    for run in (failed, again):
+        lines += ["...", *run[max(0, parted - _STEPS_BEFORE) : parted + 1]]
+    return "\n".join(lines)
 
 
 class SeededRun:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import partial
+from unittest.mock import patch
 
 from csv_exporter.call import payload_of
 from csv_exporter.handler import export
@@ -22,12 +23,14 @@ from ledger.keys import CSV_KEY, page_key, shard_digest, shard_key
 from ledger.ledger import Ledger, no_limit
 from ledger.limits import INVOCATION_SECONDS
 from ledger.manifest import decode_page
+from ledger.objects import Objects
 from ledger.publish import publish
 from ledger.row import header
 from operations.collection.collect import READABLE, collect
 from operations.collection.reachable import Reachable
 from operations.live.redrive import redrive_batches
 from operations.live.swap import swap
+from operations.rebuild import destination
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import StoreScratch
 from operations.replay.local import Wishes, replay
@@ -60,7 +63,8 @@ class Simulation(SeededRun):
 
     def run(self) -> None:
         """Play, settle, and check."""
-        with self.settings.scaled():
+        # A rebuild asks the clock of its process how old an object is, which here is the run's.
+        with self.settings.scaled(), patch.object(destination, "Objects", partial(Objects, now=self.now)):
             self._play()
             self._settle()
 
@@ -227,7 +231,7 @@ class Simulation(SeededRun):
     def _replay(self) -> None:
         self.wait(self.chance.choice([1.0, 60.0, HOUR, 30 * HOUR]))
         for number in range(3):
-            ledger, scratch = self.ledger("replay", HOUR), StoreScratch(MemoryStore(), f"{number}/")
+            ledger, scratch = self.ledger("replay", HOUR), StoreScratch(MemoryStore(self.now), f"{number}/")
 
             def swapped_in(ledger: Ledger = ledger, scratch: StoreScratch = scratch) -> None:
                 done = replay(ledger, scratch, Wishes())
@@ -250,10 +254,12 @@ class Simulation(SeededRun):
                 root, began = read_root(self.store), self.now()
             except NotFound:
                 continue
+            self.trace.note(f"reader begins with {root.copy_key}")
             keys = [page_key(page.sha256) for page in root.rows.pages]
             read = bytearray(header(root.columns))
             while keys and self.now() - began < READABLE:
                 key = keys.pop(0)
+                self.trace.note(f"reader reads {key}")
                 if key.startswith("manifest/"):
                     page = decode_page(read_body(self.store, key))
                     keys = [shard_key(shard.sha256) for shard in page] + keys
@@ -321,9 +327,10 @@ class Simulation(SeededRun):
         expected = model_csv(self.table.items.values())
         assert read_csv(self.store) == expected
         assert read_rows(self.store) == expected
-        fresh = MemoryStore()
+        fresh = MemoryStore(self.now)
         targets = read_root(self.store).targets
         ledger = make_ledger(fresh, targets=targets)
+        ledger.now = ledger.monotonic = self.seconds
         ledger.load_root()
         if self.table.items:
             commit(ledger, [event("INSERT", item) for item in self.table.items.values()])

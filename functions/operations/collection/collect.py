@@ -2,7 +2,8 @@
 
     what                           deleted when
     shards/, manifest/             listed as older than 26 h, and named by none of: the root, a snapshot, the root that
-                                   image-data.csv or a list of shards was made from, the root that stood 24 h ago
+                                   image-data.csv or a list of shards was made from, the root that stood 24 h ago, a
+                                   root that was swapped in since
     plain shards (an older         listed as older than 26 h, as is the same shard compressed: whoever began to read
     version's)                     within the last day reads that one
     roots/                         older than 26 h, and of none of these roots
@@ -12,9 +13,10 @@
     journal/, quarantine/, image-data.csv, snapshots/, anything else     never
 
 Why a reader of a root that stood within the last 24 h finds all that it names: an object that is older than 26 h and
-that such a root names was named by the root of 24 h ago as well, or else was named anew since, and then was touched
-(see below). The root of 24 h ago is one of version w-1 or w, where w is the highest version with a copy that old:
-whoever wrote a copy of version w had read the root w-1.
+that such a root names was named by the root of 24 h ago as well, or else was named anew since: by a commit, and then it
+was touched (see below); or by a root that was swapped in, which may name what is half a day old
+(`operations.live.keep_alive`), and so is kept itself. The root of 24 h ago is one of version w-1 or w, where w is the
+highest version with a copy that old: whoever wrote a copy of version w had read the root w-1.
 
 The hard race: a commit names an object again just when it is to be deleted.
 
@@ -43,7 +45,8 @@ half an hour. That leaves a collection that stands still for half an hour betwee
 request, while another one runs and an exporter makes the very bytes again: not excluded, never seen, and less likely
 than the loss of an object by S3. `skyledger verify` would name the missing shard, and a replay makes it again.
 
-When in doubt nothing is deleted: a root, a snapshot or a page of them that cannot be read ends the collection.
+When in doubt nothing is deleted: a root, a snapshot, a copy of a root that may still be read, or a page of them, that
+is there and cannot be read ends the collection.
 """
 
 import os

@@ -1,7 +1,7 @@
 """What must be kept: what the root names, a snapshot, a recent root, or the root that CSV or lists were made from."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 
 from ledger.errors import Damaged, NotFound
@@ -9,6 +9,7 @@ from ledger.keys import (
     CSV_KEY,
     ROOT_COPIES,
     SNAPSHOTS,
+    is_swapped_in,
     packed_key,
     page_key,
     root_copy_key,
@@ -39,7 +40,7 @@ class Reachable:
         """Add what the present root, the snapshots, the roots of CSV and lists, and those of that long ago name.
 
         Raises:
-            Damaged, ManifestLost, NewerFormat: the root or a snapshot, or a page of them, is not readable.
+            Damaged, ManifestLost, NewerFormat: something that is to be kept, or its page, is there and not readable.
             Unavailable: the store did not answer.
         """
         # Copies first, the root last: whatever is swapped in meanwhile is in neither, and needs not be (see
@@ -49,7 +50,8 @@ class Reachable:
         for key in (CSV_KEY, *LISTS):
             self._add_shown(key)
         for listed in self._ledger.store.list(SNAPSHOTS):
-            self.add_root(decode_root(self._read(listed.key)))
+            if (pinned := self._read_root(listed.key)) is not None:
+                self.add_root(pinned)
         self.add_root(self._ledger.load_root()[0])
 
     def add_root(self, root: Root) -> None:
@@ -65,7 +67,7 @@ class Reachable:
                 self._add_pages(pages)
 
     def _recent_copies(self, readable: timedelta) -> list[Listed]:
-        """List the copies of the roots that may have stood that long ago, and of all later ones.
+        """List the copies of the roots that may have stood that long ago, and of later ones that were swapped in.
 
         The highest version with a copy that old is w: whoever wrote it had read the root w-1, so the root of that time
         is of version w-1 or w. An attempt that lost has left its copy too; it does no harm here.
@@ -82,28 +84,39 @@ class Reachable:
         first = max(old, default=0) - 1
         recent = [(version, listed) for version, listed in copies if version >= first]
         self._keys.update(listed.key for _, listed in recent)
-        return [listed for version, listed in recent if version <= first + 1]
+        return [listed for version, listed in recent if version <= first + 1 or is_swapped_in(listed.key)]
 
     def _add_copy(self, key: str) -> None:
         """Add what a copy names, as far as it is there: a copy of an attempt that died may name what is not."""
-        try:
-            root = decode_root(self._read(key))
-        except (NotFound, Damaged):
+        root = self._read_root(key)
+        if root is None:
             return
         self._keys.add(key)
         for tree in (root.rows, root.removals):
             for page in self._unread(tree):
                 self._keys.add(page_key(page.sha256))
-                with suppress(Damaged):
+                with self._if_there(page_key(page.sha256)):
                     self._add_pages([page])
 
     def _add_shown(self, key: str) -> None:
         """Add what the root names that this object was made from."""
-        try:
+        name = ""
+        with self._if_there(key):
             name = self._ledger.store.head(key).metadata.get("root", "")
-        except NotFound:
-            return
-        self._add_copy(root_copy_key(name))
+        if name:
+            self._add_copy(root_copy_key(name))
+
+    @contextmanager
+    def _if_there(self, key: str) -> Iterator[None]:
+        """Go on if what is read here turns out not to be there; raise Damaged if it is, and only was not readable.
+
+        That a read found nothing, or not the whole of it, does not show that nobody can read it: the listing says.
+        """
+        try:
+            yield
+        except (NotFound, Damaged) as error:
+            if any(listed.key == key for listed in self._ledger.store.list(key)):
+                raise Damaged(f"{key} is there, and cannot be read: {error}") from error
 
     def _unread(self, tree: Tree) -> list[Entry]:
         return [page for page in tree.pages if page.sha256 not in self._read_pages]
@@ -114,6 +127,7 @@ class Reachable:
             self._keys.update(shard_key(shard.sha256) for shard in shards)
             self._read_pages.add(digest)
 
-    def _read(self, key: str) -> bytes:
-        stored = self._ledger.store.get(key)
-        return stored.body
+    def _read_root(self, key: str) -> Root | None:
+        with self._if_there(key):
+            return decode_root(self._ledger.store.get(key).body)
+        return None

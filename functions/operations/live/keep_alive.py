@@ -4,6 +4,10 @@ Shards and pages are named by their content, so a rebuild may find an object alr
 and that collection is about to delete because it is a day old. Such an object is touched (`ledger.objects`), which
 makes it young, or, if it is a plain shard of an older version, written anew; whatever the live root names is safe as it
 is. A rebuild itself touches nothing: nearly all that it makes is live.
+
+Touched is what is older than half a day: a rebuild may take that long, and what it made cannot be written twice in the
+one call of a function that swaps. So when the root is replaced again, what it named may be old enough to be collected
+although a reader of that root has not had his day. Therefore the commit's id (`root.swap_id`) tells collection of it.
 """
 
 from collections.abc import Iterable, Iterator

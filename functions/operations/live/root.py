@@ -2,7 +2,7 @@
 
 from ledger.csvw import DESCRIPTION_TYPE, describe
 from ledger.errors import ManifestLost, NotFound, Refused, Unknown
-from ledger.keys import DESCRIPTION_KEY, ROOT_COPIES, ROOT_KEY, version_of_copy
+from ledger.keys import DESCRIPTION_KEY, ROOT_COPIES, ROOT_KEY, SWAPPED_IN, version_of_copy
 from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
 from ledger.objects import PAGE_TYPE
@@ -17,6 +17,15 @@ def live_root(ledger: Ledger) -> tuple[Root | None, str | None]:
         return ledger.load_root()
     except ManifestLost:
         return None, None
+
+
+def swap_id(ledger: Ledger) -> str:
+    """Give an id for the commit of a tree that did not come of the live one.
+
+    It may name what no root named for up to half a day (`operations.live.keep_alive`). The id says so to collection,
+    which keeps the whole root for whoever reads it.
+    """
+    return SWAPPED_IN + ledger.new_id()
 
 
 def put_root(ledger: Ledger, candidate: Root, etag: str | None) -> bool:

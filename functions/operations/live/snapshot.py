@@ -25,7 +25,7 @@ from ledger.publish import publish
 from operations.errors import BadName, NotSwapped
 from operations.live.backoff import back_off
 from operations.live.keep_alive import make_sure
-from operations.live.root import live_root, next_version, put_root, write_description
+from operations.live.root import live_root, next_version, put_root, swap_id, write_description
 
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}", re.ASCII)
 _REPLACED = "before-restore-"
@@ -141,7 +141,7 @@ def restore(ledger: Ledger, wanted: Root, name: str) -> tuple[Root, str]:
         candidate = replace(
             wanted,
             version=live.version + 1 if live else next_version(ledger),
-            commit_id=ledger.new_id(),
+            commit_id=swap_id(ledger),
             merged=live.merged if live else (),
             segments=(),
             oldest_event="",

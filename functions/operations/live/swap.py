@@ -39,7 +39,7 @@ from operations.errors import NotSwapped
 from operations.live.backoff import back_off
 from operations.live.catch_up import RebuiltTree, catch_up
 from operations.live.keep_alive import make_sure
-from operations.live.root import live_root, next_version, put_root, write_description
+from operations.live.root import live_root, next_version, put_root, swap_id, write_description
 
 PATIENCE_SECONDS = 600.0
 
@@ -112,7 +112,7 @@ def swap(
 
 def _candidate(ledger: Ledger, rebuilt: Root, live: Root | None, until: str) -> Root:
     """Make the root to swap in."""
-    commit_id = ledger.new_id()
+    commit_id = swap_id(ledger)
     if live is None:
         return replace(rebuilt, version=next_version(ledger), commit_id=commit_id, segments=REBUILT)
     checkpoint = replace(rebuilt.checkpoint, changes=live.checkpoint.changes, gaps=live.checkpoint.gaps)

@@ -2,20 +2,23 @@
 
 import gzip
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from infra.doubles.fault_store import ANSWERS, Fault, Faults, FaultStore
 from ledger import keys
-from ledger.errors import Damaged, NotFound, Unavailable, Unknown
+from ledger.errors import Damaged, LedgerError, NotFound, Unavailable, Unknown
 from ledger.keys import COLLECTING_KEY, SYMLINKS_KEY, plain_key, root_copy_key, shard_key
-from ledger.manifest import encode_root
+from ledger.manifest import Root, encode_root
 from ledger.objects import Objects
 from ledger.publish import publish
 from ledger.shard_list import LISTS, renew_lists
 from operations.collection import collect as collecting
+from operations.collection.collect import collect
 from operations.live.snapshot import pin, restore
 from operations.live.snapshot import remove as unpin
 from operations.readers.engine_list import make_list
@@ -202,18 +205,36 @@ def test_a_root_that_stood_within_a_day_is_read_whole(lying_about: str, bucket: 
     assert bucket.left(root_copy_key(first.name)) == [False]
 
 
+def test_a_root_that_was_restored_for_a_while_is_read_whole_for_a_day(bucket: Bucket) -> None:
+    """It names again what was not old enough to be touched, and what the root of a day ago did not name."""
+    old = bucket.commit(*map(insert, range(60)), remove(7))
+    expected = bucket.read(old)
+    for revision in (2, 3, 4):
+        bucket.commit(modify(20, revision), modify(50, revision), remove(7 + revision))
+    bucket.later(hours=11)
+    restored, _ = restore(bucket.ledger(), old, "old")
+    bucket.commit(modify(20, 5), modify(50, 5), remove(8))
+    publish(bucket.ledger())
+    bucket.later(hours=23, minutes=59)
+    assert bucket.collect().finished
+    assert bucket.read(restored) == expected
+    bucket.commit(insert(70))
+    bucket.later(hours=27)
+    assert bucket.collect().deleted["shards"] >= 4
+    assert bucket.left(root_copy_key(restored.name)) == [False]
+
+
 def test_a_copy_of_an_attempt_that_died_may_name_what_is_not_there(bucket: Bucket) -> None:
     """It says nothing of a root that stood; what it does name is kept with the others."""
     live = bucket.commit(*map(insert, range(60)))
     page = live.rows.pages[0]
     unwritten = page._replace(sha256=NOBODYS)
     died = replace(live, commit_id="died", rows=replace(live.rows, pages=(unwritten, *live.rows.pages)))
-    copies = [root_copy_key("1-died"), root_copy_key("1-cut")]
-    bucket.store.put_new(copies[0], encode_root(died), "application/json")
-    bucket.store.put_new(copies[1], b'{"format":', "application/json")
+    copy = root_copy_key("1-died")
+    bucket.store.put_new(copy, encode_root(died), "application/json")
     bucket.later(hours=30)
     assert bucket.collect().finished
-    assert bucket.left(*copies, keys.page_key(page.sha256)) == [True, True, True]
+    assert bucket.left(copy, keys.page_key(page.sha256)) == [True, True]
 
 
 def test_what_the_root_has_come_to_name_since_is_not_even_asked_for(bucket: Bucket) -> None:
@@ -234,28 +255,54 @@ def test_what_the_root_has_come_to_name_since_is_not_even_asked_for(bucket: Buck
     assert read_rows(bucket.store).endswith(bucket.read(old))
 
 
-@pytest.mark.parametrize("harm", ["snapshot", "page of a snapshot", "root", "page"])
-def test_in_doubt_nothing_is_deleted(harm: str, bucket: Bucket) -> None:
-    """A root, a snapshot, or a page of them, that cannot be read may name anything."""
-    named = bucket.commit(*map(insert, range(60)))
-    pin(bucket.ledger(), "monday", named)
-    live = bucket.commit(modify(20, 2), modify(50, 2))
+def _with_all_that_is_kept(bucket: Bucket) -> dict[str, Root]:
+    """Leave orphans, and roots that have pages of their own: pinned, published, of a day ago, of the present."""
+    roots = {"snapshot": bucket.commit(*map(insert, range(60)))}
     put(bucket, *ORPHANS, *LEAVINGS)
-    pages = {page.sha256 for page in live.rows.pages}
-    (gone, *_) = [page.sha256 for page in named.rows.pages if page.sha256 not in pages]
-    harmed = {
-        "snapshot": keys.snapshot_key("monday"),
-        "page of a snapshot": keys.page_key(gone),
-        "root": keys.ROOT_KEY,
-        "page": keys.page_key(live.rows.pages[0].sha256),
-    }[harm]
-    bucket.store.delete([harmed])
-    put(bucket, harmed)
+    pin(bucket.ledger(), "monday", roots["snapshot"])
+    roots["CSV"] = bucket.commit(modify(20, 2), modify(50, 2))
+    publish(bucket.ledger())
+    for revision in (3, 4):
+        bucket.commit(modify(20, revision), modify(50, revision))
+    roots["copy"] = bucket.commit(modify(20, 5), modify(50, 5))
     bucket.later(days=9)
+    roots["root"] = bucket.commit(modify(20, 6), modify(50, 6))
+    return roots
+
+
+@pytest.mark.parametrize("harmed", ["itself", "a page"])
+@pytest.mark.parametrize("name", ["snapshot", "CSV", "copy", "root"])
+def test_in_doubt_nothing_is_deleted(name: str, harmed: str, bucket: Bucket) -> None:
+    """What cannot be read may name anything: a root, a snapshot, the copy of a root that is kept, or a page of them."""
+    roots = _with_all_that_is_kept(bucket)
+    root = roots.pop(name)
+    others = {page.sha256 for other in roots.values() for page in other.rows.pages}
+    key = {"snapshot": keys.snapshot_key("monday"), "root": keys.ROOT_KEY}.get(name, root_copy_key(root.name))
+    if harmed == "a page":
+        key = next(keys.page_key(page.sha256) for page in root.rows.pages if page.sha256 not in others)
+    stored, content_type = bucket.store.objects[key]
+    bucket.store.objects[key] = (replace(stored, body=b"four"), content_type)
     before = {**bucket.store.objects}
-    with pytest.raises(Damaged):
+    with pytest.raises(Damaged, match=key):
         bucket.collect()
     assert bucket.store.objects == before
+
+
+def test_a_fault_at_any_call_lets_nothing_go_that_would_have_stayed(bucket: Bucket) -> None:
+    """Neither a 404 nor half of an object shows that nobody can read it; the run without faults says what may go."""
+    roots = _with_all_that_is_kept(bucket)
+    before, expected = {**bucket.store.objects}, {name: bucket.read(root) for name, root in roots.items()}
+    calm = Faults()
+    collect(bucket.ledger(FaultStore(bucket.store, calm)))
+    stays = {**bucket.store.objects}
+    assert before.keys() - stays.keys() > {*ORPHANS, *LEAVINGS}
+    for call in calm.calls:
+        for fault in {Fault.MISSING, Fault.TRUNCATED} & ANSWERS[call.verb].keys():
+            bucket.store.objects = {**before}
+            with suppress(LedgerError):
+                collect(bucket.ledger(FaultStore(bucket.store, Faults(call.number, fault))))
+            assert bucket.store.objects.keys() >= stays.keys(), f"{fault} at {call}"
+    assert {name: bucket.read(root) for name, root in roots.items()} == expected
 
 
 def test_what_is_touched_after_it_was_listed_stays(bucket: Bucket) -> None:
