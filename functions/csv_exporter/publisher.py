@@ -1,7 +1,7 @@
 """The CsvPublisher function: what takes S3 long to copy, one version after another, while exporters go on committing.
 
-It is called by CsvExporter, for a claim, and by the schedule, each minute. Its metrics go out under CsvExporter's name:
-so one metric tells of a CSV, whoever published it.
+It is called by CsvExporter, for a claim, and by the schedule, each minute; then it renews the lists of shards, too. Its
+metrics go out under CsvExporter's name: so one metric tells of a CSV, whoever published it.
 """
 
 from typing import Any
@@ -15,6 +15,7 @@ from ledger.ledger import Ledger, TimeLeft
 from ledger.manifest import Root
 from ledger.pace import due_in, explained
 from ledger.publish import Published, keep_current
+from ledger.shard_list import renew_lists
 
 SCHEDULE = "aws.events"  # source of a scheduled event (EventBridge)
 
@@ -28,7 +29,13 @@ def handler(event: dict[str, Any], context: Any) -> None:
         LedgerError: Lambda calls again with the same event, a minute later, and two minutes after that (Lambda
             Developer Guide, "How Lambda handles errors and retries with asynchronous invocation").
     """
-    keep(ledger(), event, lambda: context.get_remaining_time_in_millis() / 1000)
+
+    def time_left() -> float:
+        return float(context.get_remaining_time_in_millis() / 1000)
+
+    keep(ledger(), event, time_left)
+    if event.get("source") == SCHEDULE:
+        keep_lists(ledger(), time_left)
 
 
 def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
@@ -70,6 +77,16 @@ def keep(to: Ledger, event: dict[str, Any], time_left: TimeLeft) -> None:
         keep_current(to, time_left, event.get("claim", ""), event.get("id", ""), observe)
     except LedgerError as error:
         logger.exception("publishing failed", error=type(error).__name__)
+        raise
+
+
+def keep_lists(to: Ledger, time_left: TimeLeft) -> None:
+    """Renew the lists of shards, if there are any; after what readers of the file wait for."""
+    try:
+        if renewed := renew_lists(to, time_left):
+            logger.info("lists of shards renewed", lists=renewed)
+    except LedgerError as error:
+        logger.exception("renewing the lists of shards failed", error=type(error).__name__)
         raise
 
 

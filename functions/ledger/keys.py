@@ -14,6 +14,8 @@ FORGETTING_KEY = "forgetting.json"
 LAST_CHECK_KEY = "bucket-check.json"
 PAGE_INDEX_KEY = "index.html"
 PAGE_CONFIG_KEY = "page/config.json"
+SYMLINKS_KEY = "engines/shards/list.txt"  # alone in its folder: Hive takes all that lies there for lists
+COPY_MANIFEST_KEY = "engines/redshift.json"
 
 ROOT_COPIES = "roots/"
 PAGES = "manifest/"
@@ -30,6 +32,7 @@ REPLAYS = "replay/"
 BUCKET_CHECKS = "bucket-check/"
 TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
+ENGINES = "engines/"
 
 # What the commit id of a root begins with that was swapped in (`operations.live.root`): so its copy's key says that.
 # No digit of other ids, which are hexadecimal; letters only, as everywhere in a root's name.

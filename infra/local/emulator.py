@@ -36,22 +36,23 @@ class AlreadyRunningError(Exception):
     """Another process of this project has the stack running on the same data."""
 
 
-def make_environment(folder: Path = HOME / "emulator") -> Path:
-    """Make the emulator's own environment, or renew it if its pins have changed.
+def make_environment(folder: Path = HOME / "emulator", lock_file: Path = LOCK_FILE) -> Path:
+    """Make an environment of its own, or renew it if its pins have changed: the emulator's, or another.
 
     Args:
         folder: where the environment lies.
+        lock_file: its pins.
 
     Returns:
         The interpreter of that environment.
     """
     stamp = folder / "made-from"
-    wanted = hashlib.sha256(LOCK_FILE.read_bytes() + sys.version.encode()).hexdigest()
+    wanted = hashlib.sha256(lock_file.read_bytes() + sys.version.encode()).hexdigest()
     with turn(folder):
         if not stamp.exists() or stamp.read_text() != wanted:
             subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
             pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-            subprocess.run([*pip, "--require-hashes", "--requirement", str(LOCK_FILE)], check=True)
+            subprocess.run([*pip, "--require-hashes", "--requirement", str(lock_file)], check=True)
             stamp.write_text(wanted)
     return folder / "bin" / "python"
 

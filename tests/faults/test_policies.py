@@ -61,6 +61,7 @@ def _forbidden(function: str) -> list[tuple[str, str]]:
         ("s3:DeleteObject", f"{EXPORT}/journal/date=2026-11-25/hour=08/1.jsonl.gz"),
         ("s3:DeleteObject", f"{EXPORT}/quarantine/date=2026-11-25/1.json"),
         ("s3:DeleteObject", f"{EXPORT}/snapshots/monday.json"),
+        ("s3:DeleteObject", f"{EXPORT}/{keys.SYMLINKS_KEY}"),
         ("s3:DeleteObject", f"{EXPORT}/aws/lambda/id/batch"),
         ("s3:GetObject", "arn:aws:s3:::somebody-elses/key"),
         ("kms:Decrypt", "arn:aws:kms:eu-west-1:111122223333:key/any"),
@@ -85,7 +86,13 @@ def _forbidden(function: str) -> list[tuple[str, str]]:
             ("dynamodb:DeleteItem", OBJECTS_TABLE),
             ("dynamodb:GetRecords", STREAM),
         ],
-        "CsvExporter": [*of_tables, *of_images, *no_deletion, ("s3:PutObject", f"{EXPORT}/snapshots/monday.json")],
+        "CsvExporter": [
+            *of_tables,
+            *of_images,
+            *no_deletion,
+            ("s3:PutObject", f"{EXPORT}/snapshots/monday.json"),
+            ("s3:PutObject", f"{EXPORT}/{keys.SYMLINKS_KEY}"),
+        ],
         "BootstrapFunction": [
             *of_tables,
             *of_images,
@@ -99,6 +106,7 @@ def _forbidden(function: str) -> list[tuple[str, str]]:
         "Collector": [
             *of_tables,
             *of_images,
+            ("s3:PutObject", f"{EXPORT}/{keys.SYMLINKS_KEY}"),
             ("s3:PutObject", f"{EXPORT}/image-data.csv"),
             ("s3:PutObject", f"{EXPORT}/journal/x"),
             ("s3:GetObject", f"{EXPORT}/journal/x"),
@@ -166,8 +174,10 @@ REPLACED = {
         keys.LAST_CHECK_KEY,
         keys.PAGE_INDEX_KEY,
         keys.PAGE_CONFIG_KEY,
+        keys.SYMLINKS_KEY,
+        keys.COPY_MANIFEST_KEY,
     ),
-    *(keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.SNAPSHOTS, keys.PAGE_FILES),
+    *(keys.ENGINES, keys.ROOT_COPIES, keys.PAGES, keys.SHARDS, keys.SNAPSHOTS, keys.PAGE_FILES),
 }
 BY_AWS_ITSELF = {keys.BUCKET_CHECKS, keys.FAILED_BATCHES, keys.REPLAYS, keys.TABLE_EXPORTS}
 

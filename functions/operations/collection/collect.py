@@ -2,8 +2,8 @@
 
     what                           deleted when
     shards/, manifest/             listed as older than 26 h, and named by none of: the root, a snapshot, the root that
-                                   image-data.csv was made from, the root that stood 24 h ago, a root that was swapped
-                                   in since
+                                   image-data.csv or a list of shards was made from, the root that stood 24 h ago, a
+                                   root that was swapped in since
     plain shards (an older         listed as older than 26 h, as is the same shard compressed: whoever began to read
     version's)                     within the last day reads that one
     roots/                         older than 26 h, and of none of these roots

@@ -1,4 +1,4 @@
-"""What must be kept: all that is named by the root, a snapshot, the published CSV's root or a recent root."""
+"""What must be kept: what the root names, a snapshot, a recent root, or the root that CSV or lists were made from."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from ledger.keys import (
 )
 from ledger.ledger import Ledger
 from ledger.manifest import Entry, Root, Tree, decode_root
+from ledger.shard_list import LISTS
 from ledger.store import Listed
 from operations.batches import batched
 
@@ -36,7 +37,7 @@ class Reachable:
         return packed_key(key) in self._keys
 
     def add_kept(self, readable: timedelta) -> None:
-        """Add what the present root, the snapshots, the CSV's root and the roots of that long ago name.
+        """Add what the present root, the snapshots, the roots of CSV and lists, and those of that long ago name.
 
         Raises:
             Damaged, ManifestLost, NewerFormat: something that is to be kept, or its page, is there and not readable.
@@ -46,7 +47,8 @@ class Reachable:
         # `operations.collection.collect`).
         for copy in self._recent_copies(readable):
             self._add_copy(copy.key)
-        self._add_csv()
+        for key in (CSV_KEY, *LISTS):
+            self._add_shown(key)
         for listed in self._ledger.store.list(SNAPSHOTS):
             if (pinned := self._read_root(listed.key)) is not None:
                 self.add_root(pinned)
@@ -96,10 +98,11 @@ class Reachable:
                 with self._if_there(page_key(page.sha256)):
                     self._add_pages([page])
 
-    def _add_csv(self) -> None:
+    def _add_shown(self, key: str) -> None:
+        """Add what the root names that this object was made from."""
         name = ""
-        with self._if_there(CSV_KEY):
-            name = self._ledger.store.head(CSV_KEY).metadata.get("root", "")
+        with self._if_there(key):
+            name = self._ledger.store.head(key).metadata.get("root", "")
         if name:
             self._add_copy(root_copy_key(name))
 

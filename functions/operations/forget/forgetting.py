@@ -3,7 +3,7 @@
 1. Search (`search`): which lives the images had, and every object that holds something of them.
 2. Refuse if an image is not gone: each life must have ended by the events, and the live tree have no row of it. The
    photos are the truth; whoever deletes them lets the rows go.
-3. Publish, so that image-data.csv shows a tree without the rows.
+3. Publish, so that image-data.csv, and the lists of shards, show a tree without the rows.
 4. Erase (`erase`), place by place: the journal first, so that whatever is rebuilt meanwhile has no row; snapshots
    before the shards that they name.
 5. Search again. What is found now was written meanwhile: run it again.
@@ -34,6 +34,7 @@ from ledger.event import time_text
 from ledger.keys import FORGETTING_KEY, proof_key
 from ledger.ledger import Ledger
 from ledger.objects import PAGE_TYPE
+from ledger.shard_list import renew_lists
 from operations.batches import batched
 from operations.errors import Busy, StillThere, UnknownImage
 from operations.forget.erase import erase
@@ -97,6 +98,7 @@ def forget(ledger: Ledger, findings: Findings, progress: Progress = silent) -> F
     _check_gone(ledger, findings)
     tree = ledger.load_root()[0].tree_hash
     publish_and_wait(ledger)
+    renew_lists(ledger)
     for place, searched in findings.places.items():
         if place == "shards":
             _check_gone(ledger, findings)  # a restoration may have brought rows back, and these shards are its

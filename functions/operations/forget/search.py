@@ -29,8 +29,10 @@ from ledger.keys import (
     ANNOUNCED_KEY,
     BUCKET_CHECKS,
     COLLECTING_KEY,
+    COPY_MANIFEST_KEY,
     CSV_KEY,
     DESCRIPTION_KEY,
+    ENGINES,
     FAILED_BATCHES,
     FORGETTING_KEY,
     FORGOTTEN,
@@ -48,6 +50,7 @@ from ledger.keys import (
     ROOT_KEY,
     SHARDS,
     SNAPSHOTS,
+    SYMLINKS_KEY,
     TABLE_EXPORTS,
     packed_key,
     shard_key,
@@ -85,13 +88,13 @@ OURS = (
         ROOT_KEY,
     ),
     *(FAILED_BATCHES, FORGOTTEN, JOURNAL, LEADING, PAGE_FILES, PAGES, PENDING, PUBLISHING, QUARANTINE, REPLAYS),
-    *(BUCKET_CHECKS, ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
+    *(BUCKET_CHECKS, ENGINES, ROOT_COPIES, SHARDS, SNAPSHOTS, TABLE_EXPORTS),
 )
 # Folders that are not searched, or (table exports) not wholly, and what our objects in them are called.
-_UNSEARCHED = (FORGOTTEN, LEADING, PAGE_FILES, PUBLISHING, ROOT_COPIES, TABLE_EXPORTS)
+_UNSEARCHED = (ENGINES, FORGOTTEN, LEADING, PAGE_FILES, PUBLISHING, ROOT_COPIES, TABLE_EXPORTS)
 _is_called_as_ours = re.compile(
     rf"{FORGOTTEN}\d{{4}}-[-0-9T.]*Z-[^/]*\.json|(?:{LEADING}|{PUBLISHING})[^/.]*|{ROOT_COPIES}\d+-[^/]*\.json"
-    rf"|{PAGE_FILES}.*\.(?:html|css|m?js|txt|json)"
+    rf"|{PAGE_FILES}.*\.(?:html|css|m?js|txt|json)|{re.escape(SYMLINKS_KEY)}|{re.escape(COPY_MANIFEST_KEY)}"
     rf"|{TABLE_EXPORTS}.*(?:\.gz|/_started|/manifest-[a-z]*\.(?:json|md5))"
 ).fullmatch
 _AFTER_ALL = "~"  # sorts after all that our keys begin with

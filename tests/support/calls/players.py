@@ -30,7 +30,9 @@ ENTRIES = {
     "CsvPublisher": (
         "csv_exporter.publisher:handler",
         "csv_exporter.publisher:keep",
+        "csv_exporter.publisher:keep_lists",
         "ledger.publish:keep_current",
+        "ledger.shard_list:renew_lists",
     ),
     "BootstrapFunction": (
         "operations.bootstrap:handler",

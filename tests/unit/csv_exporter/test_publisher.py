@@ -19,9 +19,11 @@ from csv_exporter import handler as exporter
 from csv_exporter.call import payload_of
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.errors import ManifestLost, OutOfTime, Refused
+from ledger.errors import ManifestLost, OutOfTime, Refused, Unavailable
 from ledger.event import read_event
 from ledger.journal import segment_of
+from ledger.keys import SYMLINKS_KEY
+from ledger.shard_list import put_list, shards_of
 from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
@@ -82,6 +84,26 @@ def test_each_version_that_is_published_has_its_line_and_counts(
     measured = emf(capsys)
     assert measured["BatchesPublished"] == [1, 1]
     assert len(measured["PublishSeconds"]) == 2
+
+
+def test_the_schedule_renews_lists_of_shards_after_it_has_published(
+    store: MemoryStore, watched: WatchedStore, logged: io.StringIO
+) -> None:
+    """Whoever is called for a claim has something else to do; and a list that fails keeps no file from its readers."""
+    made = make_ledger(store)
+    root = commit(made, [insert(1)]).root
+    put_list(made, root, shards_of(made, root), SYMLINKS_KEY, "exports", None)
+    commit(made, [insert(2)])
+    publisher.handler(payload_of("publishing/none", "1"), LambdaContext())
+    assert store.get(SYMLINKS_KEY).metadata["version"] == "1"
+    publisher.handler({"source": "aws.events"}, LambdaContext())
+    assert store.get(SYMLINKS_KEY).metadata["version"] == "2"
+    assert [line["message"] for line in log_lines(logged)] == ["published", "lists of shards renewed"]
+    commit(made, [insert(3)])
+    watched.on("head", SYMLINKS_KEY, refuse(Unavailable("SlowDown")))
+    with pytest.raises(Unavailable):
+        publisher.handler({"source": "aws.events"}, LambdaContext())
+    assert read_csv(store) == model_csv([item(1), item(2), item(3)])
 
 
 @dataclass

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-LOCKS = ("requirements.lock", "infra/local/emulator.lock")
+LOCKS = ("requirements.lock", "infra/local/emulator.lock", "infra/benchmarks/readers.lock")
 
 
 def pins(text: str) -> dict[str, set[str]]:

@@ -22,7 +22,7 @@ READMES = [
 
 # What looks like a path and is none of the project: keys of the export bucket, and what commands make for readers.
 _IS_NONE_OF_OURS = re.compile(
-    r"(aws/lambda|bucket-check|forgotten|journal|leading|manifest|page|pending|publishing|quarantine|replay|roots|shards|snapshots"
+    r"(aws/lambda|bucket-check|engines|forgotten|journal|leading|manifest|page|pending|publishing|quarantine|replay|roots|shards|snapshots"
     r"|table-exports)/\S*|(announced|bucket-check|collecting|forgetting|manifest)\.json|(image-data|selection)\.\S+|index\.html|geo\.txt|pix4d\.csv"
 ).fullmatch
 # A word with a slash in it, or with the ending of a file that a project has.

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ledger.keys import PAGE_INDEX_KEY, PAGES, SHARDS, is_named_by_content, shard_key
+from ledger.keys import ENGINES, PAGE_INDEX_KEY, PAGES, SHARDS, is_named_by_content, shard_key
 from tests.support.template import TEMPLATE, parameter, properties, refused_by, stack
 
 CACHED_FOR_A_DAY = "658327ea-f89d-4fab-a63d-7e88639e58f6"  # AWS's CachingOptimized
@@ -118,10 +118,7 @@ def test_a_distribution_reaches_what_a_reader_may_see_and_never_the_journal() ->
     assert grant["Principal"] == {"Service": "cloudfront.amazonaws.com"}
     source = "arn:${AWS::Partition}:cloudfront::${AWS::AccountId}:distribution/${CsvDistribution}"
     assert grant["Condition"] == {"StringEquals": {"aws:SourceArn": {"Fn::Sub": source}}}
-    (reader,) = properties("ReaderPolicy")["PolicyDocument"]["Statement"]
-    assert (reader["Effect"], reader["Action"]) == ("Allow", "s3:GetObject")
-    for readable in (grant["Resource"], reader["Resource"]):
-        assert {one["Fn::Sub"].removeprefix("${ExportBucket.Arn}/") for one in readable} == FOR_READERS
+    assert {one["Fn::Sub"].removeprefix("${ExportBucket.Arn}/") for one in grant["Resource"]} == FOR_READERS
     access = made["CsvAccess"]["Properties"]["OriginAccessControlConfig"]
     assert (access["SigningBehavior"], access["SigningProtocol"]) == ("always", "sigv4")
     assert access["OriginAccessControlOriginType"] == "s3"
@@ -129,6 +126,21 @@ def test_a_distribution_reaches_what_a_reader_may_see_and_never_the_journal() ->
     assert origin["OriginAccessControlId"] == {"Ref": "CsvAccess"}
     # Of the global name S3 sends a new bucket's readers elsewhere, and a redirect is no answer to a signed request.
     assert origin["DomainName"] == {"Fn::GetAtt": ["ExportBucket", "RegionalDomainName"]}
+
+
+def test_a_reader_may_see_what_a_distribution_shows_and_lists_of_shards() -> None:
+    """An engine asks where the bucket is, and lists the folders of lists and shards: and those of no journal."""
+    read, listed, place = properties("ReaderPolicy")["PolicyDocument"]["Statement"]
+    assert {one["Effect"] for one in (read, listed, place)} == {"Allow"}
+    assert (read["Action"], listed["Action"], place["Action"]) == (
+        "s3:GetObject",
+        "s3:ListBucket",
+        "s3:GetBucketLocation",
+    )
+    readable = {one["Fn::Sub"].removeprefix("${ExportBucket.Arn}/") for one in read["Resource"]}
+    assert readable == FOR_READERS | {f"{ENGINES}*"}
+    assert listed["Resource"] == place["Resource"] == {"Fn::GetAtt": ["ExportBucket", "Arn"]}
+    assert listed["Condition"] == {"StringLike": {"s3:prefix": [f"{ENGINES}*", f"{SHARDS}*"]}}
 
 
 @pytest.mark.parametrize("given", DISTRIBUTED, ids=["open", "signed", "signed, own domain"])

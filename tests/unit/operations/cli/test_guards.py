@@ -25,7 +25,7 @@ ETAG = f"{1:032x}"
 # Each as far as it would write if it could: nobody is asked, nothing is dry.
 ARGUMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pull": (("copy", "--format", "csvt"), ("copy", "--snapshot", "s"), ("copy", "--follow")),
-    "ddl": (("athena",),),
+    "ddl": (("athena",), ("redshift", "--list")),
     "status": ((), ("--stack", "sky")),
     "history": ((ETAG,),),
     "view": ((), ("--stack", "sky")),

@@ -11,15 +11,17 @@ import pytest
 
 from infra.doubles.fault_store import ANSWERS, Fault, Faults, FaultStore
 from ledger import keys
-from ledger.errors import Damaged, LedgerError, Unavailable, Unknown
-from ledger.keys import COLLECTING_KEY, plain_key, root_copy_key, shard_key
+from ledger.errors import Damaged, LedgerError, NotFound, Unavailable, Unknown
+from ledger.keys import COLLECTING_KEY, SYMLINKS_KEY, plain_key, root_copy_key, shard_key
 from ledger.manifest import Root, encode_root
 from ledger.objects import Objects
 from ledger.publish import publish
+from ledger.shard_list import LISTS, renew_lists
 from operations.collection import collect as collecting
 from operations.collection.collect import collect
 from operations.live.snapshot import pin, restore
 from operations.live.snapshot import remove as unpin
+from operations.readers.engine_list import make_list
 from tests.support.factories import event, insert, item, modify, remove
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root, read_rows
@@ -125,13 +127,15 @@ def test_only_a_shard_is_taken_for_a_double(bucket: Bucket) -> None:
     assert bucket.left(*live) == [True] * len(live)
 
 
-@pytest.mark.parametrize("kind", ["snapshot", "snapshot of nothing live", "csv"])
+@pytest.mark.parametrize("kind", ["snapshot", "snapshot of nothing live", "csv", *LISTS])
 def test_what_is_pinned_or_published_is_kept_at_any_age(kind: str, bucket: Bucket) -> None:
-    """Rows and removals that only a snapshot names, or the root that the CSV was made from, are read as before."""
+    """What only a snapshot names, or the root that CSV or a list of shards was made from, is read as before."""
     named = bucket.commit(*map(insert, range(60)), remove(7), remove(33))
     expected = bucket.read(named)
     if kind == "csv":
         publish(bucket.ledger())
+    elif kind in LISTS:
+        assert make_list(bucket.ledger(), kind, "exports")
     else:
         pin(bucket.ledger(), "monday", named)
     everything = [event("REMOVE", old=item(number), sequence=10**7, seconds=200_000) for number in range(60)]
@@ -146,6 +150,8 @@ def test_what_is_pinned_or_published_is_kept_at_any_age(kind: str, bucket: Bucke
     if kind == "csv":
         assert read_csv(bucket.store).endswith(expected)
         publish(bucket.ledger())
+    elif kind in LISTS:
+        assert renew_lists(bucket.ledger()) == 1
     else:
         unpin(bucket.ledger(), "monday")
     bucket.later(hours=60)
@@ -153,6 +159,25 @@ def test_what_is_pinned_or_published_is_kept_at_any_age(kind: str, bucket: Bucke
     with pytest.raises(Exception, match=r"(shards|manifest)/"):
         bucket.read(named)
     assert bucket.read(read_root(bucket.store)).count(b"\n") == read_root(bucket.store).rows.rows
+
+
+def test_who_has_read_a_list_of_shards_reads_by_it_for_a_day(bucket: Bucket) -> None:
+    """However often it is renewed meanwhile: Athena ends a query after half an hour, other engines after hours."""
+    first = bucket.commit(*map(insert, range(60)))
+    assert make_list(bucket.ledger(), SYMLINKS_KEY, "exports")
+    taken = bucket.store.get(SYMLINKS_KEY).body.decode().replace("s3://exports/", "").split()
+    assert len(taken) > 4
+    bucket.later(hours=30)
+    for hour in range(24):
+        bucket.commit(*(modify(number, hour + 2) for number in range(0, 60, 7)))
+        assert renew_lists(bucket.ledger()) == 1
+        bucket.later(minutes=59)
+        bucket.collect()
+        assert all(bucket.left(*taken)), hour
+    bucket.later(hours=30)
+    assert bucket.collect().deleted["shards"] > 4
+    with pytest.raises(NotFound):
+        bucket.read(first)
 
 
 @pytest.mark.parametrize("lying_about", ["", "99-dead"])
@@ -187,7 +212,7 @@ def test_a_root_that_was_restored_for_a_while_is_read_whole_for_a_day(bucket: Bu
     for revision in (2, 3, 4):
         bucket.commit(modify(20, revision), modify(50, revision), remove(7 + revision))
     bucket.later(hours=11)
-    restored, _ = restore(bucket.ledger(), old)
+    restored, _ = restore(bucket.ledger(), old, "old")
     bucket.commit(modify(20, 5), modify(50, 5), remove(8))
     publish(bucket.ledger())
     bucket.later(hours=23, minutes=59)

@@ -29,6 +29,8 @@ from ledger.keys import (
 from ledger.objects import Objects
 from ledger.publish import publish
 from ledger.row import header
+from ledger.shard_list import LISTS, put_list
+from ledger.shard_list import shards_of as shards_of_root
 from operations.collection.collect import collect
 from operations.errors import Busy, StillThere, UnknownImage
 from operations.forget.erase import erase
@@ -347,7 +349,7 @@ def test_a_shard_that_cannot_be_unpacked_is_named(store: MemoryStore, clock: Clo
 
 def test_a_copy_under_a_folder_that_is_not_searched_is_named(store: MemoryStore, clock: Clock) -> None:
     """Nobody looks into the page's files, claims, roots, proofs, or what is no data of an export: the proof says so."""
-    folders = ("forgotten/", "leading/", "page/", "publishing/", "roots/", "table-exports/")
+    folders = ("engines/", "forgotten/", "leading/", "page/", "publishing/", "roots/", "table-exports/")
     odd = [f"{folder}copy.csv" for folder in folders]
     for key in (*odd, "page/", "page/map.mjs", "page/vendor/x.LICENSE.txt", "table-exports/AWSDynamoDB/1/_started"):
         store.put_new(key, b"Zoe", "text/csv")
@@ -366,7 +368,21 @@ def test_a_stray_key_of_the_journal_hides_no_event(store: MemoryStore, clock: Cl
 def test_no_place_of_the_bucket_is_a_stranger() -> None:
     """Whoever adds one to `ledger.keys` is asked here whether it has to be searched."""
     places = {value for name, value in vars(keys).items() if name.isupper() and not name.startswith("_")}
-    assert {*OURS} == places - {keys.PAGE_CONFIG_KEY}  # which lies in a folder of its own kind
+    in_folders_of_their_kind = {keys.PAGE_CONFIG_KEY, keys.SYMLINKS_KEY, keys.COPY_MANIFEST_KEY}
+    assert {*OURS} == places - in_folders_of_their_kind
+
+
+@pytest.mark.parametrize("key", LISTS)
+def test_a_list_of_shards_names_none_that_is_erased(key: str, store: MemoryStore, clock: Clock) -> None:
+    """Engines go on reading: the list that they find has been renewed before the first shard goes."""
+    ledger = open_ledger(store, clock, 5)
+    old = load(ledger, "monday")
+    put_list(ledger, old, shards_of_root(ledger, old), key, "exports", None)
+    done = _forget(store, clock)
+    body = store.get(key).body.decode()
+    assert not [listed.key for listed in done.before.places["shards"].found if listed.key in body]
+    assert store.get(key).metadata["root"] == read_root(store).name
+    assert done.proof["not_searched"] == []
 
 
 def test_a_shard_that_holds_others_too_goes_only_where_the_row_is(store: MemoryStore, clock: Clock) -> None:
