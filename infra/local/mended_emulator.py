@@ -17,6 +17,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib import import_module
@@ -24,6 +25,7 @@ from typing import Any
 
 dynamodb: Any = import_module("ministack.services.dynamodb")
 eventbridge: Any = import_module("ministack.services.eventbridge")
+lambda_svc: Any = import_module("ministack.services.lambda_svc")
 s3: Any = import_module("ministack.services.s3")
 sqs: Any = import_module("ministack.services.sqs")
 
@@ -175,6 +177,8 @@ def _time_text(seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    if not os.environ["SKYLEDGER_STREAMS"]:  # somebody else reads them
+        lambda_svc._poll_dynamodb_streams = lambda: False
     s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target = fire, dispatch, invoke
     s3._get_object = get_object
     dynamodb._export_table_to_point_in_time = export

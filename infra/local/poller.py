@@ -139,6 +139,16 @@ class Poller:
         """Call the function with a batch."""
         return self._function({"Records": list(records)})
 
+    def take_rest(self) -> list[Record]:
+        """Take all that is not delivered, and all that the stream holds by now: for whoever delivers it later."""
+        rest: list[Record] = []
+        for name in self._stream.shards():
+            shard = self._shards.setdefault(name, _Shard(name, self))
+            while shard.read(self._stream, ahead=True):
+                pass
+            rest += shard.take_rest()
+        return rest
+
     def discard(self, shard: str, batch: Batch, condition: str) -> None:
         """Give a batch up: to the destination, if there is one."""
         failed = FailedBatch(
@@ -172,14 +182,18 @@ class _Shard:
     def finished(self) -> bool:
         return self._ended and not any(lane.busy for lane in self.lanes)
 
-    def read(self, stream: Stream) -> bool:
-        """Read on; whether there were records."""
-        if self._ended or any(len(lane.waiting) >= self._enough for lane in self.lanes):
+    def read(self, stream: Stream, *, ahead: bool = False) -> bool:
+        """Read on, as far as is enough or further `ahead`; whether there were records."""
+        if self._ended or (not ahead and any(len(lane.waiting) >= self._enough for lane in self.lanes)):
             return False
         records, self._ended = stream.read(self.name)
         for record in records:
             self._lane_of(record).append(record)
         return bool(records)
+
+    def take_rest(self) -> list[Record]:
+        """Take the records that are not delivered, in an order that is right for every item."""
+        return [record for lane in self.lanes for record in lane.take_rest()]
 
     def _lane_of(self, record: Record) -> "_Lane":
         keys = json.dumps(record["dynamodb"].get("Keys"), sort_keys=True)
@@ -211,6 +225,13 @@ class _Lane:
         if not self.waiting:
             self._window_ends = self._poller.clock() + self._settings.window_seconds
         self.waiting.append((record, len(json.dumps(record, separators=(",", ":"))) + 1))
+
+    def take_rest(self) -> list[Record]:
+        """Take all records that are not delivered, those first that failed."""
+        rest = [record for batch in self._again for record in batch.records] + [record for record, _ in self.waiting]
+        self._again.clear()
+        self.waiting.clear()
+        return rest
 
     def deliver(self, now: float) -> bool:
         """Deliver one batch if one is due; whether it was."""
