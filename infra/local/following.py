@@ -24,6 +24,7 @@ from operations.page.server import page_server
 FOLLOW_SECONDS = 1.0
 # A large folder takes long to look at: no more than a tenth of the time is spent on that.
 REST_FOR_LOOK = 9
+LONG_TASK = 50
 # The processor's time-out and some: work that has not moved for so long is not under way but failed.
 STALLED_SECONDS = 75.0
 STREAM_OFF = "[yellow]The stream is off, so the CSV does not follow: skyledger stream on[/]"
@@ -121,7 +122,9 @@ class Run:
         )
         elsewhere = sum(1 for bucket, key in objects if bucket != self._own or not self._uploads.has(key))
         if elsewhere:
-            _say(f"{elsewhere:,} of the objects were not uploaded from here and stay (--fresh forgets all)")
+            _say(
+                f"{elsewhere:,} of the objects are not from {escape(str(self._folder))} and stay (--fresh forgets all)"
+            )
         rows = f"[bold]{len(self._published.rows)} rows[/] (distinct images)"
         _say(f"{rows}, {len(self._published.warned)} with warnings, {seconds:.1f} s in all")
 
@@ -130,9 +133,9 @@ class Run:
         notes = Notes(
             self._home / "image-data-notes.txt",
             {
-                "files were not uploaded": done.skipped,
-                "objects have no row": self._without_row(objects - self._published.named),
-                "rows have warnings": self._published.warned,
+                ("file was not uploaded", "files were not uploaded"): done.skipped,
+                ("object has no row", "objects have no row"): self._without_row(objects - self._published.named),
+                ("row has warnings", "rows have warnings"): self._published.warned,
             },
         )
         notes.write()
@@ -171,7 +174,7 @@ class Run:
             while True:
                 looked = time.monotonic()
                 with _progress() as progress:
-                    done = self._uploads.follow(_tasks(progress))
+                    done = self._uploads.follow(_tasks(progress, least=LONG_TASK))
                 if done is not None:
                     self._tell_change(done)
                     new |= {(self._own, key) for key in done.uploaded}
@@ -189,12 +192,13 @@ class Run:
         settings = self._home / "local.env"
         settings.write_text(settings_of(self._stack, ROOT / ".venv" / "bin"), encoding="utf-8")
         hints = [
-            f"source {shlex.quote(os.path.relpath(settings))}   # in another terminal; then:",
+            f"source {shlex.quote(min(str(settings.resolve()), os.path.relpath(settings), key=len))}",
+            "skyledger status   # and every other command",
             *(f"aws s3 cp PHOTO s3://{bucket}/" for bucket in self._buckets),
-            "skyledger status          # and all other commands",
         ]
         if len(self._buckets) > 1:
-            hints.append("skyledger ingest          # what was there before")
+            hints.append("skyledger ingest   # what was there before")
+        _say("Operate it from another terminal:")
         _say("".join(f"  {escape(hint)}\n" for hint in hints), style="dim")
 
     def _tell_change(self, done: Done) -> None:
@@ -204,7 +208,7 @@ class Run:
         self._tell_suspicious(done)
         for name in done.skipped.keys() - self._skipped.keys():
             _say(f"{_now()}not uploaded: {escape(name)}: {escape(done.skipped[name])}")
-        self._skipped = done.skipped
+        self._skipped |= done.skipped
 
     def _tell_suspicious(self, done: Done) -> None:
         if done.suspicious:
@@ -262,8 +266,12 @@ def settings_of(stack: LocalStack, programs: Path) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _tasks(progress: Progress) -> Callable[[str, int], Callable[[], None]]:
+def _tasks(progress: Progress, *, least: int = 0) -> Callable[[str, int], Callable[[], None]]:
+    """Show tasks of so many steps at least."""
+
     def begin(what: str, total: int) -> Callable[[], None]:
+        if total < least:
+            return lambda: None
         progress.start()
         task = progress.add_task(what, total=total)
         return lambda: progress.advance(task)

@@ -19,6 +19,7 @@ NAMED = 20
 TO_THE_MINUTE = "2026-06-21 12:00"
 DIGITS = re.compile(r"(\d+)")
 HEAD_BYTES = 64
+Heading = tuple[str, str]
 csv.field_size_limit(1 << 20)  # a table's item, and so a cell, has up to 400 KB
 KINDS = ((b"%PDF", "a PDF"), (b"PK\3\4", "a ZIP, or what is made of one"), (b"\x1f\x8b", "a gzip"), (b"RIFF", "a RIFF"))
 
@@ -122,11 +123,11 @@ class Notes:
 
     Attributes:
         path: of the file that has them all.
-        sections: by heading.
+        sections: by heading, as it is said of one and of many.
     """
 
     path: Path
-    sections: Mapping[str, Mapping[str, str]]
+    sections: Mapping[Heading, Mapping[str, str]]
 
     def write(self) -> None:
         """Write the file, or take it away if there is nothing to say."""
@@ -147,8 +148,11 @@ class Notes:
         return shown
 
 
-def _lines(heading: str, notes: Mapping[str, str]) -> list[str]:
-    return [f"{len(notes):,} {heading}:", *(f"  {printable(name)}: {notes[name]}" for name in _sorted(notes))]
+def _lines(heading: Heading, notes: Mapping[str, str]) -> list[str]:
+    return [
+        f"{len(notes):,} {heading[len(notes) > 1]}:",
+        *(f"  {printable(name)}: {notes[name]}" for name in _sorted(notes)),
+    ]
 
 
 def _sorted(names: Iterable[str]) -> list[str]:
