@@ -4,15 +4,14 @@ import os
 import shlex
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from infra.local.deploy import STACK
+from infra.local.display import clock, console, say, show_progress, tasks
 from infra.local.folder import printable
 from infra.local.stack import LocalStack
 from infra.local.summary import HEAD_BYTES, Csv, Notes, kind_of, table_of
@@ -28,7 +27,6 @@ LONG_TASK = 50
 # The processor's time-out and some: work that has not moved for so long is not under way but failed.
 STALLED_SECONDS = 75.0
 STREAM_OFF = "[yellow]The stream is off, so the CSV does not follow: skyledger stream on[/]"
-console = Console(highlight=False)
 
 
 class Run:
@@ -63,9 +61,9 @@ class Run:
         Args:
             begun: when the command was, in seconds of the monotonic clock.
         """
-        with _progress() as progress:
+        with show_progress() as progress:
             progress.start()
-            done = self._uploads.follow(_tasks(progress))
+            done = self._uploads.follow(tasks(progress))
             assert done is not None  # it is the first look
             came_through = self._wait(progress, done.changes)
         self._download()
@@ -75,8 +73,8 @@ class Run:
         self._tell_numbers(done, objects, time.monotonic() - begun)
         lost = self._stack.dead_letters()
         if lost:
-            _say(f"[red]{lost} events could not be processed[/] and lie in the dead-letter queue. {self._reason}")
-        _say(f"CSV: [bold]{escape(str(self._published.path))}[/]")
+            say(f"[red]{lost} events could not be processed[/] and lie in the dead-letter queue. {self._reason}")
+        say(f"CSV: [bold]{escape(str(self._published.path))}[/]")
         self.whole = came_through and not lost
 
     def _wait(self, progress: Progress, changes: int) -> bool:
@@ -97,7 +95,7 @@ class Run:
             if backlog != last:
                 last, moved = backlog, time.monotonic()
             if time.monotonic() - moved > STALLED_SECONDS:
-                _say(f"[red]{left} events do not get through[/]; they are tried again in minutes. {self._reason}")
+                say(f"[red]{left} events do not get through[/]; they are tried again in minutes. {self._reason}")
                 return False
         progress.update(task, description="CSV is current", total=total or 1, completed=total or 1)
         return True
@@ -110,23 +108,19 @@ class Run:
     def _tell_numbers(self, done: Done, objects: set[tuple[str, str]], seconds: float) -> None:
         where = "the bucket" if len(self._buckets) == 1 else f"{len(self._buckets)} buckets"
         for folder, count in done.others.items():
-            _say(
-                f"{count:,} objects that an earlier run uploaded from {escape(folder)} are deleted (--keep keeps them)"
-            )
+            say(f"{count:,} objects that an earlier run uploaded from {escape(folder)} are deleted (--keep keeps them)")
         if gone := len(done.deleted) - sum(done.others.values()):
-            _say(f"{gone:,} objects are deleted, whose files are gone")
+            say(f"{gone:,} objects are deleted, whose files are gone")
         self._tell_suspicious(done)
-        _say(
+        say(
             f"{len(done.uploaded)} of {done.files} files uploaded now; {len(objects)} objects in {where}, "
             f"{self._published.images} images"
         )
         elsewhere = sum(1 for bucket, key in objects if bucket != self._own or not self._uploads.has(key))
         if elsewhere:
-            _say(
-                f"{elsewhere:,} of the objects are not from {escape(str(self._folder))} and stay (--fresh forgets all)"
-            )
+            say(f"{elsewhere:,} of the objects are not from {escape(str(self._folder))} and stay (--fresh forgets all)")
         rows = f"[bold]{len(self._published.rows)} rows[/] (distinct images)"
-        _say(f"{rows}, {len(self._published.warned)} with warnings, {seconds:.1f} s in all")
+        say(f"{rows}, {len(self._published.warned)} with warnings, {seconds:.1f} s in all")
 
     def _tell_notes(self, done: Done, objects: set[tuple[str, str]]) -> None:
         self._skipped = done.skipped
@@ -140,7 +134,7 @@ class Run:
         )
         notes.write()
         for line in notes.shown():
-            _say(escape(line), style=None if line.endswith(":") else "dim")
+            say(escape(line), style=None if line.endswith(":") else "dim")
 
     def _without_row(self, objects: Iterable[tuple[str, str]]) -> dict[str, str]:
         """Say of objects that no row names, and that are no copies, why that is; folders' placeholders are none."""
@@ -167,14 +161,14 @@ class Run:
     def follow(self) -> None:
         """Do what the folder changes, and tell every new version of the CSV, until interrupted."""
         with self._page() as address:
-            _say(f"Page: [bold]{address}[/]")
+            say(f"Page: [bold]{address}[/]")
             self._tell_how()
             new: set[tuple[str, str]] = set()
             enabled = True
             while True:
                 looked = time.monotonic()
-                with _progress() as progress:
-                    done = self._uploads.follow(_tasks(progress, least=LONG_TASK))
+                with show_progress() as progress:
+                    done = self._uploads.follow(tasks(progress, least=LONG_TASK))
                 if done is not None:
                     self._tell_change(done)
                     new |= {(self._own, key) for key in done.uploaded}
@@ -182,15 +176,15 @@ class Run:
                     self._tell_version()
                 new = self._tell_refused(new)
                 if enabled != (enabled := self._stack.mapping.enabled):
-                    _say("The stream is on again." if enabled else STREAM_OFF)
+                    say("The stream is on again." if enabled else STREAM_OFF)
                 time.sleep(max(FOLLOW_SECONDS, REST_FOR_LOOK * (time.monotonic() - looked)))
 
     def _tell_how(self) -> None:
         """Say what is followed, and how to operate it; every line can be pasted, and has no more than 80 columns."""
         buckets = "the images bucket" if len(self._buckets) == 1 else f"the buckets {', '.join(self._buckets)}"
-        _say(f"\nFollowing [bold]{escape(str(self._folder))}[/] and {buckets}; Ctrl-C ends.")
+        say(f"\nFollowing [bold]{escape(str(self._folder))}[/] and {buckets}; Ctrl-C ends.")
         settings = self._home / "local.env"
-        settings.write_text(settings_of(self._stack, ROOT / ".venv" / "bin"), encoding="utf-8")
+        settings.write_text(self._stack.shell_settings(ROOT / ".venv" / "bin"), encoding="utf-8")
         hints = [
             f"source {shlex.quote(min(str(settings.resolve()), os.path.relpath(settings), key=len))}",
             "skyledger status   # and every other command",
@@ -198,37 +192,37 @@ class Run:
         ]
         if len(self._buckets) > 1:
             hints.append("skyledger ingest   # what was there before")
-        _say("Operate it from another terminal:")
-        _say("".join(f"  {escape(hint)}\n" for hint in hints), style="dim")
+        say("Operate it from another terminal:")
+        say("".join(f"  {escape(hint)}\n" for hint in hints), style="dim")
 
     def _tell_change(self, done: Done) -> None:
         changed = [(len(done.uploaded), "uploaded"), (len(done.deleted), "deleted")]
         if any(count for count, _ in changed):
-            _say(_now() + ", ".join(f"{count:,} {what}" for count, what in changed if count))
+            say(clock() + ", ".join(f"{count:,} {what}" for count, what in changed if count))
         self._tell_suspicious(done)
         for name in done.skipped.keys() - self._skipped.keys():
-            _say(f"{_now()}not uploaded: {escape(name)}: {escape(done.skipped[name])}")
+            say(f"{clock()}not uploaded: {escape(name)}: {escape(done.skipped[name])}")
         self._skipped |= done.skipped
 
     def _tell_suspicious(self, done: Done) -> None:
         if done.suspicious:
             where = escape(str(self._folder))
-            _say(f"[yellow]{where} is empty, or cannot be read: nothing is deleted for that; waiting for files[/]")
+            say(f"[yellow]{where} is empty, or cannot be read: nothing is deleted for that; waiting for files[/]")
 
     def _tell_version(self) -> None:
         before = self._published.warned
         self._download()
-        _say(f"{_now()}{len(self._published.rows)} rows, {len(self._published.warned)} with warnings")
+        say(f"{clock()}{len(self._published.rows)} rows, {len(self._published.warned)} with warnings")
         for key, warnings in self._published.warned.items():
             if before.get(key) != warnings:
-                _say(f"{_now()}  {escape(printable(key))}: {escape(printable(warnings))}")
+                say(f"{clock()}  {escape(printable(key))}: {escape(printable(warnings))}")
 
     def _tell_refused(self, new: set[tuple[str, str]]) -> set[tuple[str, str]]:
         """Name what turned out to be no image, of objects that are new; give those that nobody has read yet."""
         known = self._stack.records(new)
         for (_, key), record in known.items():
             if "etag" not in record:
-                _say(f"{_now()}  {escape(printable(key))} has no row: {self._why(key, record)}")
+                say(f"{clock()}  {escape(printable(key))} has no row: {self._why(key, record)}")
         return new - known.keys()
 
     @contextmanager
@@ -251,55 +245,3 @@ class Run:
     @property
     def _buckets(self) -> tuple[str, ...]:
         return self._stack.deployment.image_buckets
-
-
-def settings_of(stack: LocalStack, programs: Path) -> str:
-    """Write the shell commands after which `skyledger` and `aws` work on the local stack as on a real one."""
-    variables = {**stack.emulator.environment, "AWS_REGION": stack.emulator.environment["AWS_DEFAULT_REGION"]}
-    variables["SKYLEDGER_STACK"] = STACK
-    lines = [
-        "# The local stack, for `source`: in this terminal there is no other account then.",
-        "unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL_S3 SKYLEDGER_BUCKET",
-        *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
-        f'export PATH="$PATH":{shlex.quote(str(programs))}',
-    ]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _tasks(progress: Progress, *, least: int = 0) -> Callable[[str, int], Callable[[], None]]:
-    """Show tasks of so many steps at least."""
-
-    def begin(what: str, total: int) -> Callable[[], None]:
-        if total < least:
-            return lambda: None
-        progress.start()
-        task = progress.add_task(what, total=total)
-        return lambda: progress.advance(task)
-
-    return begin
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Give a display of tasks that takes no line while there are none."""
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    progress = Progress(*columns, console=console)
-    try:
-        yield progress
-    finally:
-        if progress.tasks:
-            progress.stop()
-
-
-def _say(line: str, style: str | None = None) -> None:
-    console.print(line, style=style, soft_wrap=True)
-
-
-def _now() -> str:
-    return f"{time.strftime('%H:%M:%S')}  "

@@ -14,7 +14,8 @@ from infra.local.deploy import Deployment
 from infra.local.emulator import Emulator
 from infra.local.failed_batch import FailedBatch
 from infra.local.invocation import Invocation, Record
-from infra.local.poller import Poller, Settings, Stream
+from infra.local.mapping_settings import Settings
+from infra.local.poller import Poller, Stream
 from infra.local.servers import ServerError
 from operations.atomic_write import atomic_write
 

@@ -14,8 +14,9 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local.deploy import DeploymentError
+from infra.local.display import console
 from infra.local.emulator import AlreadyRunningError
-from infra.local.following import Run, console
+from infra.local.following import Run
 from infra.local.servers import ServerError
 from infra.local.stack import LocalStack
 from infra.paths import HOME

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,8 +14,8 @@ from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError
 
-from infra.local.deploy import Deployment, deploy
-from infra.local.emulator import Emulator, make_environment
+from infra.local.deploy import STACK, Deployment, deploy
+from infra.local.emulator import REGION, Emulator, make_environment
 from infra.local.mapping import StreamMapping
 from infra.local.servers import ServerError, Stoppable
 from infra.paths import HOME
@@ -211,6 +212,21 @@ class LocalStack(Stoppable):
         """Read the ledger's root, decoded."""
         root: dict[str, Any] = json.loads(self._read(ROOT_KEY))
         return root
+
+    def shell_settings(self, programs: Path) -> str:
+        """Write the commands after which `skyledger` and `aws` work on this stack, in a shell, as on a real one.
+
+        Args:
+            programs: folder of the `skyledger` command.
+        """
+        variables = {**self.emulator.environment, "AWS_REGION": REGION, "SKYLEDGER_STACK": STACK}
+        lines = [
+            "# The local stack, for `source`: in this terminal there is no other account then.",
+            "unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL_S3 SKYLEDGER_BUCKET",
+            *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+            f'export PATH="$PATH":{shlex.quote(str(programs))}',
+        ]
+        return "".join(f"{line}\n" for line in lines)
 
     def stop(self) -> bool:
         """Finish what is under way and stop in order.

@@ -8,7 +8,8 @@ import pytest
 
 from infra.local.failed_batch import FailedBatch
 from infra.local.invocation import Invocation, Record
-from infra.local.poller import PAYLOAD_LIMIT, Poller, Settings
+from infra.local.mapping_settings import Settings
+from infra.local.poller import PAYLOAD_LIMIT, Poller
 
 BEGIN = 1_795_571_896.0
 OK = Invocation(response={"batchItemFailures": []})
