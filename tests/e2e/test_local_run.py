@@ -30,7 +30,7 @@ from ledger.publish import PUT_BELOW
 from tests.support.factories import item
 from tests.support.paths import PHOTOS, ROOT
 
-real_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the development photos (../shared/photos) are not here")
+real_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photo collection is not at {PHOTOS}")
 
 
 def rows_of(content: bytes) -> dict[str, dict[str, str]]:
