@@ -19,9 +19,11 @@ from infra.local.emulator import AlreadyRunningError
 from infra.local.following import Run
 from infra.local.servers import ServerError
 from infra.local.stack import LocalStack
+from infra.local.uploads import check_room
 from infra.paths import HOME
 from infra.survey.photos import write_survey
 
+ROOM_BYTES = 200_000_000  # code and state of an empty stack, four times
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
@@ -54,6 +56,8 @@ def run(
             folder = home / "survey"
             write_survey(folder, photos)
         _check(folder)
+        home.mkdir(parents=True, exist_ok=True)
+        check_room(home, ROOM_BYTES)
         with _running_stack(home / "stack", bucket, fresh) as stack:
             pipeline = Run(stack, folder, home, keep=keep)
             pipeline.bring_up_to_date(begun)

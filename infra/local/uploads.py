@@ -1,7 +1,10 @@
 """Bring the images bucket in line with a folder, and remember what was uploaded from where."""
 
+import errno
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +15,7 @@ from infra.local.reconcile import Plan, Upload, is_suspicious, none_seen, others
 from infra.local.stack import PART_BYTES, LocalStack
 from operations.atomic_write import atomic_write
 
+ROOM_BYTES = 50_000_000  # is left free beside the copies
 Task = Callable[[str, int], Callable[[], None]]
 """Begins a task of so many steps, and gives what to call after each."""
 
@@ -98,6 +102,7 @@ class Uploads:
             else:
                 self._record[key] = Upload(self._folder, None, ())
         if to_write:
+            check_room(self._path.parent, sum(found.files[key].stamp.size for key in to_write) + ROOM_BYTES)
             self._write()
             step = task("uploading", len(to_write))
             for key, error in self._stack.upload((key, found.files[key].path) for key in to_write):
@@ -135,6 +140,18 @@ class Uploads:
     def _write(self) -> None:
         with atomic_write(self._path) as unfinished:
             unfinished.write_text(json.dumps(self._record))
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Refuse what a disk has no room for, before it is begun: an emulator whose disk is full does not end.
+
+    Raises:
+        OSError: how much is free where, and how much is needed.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        told = f"{folder} has {free / 1e6:,.0f} MB free, and {needed / 1e6:,.0f} MB are needed"
+        raise OSError(errno.ENOSPC, f"{os.strerror(errno.ENOSPC)}: {told}")
 
 
 def _read(path: Path) -> dict[str, Upload]:

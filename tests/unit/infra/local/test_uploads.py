@@ -1,6 +1,7 @@
 """The bucket follows a folder over several runs, and a run that is killed loses no track of what it uploaded."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -199,6 +200,19 @@ def test_a_file_that_cannot_be_read_any_more_is_named(
     monkeypatch.setattr(uploads, "etag_of", fail)
     done = follow(bucket, photos)
     assert (done.skipped, bucket.held) == ({str(photos / "a.jpg"): "Input/output error"}, {})
+
+
+def test_what_the_disk_has_no_room_for_is_not_begun(
+    bucket: Bucket, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said how much is free where; with room, the next run does it all."""
+    free = uploads.ROOM_BYTES + 9  # the two photos have ten bytes
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=free))
+    with pytest.raises(OSError, match=r"No space left on device: .*/data has 50 MB free, and 50 MB are needed"):
+        follow(bucket, photos)
+    assert bucket.held == {}
+    free += 1
+    assert len(follow(bucket, photos).uploaded) == 2
 
 
 def test_large_files_have_the_etag_of_their_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
