@@ -23,7 +23,7 @@ from infra.local.uploads import check_room
 from infra.paths import HOME
 from infra.survey.photos import write_survey
 
-ROOM_BYTES = 200_000_000  # code and state of an empty stack, four times
+ROOM_BYTES = 400_000_000  # the functions of an empty stack, unpacked and running, and some
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
 
 
@@ -70,7 +70,7 @@ def run(
     except subprocess.CalledProcessError as error:
         _fail(f"{error}: what it printed stands above", 1)
     except OSError as error:
-        _fail(f"{error.strerror or error}: {error.filename}" if error.filename else str(error), 1)
+        _fail(": ".join(filter(None, (error.strerror or str(error), error.filename))), 1)
     except KeyboardInterrupt:
         whole = pipeline is not None and pipeline.whole
         console.print("Ended." if whole else "Ended before the CSV was current; the next run goes on from here.")
