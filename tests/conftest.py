@@ -10,7 +10,7 @@ from infra.local.seaweed import SeaweedFS
 from ledger.ledger import Ledger
 from tests.support.factories import make_ledger
 
-pytest_plugins = ("tests.support.calls.recorder",)
+pytest_plugins = ("tests.support.calls.recorder", "tests.support.skips")
 
 # No deadline: a busy machine is slow. Every run draws other examples, so that few are enough for one;
 # `--hypothesis-profile=thorough` is the long run on demand.

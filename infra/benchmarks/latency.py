@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from infra.benchmarks._report import percentile
-from infra.local.stack import UPLOADS, LocalStack
+from infra.local.stack import AT_ONCE, LocalStack
 from infra.survey.photos import Photo, survey
 
 LOOK_SECONDS = 0.01
@@ -74,7 +74,7 @@ def _seconds_to_rows(stack: LocalStack, photos: Iterator[Photo], rows: int) -> f
         stack.s3.put_object(Bucket=stack.deployment.images_bucket, Key=photo.key, Body=photo.body)
 
     begun = time.perf_counter()
-    with ThreadPoolExecutor(UPLOADS) as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(put, photos))
     for csv in _published(stack, begun):
         if csv.count(b"\n") == rows + 1:

@@ -62,10 +62,21 @@ class Emulator(Stoppable):
 
     Attributes:
         endpoint_url: where every service answers.
+        data: folder of what it keeps from run to run, and of what belongs to that.
         put_aside: where the data of a run that ended hard was moved to, or None.
+        other_port: that of the last run, if it is taken by somebody else now; else None.
+        taken_over: it was running already, and has gone on since its process was killed.
     """
 
-    def __init__(self, python: Path, folder: Path, *, check_permissions: bool = False, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        python: Path,
+        folder: Path,
+        *,
+        check_permissions: bool = False,
+        fresh: bool = False,
+        streams: bool = True,
+    ) -> None:
         """Start the emulator.
 
         Args:
@@ -73,13 +84,14 @@ class Emulator(Stoppable):
             folder: data, logs and state; kept from run to run.
             check_permissions: evaluate IAM policies on every request, as AWS does.
             fresh: begin with nothing; earlier data is deleted.
+            streams: let it read the streams of tables for its functions; else somebody else does.
 
         Raises:
             AlreadyRunningError: another process holds `folder`.
             ServerError: the emulator did not start.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder = folder
+        self.folder, self.data, self._streams = folder, folder / "data", streams
         self._run_file = folder / "running.json"
         self._lock = (folder / "lock").open("w")
         try:
@@ -88,9 +100,11 @@ class Emulator(Stoppable):
             self._lock.close()
             raise AlreadyRunningError(f"another process is using {folder}") from error
         self.put_aside: Path | None = None
+        self.other_port: int | None = None
         self._server: Server | Orphan | None = self._take_over(check_permissions, fresh)
+        self.taken_over = self._server is not None
         if fresh:
-            shutil.rmtree(folder / "data", ignore_errors=True)
+            shutil.rmtree(self.data, ignore_errors=True)
         if self._server is None:
             self._start(python, check_permissions)
 
@@ -184,8 +198,8 @@ class Emulator(Stoppable):
             orphan.stop(seconds=PATIENCE_SECONDS)
         aside = self.folder / "data-of-a-hard-end"
         shutil.rmtree(aside, ignore_errors=True)
-        if not fresh and (self.folder / "data").exists():
-            self.put_aside = (self.folder / "data").rename(aside)
+        if not fresh and self.data.exists():
+            self.put_aside = self.data.rename(aside)
         self._run_file.unlink()
         return None
 
@@ -203,11 +217,12 @@ class Emulator(Stoppable):
             "LAMBDA_EXECUTOR": "local",
             "AUTH": "true" if check_permissions else "false",
             "PERSIST_STATE": "1",
-            "STATE_DIR": str(self.folder / "data" / "state"),
+            "STATE_DIR": str(self.data / "state"),
             "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self.folder / "data" / "s3"),
+            "S3_DATA_DIR": str(self.data / "s3"),
             "TMPDIR": str(temporary),
             "LOG_LEVEL": "WARNING",
+            "SKYLEDGER_STREAMS": "1" if self._streams else "",
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
             "AWS_DEFAULT_REGION": REGION,
@@ -232,6 +247,7 @@ class Emulator(Stoppable):
         kept = self.folder / "port"
         port = int(kept.read_text()) if kept.exists() else 0
         if not port or _listens(port):
+            self.other_port = port or None
             (port,) = free_ports(1)
         kept.write_text(str(port))
         return port

@@ -4,7 +4,8 @@ import base64
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,8 +14,10 @@ from infra.local.deploy import Deployment
 from infra.local.emulator import Emulator
 from infra.local.failed_batch import FailedBatch
 from infra.local.invocation import Invocation, Record
-from infra.local.poller import Poller, Settings
+from infra.local.mapping_settings import Settings
+from infra.local.poller import Poller, Stream
 from infra.local.servers import ServerError
+from operations.atomic_write import atomic_write
 
 POLL_SECONDS = 0.25  # Lambda reads each shard four times a second
 DESCRIBE_SECONDS = 2.0  # how often to look for new shards
@@ -106,6 +109,46 @@ def _to_json(value: Mapping[str, Any]) -> dict[str, Any]:
     return {kind: content}
 
 
+class KeptRecords:
+    """Records of a stream that wait in a file, until they are delivered."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> list[Record]:
+        """Give the records."""
+        return [json.loads(line) for line in self.path.read_text().splitlines()] if self.path.exists() else []
+
+    def write(self, records: Iterable[Record]) -> None:
+        """Keep these records, and no others."""
+        with atomic_write(self.path) as unfinished:
+            unfinished.write_text("".join(f"{json.dumps(record)}\n" for record in records))
+
+    def forget(self) -> None:
+        """Keep none."""
+        self.path.unlink(missing_ok=True)
+
+
+class StreamAfter:
+    """A stream that comes after kept records: these are a shard that has ended, and a parent of the others."""
+
+    NAME = "kept"
+
+    def __init__(self, kept: KeptRecords, stream: Stream) -> None:
+        self._kept, self._stream = kept.read(), stream
+
+    def shards(self) -> Mapping[str, str | None]:
+        """Name the shards, each with its parent."""
+        return {self.NAME: None} | {name: parent or self.NAME for name, parent in self._stream.shards().items()}
+
+    def read(self, shard: str) -> tuple[Sequence[Record], bool]:
+        """Take the next records of a shard, and whether it has ended with them."""
+        if shard != self.NAME:
+            return self._stream.read(shard)
+        records, self._kept = self._kept, []
+        return records, True
+
+
 class LambdaFunction:
     """A deployed function, invoked and waited for."""
 
@@ -129,16 +172,25 @@ class LambdaFunction:
 
 
 class StreamMapping:
-    """Delivers the table's stream to the exporter in a thread, in place of the emulator's own mapping."""
+    """Delivers the table's stream to the exporter in a thread, in place of the emulator's own mapping.
+
+    It does so while the mapping is enabled, as `skyledger stream` switches it. What waits in the stream when the stack
+    stops with the mapping disabled is kept in a file, because the emulator forgets its stream.
+    """
 
     def __init__(self, emulator: Emulator, deployment: Deployment) -> None:
-        functions = emulator.client("lambda")
-        functions.update_event_source_mapping(UUID=deployment.stream_mapping_id, Enabled=False)
-        self.settings = Settings.of_mapping(functions.get_event_source_mapping(UUID=deployment.stream_mapping_id))
+        self._functions, self._id = emulator.client("lambda"), deployment.stream_mapping_id
+        kept = KeptRecords(emulator.data / "stream.jsonl")
+        if not (kept.path.exists() or emulator.taken_over):
+            # Nobody has switched it off, but a version of this stack that took its place without saying so.
+            self._functions.update_event_source_mapping(UUID=self._id, Enabled=True)
+        self.settings = Settings.of_mapping(self._functions.get_event_source_mapping(UUID=self._id))
         self._s3 = emulator.client("s3")
+        stream = DynamoStream(emulator.client("dynamodbstreams"), self.settings.stream_arn)
+        self._kept = kept
         self._poller = Poller(
             self.settings,
-            DynamoStream(emulator.client("dynamodbstreams"), self.settings.stream_arn),
+            StreamAfter(kept, stream),
             LambdaFunction(emulator, self.settings.function_arn),
             self._put_aside,
             time.time,
@@ -156,8 +208,16 @@ class StreamMapping:
         """Batches that were given up and put aside in the export bucket."""
         return self._poller.discarded
 
+    @property
+    def enabled(self) -> bool:
+        """Whether the stream is followed; what happens meanwhile waits in it."""
+        return bool(self._functions.get_event_source_mapping(UUID=self._id)["State"] == "Enabled")
+
     def is_idle(self) -> bool:
-        """Look once more; whether nothing is left to read or to deliver of what was written before this call."""
+        """Look once more; whether nothing is left to read or to deliver of what was written before this call.
+
+        Of a stream that is not followed nothing is to be read.
+        """
         with self._passes:
             wanted = self._passes_begun + 1
             self._passes.wait_for(lambda: self._passes_begun > wanted or self._error is not None)
@@ -166,16 +226,18 @@ class StreamMapping:
             return self._idle_pass >= wanted
 
     def stop(self) -> None:
-        """Stop after the batch that is under way."""
+        """Stop after the batch that is under way, and keep what waits in a stream that is not followed."""
         self._stopping.set()
         self._thread.join()
+        if not self.enabled:
+            self._kept.write(self._poller.take_rest())
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             with self._passes:
                 self._passes_begun += 1
             try:
-                due = self._poller.step()
+                due = self._poller.step() if (enabled := self.enabled) else None
             except (BotoCoreError, ClientError) as error:
                 with self._passes:
                     self._error = error
@@ -184,6 +246,8 @@ class StreamMapping:
             with self._passes:
                 if due is None:
                     self._idle_pass = self._passes_begun
+                    if enabled:
+                        self._kept.forget()
                 self._passes.notify_all()
             self._stopping.wait(POLL_SECONDS if due is None else min(due, POLL_SECONDS))
 

@@ -1,12 +1,14 @@
-"""The emulator (ministack) with four things mended that AWS does, and that existing buckets need.
+"""The emulator (ministack) with four things mended that AWS does, and that this project needs.
 
 - Events of S3 on EventBridge name the version of the object, and hold no field that S3 does not know: a deletion has
   neither size nor ETag, a restoration no sequencer (S3 User Guide, "EventBridge event message structure").
 - A rule of EventBridge sends to a queue whose policy lets it (where permissions are checked at all), and to its dead
   letters what the queue refuses (EventBridge User Guide, "Using dead-letter queues to process undelivered events").
 - An export of a table writes its files, in the form that the DynamoDB Developer Guide describes ("DynamoDB table
-  export output format"), from the items that the emulator holds. Without point-in-time recovery there is no earlier
-  time to export: such exports fail.
+  export output format"): a full one from the items that the emulator holds, an incremental one from the table's stream.
+  Point-in-time recovery begins here when the emulator starts, or the table is made: earlier times are refused, as AWS
+  does (API reference, ExportTableToPointInTime, InvalidExportTimeException), and so are full exports of another time
+  than now.
 - A range of one version of an object is that range (S3 API reference, GetObject: Range and versionId are independent).
 
 A program of its own, run by the emulator's interpreter; so it imports nothing of the project. Names with an underscore
@@ -17,6 +19,8 @@ import base64
 import gzip
 import hashlib
 import json
+import os
+import time
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from importlib import import_module
@@ -24,10 +28,13 @@ from typing import Any
 
 dynamodb: Any = import_module("ministack.services.dynamodb")
 eventbridge: Any = import_module("ministack.services.eventbridge")
+lambda_svc: Any = import_module("ministack.services.lambda_svc")
 s3: Any = import_module("ministack.services.s3")
 sqs: Any = import_module("ministack.services.sqs")
 
 DATA_FILES = 2  # AWS writes one for each partition at least
+BEGUN = time.time()
+SHORTEST_WINDOW, LONGEST_WINDOW = 15 * 60, 24 * 3600  # seconds (AWS Database Blog, "Introducing incremental export")
 
 _fire, _dispatch, _invoke = s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target
 _get_object = s3._get_object
@@ -94,40 +101,60 @@ def get_object(bucket: str, key: str, headers: dict[str, str], query: dict[str, 
 
 def export(request: dict[str, Any]) -> Any:
     """Start an export of a table, and be done with it by the next look."""
+    window = request.get("IncrementalExportSpecification")
+    table = dynamodb._tables.get(dynamodb._table_name_from_arn(request.get("TableArn", "")))
+    if window and table and (refusal := _refusal(window, table)):
+        return dynamodb.error_response_json(*refusal, 400)
     answer = _start_export(request)
     if answer[0] == 200:
         description = dynamodb._exports[json.loads(answer[2])["ExportDescription"]["ExportArn"]]
         if description["ExportStatus"] == "IN_PROGRESS":
-            description.update(_finish(description))
+            description.update(_finish(description | ({"IncrementalExportSpecification": window} if window else {})))
     return answer
+
+
+def _refusal(window: dict[str, Any], table: dict[str, Any]) -> tuple[str, str] | None:
+    """Say why changes of a time cannot be exported: the code and the message; None if they can."""
+    since, until = window["ExportFromTime"], window["ExportToTime"]
+    if not SHORTEST_WINDOW <= until - since <= LONGEST_WINDOW:
+        return "ValidationException", "an incremental export is of 15 minutes at least, and of 24 hours at most"
+    if since < BEGUN and table["CreationDateTime"] < BEGUN:
+        begun = _time_text(BEGUN)
+        return "InvalidExportTimeException", f"here point-in-time recovery begins with the emulator, at {begun}"
+    return None
 
 
 def _finish(description: dict[str, Any]) -> dict[str, Any]:
     """Write an export's files; give what its description says then."""
-    if description["ExportType"] != "FULL_EXPORT" or "ExportTime" in description:
-        return _failed("NoHistory", "the emulator knows a table as it is now, and nothing of earlier times")
+    if "ExportTime" in description:
+        return _failed("NoHistory", "the emulator knows a whole table as it is now, and nothing of earlier times")
     bucket = description["S3Bucket"]
     if bucket not in s3._buckets:
         return _failed("S3NoSuchBucket", f"no bucket {bucket}")
+    table = dynamodb._table_name_from_arn(description["TableArn"])
     name = description["ExportArn"].rpartition("/")[2]
-    folder = "/".join(filter(None, (description.get("S3Prefix"), "AWSDynamoDB", name)))
-    items = _items(dynamodb._table_name_from_arn(description["TableArn"]))
-    listed = [
-        _write_data(bucket, f"{folder}/data/{part}.json.gz", items[part::DATA_FILES]) for part in range(DATA_FILES)
-    ]
-    files_key, summary_key = f"{folder}/manifest-files.json", f"{folder}/manifest-summary.json"
+    prefix = "/".join(filter(None, (description.get("S3Prefix"), "AWSDynamoDB")))
+    if window := description.get("IncrementalExportSpecification"):
+        lines, data = _changes(table, window), f"{prefix}/data/{name}-"  # a folder that all incremental exports share
+        times = {"exportFromTime": _time_text(window["ExportFromTime"])}
+        times |= {"exportToTime": _time_text(window["ExportToTime"]), "outputView": "NEW_AND_OLD_IMAGES"}
+    else:
+        lines, data = [{"Item": item} for item in _items(table)], f"{prefix}/{name}/data/"
+        times = {"exportTime": _time_text(description["StartTime"])}
+    listed = [_write_data(bucket, f"{data}{part}.json.gz", lines[part::DATA_FILES]) for part in range(DATA_FILES)]
+    files_key, summary_key = f"{prefix}/{name}/manifest-files.json", f"{prefix}/{name}/manifest-summary.json"
     _put(bucket, files_key, b"".join(json.dumps(one).encode() + b"\n" for one in listed))
     summary = {
         "version": "2023-08-01",
         "exportArn": description["ExportArn"],
-        "exportType": "FULL_EXPORT",
-        "exportTime": _time_text(description["StartTime"]),
+        "exportType": description["ExportType"],
+        **times,
         "tableArn": description["TableArn"],
         "s3Bucket": bucket,
         "s3Prefix": description.get("S3Prefix"),
         "manifestFilesS3Key": files_key,
         "billedSizeBytes": 0,
-        "itemCount": len(items),
+        "itemCount": len(lines),
         "outputFormat": description["ExportFormat"],
     }
     _put(bucket, summary_key, json.dumps(summary).encode())
@@ -136,7 +163,7 @@ def _finish(description: dict[str, Any]) -> dict[str, Any]:
         "ExportManifest": summary_key,
         "ExportTime": description["StartTime"],
         "EndTime": datetime.now(UTC).timestamp(),
-        "ItemCount": len(items),
+        "ItemCount": len(lines),
         "BilledSizeBytes": 0,
     }
 
@@ -152,8 +179,27 @@ def _items(table: str) -> list[dict[str, Any]]:
         return sorted(items, key=lambda item: hashlib.sha256(json.dumps(item, sort_keys=True).encode()).digest())
 
 
+def _changes(table: str, window: dict[str, Any]) -> list[dict[str, Any]]:
+    """Give what became of each item in a time: one line, with the image before the first change and after the last.
+
+    An item that came and went in it is not in it.
+    """
+    lines: dict[str, dict[str, Any]] = {}
+    for record in dynamodb.stream_live_records(table):
+        change = record["dynamodb"]
+        seconds = change["ApproximateCreationDateTime"]
+        if not window["ExportFromTime"] <= seconds < window["ExportToTime"]:
+            continue
+        line = lines.setdefault(
+            json.dumps(change["Keys"]), {"Keys": change["Keys"], "OldImage": change.get("OldImage")}
+        )
+        line |= {"NewImage": change.get("NewImage"), "Metadata": {"WriteTimestampMicros": {"N": f"{seconds}000000"}}}
+    told = [{name: value for name, value in line.items() if value} for line in lines.values()]
+    return [line for line in told if "OldImage" in line or "NewImage" in line]
+
+
 def _write_data(bucket: str, key: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    body = gzip.compress(b"".join(json.dumps({"Item": item}).encode() + b"\n" for item in items))
+    body = gzip.compress(b"".join(json.dumps(item).encode() + b"\n" for item in items))
     _put(bucket, key, body)
     digest = hashlib.md5(body, usedforsecurity=False)
     return {
@@ -175,6 +221,8 @@ def _time_text(seconds: float) -> str:
 
 
 if __name__ == "__main__":
+    if not os.environ["SKYLEDGER_STREAMS"]:  # somebody else reads them
+        lambda_svc._poll_dynamodb_streams = lambda: False
     s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target = fire, dispatch, invoke
     s3._get_object = get_object
     dynamodb._export_table_to_point_in_time = export

@@ -27,46 +27,13 @@ from typing import Any, Protocol
 
 from infra.local.failed_batch import RECORD_AGE_EXCEEDED, RETRY_ATTEMPTS_EXHAUSTED, FailedBatch
 from infra.local.invocation import Invocation, Record, first_failure
+from infra.local.mapping_settings import Settings
 
 PAYLOAD_LIMIT = 6 * 1024 * 1024  # bytes of an invocation's event
 ENVELOPE_BYTES = len('{"Records":[]}')
 # AWS does not document its pauses. They double from the first to the last.
 FIRST_RETRY_SECONDS = 0.5
 LAST_RETRY_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The mapping's settings, as GetEventSourceMapping names them; -1 means without limit."""
-
-    mapping_id: str
-    function_arn: str
-    stream_arn: str
-    batch_size: int = 100
-    window_seconds: float = 0
-    parallel_batches: int = 1
-    bisect: bool = False
-    partial_failures: bool = False
-    retry_attempts: int = -1
-    record_age_seconds: float = -1
-    on_failure: str | None = None
-
-    @classmethod
-    def of_mapping(cls, mapping: Mapping[str, Any]) -> "Settings":
-        """Read the settings of a deployed mapping (the answer of GetEventSourceMapping)."""
-        return cls(
-            mapping_id=mapping["UUID"],
-            function_arn=mapping["FunctionArn"],
-            stream_arn=mapping["EventSourceArn"],
-            batch_size=mapping["BatchSize"],
-            window_seconds=mapping.get("MaximumBatchingWindowInSeconds") or 0,
-            parallel_batches=mapping.get("ParallelizationFactor") or 1,
-            bisect=mapping.get("BisectBatchOnFunctionError", False),
-            partial_failures="ReportBatchItemFailures" in (mapping.get("FunctionResponseTypes") or ()),
-            retry_attempts=mapping.get("MaximumRetryAttempts", -1),
-            record_age_seconds=mapping.get("MaximumRecordAgeInSeconds", -1),
-            on_failure=(mapping.get("DestinationConfig") or {}).get("OnFailure", {}).get("Destination"),
-        )
 
 
 class Stream(Protocol):
@@ -139,6 +106,16 @@ class Poller:
         """Call the function with a batch."""
         return self._function({"Records": list(records)})
 
+    def take_rest(self) -> list[Record]:
+        """Take all that is not delivered, and all that the stream holds by now: for whoever delivers it later."""
+        rest: list[Record] = []
+        for name in self._stream.shards():
+            shard = self._shards.setdefault(name, _Shard(name, self))
+            while shard.read(self._stream, ahead=True):
+                pass
+            rest += shard.take_rest()
+        return rest
+
     def discard(self, shard: str, batch: Batch, condition: str) -> None:
         """Give a batch up: to the destination, if there is one."""
         failed = FailedBatch(
@@ -172,14 +149,18 @@ class _Shard:
     def finished(self) -> bool:
         return self._ended and not any(lane.busy for lane in self.lanes)
 
-    def read(self, stream: Stream) -> bool:
-        """Read on; whether there were records."""
-        if self._ended or any(len(lane.waiting) >= self._enough for lane in self.lanes):
+    def read(self, stream: Stream, *, ahead: bool = False) -> bool:
+        """Read on, as far as is enough or further `ahead`; whether there were records."""
+        if self._ended or (not ahead and any(len(lane.waiting) >= self._enough for lane in self.lanes)):
             return False
         records, self._ended = stream.read(self.name)
         for record in records:
             self._lane_of(record).append(record)
         return bool(records)
+
+    def take_rest(self) -> list[Record]:
+        """Take the records that are not delivered, in an order that is right for every item."""
+        return [record for lane in self.lanes for record in lane.take_rest()]
 
     def _lane_of(self, record: Record) -> "_Lane":
         keys = json.dumps(record["dynamodb"].get("Keys"), sort_keys=True)
@@ -211,6 +192,13 @@ class _Lane:
         if not self.waiting:
             self._window_ends = self._poller.clock() + self._settings.window_seconds
         self.waiting.append((record, len(json.dumps(record, separators=(",", ":"))) + 1))
+
+    def take_rest(self) -> list[Record]:
+        """Take all records that are not delivered, those first that failed."""
+        rest = [record for batch in self._again for record in batch.records] + [record for record, _ in self.waiting]
+        self._again.clear()
+        self.waiting.clear()
+        return rest
 
     def deliver(self, now: float) -> bool:
         """Deliver one batch if one is due; whether it was."""

@@ -1,8 +1,8 @@
 """The whole pipeline on this machine: emulator, deployed template, and the stream's poller."""
 
-import hashlib
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from boto3.exceptions import S3UploadFailedError
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError
 
-from infra.local.deploy import Deployment, deploy
-from infra.local.emulator import Emulator, make_environment
+from infra.local.deploy import STACK, Deployment, deploy
+from infra.local.emulator import REGION, Emulator, make_environment
 from infra.local.mapping import StreamMapping
 from infra.local.servers import ServerError, Stoppable
 from infra.paths import HOME
@@ -22,8 +23,11 @@ from infra.waiting import until
 from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger
 from ledger.s3_store import S3Store
+from operations.atomic_write import atomic_write
+from operations.batches import batched
 
-UPLOADS = 8  # files on their way at once
+AT_ONCE = 8  # objects that are written or deleted
+LOOKED_UP_AT_ONCE = 100  # items (DynamoDB API reference, BatchGetItem)
 LOOK_SECONDS = 0.2
 PROCESSOR_SECONDS = 5.0  # more than a batch of images takes
 DRAIN_SECONDS = 60.0
@@ -81,11 +85,12 @@ class LocalStack(Stoppable):
         )
         python = make_environment()
         tell("starting the emulator of AWS")
-        self.emulator = Emulator(python, data, check_permissions=check_permissions, fresh=fresh)
+        self.emulator = Emulator(python, data, check_permissions=check_permissions, fresh=fresh, streams=False)
         try:
             tell("building and deploying the functions")
             self.s3 = self.emulator.client("s3")
             self._sqs, self._lambda = self.emulator.client("sqs"), self.emulator.client("lambda")
+            self._tables = self.emulator.client("dynamodb")
             self._parameters = {"ProcessorConcurrency": str(max(2, os.cpu_count() or 2)), **(parameters or {})}
             self.deployment = self.follow(*existing)
             self.mapping = StreamMapping(self.emulator, self.deployment)
@@ -109,23 +114,38 @@ class LocalStack(Stoppable):
         self._let_processor_run(True)
         return self.deployment
 
-    def upload(self, files: Iterable[tuple[str, Path]]) -> Iterator[str]:
+    def upload(self, files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, str | None]]:
         """Put files into the own images bucket, several at a time.
 
         Args:
             files: key and path of each.
 
         Yields:
-            The key of each file that is there now.
+            The key of each file, and None if it is there now, or why it is not.
         """
 
-        def put(file: tuple[str, Path]) -> str:
+        def put(file: tuple[str, Path]) -> tuple[str, str | None]:
             key, path = file
-            self.s3.upload_file(str(path), self.deployment.images_bucket, key, Config=IN_PARTS)
+            try:
+                self.s3.upload_file(str(path), self.deployment.images_bucket, key, Config=IN_PARTS)
+            except OSError as error:
+                return key, error.strerror or str(error)
+            except S3UploadFailedError as error:  # S3 does not take this one
+                return key, str(error)
+            return key, None
+
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            yield from pool.map(put, files)
+
+    def delete(self, keys: Iterable[str]) -> Iterator[str]:
+        """Delete objects of the own images bucket, several at a time; give the key of each that is gone."""
+
+        def remove(key: str) -> str:
+            self.s3.delete_object(Bucket=self.deployment.images_bucket, Key=key)
             return key
 
-        with ThreadPoolExecutor(UPLOADS) as pool:
-            yield from pool.map(put, files)
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            yield from pool.map(remove, keys)
 
     def uploaded(self) -> dict[str, str]:
         """Name the objects of the own images bucket, each with its ETag without quotes."""
@@ -167,6 +187,23 @@ class LocalStack(Stoppable):
         """Read the published CSV."""
         return self._read(CSV_KEY)
 
+    def download_csv(self, path: Path) -> None:
+        """Copy the published CSV to a file, piece by piece and whole at last."""
+        with atomic_write(path) as unfinished:
+            self.s3.download_file(self.deployment.export_bucket, CSV_KEY, str(unfinished))
+
+    def records(self, objects: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Any]:
+        """Look up what the table `Objects` knows of objects, given by bucket and key; only those that it knows."""
+        table, found = self.deployment.objects_table, {}
+        names = {f"{bucket}/{key}": (bucket, key) for bucket, key in objects}
+        for some in batched(names, LOOKED_UP_AT_ONCE):
+            wanted = {table: {"Keys": [{"object": {"S": name}} for name in some]}}
+            while wanted:  # an answer holds 16 MB at most
+                answer = self._tables.batch_get_item(RequestItems=wanted)
+                found.update({names[item["object"]["S"]]: item for item in answer["Responses"].get(table, ())})
+                wanted = answer.get("UnprocessedKeys")
+        return found
+
     def export_store(self) -> S3Store:
         """Open the export bucket as the ledger's code sees it."""
         return S3Store(self.deployment.export_bucket, **self.emulator.credentials)
@@ -175,6 +212,21 @@ class LocalStack(Stoppable):
         """Read the ledger's root, decoded."""
         root: dict[str, Any] = json.loads(self._read(ROOT_KEY))
         return root
+
+    def shell_settings(self, programs: Path) -> str:
+        """Write the commands after which `skyledger` and `aws` work on this stack, in a shell, as on a real one.
+
+        Args:
+            programs: folder of the `skyledger` command.
+        """
+        variables = {**self.emulator.environment, "AWS_REGION": REGION, "SKYLEDGER_STACK": STACK}
+        lines = [
+            "# The local stack, for `source`: in this terminal there is no other account then.",
+            "unset AWS_PROFILE AWS_SESSION_TOKEN AWS_ENDPOINT_URL_S3 SKYLEDGER_BUCKET",
+            *(f"export {name}={shlex.quote(value)}" for name, value in variables.items()),
+            f'export PATH="$PATH":{shlex.quote(str(programs))}',
+        ]
+        return "".join(f"{line}\n" for line in lines)
 
     def stop(self) -> bool:
         """Finish what is under way and stop in order.
@@ -232,27 +284,3 @@ class LocalStack(Stoppable):
     def _read(self, key: str) -> bytes:
         body: bytes = self.s3.get_object(Bucket=self.deployment.export_bucket, Key=key)["Body"].read()
         return body
-
-
-def files_of(folder: Path) -> dict[str, Path]:
-    """Name the files of a folder by the keys that they get: the folder's name and the path below it."""
-    paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    seen = ((path.relative_to(folder), path) for path in paths)
-    return {
-        f"{folder.resolve().name}/{below.as_posix()}": path
-        for below, path in seen
-        if not any(part.startswith(".") for part in below.parts)
-    }
-
-
-def etag_of(path: Path) -> str:
-    """Give the ETag that S3 gives an uploaded file: the MD5 of its bytes, or of its parts' MD5s with their number."""
-    with path.open("rb") as file:
-        parts = [_md5(part) for part in iter(lambda: file.read(PART_BYTES), b"")] or [_md5(b"")]
-    if path.stat().st_size < PART_BYTES:
-        return parts[0].hex()
-    return f"{_md5(b''.join(parts)).hex()}-{len(parts)}"
-
-
-def _md5(content: bytes) -> bytes:
-    return hashlib.md5(content, usedforsecurity=False).digest()

@@ -83,12 +83,19 @@ def survey(count: int, seed: int = 1) -> Iterator[Photo]:
 
 
 def write_survey(folder: Path, count: int, seed: int = 1) -> None:
-    """Write the photos of one survey into a folder; photos that are there are left as they are."""
+    """Write the photos of one survey into a folder.
+
+    Photos that are there are left as they are; those of a larger survey go.
+    """
+    beyond = set(folder.glob("*MEDIA/DJI_*.JPG"))
     for photo in survey(count, seed):
         path = folder / photo.key
+        beyond.discard(path)
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(photo.body)
+    for path in beyond:
+        path.unlink()
 
 
 def _flight(count: int, chance: random.Random) -> Iterator[_Shot]:

@@ -11,6 +11,7 @@ from infra.local.emulator import Emulator, make_environment
 from infra.local.seaweed import SeaweedFS
 from infra.local.servers import ServerError
 from ledger.store import Store
+from tests.support.skips import KNOWN
 from tests.support.store_kinds import GAPS, PROVES_NOTHING, Kind
 
 
@@ -44,9 +45,9 @@ def kind(request: pytest.FixtureRequest) -> Kind:
     """Every implementation in turn; what it is known not to do is expected to fail."""
     name: str = request.param
     if reason := PROVES_NOTHING.get(name, {}).get(request.node.originalname):
-        pytest.skip(f"{name} {reason}")
+        pytest.skip(f"{KNOWN}{name}: {reason}")
     if reason := GAPS.get(name, {}).get(request.node.originalname):
-        request.node.add_marker(pytest.mark.xfail(reason=f"{name} {reason}", strict=True))
+        request.node.add_marker(pytest.mark.xfail(reason=f"{KNOWN}{name}: {reason}", strict=True))
     return Kind("memory") if name == "memory" else request.getfixturevalue(f"{name}_kind")
 
 

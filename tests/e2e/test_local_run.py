@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import inspect
 import io
 import json
 import os
@@ -9,8 +10,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +34,9 @@ from ledger.columns import COLUMNS
 from ledger.publish import PUT_BELOW
 from tests.support.factories import item
 from tests.support.paths import PHOTOS, ROOT
+from tests.support.readmes import blocks
 
-real_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason="the development photos (../shared/photos) are not here")
+real_photos = pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"the photo collection is not at {PHOTOS}")
 
 
 def rows_of(content: bytes) -> dict[str, dict[str, str]]:
@@ -109,29 +115,165 @@ def test_without_a_folder_there_is_a_survey_to_look_at(tmp_path: Path) -> None:
         assert row["warnings"] == ""
 
 
-def test_a_run_follows_what_anybody_puts_into_another_bucket(tmp_path: Path) -> None:
-    """It becomes a row of the CSV and can be seen on the page, until the run is ended."""
-    log, csv_path = tmp_path / "log", tmp_path / "image-data.csv"
-    command = [str(ROOT / "infra" / "run"), "--photos", "2", "--bucket", "inbox", "--home", str(tmp_path)]
-    with Server(command, log=log) as server:
-        server.wait_until(lambda: "secret key: test)" in log.read_text())
-        assert "2 objects in 2 buckets" in log.read_text()
-        assert re.search(r"and the buckets skyledger-imagesbucket-\w+, inbox;", log.read_text())
-        assert re.search(r"^  skyledger ingest --stack skyledger --endpoint-url http", log.read_text(), re.MULTILINE)
-        (endpoint,) = re.findall(r"^Pipeline up at (\S+)$", log.read_text(), re.MULTILINE)
-        (page,) = re.findall(r"^Page: (\S+)$", log.read_text(), re.MULTILINE)
-        (photo,) = survey(1, seed=16)
-        s3 = boto3.client(
-            "s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+@dataclass
+class Followed:
+    """A run of the command that is up, on a folder and a second bucket.
+
+    Attributes:
+        home: where its CSV is.
+        folder: that it follows.
+        log: what it printed so far.
+    """
+
+    home: Path
+    folder: Path
+    log: Path
+
+    def csv(self) -> dict[str, dict[str, str]]:
+        """Give the rows of its CSV."""
+        return rows_of((self.home / "image-data.csv").read_bytes())
+
+    def row_keys(self) -> list[str]:
+        """Give the keys of its rows."""
+        return sorted(row["key"] for row in self.csv().values())
+
+    def told(self) -> str:
+        """Give what it printed."""
+        return self.log.read_text()
+
+    def printed(self, pattern: str) -> str:
+        """Give what it printed in the one place of a pattern."""
+        (found,) = re.findall(pattern, self.told(), re.MULTILINE)
+        return str(found)
+
+    def add(self, name: str, seed: int) -> str:
+        """Put a photo into the folder; give its ETag."""
+        (photo,) = survey(1, seed=seed)
+        (self.folder / name).write_bytes(photo.body)
+        return hashlib.md5(photo.body, usedforsecurity=False).hexdigest()
+
+    def shell(self, command: str) -> str:
+        """Run a command as a user does in another terminal, after the line that the run printed; give its output."""
+        source = self.printed(r"^  (source \S+)$")
+        user = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
+        ended = subprocess.run(
+            ["bash", "-ec", f"{source}\n{command}"],
+            cwd=ROOT,
+            env={**user, "XDG_CACHE_HOME": str(self.home / "cache")},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
         )
-        etag = s3.put_object(Bucket="inbox", Key="somebody's.jpg", Body=photo.body)["ETag"].strip('"')
-        row = until(lambda: rows_of(csv_path.read_bytes()).get(etag), "row of somebody's photo")
-        assert (row["bucket"], row["key"]) == ("inbox", "somebody's.jpg")
-        with urllib.request.urlopen(f"{page}photo/{row['ingested_at']}%2C{etag}") as seen:
-            assert seen.read() == photo.body
+        assert ended.returncode == 0, f"{command}: {ended.returncode}\n{ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    def skyledger(self, arguments: str) -> str:
+        """Run `skyledger`, and answer yes where it asks."""
+        asks = "yes" in inspect.signature(import_module(f"operations.cli.{arguments.split()[0]}").command).parameters
+        return self.shell(f"skyledger {arguments}{' --yes' * asks}")
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
+    """A run on two photos, a text that is called a photo and a name that is no text; ended as by Ctrl-C."""
+    home = tmp_path_factory.mktemp("home")
+    run = Followed(home, home / "site", home / "log")
+    run.folder.mkdir()
+    for number in (1, 2):
+        run.add(f"{number}.jpg", seed=20 + number)
+    (run.folder / "notes.jpg").write_text("not an image")
+    (home / "site" / os.fsdecode(b"latin\xe9.jpg")).write_bytes(b"")
+    command = [str(ROOT / "infra" / "run"), str(run.folder), "--bucket", "inbox", "--home", str(home)]
+    with Server(command, log=run.log) as server:
+        server.wait_until(lambda: "Operate it from" in run.told() and "skyledger ingest" in run.told())
+        yield run
         os.kill(server.pid, signal.SIGTERM)  # as Ctrl-C, which is ignored where a shell runs tests in the background
         until(lambda: not server.running, "end of the run")
-    assert log.read_text().endswith("Ended.\n")
+    assert run.told().endswith("Ended.\n")
+
+
+def test_a_run_names_what_has_no_row_and_why(followed: Followed) -> None:
+    """On the screen, one line each, and in a file; and it says how it is operated, in lines that can be pasted."""
+    told = followed.told()
+    assert "3 of 3 files uploaded now; 3 objects in 2 buckets, 2 images" in told
+    for line in (
+        f"  {followed.folder}/latin\\xe9.jpg: its name is not UTF-8, which keys in S3 are",
+        "  site/notes.jpg: no image: text",
+    ):
+        assert f"\n{line}\n" in told
+        assert line in (followed.home / "image-data-notes.txt").read_text().splitlines()
+    assert re.search(r"CSV is current .* 3/3 ", told)
+    pasted = told[told.index("Operate it from") :].splitlines()[1:]
+    assert max(map(len, pasted)) <= 80
+
+
+def test_a_run_follows_what_anybody_puts_into_another_bucket(followed: Followed) -> None:
+    """It becomes a row of the CSV and can be seen on the page."""
+    page = followed.printed(r"^Page: (\S+)$")
+    assert followed.printed(r"and the buckets (skyledger-imagesbucket-\w+, inbox);")
+    (photo,) = survey(1, seed=16)
+    endpoint = followed.printed(r"^Pipeline up at (\S+)$")
+    s3 = boto3.client(
+        "s3", endpoint_url=endpoint, aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION
+    )
+    etag = s3.put_object(Bucket="inbox", Key="somebody's.jpg", Body=photo.body)["ETag"].strip('"')
+    row = until(lambda: followed.csv().get(etag), "row of somebody's photo")
+    assert (row["bucket"], row["key"]) == ("inbox", "somebody's.jpg")
+    with urllib.request.urlopen(f"{page}photo/{row['ingested_at']}%2C{etag}") as seen:
+        assert seen.read() == photo.body
+
+
+def test_a_run_follows_its_folder(followed: Followed) -> None:
+    """A new file, a renamed one, which keeps its row, and a removed one; what is no image is named."""
+    added = followed.add("3.jpg", seed=23)
+    (followed.folder / "more.txt").write_text("x")
+    life = until(lambda: followed.csv().get(added), "row of the new file")["ingested_at"]
+    until(lambda: "site/more.txt has no row: no image: text\n" in followed.told(), "line on the text")
+    (followed.folder / "3.jpg").rename(followed.folder / "renamed.jpg")
+    until(lambda: "site/renamed.jpg" in followed.row_keys(), "row of the renamed file")
+    assert (followed.csv()[added]["ingested_at"], followed.csv()[added]["copies"]) == (life, "1")
+    (followed.folder / "renamed.jpg").unlink()
+    until(lambda: added not in followed.csv(), "end of the row")
+    assert {"site/1.jpg", "site/2.jpg"} <= set(followed.row_keys())
+
+
+def test_the_drills_of_operators_can_be_practised(followed: Followed) -> None:
+    """Every command that README names for them, as it stands there, and the way back to an earlier time."""
+    gone = followed.add("gone.jpg", seed=24)
+    until(lambda: gone in followed.csv(), "row of the photo that will go")
+    time.sleep(1)  # the journal knows whole seconds
+    before, keys = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), followed.row_keys()
+    time.sleep(1)
+    (followed.folder / "gone.jpg").unlink()
+    until(lambda: gone not in followed.csv(), "end of the row")
+
+    assert "disabled" in followed.skyledger("stream off")
+    off = "The stream is off"
+    until(lambda: off in followed.told(), "line on the stream")
+    late = followed.add("late.jpg", seed=25)
+    until(lambda: " 1 uploaded\n" in followed.told().partition(off)[2], "upload that waits in the stream")
+    followed.skyledger(f"restore --to {before}")
+    until(lambda: followed.row_keys() == keys, "rows of the earlier time")
+    followed.skyledger("verify tree csv")
+    followed.skyledger("restore --undo")
+    until(lambda: gone not in followed.csv(), "rows as they were before")
+    assert late not in followed.csv()
+    followed.skyledger("stream on")
+    until(lambda: late in followed.csv(), "row of what had waited")
+
+    etags = {"history": late, "forget": gone}
+    ((_, block),) = blocks(ROOT / "README.md", "Operate")
+    commands = re.findall(r"^\$ skyledger (.+?) +#", block, re.MULTILINE)
+    assert len(commands) >= 13
+    for command in commands:
+        told = followed.skyledger(command.replace("TIME", before).replace("ETAG", etags.get(command.split()[0], "")))
+        if command == "status":
+            assert re.search(r"^stream +Enabled", told, re.MULTILINE)
+            assert "->" not in told
+        if command.startswith("restore"):
+            followed.skyledger("restore --undo")
+    assert late in followed.csv()
 
 
 @pytest.fixture(scope="module")

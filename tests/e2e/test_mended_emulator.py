@@ -1,11 +1,15 @@
 """What the emulator does not do and AWS does: whole EventBridge events of S3, and exports that can be read."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from infra.local.emulator import Emulator, make_environment
 from infra.waiting import until
@@ -121,13 +125,14 @@ def test_a_queue_refuses_rules_that_its_policy_does_not_name(emulator: Emulator)
 
 
 def make_table(emulator: Emulator, name: str, items: list[dict[str, Any]]) -> Any:
-    """Make a table with items; give its client."""
+    """Make a table with items and a stream; give its client."""
     dynamodb = emulator.client("dynamodb")
     dynamodb.create_table(
         TableName=name,
         KeySchema=[{"AttributeName": "object", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "object", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
+        StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"},
     )
     for item in items:
         dynamodb.put_item(TableName=name, Item=item)
@@ -167,18 +172,64 @@ def test_an_export_that_is_asked_for_again_is_the_same_one(emulator: Emulator) -
     assert read_export(S3Store("exports", **emulator.credentials), key).items == 1
 
 
+def test_an_incremental_export_holds_what_became_of_each_item(emulator: Emulator) -> None:
+    """Its image before the first change and after the last; what came and went, and what is later, is not in it."""
+    first, second, third = ({"object": {"S": f"photos/{number}"}, "size": {"N": "1"}} for number in range(3))
+    dynamodb = make_table(emulator, "changes", [first, second, third])
+    dynamodb.put_item(TableName="changes", Item=first | {"size": {"N": "2"}})
+    dynamodb.delete_item(TableName="changes", Key={"object": third["object"]})
+    middle = datetime.fromtimestamp(int(time.time()) + 1, UTC)  # the stream knows whole seconds
+    until(lambda: datetime.now(UTC) > middle, "next second")
+    dynamodb.delete_item(TableName="changes", Key={"object": first["object"]})
+    dynamodb.put_item(TableName="changes", Item=second | {"size": {"N": "3"}})
+    store = S3Store("exports", **emulator.credentials)
+
+    def exported(since: datetime, end: datetime) -> list[dict[str, Any]]:
+        key = wait_for_export(dynamodb, start_export(dynamodb, "changes", "exports", (since, end)), lambda *_: None)
+        export = read_export(store, key)
+        assert (export.kind, export.since) == ("incremental", since.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        lines = [line for file in export.files for line in read_file(store, file)]
+        assert len(lines) == export.items
+        for line in lines:
+            micros = int(line.pop("Metadata")["WriteTimestampMicros"]["N"])
+            assert since.timestamp() <= micros / 1e6 < end.timestamp()
+        return sorted(lines, key=lambda line: str(line["Keys"]))
+
+    def line(item: dict[str, Any], old: str | None, new: str | None) -> dict[str, Any]:
+        images = {"OldImage": old, "NewImage": new}
+        sized = {name: item | {"size": {"N": size}} for name, size in images.items() if size}
+        return {"Keys": {"object": item["object"]}, **sized}
+
+    hour = timedelta(hours=1)
+    assert exported(middle - hour, middle) == [line(first, None, "2"), line(second, None, "1")]
+    assert exported(middle, middle + hour) == [line(first, "2", None), line(second, "1", "3")]
+    assert exported(middle - hour, middle + hour) == [line(second, None, "3")]
+
+
 def test_what_the_emulator_cannot_export_fails(emulator: Emulator) -> None:
-    """Changes of a time, which it does not remember, and a bucket that is not there."""
+    """A bucket that is not there, another time than now, and a window that AWS would refuse, too."""
     dynamodb = make_table(emulator, "images", [])
     arn = dynamodb.describe_table(TableName="images")["Table"]["TableArn"]
-    window = {"ExportFromTime": 1_795_000_000, "ExportToTime": 1_795_003_600}
-    for wanted in (
-        {"S3Bucket": "exports", "ExportType": "INCREMENTAL_EXPORT", "IncrementalExportSpecification": window},
-        {"S3Bucket": "nowhere"},
-    ):
+    for wanted in ({"S3Bucket": "exports", "ExportTime": 1_795_000_000}, {"S3Bucket": "nowhere"}):
         started = dynamodb.export_table_to_point_in_time(TableArn=arn, **wanted)["ExportDescription"]["ExportArn"]
         with pytest.raises(ExportFailed, match="the export failed"):
             wait_for_export(dynamodb, started, lambda *_: None)
+    now = datetime.now(UTC)
+    for since, message in ((timedelta(minutes=14), "15 minutes at least"), (timedelta(hours=25), "24 hours at most")):
+        with pytest.raises(ClientError, match=message):
+            start_export(dynamodb, "images", "exports", (now - since, now))
+
+
+def test_changes_from_before_the_emulator_began_are_refused(tmp_path: Path) -> None:
+    """Of a table that was there already: it forgets its stream, so it would export too little."""
+    now = datetime.now(UTC)
+    window = (now - timedelta(minutes=20), now)
+    with Emulator(make_environment(), tmp_path) as first:
+        first.client("s3").create_bucket(Bucket="exports")
+        start_export(make_table(first, "old", []), "old", "exports", window)
+    refused = pytest.raises(ClientError, match=r"InvalidExportTime.* begins with the emulator")
+    with Emulator(make_environment(), tmp_path) as second, refused:
+        start_export(second.client("dynamodb"), "old", "exports", window)
 
 
 def test_a_range_of_a_version_is_that_range(emulator: Emulator) -> None:

@@ -12,7 +12,8 @@ from infra.local.emulator import Emulator, make_environment
 from infra.local.failed_batch import FailedBatch
 from infra.local.invocation import Invocation
 from infra.local.mapping import DynamoStream
-from infra.local.poller import Function, Poller, Settings
+from infra.local.mapping_settings import Settings
+from infra.local.poller import Function, Poller
 
 ITEMS = 60
 

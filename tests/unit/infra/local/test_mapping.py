@@ -1,11 +1,16 @@
-"""The records of GetRecords as events, and a stream whose iterators get lost."""
+"""The records of GetRecords as events, a stream whose iterators get lost, and one that is switched off and on."""
 
+import json
 from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.local.mapping import DynamoStream, to_event
+from infra.local.mapping import DynamoStream, StreamMapping, to_event
+from infra.waiting import until
 
 
 def stream_record(number: int) -> dict[str, Any]:
@@ -93,3 +98,95 @@ def test_a_lost_iterator_is_opened_behind_the_last_record_that_was_read() -> Non
     assert [ended for _, ended in reads] == [False, False, True]
     assert [each["ShardIteratorType"] for each in api.opened] == ["TRIM_HORIZON", "AFTER_SEQUENCE_NUMBER"]
     assert api.opened[1]["SequenceNumber"] == "7"
+
+
+class FakeAws:
+    """An emulator with one stream of one shard, one mapping, and a function that notes what it gets.
+
+    Attributes:
+        data: folder that outlives it.
+        written: records of the stream.
+        delivered: ids of records that the function got.
+    """
+
+    def __init__(self, data: Path, *, taken_over: bool = False) -> None:
+        self.data, self.taken_over = data, taken_over
+        self.written: list[dict[str, Any]] = []
+        self.delivered: list[str] = []
+        self.state = "Enabled"
+
+    def client(self, service: str, **_: Any) -> Any:
+        return self
+
+    def write(self, *numbers: int) -> None:
+        self.written += [stream_record(number) for number in numbers]
+
+    def get_event_source_mapping(self, UUID: str) -> dict[str, Any]:  # noqa: N803
+        arns = {"FunctionArn": "arn:function", "EventSourceArn": "arn:stream"}
+        return {"UUID": UUID, "State": self.state, "BatchSize": 2, **arns}
+
+    def update_event_source_mapping(self, UUID: str, Enabled: bool) -> None:  # noqa: N803
+        self.state = "Enabled" if Enabled else "Disabled"
+
+    def describe_stream(self, **_: Any) -> dict[str, Any]:
+        return {"StreamDescription": {"Shards": [{"ShardId": "one"}]}}
+
+    def get_shard_iterator(self, **_: Any) -> dict[str, Any]:
+        return {"ShardIterator": "0"}
+
+    def get_records(self, ShardIterator: str) -> dict[str, Any]:  # noqa: N803
+        records = self.written[int(ShardIterator) :][:3]
+        return {"Records": records, "NextShardIterator": str(int(ShardIterator) + len(records))}
+
+    def invoke(self, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803
+        self.delivered += [record["eventID"] for record in json.loads(Payload)["Records"]]
+        return {"Payload": BytesIO(b"null"), "ResponseMetadata": {}}
+
+
+def mapping_of(aws: FakeAws) -> StreamMapping:
+    return StreamMapping(aws, SimpleNamespace(stream_mapping_id="mapping"))  # type: ignore[arg-type]
+
+
+def ids(*numbers: int) -> list[str]:
+    return [f"id-{number}" for number in numbers]
+
+
+def test_a_stream_that_is_switched_off_waits_also_for_the_next_run(tmp_path: Path) -> None:
+    """The emulator forgets its stream when it stops; what waits in it then comes first when it is followed again."""
+    aws = FakeAws(tmp_path)
+    aws.write(1)
+    mapping = mapping_of(aws)
+    until(mapping.is_idle, "idle mapping")
+    aws.state = "Disabled"
+    assert mapping.is_idle()  # and so what was under way has ended
+    aws.write(2, 3, 4, 5, 6, 7)
+    assert mapping.is_idle()
+    mapping.stop()
+    assert aws.delivered == ids(1)
+
+    later = FakeAws(tmp_path)
+    later.state = "Disabled"
+    later.write(8)
+    mapping = mapping_of(later)
+    assert (mapping.is_idle(), mapping.enabled) == (True, False)
+    mapping.stop()
+    assert later.delivered == []
+
+    last = FakeAws(tmp_path)
+    last.state = "Disabled"
+    last.write(9)
+    mapping = mapping_of(last)
+    last.state = "Enabled"
+    until(lambda: mapping.is_idle() and len(last.delivered) == 8, "records that waited")
+    mapping.stop()
+    assert last.delivered == ids(2, 3, 4, 5, 6, 7, 8, 9)
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_who_never_switched_the_stream_off_has_it_on(tmp_path: Path) -> None:
+    """The stack's earlier versions left the mapping disabled; a run that was killed is gone on with as it was."""
+    earlier, killed = FakeAws(tmp_path), FakeAws(tmp_path, taken_over=True)
+    for aws in (earlier, killed):
+        aws.state = "Disabled"
+        mapping_of(aws).stop()
+    assert (earlier.state, killed.state) == ("Enabled", "Disabled")

@@ -8,7 +8,8 @@ import pytest
 
 from infra.local.failed_batch import FailedBatch
 from infra.local.invocation import Invocation, Record
-from infra.local.poller import PAYLOAD_LIMIT, Poller, Settings
+from infra.local.mapping_settings import Settings
+from infra.local.poller import PAYLOAD_LIMIT, Poller
 
 BEGIN = 1_795_571_896.0
 OK = Invocation(response={"batchItemFailures": []})
@@ -335,3 +336,15 @@ def test_without_a_destination_a_batch_that_is_given_up_is_only_counted() -> Non
         pass
     assert len(poller.discarded) == 1
     assert not written
+
+
+def test_what_is_not_delivered_can_be_taken_for_later() -> None:
+    """A failed batch first, then what waits, then what the stream holds beyond; and nothing is delivered after that."""
+    case = Case(*map(record, range(1, 4)), answer=lambda batch: CRASH, batch_size=2)
+    for number in range(4, 20):
+        case.stream.add("shard-1", record(number))
+    case.run(steps=3)
+    tried = len(case.batches)
+    assert numbers(case.poller.take_rest()) == [*range(1, 20)]
+    assert case.poller.step() is None
+    assert len(case.batches) == tried
