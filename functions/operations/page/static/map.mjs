@@ -75,13 +75,18 @@ export class PhotoMap {
     this.fitted = true;
   }
 
-  async choose(row) {
+  // Marks a photo, and brings it into sight: not into the part, so many pixels from below, on which a panel lies.
+  async choose(row, covered) {
     await this.ready;
     const place = row && hasPosition(row) ? at(row) : null;
     const features = place ? [{ type: "Feature", geometry: { type: "Point", coordinates: place }, properties: {} }] : [];
     this.map.getSource("chosen").setData({ type: "FeatureCollection", features });
     this.map.resize(); // the panel beside it came or went
-    if (place && !this.map.getBounds().contains(place)) this.map.jumpTo({ center: place, zoom: Math.max(this.map.getZoom(), Math.min(NEAR_ZOOM, 18)) });
+    if (!place) return;
+    const { x, y } = this.map.project(place);
+    const { clientWidth, clientHeight } = this.map.getContainer();
+    if (x > 0 && x < clientWidth && y > 0 && y < clientHeight - covered) return;
+    this.map.easeTo({ center: place, zoom: Math.max(this.map.getZoom(), NEAR_ZOOM), offset: [0, -covered / 2], animate: false });
   }
 
   // Gives where it stands: [longitude, latitude, zoom].

@@ -16,11 +16,11 @@ const TYPING_MS = 150;
 
 const shards = new Map(); // hash -> rows
 const view = readAddress();
-const state = { rows: [], shown: [], columns: [], described: {}, total: 0, version: 0, newest: "", lost: "", markers: 0, filtering: true, chosen: null, view };
+const state = { rows: [], shown: [], columns: [], described: {}, total: 0, version: null, newest: "", lost: "", markers: 0, filtering: true, chosen: null, view };
 window.skyledger = state; // for whoever looks with the browser's tools
 
 const map = new PhotoMap(element("map"), view.map, { choose, move: remember });
-const table = new PhotoTable(element("table"), element("column-list"), { choose, sort, message: () => (state.version && !state.rows.length ? "There are no photos yet." : state.rows.length ? "No photo matches." : "") });
+const table = new PhotoTable(element("table"), element("column-list"), { choose, sort, message: () => (state.version === null ? "" : state.rows.length ? "No photo matches." : "There are no photos yet.") });
 const legend = new Legend(element("legend"), (column) => { view.colour = column; show(); });
 const area = new Area(map.map, { draw: element("draw"), view: element("area-view") }, (found) => { view.area = found; show(); });
 const background = new Background(map.map, element);
@@ -38,7 +38,7 @@ const heard = {
   rows({ shard, rows, first, progress }) {
     if (first) shards.set(shard, []);
     shards.get(shard).push(...rows);
-    if (progress < 1 && !state.version) status(`Loading… ${Math.round(progress * 100)} %`);
+    if (progress < 1 && state.version === null) status(`Loading… ${Math.round(progress * 100)} %`);
   },
   order: take,
   current() {
@@ -119,9 +119,9 @@ function count() {
 
 function tell() {
   const rows = said(state.rows.length);
-  const photos = state.total > state.rows.length ? `the newest ${rows} of ${said(state.total)} photos` : state.rows.length || !state.version ? `${rows} photos` : "no photos yet";
-  const current = `Version ${state.version}, ${photos}`;
-  status(state.lost ? `Not current: ${state.lost}.` + (state.version ? ` Shown is version ${state.version}, ${photos}.` : "") : current);
+  const photos = state.total > state.rows.length ? `the newest ${rows} of ${said(state.total)} photos` : state.rows.length ? `${rows} photos` : "no photos yet";
+  const shown = state.version === null ? "" : `ersion ${state.version}, ${photos}`;
+  status(state.lost ? `Not current: ${state.lost}.${shown && ` Shown is v${shown}.`}` : shown ? `V${shown}` : "Loading…");
   element("status").classList.toggle("lost", Boolean(state.lost));
   age();
 }
@@ -132,7 +132,7 @@ function status(text) {
 
 function age() {
   const seconds = state.newest ? Math.max(0, (Date.now() - Date.parse(state.newest)) / 1000) : null;
-  element("age").textContent = !state.version ? "" : seconds === null ? "no event yet" : `newest event ${duration(seconds)} ago`;
+  element("age").textContent = state.version === null ? "" : seconds === null ? "no event yet" : `newest event ${duration(seconds)} ago`;
 }
 
 function duration(seconds) {
@@ -150,7 +150,13 @@ async function choose(row) {
   if (!row) panel.hide();
   table.choose(row);
   remember();
-  await map.choose(row);
+  await map.choose(row, covered());
+}
+
+// Gives how many pixels of the map, from below, the sheet of a narrow screen lies on.
+function covered() {
+  const [sheet, below] = [element("photo").getBoundingClientRect(), element("map").getBoundingClientRect()];
+  return sheet.height && sheet.left < below.right - 1 ? Math.max(0, below.bottom - sheet.top) : 0;
 }
 
 function close() {

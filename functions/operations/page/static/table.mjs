@@ -5,7 +5,7 @@ const FIRST_SHOWN = ["key", "captured_at", "make", "model", "gps_latitude_deg", 
 const CHOICE = "skyledger-columns";
 const ROW_PX = 28;
 const BEYOND = 8; // rows drawn above and below those in view
-const CHARACTER_PX = 7.6;
+const CHARACTER_PX = 8;
 const [LEAST_PX, MOST_PX] = [70, 300];
 const SAMPLE = 200; // rows whose cells say how wide a column is
 
