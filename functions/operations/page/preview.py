@@ -1,4 +1,4 @@
-"""The picture that a camera embeds in a photo, so that a browser can show it in no time: found by a few small reads. Pure.
+"""The picture that a camera embeds in a photo, which a browser shows in no time: found by a few small reads. Pure.
 
 In a JPEG it is the thumbnail of its Exif block, in the second directory (Exif 3.0, 4.5.1 "Structure of Exif-specific
 metadata": IFD1 with JPEGInterchangeFormat and JPEGInterchangeFormatLength); in DNG and other raws of the TIFF family a
@@ -79,7 +79,7 @@ def _is_shown(jpeg: bytes) -> bool:
     for marker, start, _ in _segments(jpeg):
         if marker in _FRAMES and start + 9 <= len(jpeg):
             height, width = struct.unpack_from(">HH", jpeg, start + 5)
-            return 0 < width * height <= _MOST_PIXELS
+            return 0 < int(width) * int(height) <= _MOST_PIXELS
     return False
 
 
