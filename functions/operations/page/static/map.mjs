@@ -21,10 +21,10 @@ export class PhotoMap {
   constructor(container, place, { choose, move }) {
     this.rows = [];
     this.fitted = Boolean(place);
-    this.held = false; // by the reader, who moves it just now
+    this.held = false; // by the reader's finger or mouse
     this.map = new MapLibre({
       container, style: style(), center: place ? place.slice(0, 2) : [10, 30], zoom: place ? place[2] : 1,
-      attributionControl: false, maxPitch: 0, dragRotate: false });
+      attributionControl: false, maxPitch: 0, dragRotate: false, fadeDuration: 0 });
     this.map.touchZoomRotate.disableRotation();
     this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     this.map.addControl(new ScaleControl(), "bottom-right");
@@ -32,8 +32,9 @@ export class PhotoMap {
     this.map.on("click", "points", (event) => choose(this.rows[event.features[0].properties.index]));
     this.map.on("mouseenter", "points", () => { this.map.getCanvas().style.cursor = "pointer"; });
     this.map.on("mouseleave", "points", () => { this.map.getCanvas().style.cursor = ""; });
-    this.map.on("movestart", (event) => { this.held = Boolean(event.originalEvent); });
-    this.map.on("moveend", () => { this.held = false; move(); });
+    this.map.on("moveend", move);
+    this.map.getCanvasContainer().addEventListener("pointerdown", () => { this.held = true; });
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { this.held = false; });
     dark.addEventListener("change", () => recolour(this.map));
     this.ready.then(() => this.map.addImage("arrow", arrow(), { sdf: true, pixelRatio: 2 }));
   }
@@ -67,7 +68,7 @@ export class PhotoMap {
 
   // Shows all photos, unless the reader is moving the map.
   fit() {
-    if (!this.rows.length || this.held) return;
+    if (!this.rows.length || this.held || this.map.isMoving()) return;
     this.map.resize();
     const bounds = new LngLatBounds();
     this.rows.forEach((row) => bounds.extend(at(row)));
@@ -75,14 +76,15 @@ export class PhotoMap {
     this.fitted = true;
   }
 
-  // Marks a photo, and brings it into sight: not into the part, so many pixels from below, on which a panel lies.
-  async choose(row, covered) {
+  // Marks a photo, and brings it into sight if asked to: not into the part, so many pixels from below, on which a panel
+  // lies.
+  async choose(row, { moves, covered }) {
     await this.ready;
     const place = row && hasPosition(row) ? at(row) : null;
     const features = place ? [{ type: "Feature", geometry: { type: "Point", coordinates: place }, properties: {} }] : [];
     this.map.getSource("chosen").setData({ type: "FeatureCollection", features });
     this.map.resize(); // the panel beside it came or went
-    if (!place) return;
+    if (!place || !moves) return;
     const { x, y } = this.map.project(place);
     const { clientWidth, clientHeight } = this.map.getContainer();
     if (x > 0 && x < clientWidth && y > 0 && y < clientHeight - covered) return;

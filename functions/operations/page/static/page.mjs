@@ -86,7 +86,7 @@ async function show({ renewed = false, fits = false } = {}) {
     await map.show(shown, colours, signal);
     area.outline(view.area);
     if (fits) map.fit();
-    if (renewed) await choose(again());
+    if (renewed) await choose(again(), { moves: false });
   } catch (error) {
     if (signal.aborted) return;
     throw error;
@@ -140,7 +140,7 @@ function duration(seconds) {
   return `${Math.floor(seconds)} s`;
 }
 
-async function choose(row) {
+async function choose(row, { moves = true } = {}) {
   const before = state.chosen;
   state.chosen = row;
   view.photo = row ? row.id : "";
@@ -150,7 +150,7 @@ async function choose(row) {
   if (!row) panel.hide();
   table.choose(row);
   remember();
-  await map.choose(row, covered());
+  await map.choose(row, { moves, covered: covered() });
 }
 
 // Gives how many pixels of the map, from below, the sheet of a narrow screen lies on.

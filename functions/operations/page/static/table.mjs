@@ -11,7 +11,7 @@ const SAMPLE = 200; // rows whose cells say how wide a column is
 
 export class PhotoTable {
   constructor(element, list, { choose, sort, message }) {
-    Object.assign(this, { list, choose_: choose, sort_: sort, message, rows: [], columns: [], order: [], shown: new Set(), widths: new Map(), active: -1, chosen: null, sort: null });
+    Object.assign(this, { list, choose_: choose, sort_: sort, message, rows: [], columns: [], order: [], shown: new Set(), widths: new Map(), active: -1, chosen: null, sort: null, lines: new Map() });
     this.grid = Object.assign(element, { tabIndex: 0, className: "grid" });
     element.setAttribute("role", "grid");
     element.setAttribute("aria-label", "Photos");
@@ -113,7 +113,7 @@ export class PhotoTable {
     row.setAttribute("aria-rowindex", "1");
     row.append(...names.map((name) => this.header(name)));
     this.head.replaceChildren(row);
-    this.head.hidden = !names.length;
+    this.lines.clear();
     if (held) this.head.querySelector(`[data-field="${CSS.escape(held)}"] button`)?.focus();
     this.body.style.height = `${this.rows.length * ROW_PX}px`;
     this.draw();
@@ -134,7 +134,12 @@ export class PhotoTable {
     const first = Math.max(0, Math.floor(this.grid.scrollTop / ROW_PX) - BEYOND);
     const last = Math.min(this.rows.length, Math.ceil((this.grid.scrollTop + this.grid.clientHeight) / ROW_PX) + BEYOND);
     const { names } = this;
-    this.body.replaceChildren(...this.rows.slice(first, last).map((row, place) => this.line(row, first + place, names)));
+    // What was drawn stays: a click is lost on a row that is another element when the button goes up.
+    const before = this.lines;
+    this.lines = new Map(this.rows.slice(first, last).map((row, place) => [row, before.get(row) || this.line(row, first + place, names)]));
+    const lines = [...this.lines.values()];
+    lines.forEach((line) => this.mark(line));
+    if (lines.length !== this.body.children.length || lines.some((line, place) => line !== this.body.children[place])) this.body.replaceChildren(...lines);
     if (this.active >= first && this.active < last) this.grid.setAttribute("aria-activedescendant", `row-${this.active}`);
     else this.grid.removeAttribute("aria-activedescendant");
   }
@@ -143,8 +148,6 @@ export class PhotoTable {
     const line = Object.assign(part("row", "grid-row"), { id: `row-${index}`, index });
     line.style.top = `${index * ROW_PX}px`;
     line.setAttribute("aria-rowindex", String(index + 2));
-    line.setAttribute("aria-selected", String(row.id === this.chosen));
-    line.classList.toggle("active", index === this.active);
     line.append(...names.map((name) => {
       const cell = Object.assign(part("gridcell", "grid-cell"), { textContent: row[name] === undefined ? "" : String(row[name]) });
       cell.dataset.field = name;
@@ -152,6 +155,11 @@ export class PhotoTable {
       return cell;
     }));
     return line;
+  }
+
+  mark(line) {
+    line.setAttribute("aria-selected", String(this.rows[line.index].id === this.chosen));
+    line.classList.toggle("active", line.index === this.active);
   }
 
   checkbox(name, checked) {
