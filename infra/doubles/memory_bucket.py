@@ -63,7 +63,7 @@ class MemoryBucket:
         del self.objects[key]
         return self._message("ObjectRemoved:Delete", key, {})
 
-    def get_object(self, Key: str, Range: str = "bytes=0-", IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
+    def get_object(self, Key: str, Range: str = "", IfMatch: str = "", **_: Any) -> dict[str, Any]:  # noqa: N803
         """Read a range of an object, or all of it, pinned to an ETag."""
         self.gets += 1
         if Key not in self.objects:
@@ -73,7 +73,9 @@ class MemoryBucket:
         body, etag = self.objects[Key]
         if IfMatch.strip('"') not in ("", etag):
             raise refusal("PreconditionFailed", 412, request="GetObject")
-        first, last = Range.removeprefix("bytes=").split("-")
+        first, last = (Range or "bytes=0-").removeprefix("bytes=").split("-")
+        if Range and int(first) >= len(body):
+            raise refusal("InvalidRange", 416, request="GetObject")
         part = body[int(first) : int(last or len(body)) + 1]
         return {
             "Body": io.BytesIO(part),

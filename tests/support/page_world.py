@@ -19,7 +19,7 @@ BEGIN = datetime(2026, 6, 21, 12, 0)
 BATCH = 5000
 
 
-def photo(number: int) -> dict[str, Any]:
+def photo(number: int, revision: int = 1) -> dict[str, Any]:
     """Make the stream record of one photo of a survey; every tenth has a warning, every fiftieth no position."""
     make, model = CAMERAS[number // 7 % len(CAMERAS)]
     line, step = divmod(number, 100)
@@ -42,7 +42,7 @@ def photo(number: int) -> dict[str, Any]:
         }
     if number % 10 == 3:
         attributes["warnings"] = {"S": '["gps_altitude_m: zero denominator"]'}
-    return event("INSERT", item(number, **attributes), sequence=number + 1, seconds=number // 50)
+    return event("INSERT", item(number, revision, **attributes), sequence=number + 1, seconds=number // 50)
 
 
 def keep(images: MemoryBucket, store: MemoryStore, number: int, key: str, body: bytes, bucket: str = BUCKET) -> str:

@@ -8,6 +8,7 @@
     image-data.csv                              made of the shards of the present root, one after the other: S3's object
                                                 is replaced while a reader of ranges is at it, and may be 300 GB
     photo/<ingested_at>%2C<etag>                the photo of that row
+    preview/<ingested_at>%2C<etag>              the JPEG that is embedded in it; 204 if there is none
 
 A path is one of these as it came, byte for byte; only a row's key is decoded, once, and then compared with keys. What
 stands behind a question mark is for caches: the map asks for its worker by version.
@@ -34,6 +35,7 @@ from operations.page.photos import PhotoReader
 from operations.rebuild.tree_reader import whole_csv
 
 _PHOTO = "photo/"
+_PREVIEW = "preview/"
 _ROW_KEY = re.compile(f"{INGESTED_AT.pattern},{ETAG.pattern}", re.ASCII)
 _CSV_TYPE = "text/csv; charset=utf-8"
 _CONTENT_TYPES = {".json": TYPES[".json"], ".csv": _CSV_TYPE, ".gz": PACKED_TYPE}
@@ -70,7 +72,7 @@ class Answer:
         size: bytes of the body.
         body: in pieces; raises LedgerError.
         headers: beside `COMMON_HEADERS`, or instead of them.
-        status: 200, or 304 without a body.
+        status: 200, or 204 and 304 without a body.
         close: ends the reading of the body.
     """
 
@@ -112,8 +114,9 @@ class Answers:
             file = self._files[name]
             return _whole(TYPES[file.suffix], file.read_bytes(), "private, no-cache", _PAGE_HEADERS)
         if name == PAGE_CONFIG_KEY:
-            link = f"{_PHOTO}{{id}}" if self._photos else ""
-            return _whole(TYPES[".json"], json.dumps({"photos": link}).encode(), "private, no-cache")
+            links = {"photos": f"{_PHOTO}{{id}}", "previews": f"{_PREVIEW}{{id}}"}
+            config = links if self._photos else dict.fromkeys(links, "")
+            return _whole(TYPES[".json"], json.dumps(config).encode(), "private, no-cache")
         if name in (ROOT_KEY, DESCRIPTION_KEY):
             return self._replaced(name, known)
         if is_named_by_content(name):
@@ -122,7 +125,9 @@ class Answers:
         if name == CSV_KEY:
             return self._csv()
         if name.startswith(_PHOTO) and self._photos:
-            return self._photo(self._photos, unquote(name.removeprefix(_PHOTO)))
+            return self._photo(self._photos, _row_key(name.removeprefix(_PHOTO)))
+        if name.startswith(_PREVIEW) and self._photos:
+            return self._preview(self._photos, _row_key(name.removeprefix(_PREVIEW)))
         raise NotFound(name)
 
     def _replaced(self, key: str, known: str) -> Answer:
@@ -138,10 +143,8 @@ class Answers:
         pieces = whole_csv(Objects(self._ledger.store, cache_bytes=0), root)
         return Answer(_CSV_TYPE, len(header(root.columns)) + root.rows.bytes, pieces)
 
-    def _photo(self, photos: PhotoReader, key: str) -> Answer:
-        if not _ROW_KEY.fullmatch(key):
-            raise NotFound(f"{key} is no key of a row")
-        photo = photos.open(self._ledger.objects, self._root(), key.encode())
+    def _photo(self, photos: PhotoReader, key: bytes) -> Answer:
+        photo = photos.open(self._ledger.objects, self._root(), key)
         return Answer(
             photo.content_type or "application/octet-stream",
             photo.size,
@@ -150,12 +153,25 @@ class Answers:
             close=photo.close,
         )
 
+    def _preview(self, photos: PhotoReader, key: bytes) -> Answer:
+        jpeg = photos.preview(self._ledger.objects, self._root(), key)
+        if jpeg is None:
+            return Answer("", 0, (), status=HTTPStatus.NO_CONTENT)
+        return Answer("image/jpeg", len(jpeg), (jpeg,))
+
     def _root(self) -> Root:
         with self._lock:  # a ledger is made for one thread; its objects are for many
             found = self._ledger.find_root()
         if found is None:
             raise NotFound(ROOT_KEY)
         return found[0]
+
+
+def _row_key(written: str) -> bytes:
+    key = unquote(written)
+    if not _ROW_KEY.fullmatch(key):
+        raise NotFound(f"{key} is no key of a row")
+    return key.encode()
 
 
 def _whole(content_type: str, body: bytes, cache: str, headers: Mapping[str, str] | None = None) -> Answer:

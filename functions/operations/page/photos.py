@@ -1,7 +1,11 @@
-"""Photos for the page: only objects that a row names, only as what they are by their bytes, and piece by piece."""
+"""Photos for the page: only objects that a row names, only as what they are by their bytes, and piece by piece.
+
+Of a preview only the ranges are read in which it stands.
+"""
 
 import re
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -12,9 +16,13 @@ from botocore.parsers import ResponseParserError
 from ledger.errors import NotFound, Unavailable
 from ledger.manifest import Root
 from ledger.objects import Objects
+from operations.page.preview import HEAD_BYTES, find_preview
 from operations.rebuild.tree_reader import look_up, named_cells
 
 PIECE_BYTES = 1 << 18
+_MOST_RANGES = 32  # of one photo, for its preview
+_MOST_RANGE_BYTES = 4 << 20
+_EMPTY = {"InvalidRange", "416"}  # an object without bytes has no range
 _GONE = {"NoSuchKey", "NoSuchBucket", "404", "PreconditionFailed", "412"}
 
 # What a browser may show. The bytes decide (WHATWG, "MIME Sniffing", for the first ones): a name or a declared type
@@ -87,18 +95,71 @@ class PhotoReader:
             Unavailable: S3 did not answer or refused.
             LedgerError: the row could not be read.
         """
-        row = find_row(objects, root, key)
-        bucket, name = row.get("bucket", ""), row.get("key", "")
-        if bucket not in self._buckets:
-            raise NotFound(f"{bucket} is none of the images buckets")
+        pinned = self._pinned(objects, root, key)
+        name = pinned["Key"]
         try:
-            answer = self._s3.get_object(Bucket=bucket, Key=name, IfMatch=f'"{row["etag"]}"')
+            answer = self._s3.get_object(**pinned)
             body = answer["Body"]
             head = body.read(_HEAD_BYTES)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise _named(error, name) from error
         kind = next((kind for pattern, kind in _KINDS if pattern.match(head)), None)
         return Photo(name, kind, answer["ContentLength"], _pieces(head, body, name), body.close)
+
+    def preview(self, objects: Objects, root: Root, key: bytes) -> bytes | None:
+        """Read the JPEG that is embedded in the photo of a row; None if there is none that a browser shows.
+
+        Args and errors are those of `open`.
+        """
+        ranges = _Ranges(self._s3, self._pinned(objects, root, key))
+        return find_preview(ranges.read, ranges.size)
+
+    def _pinned(self, objects: Objects, root: Root, key: bytes) -> dict[str, str]:
+        """Name the object of a row as S3 is to be asked for it, and as what it must be still."""
+        row = find_row(objects, root, key)
+        bucket, name = row.get("bucket", ""), row.get("key", "")
+        if bucket not in self._buckets:
+            raise NotFound(f"{bucket} is none of the images buckets")
+        return {"Bucket": bucket, "Key": name, "IfMatch": f'"{row["etag"]}"'}
+
+
+class _Ranges:
+    """Reads an object by ranges: its head at once, and beyond that not too many, nor too much.
+
+    Attributes:
+        size: bytes of the object.
+    """
+
+    def __init__(self, s3: Any, pinned: dict[str, str]) -> None:
+        self._s3 = s3
+        self._pinned = pinned
+        self._ranges_left, self._bytes_left = _MOST_RANGES, _MOST_RANGE_BYTES
+        self.size = 0
+        self._head = self._get(0, HEAD_BYTES)
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Read so many bytes; fewer where the object ends, none where too much was read."""
+        end = min(offset + count, self.size)
+        if end <= len(self._head):
+            return self._head[offset:end]
+        count = end - offset
+        if count <= 0 or self._ranges_left <= 0 or count > self._bytes_left:
+            return b""
+        return self._get(offset, count)
+
+    def _get(self, offset: int, count: int) -> bytes:
+        self._ranges_left -= 1
+        self._bytes_left -= count
+        try:
+            answer = self._s3.get_object(**self._pinned, Range=f"bytes={offset}-{offset + count - 1}")
+            with closing(answer["Body"]) as body:
+                self.size = int(answer["ContentRange"].rpartition("/")[2])
+                data: bytes = body.read()
+                return data
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            if isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") in _EMPTY:
+                return b""
+            raise _named(error, self._pinned["Key"]) from error
 
 
 def find_row(objects: Objects, root: Root, key: bytes) -> dict[str, str]:

@@ -5,63 +5,85 @@ const POLL_MS = 5000;
 const PARALLEL = 8;
 // More than a browser shows at ease: of a larger CSV the newest rows are shown. They stand last.
 const MOST_ROWS = 300_000;
+const ROWS_AT_A_TIME = 500; // as many as the page's thread takes over in a few milliseconds
 // The whole documents are not shown in the table; without them a hundred thousand rows fit in memory.
 const LEFT_OUT = new Set(["exif", "xmp"]);
 const NUMERIC = new Set(["integer", "decimal"]);
 
 let base = "";
 let etag = "";
-let types = {};
+let columns = [];
+let described = {}; // column -> { type, unit, meaning }
 let pages = new Map(); // hash -> list of its shards
-let known = new Set(); // hashes of shards that the page has
+let order = []; // hashes of the shards that the page has
 
-self.onmessage = async ({ data }) => {
-  base = data.base;
-  types = await columnTypes();
+self.onmessage = ({ data }) => (data.save ? save(data.save) : follow(data.base));
+
+async function follow(address) {
+  base = address;
   for (;;) {
     try {
       await refresh();
+      self.postMessage({ what: "current" });
     } catch (error) {
-      self.postMessage({ error: String(error.message || error) });
+      self.postMessage({ what: "lost", error: String(error.message || error) });
     }
     await new Promise((done) => setTimeout(done, POLL_MS));
   }
-};
+}
 
-async function columnTypes() {
-  const answer = await fetch(base + "image-data.csv-metadata.json", { cache: "no-cache" });
+async function get(path, options) {
+  try {
+    return await fetch(base + path, options);
+  } catch {
+    throw new Error("the server does not answer"); // the browser does not tell a page why
+  }
+}
+
+async function describe() {
+  const answer = await get("image-data.csv-metadata.json", { cache: "no-cache" });
   if (!answer.ok) return {};
-  const description = await answer.json();
-  return Object.fromEntries(description.tableSchema.columns.map((column) => [column.name, column.datatype]));
+  const { tableSchema } = await answer.json();
+  return Object.fromEntries(tableSchema.columns.map((column) => [
+    column.name, { type: column.datatype, unit: column["schema:unitText"] || "", meaning: column["dc:description"] || "" }]));
 }
 
 async function refresh() {
-  const answer = await fetch(base + "manifest.json", { cache: "no-cache" });
+  const answer = await get("manifest.json", { cache: "no-cache" });
   if (!answer.ok) throw new Error(`manifest.json: ${answer.status}`);
   const tag = answer.headers.get("etag") || "";
   if (tag && tag === etag) return;
   const root = await answer.json();
+  if (root.columns.join() !== columns.join()) {
+    described = await describe();
+    columns = root.columns;
+    self.postMessage({ what: "columns", columns, described });
+  }
   const current = await newestShards(root.rows.pages);
-  const order = [...current.values()].flat().map((shard) => shard.sha256);
-  const added = order.filter((hash) => !known.has(hash));
-  self.postMessage({ columns: root.columns });
+  const hashes = [...current.values()].flat().map((shard) => shard.sha256);
+  const known = new Set(order);
+  const added = hashes.filter((hash) => !known.has(hash));
   let done = 0;
-  await each(added, async (hash) => {
-    const lines = await linesOf(`${base}shards/${hash}.csv`);
-    self.postMessage({ shard: hash, rows: parse(lines, root.columns), progress: ++done / added.length });
+  await each(added, async (shard) => {
+    const rows = parse(await linesOf(shard));
+    done += 1;
+    for (let start = 0; start === 0 || start < rows.length; start += ROWS_AT_A_TIME) {
+      self.postMessage({ what: "rows", shard, rows: rows.slice(start, start + ROWS_AT_A_TIME), first: start === 0, progress: done / added.length });
+    }
   });
-  known = new Set(order);
+  order = hashes;
   pages = current;
   etag = tag;
-  self.postMessage({ order, version: root.version, newest: root.checkpoint.newest_event, total: root.rows.rows });
+  self.postMessage({ what: "order", order, version: root.version, newest: root.checkpoint.newest_event, total: root.rows.rows });
 }
 
 // A shard is a gzip file, which the browser is not told to unpack; one that an older version wrote is plain.
-async function linesOf(plain) {
-  const packed = await fetch(`${plain}.gz`);
+async function linesOf(hash) {
+  const plain = `shards/${hash}.csv`;
+  const packed = await get(`${plain}.gz`);
   if (packed.ok) return new Response(packed.body.pipeThrough(new DecompressionStream("gzip"))).text();
-  const shard = await fetch(plain);
-  if (!shard.ok) throw new Error(`${plain.slice(base.length)}.gz: ${packed.status}`);
+  const shard = await get(plain);
+  if (!shard.ok) throw new Error(`${plain}.gz: ${packed.status}`);
   return shard.text();
 }
 
@@ -80,14 +102,34 @@ async function newestShards(all) {
   return found;
 }
 
-function parse(text, columns) {
+// Gives the CSV of these rows, byte for byte the lines of image-data.csv, in its order. A row is one line, and its key,
+// the first two cells, is never quoted.
+async function save(wanted) {
+  const shards = order; // a refresh puts another list in its place
+  const lines = new Map();
+  let count = 0;
+  try {
+    await each(shards, async (hash) => {
+      const kept = (await linesOf(hash)).split("\n").filter((line) => wanted.has(line.split(",", 2).join()));
+      count += kept.length;
+      lines.set(hash, kept.map((line) => `${line}\n`).join(""));
+    });
+    if (count !== wanted.size) throw new Error("the photos changed meanwhile");
+    const header = `${columns.map((name) => `"${name.replaceAll('"', '""')}"`).join()}\n`;
+    self.postMessage({ what: "saved", parts: [header, ...shards.map((hash) => lines.get(hash))] });
+  } catch (error) {
+    self.postMessage({ what: "saved", error: String(error.message || error) });
+  }
+}
+
+function parse(text) {
   const { data } = Papa.parse(text, { delimiter: ",", newline: "\n", skipEmptyLines: true });
   return data.map((cells) => {
     const row = { id: `${cells[0]},${cells[1]}` }; // the row's key: ingested_at and etag
     cells.forEach((cell, index) => {
       const name = columns[index];
       if (cell === "" || LEFT_OUT.has(name)) return;
-      row[name] = NUMERIC.has(types[name]) ? Number(cell) : unguard(cell);
+      row[name] = NUMERIC.has(described[name]?.type) ? Number(cell) : unguard(cell);
       if (name === "key") row[name] = withBreaks(row[name]);
     });
     return row;
@@ -112,7 +154,7 @@ function withBreaks(text) {
 }
 
 async function json(path) {
-  const answer = await fetch(base + path);
+  const answer = await get(path);
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }

@@ -118,7 +118,8 @@ def test_the_page_and_what_it_reads_are_served(asker: Asker) -> None:
     assert (root["version"], headers["Cache-Control"]) == (1, "private, no-cache")
     status, headers, _ = asker.ask(f"manifest/{root['rows']['pages'][0]['sha256']}.json")
     assert (status, headers["Cache-Control"]) == (200, "private, max-age=31536000, immutable")
-    assert json.loads(asker.ask("page/config.json")[2]) == {"photos": "photo/{id}"}
+    links = {"photos": "photo/{id}", "previews": "preview/{id}"}
+    assert json.loads(asker.ask("page/config.json")[2]) == links
 
 
 def test_what_did_not_change_is_not_sent_again(asker: Asker, exports: MemoryStore) -> None:
@@ -184,7 +185,7 @@ def test_head_tells_what_get_would_give(asker: Asker, images: MemoryBucket, expo
      "manifest.json%00", "page\\page.css", "page/page.css%20", "page/", "page/vendor", "page/vendor/SHA256SUMS",
      "page/answers.py", "index.html/", "manifest/", "manifest/none.json", f"shards/{'0' * 64}",
      f"shards/{'0' * 64}.csv/../../manifest.json", f"shards/{'A' * 64}.csv", f"shards/..%2f{'0' * 64}.csv",
-     "photo/photos/a.jpg", "photo/"],
+     "photo/photos/a.jpg", "photo/", "preview/", "preview/photos/a.jpg", "preview"],
 )  # fmt: skip
 def test_nothing_else_is_served(asker: Asker, watched: WatchedStore, path: str) -> None:
     """Neither the journal nor a file of this machine; of what is asked for so, the store never hears."""
@@ -214,10 +215,11 @@ def test_whoever_does_not_know_the_token_gets_nothing(asker: Asker, watched: Wat
 def test_every_answer_closes_the_page_to_others(asker: Asker, images: MemoryBucket, exports: MemoryStore) -> None:
     """Not to be read, embedded, framed, taken for another type or named to others: a refusal neither."""
     photo = keep(images, exports, 9, "a.jpg", jpeg())
+    preview, none = photo.replace("photo", "preview"), photo.replace("photo", "preview") + "0"
     answers = [
         asker.ask(path, *lines)
         for path, lines in (
-            *((path, ()) for path in ("", "page/rows.js", "manifest.json", "image-data.csv", photo, "nothing")),
+            *((path, ()) for path in ("", "page/rows.js", "manifest.json", "image-data.csv", photo, preview, none)),
             ("", ("Origin: http://evil.example",)),
             ("", ("Host: twice",)),
         )
@@ -225,7 +227,7 @@ def test_every_answer_closes_the_page_to_others(asker: Asker, images: MemoryBuck
     answers.append(parsed(asker.raw(b"POST / HTTP/1.1\r\n\r\n")))
     answers.append(parsed(asker.raw(b"BREW / HTCPCP/1.0\r\n\r\n")))
     answers.append(parsed(asker.raw(b"GET /".ljust(HEAD_BYTES, b"a"))))
-    assert [status for status, *_ in answers] == [200, 200, 200, 200, 200, 404, 403, 400, 501, 400, 431]
+    assert [status for status, *_ in answers] == [200, 200, 200, 200, 200, 200, 404, 403, 400, 501, 400, 431]
     for _, headers, _ in answers:
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert headers["X-Content-Type-Options"] == "nosniff"
@@ -458,8 +460,9 @@ def test_a_fault_of_ours_is_told_without_the_token(
 
 def test_without_a_photo_reader_there_are_no_links(store: MemoryStore) -> None:
     with serving(store) as asker:
-        assert json.loads(asker.ask("page/config.json")[2]) == {"photos": ""}
-        assert asker.ask("photo/2026-11-25T08:00:00.001000Z,98f5")[0] == 404
+        assert json.loads(asker.ask("page/config.json")[2]) == {"photos": "", "previews": ""}
+        for kind in ("photo", "preview"):
+            assert asker.ask(f"{kind}/2026-11-25T08:00:00.001000Z,98f5")[0] == 404
         assert asker.ask("image-data.csv")[0] == 404
 
 
@@ -483,7 +486,7 @@ def test_the_command_serves_until_it_is_interrupted(
     ran = skyledger("view", "--port", "0")
     assert ran.code == 130
     assert json.loads(seen[0])["version"] == 0
-    assert json.loads(seen[1]) == {"photos": ""}
+    assert json.loads(seen[1]) == {"photos": "", "previews": ""}
     assert ran.out == f"{seen[2].decode()}\n"
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[-\w]{43}/\n", ran.out)
     assert skyledger("view", "--json").json == {"address": seen[-1].decode()}
@@ -510,8 +513,9 @@ POLICY = {
     "script-src": "'self'",
     "worker-src": "'self' blob:",  # the map's worker
     "style-src": "'self' 'unsafe-inline'",  # map and table set styles
-    "img-src": "'self' data: blob: https:",  # a background map comes from where the user says
-    "connect-src": "'self' https:",
+    "img-src": "'self' data: blob:",
+    # A background map comes from where the user says; `blob:` is the text that the map's worker reads.
+    "connect-src": "'self' blob: https: http://localhost:* http://127.0.0.1:*",
     "base-uri": "'none'",
     "form-action": "'none'",
 }
