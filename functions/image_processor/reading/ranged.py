@@ -181,9 +181,11 @@ class FileSource(CachedSource):
         self._path = path
 
     def _fetch(self, offset: int, length: int) -> bytes:
-        with open(self._path, "rb", buffering=0) as file:
-            file.seek(offset)
-            return file.read(length)
+        opened = os.open(self._path, os.O_RDONLY)
+        try:
+            return os.pread(opened, length, offset)
+        finally:
+            os.close(opened)
 
 
 class S3Source(CachedSource):

@@ -109,9 +109,11 @@ def bounded(data: bytes, budget: Budget) -> bytes:
     data = _cut_texts(data)
     if not budget.take(NODES, data.count(b"xmlns")):
         raise XmlRefused("too many namespaces")
-    # The builder never hears of these, and a packet of them keeps the parser busy.
-    if not budget.take(PIECES, sum(1 for _ in islice(_UNHEARD.finditer(data), budget.left(PIECES) + 1))):
-        raise XmlRefused("too many comments or instructions")
+    # The builder never hears of these, and a large packet of them keeps the parser busy.
+    if len(data) > _STEP:
+        unheard = sum(1 for _ in islice(_UNHEARD.finditer(data), budget.left(PIECES) + 1))
+        if not budget.take(PIECES, unheard):
+            raise XmlRefused("too many comments or instructions")
     data = _LONG_URI.sub(_shortened, data)
     if len(data) <= LIMITS[VALUE]:
         return data
