@@ -104,7 +104,13 @@ JXL_IMAGE = b"\xff\x0a\x41" + bytes(9)  # 8 x 8 pixels
 
 
 def mini(
-    exif: bytes = b"", xmp: bytes = b"", light: str = "", alpha: bool = False, codec: bytes = b"avif", deflated: int = 0
+    exif: bytes = b"",
+    xmp: bytes = b"",
+    light: str = "",
+    alpha: bool = False,
+    codec: bytes = b"avif",
+    deflated: int = 0,
+    types: bytes = b"",
 ) -> bytes:
     """Make a file of brand mif3 with an image of 200 x 100 pixels.
 
@@ -115,10 +121,21 @@ def mini(
         alpha: whether it has transparency.
         codec: minor version.
         deflated: whether the metadata are compressed.
+        types: of the image and of its configuration, four bytes each, where the box does not leave them to `codec`.
     """
     image = b"image"
-    bits = "00" + "000" + f"{alpha:b}" + "0" + f"{bool(light):b}" + "0" + f"{bool(exif):b}{bool(xmp):b}"
-    bits += "01" + "000" + "1" + f"{199:015b}{99:015b}" + "11" + "0" + "1" * alpha + light
+    bits = (
+        "00"
+        + f"{bool(types):b}"
+        + "00"
+        + f"{alpha:b}"
+        + "0"
+        + f"{bool(light):b}"
+        + "0"
+        + f"{bool(exif):b}{bool(xmp):b}"
+    )
+    bits += "01" + "000" + "1" + f"{199:015b}{99:015b}" + "11" + "0" + "1" * alpha
+    bits += "".join(f"{byte:08b}" for byte in types) + light
     has_gain_map = light[:1] == "1"
     bits += (
         "1" * bool(exif or xmp or has_gain_map)

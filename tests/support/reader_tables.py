@@ -9,4 +9,5 @@ def give_sources(monkeypatch: pytest.MonkeyPatch, table: str, column: str, sourc
     """Let a column of a table of `precedence` have these sources; what is worked out of the tables follows."""
     monkeypatch.setitem(getattr(precedence, table), column, sources)
     monkeypatch.setattr(precedence, "FEEDS", precedence._feeds())
+    monkeypatch.setattr(precedence, "GROUPS", precedence._groups())
     monkeypatch.setattr(cells, "_READERS", cells._readers())

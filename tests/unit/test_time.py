@@ -2,6 +2,7 @@
 
 import ast
 import contextlib
+import gc
 import importlib
 import inspect
 import re
@@ -26,7 +27,7 @@ from image_processor.tags.xmp import Document, Value
 from infra.paths import ROOT
 from ledger import cells, guard
 from operations.forget.redaction import etags_in
-from tests.support.worst_cases import attacks, grows_faster_than_its_input
+from tests.support.worst_cases import attacks, grows_faster_than_its_input, seconds
 
 FUNCTIONS = ROOT / "functions"
 SOURCES = sorted(FUNCTIONS.rglob("*.py"))
@@ -250,6 +251,17 @@ def test_no_function_takes_longer_than_its_text_allows(name):
 
             wrong = grows_faster_than_its_input(work)
             assert wrong is None, (text, end, wrong)
+
+
+def test_what_other_tests_have_left_in_memory_is_not_measured():
+    """Work that makes many objects is not charged with a look through all that there are."""
+    looks = []
+    gc.callbacks.append(lambda phase, _info: looks.append(phase))
+    try:
+        seconds(lambda: [[number] for number in range(10_000)])
+        assert (looks, gc.isenabled()) == ([], True)
+    finally:
+        gc.callbacks.pop()
 
 
 CELLS: dict[str, Callable[[str], Any]] = {

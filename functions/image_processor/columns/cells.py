@@ -25,7 +25,7 @@ _OTHER = {"EXIF:GPSLatitude": "EXIF:GPSLongitude", "EXIF:GPSLongitude": "EXIF:GP
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
     """Return the values of the typed columns; what is unknown is absent."""
     values: dict[str, Cell | None] = {}
-    fed = {column for source in metadata.sources for column in precedence.FEEDS.get(source, ())}
+    fed = {column for source in metadata.sources for column in precedence.FEEDS[source]}
     if metadata.container.comments:
         fed.add("comment")
     for column, read in _READERS.items():

@@ -65,19 +65,18 @@ def _attributes(
         else:
             numbers[name] = plain(value)
     documents = {name: document for name, document in documents.items() if document}
-    other_bytes = sum(len(name) + len(value.encode()) for name, value in (numbers | json).items())
+    other_bytes = sum(map(len, (*numbers, *numbers.values(), *json))) + sum(
+        len(value.encode()) for value in json.values()
+    )
     # What the image wanted more of comes first: everything else in the row is to be read with that in mind.
     warnings = item_size.fit_warnings([*metadata.container.budget.warnings(), *metadata.warnings], room)
     other_bytes += item_size.beside(warnings, len(texts) + len(documents), room)
     written, cut = item_size.fit(texts, documents, other_bytes, room)
     if warnings := (warnings + cut)[:MAX_WARNINGS]:
         json["warnings"] = _json(warnings)
-    strings = texts | json | written
-    return {
-        name: {"N": numbers[name]} if name in numbers else {"S": strings[name]}
-        for name in ATTRIBUTES
-        if name in numbers or strings.get(name)
-    }
+    values = {name: {"S": text} for name, text in (texts | json | written).items() if text}
+    values |= {name: {"N": number} for name, number in numbers.items()}
+    return {name: values[name] for name in ATTRIBUTES if name in values}
 
 
 def _words(metadata: Metadata, words: list[str], room: int) -> str:

@@ -61,6 +61,8 @@ def fit(
     sizes = {name: len(name) + len(json) for name, json in written.items()}
     lengths = {name: len(name) + len(value.encode()) for name, value in texts.items()}
     excess = sum(sizes.values()) + sum(lengths.values()) + other_bytes - room
+    if excess <= 0:
+        return {name: json.decode() for name, json in written.items()}, []
     keep_document, keep_text = int(room * KEEP_DOCUMENT), int(room * KEEP_TEXT)
     warnings = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):

@@ -1,9 +1,10 @@
 """All metadata of one image, and the look-up of what `precedence` names in it."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from image_processor.columns import precedence
 from image_processor.errors import Unusable
 from image_processor.formats.blocks import Container
 from image_processor.tags import exif, iptc, text, xmp
@@ -31,7 +32,7 @@ class Metadata:
         exif: tags.
         xmp: properties.
         iptc: datasets.
-        sources: names, as in `precedence`, of all that these say something under.
+        sources: names, as in `precedence`, of all that feeds a column and that these say something under.
         warnings: what was unusable and why, each `column: reason` or `block: reason`, in order of appearance.
     """
 
@@ -70,7 +71,8 @@ class Metadata:
 
     def there(self, sources: Iterable[str]) -> list[str]:
         """Return those of some sources that are there at all: of a column's nine sources a photo has one or none."""
-        return [source for source in sources if source in self.sources]
+        found = self.sources.intersection(sources)
+        return [source for source in sources if source in found] if len(found) > 1 else [*found]
 
     def values(self, source: str) -> tuple[Raw, ...]:
         """Return a source's numbers (a text for those that have none); empty if it is absent or blank.
@@ -191,12 +193,19 @@ class Metadata:
 
 
 def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -> frozenset[str]:
-    names = set(document.properties)
-    names.update([f"EXIF:{name}" for name in exif.names()])
-    names.update([f"DJI:{name}" for name in exif.maker_note])
-    names.update([f"IPTC:{name}" for name in iptc.values])
-    names.update([f"PNG:{entry.keyword.capitalize()}" for entry in container.texts])
+    groups = precedence.GROUPS
+    found = _of_group(groups["EXIF"], exif.names())
+    found += _of_group(groups["DJI"], exif.maker_note)
+    found += _of_group(groups["IPTC"], iptc.values)
+    found += _of_group(groups["PNG"], [entry.keyword.capitalize() for entry in container.texts])
     for name, value in document.properties.items():
+        if name in precedence.FEEDS:
+            found.append(name)
         if isinstance(value, dict):
-            names.update([f"{name}/{key.rpartition(':')[2]}" for key in value])
-    return frozenset(names)
+            fields = [f"{name}/{key.rpartition(':')[2]}" for key in value]
+            found += [field for field in fields if field in precedence.FEEDS]
+    return frozenset(found)
+
+
+def _of_group(sources: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    return [sources[name] for name in names if name in sources]

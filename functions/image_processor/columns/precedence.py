@@ -247,3 +247,17 @@ def _feeds() -> dict[str, tuple[str, ...]]:
 
 FEEDS = _feeds()
 """Columns by source: of a hundred sources a photo has a dozen, and no column is looked for that has none."""
+
+
+def _groups() -> dict[str, dict[str, str]]:
+    """Return the sources by group and name: EXIF, Make: EXIF:Make."""
+    groups: dict[str, dict[str, str]] = {"EXIF": {}, "DJI": {}, "IPTC": {}, "PNG": {}}
+    for source in FEEDS:
+        group, _, name = source.partition(":")
+        if group in groups:
+            groups[group][name] = source
+    return groups
+
+
+GROUPS = _groups()
+"""Sources by group and name, those of XMP left out: no text has to be made for a name that feeds no column."""

@@ -27,6 +27,10 @@ LARGE = 2 * FAR_READ
 TAILS = (FAR_READ, 1024 * 1024)
 """Bytes at the end of the file that are searched for the chunks behind the image data, one after the other."""
 
+MAX_INFLATED = 4 * 1024 * 1024
+"""Bytes of a packet or profile that was compressed. Other readers refuse the file or the chunk at 1 MiB (Pillow,
+`MAX_TEXT_CHUNK`), 2 MiB (Rust's png, `DECOMPRESSION_LIMIT`) or 8 MB (libpng, `PNG_USER_CHUNK_MALLOC_MAX`)."""
+
 MAX_TEXT = 64 * 1024
 """Bytes of one text that is not XMP or Exif."""
 
@@ -114,12 +118,15 @@ def _metadata(kind: bytes, data: bytes, length: int, offset: int, container: Con
     if kind == b"eXIf":
         container.add_exif(data, offset, name)
         return
-    keyword, separator, rest = data.partition(b"\0")
+    end = data.find(b"\0")  # not cut apart: the text may have megabytes
+    keyword, separator = (data, False) if end < 0 else (data[:end], True)
     is_block = keyword == _XMP_KEYWORD or keyword.startswith(_RAW_PROFILE)
     if separator and not is_block and b":" in keyword:
         return  # ImageMagick's copies of other properties: `exif:Make`, `date:create`
     limit = min(MAX_PACKET, container.budget.left(BLOCKS)) if is_block else MAX_TEXT
-    content, is_all = _CONTENT[kind](rest, limit, container.budget) if separator else (b"", False)
+    content, is_all = _CONTENT[kind](data, end + 1, limit, container.budget) if separator else (b"", False)
+    if not is_all and keyword == _XMP_KEYWORD and (document := _before_padding(content)):
+        content, is_all = document, True
     if not is_all and (is_block or not content):
         # Cut, broken, of an unknown compression, or one that inflates without end.
         container.warn(f"png: {name} {keyword[:79].decode('latin-1')!r} not readable")
@@ -135,28 +142,42 @@ def _metadata(kind: bytes, data: bytes, length: int, offset: int, container: Con
         container.add_text(Text(keyword[:79].decode("latin-1"), text, offset, name))
 
 
+def _before_padding(packet: bytes) -> bytes:
+    """Return the document in a packet that is cut in its padding, which editors write by megabytes; else nothing."""
+    tag = packet.rfind(b"<")
+    end = packet.find(b">", tag) + 1
+    return packet[:end] if packet.startswith(b"</", tag) and packet[end:].isspace() else b""
+
+
 _Content = tuple[bytes, bool]
 
 
-def _plain(rest: bytes, limit: int, _budget: Budget) -> _Content:
-    return rest[:limit], len(rest) <= limit
+def _plain(data: bytes, start: int, limit: int, _budget: Budget) -> _Content:
+    return data[start : start + limit], len(data) - start <= limit
 
 
-def _compressed(rest: bytes, limit: int, budget: Budget) -> _Content:
-    return inflate(rest[1:], limit, budget) if rest[:1] == b"\0" else (b"", False)
+def _compressed(data: bytes, start: int, limit: int, budget: Budget) -> _Content:
+    return _inflated(data, start + 1, limit, budget) if data[start : start + 1] == b"\0" else (b"", False)
 
 
-def _international(rest: bytes, limit: int, budget: Budget) -> _Content:
+def _inflated(data: bytes, start: int, limit: int, budget: Budget) -> _Content:
+    return inflate(data[start:], min(limit, MAX_INFLATED), budget)
+
+
+def _international(data: bytes, start: int, limit: int, budget: Budget) -> _Content:
     """Return the text of an iTXt chunk: it follows compression flag and method, language and translated keyword."""
-    fields = rest[2:].split(b"\0", 2)
-    if len(fields) < 3:
+    language_end = data.find(b"\0", start + 2)
+    keyword_end = data.find(b"\0", language_end + 1) if language_end >= 0 else -1
+    if keyword_end < 0:
         return b"", False
-    if rest[:1] == b"\0":
-        return _plain(fields[2], limit, budget)
-    return inflate(fields[2], limit, budget) if rest[1:2] == b"\0" else (b"", False)
+    if data[start : start + 1] == b"\0":
+        return _plain(data, keyword_end + 1, limit, budget)
+    if data[start + 1 : start + 2] != b"\0":
+        return b"", False
+    return _inflated(data, keyword_end + 1, limit, budget)
 
 
-_CONTENT: dict[bytes, Callable[[bytes, int, Budget], _Content]] = {
+_CONTENT: dict[bytes, Callable[[bytes, int, int, Budget], _Content]] = {
     b"tEXt": _plain,
     b"zTXt": _compressed,
     b"iTXt": _international,

@@ -38,6 +38,8 @@ FAR_READ = 8 * BLOCK
 READ_AHEAD = (32 * BLOCK, 128 * BLOCK)
 """Bytes of the first and of every further GET of a walk that goes on where the last GET ended (256 KiB, 1 MiB)."""
 
+_NOTHING = (0, b"")
+
 S3_ERRORS = (BotoCoreError, ClientError, OSError)
 """What a request to S3 may raise; `object_error` says what it means."""
 
@@ -79,7 +81,7 @@ class CachedSource:
         self.requests = 0
         self.bytes_read = 0
         self._size = size
-        self._blocks: dict[int, bytes] = {}
+        self._fetched: dict[int, tuple[int, bytes]] = {}  # by block: the fetch in which it came, and where that starts
         self._last_end = 0  # block behind the last fetch
         self._steps_ahead = 0  # consecutive fetches that went on where the last one ended
 
@@ -92,26 +94,32 @@ class CachedSource:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return `length` bytes from `offset`, fewer only at the end of the object."""
-        first, start = divmod(offset, BLOCK)
-        block = self._blocks.get(first)
-        if block is not None and start + length <= len(block):
-            return block[start : start + length]
+        start, data = self._fetched.get(offset // BLOCK, _NOTHING)
+        if 0 < length <= start + len(data) - offset:  # as nearly always: all of it came in one fetch
+            return data[offset - start : offset - start + length]
         length = min(length, self.size - offset)
         if offset < 0 or length <= 0:
             return b""
-        blocks = range(first, (offset + length - 1) // BLOCK + 1)
-        self._ensure(blocks)
-        joined = b"".join(self._blocks.get(number, b"") for number in blocks)
-        return joined[start : start + length]
+        end = offset + length
+        self._ensure(range(offset // BLOCK, (end - 1) // BLOCK + 1))
+        pieces: list[memoryview] = []
+        while offset < end:
+            start, data = self._fetched.get(offset // BLOCK, _NOTHING)
+            piece = memoryview(data)[offset - start : end - start]
+            if not piece:
+                break
+            pieces.append(piece)
+            offset += len(piece)
+        return b"".join(pieces)
 
     def _ensure(self, blocks: range) -> None:
-        missing = [number for number in blocks if number not in self._blocks]
+        missing = [number for number in blocks if number not in self._fetched]
         if not missing:
             return
         if not self.requests:
             # The head comes first and whole: types are decided there, and most walks end there.
             self._load(0, FIRST_READ // BLOCK)
-            missing = [number for number in missing if number not in self._blocks]
+            missing = [number for number in missing if number not in self._fetched]
             if not missing:
                 return
         # One GET even if a cached block stands between two missing ones: a request costs more than 8 KiB.
@@ -126,11 +134,11 @@ class CachedSource:
         else:
             ahead, self._steps_ahead = FAR_READ, 0
         end = min(max(end, first + ahead // BLOCK), total)
-        while end > first and end - 1 in self._blocks:
+        while end > first and end - 1 in self._fetched:
             end -= 1
         if end == total:
             # The end of the object: what an IFD or an index there points to mostly stands just before it.
-            while end - first < FAR_READ // BLOCK and first and first - 1 not in self._blocks:
+            while end - first < FAR_READ // BLOCK and first and first - 1 not in self._fetched:
                 first -= 1
         return first, end
 
@@ -146,9 +154,8 @@ class CachedSource:
         self.requests += 1
         data = self._fetch(offset, length)
         self.bytes_read += len(data)
-        for start in range(0, len(data), BLOCK):
-            self._blocks[(offset + start) // BLOCK] = data[start : start + BLOCK]
         self._last_end = -(-(offset + len(data)) // BLOCK)
+        self._fetched.update(dict.fromkeys(range(first, self._last_end), (offset, data)))
 
     def _fetch(self, offset: int, length: int) -> bytes:
         """Return the bytes of one range and learn the size; fewer bytes only at the end of the object."""
@@ -174,9 +181,11 @@ class FileSource(CachedSource):
         self._path = path
 
     def _fetch(self, offset: int, length: int) -> bytes:
-        with open(self._path, "rb", buffering=0) as file:
-            file.seek(offset)
-            return file.read(length)
+        opened = os.open(self._path, os.O_RDONLY)
+        try:
+            return os.pread(opened, length, offset)
+        finally:
+            os.close(opened)
 
 
 class S3Source(CachedSource):

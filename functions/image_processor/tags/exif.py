@@ -7,8 +7,10 @@ value beyond the block for zeros, drops arrays of 1,000 elements and more (long 
 neither BigTIFF nor Exif 3.0's UTF-8 type, and stops at the first value that it cannot unpack.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from image_processor.budget import NUMBERS, TEXT, Budget
@@ -39,7 +41,7 @@ _FLOAT32 = 11
 _UTF16_TAGS = range(0x9C9B, 0x9CA0)  # XPTitle to XPSubject: bytes that are UTF-16LE
 _CODED_TAGS = {0x9286: ("ExifIFD", "IFD0"), 0x1B: ("GPS",), 0x1C: ("GPS",)}
 _CODES = frozenset({*_UTF16_TAGS, *_CODED_TAGS})
-_POINTERS = (tiff.EXIF_IFD, tiff.GPS_IFD, tiff.INTEROP_IFD, tiff.SUB_IFDS)
+_POINTERS = frozenset({tiff.EXIF_IFD, tiff.GPS_IFD, tiff.INTEROP_IFD, tiff.SUB_IFDS})
 _MAKER_NOTE = 0x927C
 KINDS = {1: "BYTE", 2: "ASCII", 3: "SHORT", 4: "LONG", 5: "RATIONAL", 6: "SBYTE", 7: "UNDEFINED", 8: "SSHORT"}
 KINDS |= {9: "SLONG", 10: "SRATIONAL", 11: "FLOAT", 12: "DOUBLE", 13: "IFD", 16: "LONG8", 17: "SLONG8", 18: "IFD8"}
@@ -100,18 +102,24 @@ class Tag:
 
     def numbers(self) -> tuple[Raw, ...]:
         """Return the elements as numbers, (numerator, denominator) pairs, or the one text."""
-        if self.raw.type in TEXT_TYPES:
+        if self._numbers is None:
+            self._numbers = self._unpacked()
+        return self._numbers
+
+    def _unpacked(self) -> tuple[Raw, ...]:
+        raw = self.raw
+        if raw.type in TEXT_TYPES:
             content = self.text()[0]
             return (content,) if content else ()
-        if not self.budget.take(NUMBERS, min(self.raw.count, MAX_ITEMS)):
+        # One number costs no more than its tag, which is paid for.
+        if raw.count > 1 and not self.budget.take(NUMBERS, min(raw.count, MAX_ITEMS)):
             return ()
-        if self.raw.type == 7:
-            return tuple(self.raw.data(MAX_ITEMS))
-        if self._numbers is None:
-            self._numbers = self.raw.values(MAX_ITEMS)
-            if self.raw.type == _FLOAT32:
-                self._numbers = tuple(shortest_float32(value) for value in self._numbers if isinstance(value, float))
-        return self._numbers
+        if raw.type == 7:
+            return tuple(raw.data(MAX_ITEMS))
+        numbers = raw.values(MAX_ITEMS)
+        if raw.type == _FLOAT32:
+            return tuple(shortest_float32(value) for value in numbers if isinstance(value, float))
+        return numbers
 
     def json(self) -> Any:
         """Return the value for the JSON document; what is binary or long as its type and size only."""
@@ -159,9 +167,9 @@ class Exif:
     document: dict[str, dict[str, Any]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
-    def names(self) -> set[str]:
-        """Return the names under which `find` gives tags, and some others."""
-        return set().union(*(self.directories.get(directory, ()) for directory in ("IFD0", "ExifIFD", "GPS")))
+    def names(self) -> Iterator[str]:
+        """Yield the names under which `find` gives tags, and some others; some twice."""
+        return chain.from_iterable([self.directories.get(directory, ()) for directory in ("IFD0", "ExifIFD", "GPS")])
 
     def find(self, name: str) -> list[Tag]:
         """Return the main image's tags of that name, that of the right directory first."""
@@ -215,7 +223,7 @@ def _add_directory(exif: Exif, block: int, ifd: Ifd, budget: Budget, warnings_le
 
 def _document(exif: Exif) -> dict[str, dict[str, Any]]:
     document = {
-        directory: {tag.name: tag.json() for tag in tags.values() if tag.raw.tag not in _POINTERS}
+        directory: {name: tag.json() for name, tag in tags.items() if tag.raw.tag not in _POINTERS}
         for directory, tags in exif.directories.items()
     }
     if exif.maker_note:

@@ -1,6 +1,7 @@
 """Names of Exif tags: exifread's tables, and the standards' names where it has others or none."""
 
 from collections.abc import Mapping
+from functools import cache
 
 from exifread.tags.exif import EXIF_TAGS, GPS_TAGS, INTEROP_TAGS
 
@@ -156,10 +157,12 @@ _PRIVATE = frozenset(_MAIN_NAMES[number] for number in _EXIF_NUMBERS if number i
 """Exif's own tags (Exif 2.32, tables 7 and 8); all others of the main image are TIFF's, or of who adds to TIFF."""
 
 
+@cache
 def places_of(name: str) -> tuple[str, ...]:
     """Return the directories in which the main image's tag of that name may stand, the standard's first.
 
-    Programs have mistaken IFD0 and ExifIFD, and editors then change the one that they know of.
+    Programs have mistaken IFD0 and ExifIFD, and editors then change the one that they know of. The names are those that
+    columns are made of, so that all answers are kept.
     """
     if name.startswith("GPS"):
         return ("GPS",)

@@ -275,10 +275,11 @@ def test_a_packet_made_to_take_memory_takes_less_than_100_mb(make):
     assert peak < 100_000_000
 
 
-def test_padding_inside_of_the_document_is_no_text():
-    """8 MB of blanks before the closing tag leave the values behind them whole."""
-    padded = packet('drone-dji:RelativeAltitude="+10.50"', " " * 8_000_000 + "<dc:format>image/png</dc:format>")
-    record = checked(png(itxt(KEYWORD, padded, compress=True)))
+@pytest.mark.parametrize(("size", "compress"), [(8_000_000, False), (4_000_000, True)])
+def test_padding_inside_of_the_document_is_no_text(size, compress):
+    """Megabytes of blanks before the closing tag leave the values behind them whole."""
+    padded = packet('drone-dji:RelativeAltitude="+10.50"', " " * size + "<dc:format>image/png</dc:format>")
+    record = checked(png(itxt(KEYWORD, padded, compress=compress)))
     assert value(record, "relative_altitude_m") == "10.5"
     assert json.loads(value(record, "xmp"))["dc:format"] == "image/png"
     assert value(record, "warnings") is None

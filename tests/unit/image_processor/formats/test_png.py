@@ -7,7 +7,7 @@ import pytest
 
 from image_processor.budget import INFLATED, LIMITS
 from image_processor.formats import blocks
-from image_processor.formats.blocks import MAX_PACKET
+from image_processor.formats.png import MAX_INFLATED
 from image_processor.formats.walk import walk
 from image_processor.reading.ranged import FIRST_READ, BytesSource
 from infra.doubles.image_files import (
@@ -149,7 +149,7 @@ def test_a_text_that_is_cut_gives_what_there_is():
 
 def test_a_text_that_inflates_without_end_is_stopped():
     """A few KB of zlib data can become gigabytes; no more than a packet's limit is ever inflated."""
-    bomb = zlib.compress(bytes(MAX_PACKET + 1))
+    bomb = zlib.compress(bytes(MAX_INFLATED + 1))
     container = container_of(png(chunk(b"iTXt", XMP_KEYWORD + b"\0\1\0\0\0" + bomb), chunk(b"eXIf", DJI)))
     assert container.xmp == []
     assert len(container.exif) == 1
@@ -166,11 +166,23 @@ def test_many_texts_that_inflate_without_end_cost_no_more_than_a_few(end):
     assert sum(len(block.data) for block in container.xmp) <= LIMITS[INFLATED]
 
 
-def test_8_mb_of_padding_stay_with_the_packet():
-    """M17: editors pad packets so that they can be rewritten in place."""
-    padded = packet() + b" " * 8_000_000
-    (block,) = container_of(png(itxt(XMP_KEYWORD, padded, compress=True))).xmp
-    assert block.data == padded
+@pytest.mark.parametrize("padding", [b" " * 8_000_000, b"\n" * 8_000_000 + b"<?xpacket end='w'?>"], ids=["", "marked"])
+def test_8_mb_of_padding_cost_no_packet(padding):
+    """M17: editors pad packets so that they can be rewritten in place; compressed, the end of it is not inflated."""
+    plain, compressed = container_of(
+        png(itxt(XMP_KEYWORD, packet() + padding), itxt(XMP_KEYWORD, packet() + padding, compress=True))
+    ).xmp
+    assert plain.data == packet() + padding
+    assert compressed.data == packet().rstrip()
+
+
+def test_a_compressed_packet_is_whole_or_refused():
+    """What lies beyond the limit are values, if it is not padding; a packet as large as the limit is read."""
+    filling = bytes(MAX_INFLATED - len(packet()))
+    packets = [packet().replace(b"<rdf", filling + more + b"<rdf", 1) for more in (b"", b" ")]
+    container = container_of(png(*[itxt(XMP_KEYWORD, one, compress=True) for one in packets]))
+    assert [block.data for block in container.xmp] == packets[:1]
+    assert container.warnings == ["png: iTXt 'XML:com.adobe.xmp' not readable"]
 
 
 @pytest.mark.parametrize("length", [0x7FFFFFFF, 0xFFFFFFF0])
@@ -191,11 +203,19 @@ def test_a_chunk_of_no_type_ends_the_walk():
 
 def test_blocks_of_more_bytes_than_the_limit_are_not_kept():
     """What the parsers get is bounded for the whole file."""
-    padded = packet() + b" " * 9_000_000
-    container = container_of(png(*[itxt(XMP_KEYWORD, padded)] * 2, chunk(b"eXIf", DJI)))
-    assert [len(block.data) for block in container.xmp] == [len(padded)]
+    large = packet().replace(b"<rdf", b" " * 9_000_000 + b"<rdf", 1)
+    container = container_of(png(*[itxt(XMP_KEYWORD, large)] * 2, chunk(b"eXIf", DJI)))
+    assert [len(block.data) for block in container.xmp] == [len(large)]
     assert container.exif[0].data == DJI
     assert len(container.warnings) == 1
+
+
+def test_padding_takes_no_room_from_other_blocks():
+    """A second packet whose padding is beyond the limit is read, and so is the Exif behind it."""
+    container = container_of(png(*[itxt(XMP_KEYWORD, packet() + b" " * 9_000_000)] * 2, chunk(b"eXIf", DJI)))
+    assert container.xmp[1].data == packet().rstrip()
+    assert container.exif[0].data == DJI
+    assert container.warnings == []
 
 
 def test_metadata_behind_one_large_chunk_of_image_data_costs_one_more_get():

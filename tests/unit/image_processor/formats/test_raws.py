@@ -285,10 +285,11 @@ LIGHT = "111111" + "0" * 32 + "0" * 192 + "00" + "1111" + "00" + "0" * 288 + "0"
 
 
 @pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("types", [b"", b"av01av1C"])
 @pytest.mark.parametrize("light", ["", "0" + LIGHT, GAIN_MAP + LIGHT * 2])
-def test_an_image_of_brand_mif3_has_size_and_metadata(alpha, light):
-    """One box says all; Exif and XMP are its end."""
-    data = mini(EXIF, packet('drone-dji:RelativeAltitude="1"'), light, alpha)
+def test_an_image_of_brand_mif3_has_size_and_metadata(alpha, types, light):
+    """One box says all, its codec's types too if need be; Exif and XMP are its end."""
+    data = mini(EXIF, packet('drone-dji:RelativeAltitude="1"'), light, alpha, types=types)
     row = cells(data)
     assert (row["width_px"], row["height_px"]) == ("200", "100")
     assert (row["make"], row["relative_altitude_m"]) == ("DJI", "1")
