@@ -38,9 +38,6 @@ ENGINES = "engines/"
 # No digit of other ids, which are hexadecimal; letters only, as everywhere in a root's name.
 SWAPPED_IN = "swapped"
 
-LEDGER_TRACES = (ROOT_COPIES, PAGES, SHARDS, f"{JOURNAL}date=")
-"""Where a ledger that lost its root still shows: what stands there has keys that only a ledger writes."""
-
 _NAMED_BY_CONTENT = re.compile(rf"{PAGES}[0-9a-f]{{64}}\.json|{SHARDS}[0-9a-f]{{64}}\.csv(?:\.gz)?")
 _ROOT_COPY = re.compile(rf"{ROOT_COPIES}(\d+)-[^/]+\.json")
 _SHARD, _PACKED = ".csv", ".gz"
@@ -76,6 +73,11 @@ def page_key(digest: str) -> str:
 def is_named_by_content(key: str) -> bool:
     """Say whether it is the key of a shard or of a page."""
     return _NAMED_BY_CONTENT.fullmatch(key) is not None
+
+
+def traces() -> tuple[str, ...]:
+    """Give the prefixes under which a ledger that lost its root still shows, by keys that only a ledger writes."""
+    return ROOT_COPIES, PAGES, SHARDS, f"{JOURNAL}date="
 
 
 def is_of_a_ledger(key: str) -> bool:
