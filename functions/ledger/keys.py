@@ -33,9 +33,6 @@ TABLE_EXPORTS = "table-exports/"  # DynamoDB chooses what follows
 PAGE_FILES = "page/"
 ENGINES = "engines/"
 
-LEDGER_TRACES = (ROOT_COPIES, PAGES, SHARDS, f"{JOURNAL}date=")
-"""Where a ledger that lost its root still shows: what stands there has keys that only a ledger writes."""
-
 # What the commit id of a root begins with that was swapped in (`operations.live.root`): so its copy's key says that.
 # No digit of other ids, which are hexadecimal; letters only, as everywhere in a root's name.
 SWAPPED_IN = "swapped"
@@ -75,6 +72,11 @@ def page_key(digest: str) -> str:
 def is_named_by_content(key: str) -> bool:
     """Say whether it is the key of a shard or of a page."""
     return _NAMED_BY_CONTENT.fullmatch(key) is not None
+
+
+def traces() -> tuple[str, ...]:
+    """Give the prefixes under which a ledger that lost its root still shows, by keys that only a ledger writes."""
+    return ROOT_COPIES, PAGES, SHARDS, f"{JOURNAL}date="
 
 
 def is_of_a_ledger(key: str) -> bool:

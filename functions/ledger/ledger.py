@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TypeVar, overload
 
 from ledger.errors import Damaged, ManifestLost, NoLedger, NotFound, Refused
-from ledger.keys import CSV_KEY, LEDGER_TRACES, ROOT_COPIES, ROOT_KEY, SHARDS, is_of_a_ledger, root_copy_key
+from ledger.keys import CSV_KEY, ROOT_COPIES, ROOT_KEY, SHARDS, is_of_a_ledger, root_copy_key, traces
 from ledger.manifest import Root, Targets, decode_root, encode_root
 from ledger.objects import PAGE_TYPE, Objects
 from ledger.store import Store, Stored
@@ -162,7 +162,7 @@ class Ledger:
 
     def _trace(self) -> str | None:
         """Find an object whose key only a ledger writes; anybody's bucket may have folders of these names."""
-        for prefix in LEDGER_TRACES:
+        for prefix in traces():
             for listed in islice(self.store.list(prefix), _LOOKED_AT):
                 if is_of_a_ledger(listed.key):
                     return listed.key

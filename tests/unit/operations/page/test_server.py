@@ -495,8 +495,9 @@ def test_the_port_is_another_each_time() -> None:
     assert port.default == 0
 
 
-def test_a_port_that_is_taken_is_told(skyledger: Callable[..., Ran]) -> None:
+def test_a_port_that_is_taken_is_told(skyledger: Callable[..., Ran], store: MemoryStore) -> None:
     """In one line, with what to do."""
+    bootstrap(Ledger(store, makes_first_root=True))
     with socket.create_server(("127.0.0.1", 0)) as other:
         ran = skyledger("view", "--port", str(other.getsockname()[1]))
     assert ran.code == 5
