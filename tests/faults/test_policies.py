@@ -24,6 +24,7 @@ from tests.faults.policies import (
     export_policy,
     role_of,
 )
+from tests.support.bucket_keys import keys_spelt
 
 IMAGES_TABLE, OBJECTS_TABLE = ARNS["Images.Arn"], ARNS["Objects.Arn"]
 STREAM = ARNS["Images.StreamArn"]
@@ -191,10 +192,7 @@ def _put_denials(key: str) -> list[str | None]:
 
 def test_every_key_of_the_export_bucket_is_one_that_the_policy_speaks_of_or_is_written_by_aws() -> None:
     """A new prefix is written once, or replaced by those who saw what was there, or has a reason why not."""
-    known = {
-        value for name, value in vars(keys).items() if name.isupper() and isinstance(value, str) and name[0] != "_"
-    }
-    assert known == WRITTEN_ONCE | REPLACED | BY_AWS_ITSELF
+    assert keys_spelt() == WRITTEN_ONCE | REPLACED | BY_AWS_ITSELF
 
 
 @pytest.mark.parametrize("key", sorted(WRITTEN_ONCE))
