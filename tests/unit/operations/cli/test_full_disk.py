@@ -142,9 +142,10 @@ def test_a_result_for_which_there_is_no_room_is_told_as_that(
         output.result({"rows": 1})
         output.say("1 row")
 
-    with Path("/dev/full").open("w") as full, pytest.raises(typer.Exit) as ended:
+    with Path("/dev/full").open("w") as full:
         monkeypatch.setattr(sys, "stdout", full)
-        with_exit_code(command)(as_json=as_json)
+        with pytest.raises(typer.Exit) as ended:
+            with_exit_code(command)(as_json=as_json)
     assert ended.value.exit_code == 5
     err = capsys.readouterr().err
     assert (err.count("\n"), "standard output: the disk is full" in err) == (1, True)
