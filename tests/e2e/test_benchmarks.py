@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from csv_exporter.handler import logger
-from infra.benchmarks import commit, contention, cost, growth, lane, publish, scan
+from infra.benchmarks import commit, contention, cost, growth, lane, operations, publish, scan
 from tests.support.paths import ROOT
 
 
@@ -128,3 +128,14 @@ def test_a_reader_who_leaves_gets_no_traceback() -> None:
         command = [sys.executable, "-m", "infra.benchmarks"]
         ended = subprocess.run(command, cwd=ROOT, stdout=nobody, stderr=subprocess.PIPE, check=False)
     assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_what_commands_take_is_measured_over_all_their_processes(capfd):
+    """A command that fails is named; two processes take more than one; the last line says who takes most."""
+    arguments = ["--rows", "300", "--processes", "2", "--only", "journal", "snapshot"]
+    printed, last = run(operations, arguments, capfd)
+    assert (last["failed"], last["worst_command"]) == ([], "verify journal")
+    assert last["longest_silence_s"] > 0
+    rows = {line.strip().split("  ")[0]: line.split() for line in printed.splitlines()[2:-2]}
+    assert rows.keys() == {"pull, first", "verify journal", "snapshot", "snapshot --remove"}
+    assert float(rows["verify journal"][3].replace(",", "")) > 1.5 * float(rows["snapshot"][2].replace(",", "")) > 45

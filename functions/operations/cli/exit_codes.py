@@ -116,7 +116,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     OutOfTime: Ending(TRY_AGAIN),
     ExecutionFailed: Ending(TRY_AGAIN),
     Busy: Ending(TRY_AGAIN),
-    DiskFull: Ending(TRY_AGAIN, "make room there, or name another folder"),
+    DiskFull: Ending(TRY_AGAIN, "make room there, or name another place"),
     StillThere: Ending(TRY_AGAIN),
     Refused: Ending(TRY_AGAIN),
     Unknown: Ending(TRY_AGAIN),

@@ -18,6 +18,8 @@ from rich import progress
 from rich.console import Console
 from rich.table import Table
 
+from operations.disk import is_full
+from operations.errors import DiskFull
 from operations.progress import Progress
 from operations.seen import is_seen
 
@@ -27,7 +29,28 @@ NOBODY_READS = 141
 
 
 class _Console(Console):
-    """Writes for somebody who may end before we do."""
+    """Writes for somebody who may end before we do, or to a file on a full disk."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Write what can be shown. Raises DiskFull, unless it is only what goes on meanwhile."""
+        with self._writing():
+            super().print(*objects, **options)
+
+    def out(self, *objects: Any, **options: Any) -> None:
+        """Write a text as it is; raises as `print` does."""
+        with self._writing():
+            super().out(*objects, **options)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if not is_full(error):
+                raise
+            self._write_nowhere()
+            if not self.stderr:
+                raise DiskFull("standard output: the disk is full") from error
 
     def on_broken_pipe(self) -> None:
         """End quietly; Rich calls this (`Console.on_broken_pipe`).
@@ -35,11 +58,14 @@ class _Console(Console):
         SIGPIPE itself stays off: it would end us whenever a connection breaks (Python, `signal`, "Note on SIGPIPE").
         SystemExit, since a progress bar writes in a thread, which any other exception would end with a traceback.
         """
+        self._write_nowhere()
+        raise SystemExit(NOBODY_READS)
+
+    def _write_nowhere(self) -> None:
         self.quiet = True
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, self.file.fileno())  # else Python fails once more when it flushes in the end
         os.close(nowhere)
-        raise SystemExit(NOBODY_READS)
 
 
 def visible(text: str) -> str:

@@ -2,18 +2,22 @@
 
 import resource
 import shutil
+import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import typer
 
 from ledger.commit import commit
 from ledger.errors import Unavailable
 from ledger.ledger import Ledger
 from ledger.publish import publish
 from operations import disk
+from operations.cli.exit_codes import with_exit_code
+from operations.cli.output import Output
 from operations.errors import DiskFull
 from operations.readers.formats import Format
 from tests.support.command_line import Ran
@@ -124,3 +128,35 @@ def test_words_of_a_server_are_not_about_this_disk() -> None:
     assert disk.is_full(RuntimeError("IO Error: could not write: No space left on device"))
     with pytest.raises(DiskFull, match=r"5\.0 GB are needed there"), disk.telling_full(Path("/nowhere/x"), 5 * 10**9):
         raise OSError(28, "No space left on device", "/nowhere/x")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_result_for_which_there_is_no_room_is_told_as_that(
+    as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on standard error, also where JSON cannot be written either; and Python has nothing left to flush."""
+
+    def command(*, as_json: bool) -> None:
+        output = Output(as_json)
+        output.result({"rows": 1})
+        output.say("1 row")
+
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        with pytest.raises(typer.Exit) as ended:
+            with_exit_code(command)(as_json=as_json)
+    assert ended.value.exit_code == 5
+    err = capsys.readouterr().err
+    assert (err.count("\n"), "standard output: the disk is full" in err) == (1, True)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_what_goes_on_meanwhile_may_be_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log on a full disk does not end the command."""
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        output = Output(as_json=False)
+        output.note("once")
+        output.note("again")
+    assert output.errors.quiet
