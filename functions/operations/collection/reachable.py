@@ -94,7 +94,6 @@ class Reachable:
         self._keys.add(key)
         for tree in (root.rows, root.removals):
             for page in self._unread(tree):
-                self._keys.add(page_key(page.sha256))
                 with self._if_there(page_key(page.sha256)):
                     self._add_pages([page])
 

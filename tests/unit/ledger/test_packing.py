@@ -28,10 +28,9 @@ def test_what_was_packed_by_anybody_is_unpacked(lines: bytes, level: int) -> Non
                 unpack("x", packed, len(lines) - 1)
 
 
-def test_the_same_lines_are_the_same_bytes_at_any_time() -> None:
-    """The header has no time: a machine that writes a shard again finds it there, of the same size."""
-    assert pack(LINES) == PACKED
-    assert PACKED[4:8] == bytes(4)
+def test_the_header_has_no_time() -> None:
+    """The same lines make the same bytes at any time, as far as their compressor does."""
+    assert PACKED[4:8] == pack(LINES)[4:8] == bytes(4)
 
 
 def test_plain_lines_are_not_taken_for_packed() -> None:

@@ -232,6 +232,7 @@ def test_a_copy_of_an_attempt_that_died_may_name_what_is_not_there(bucket: Bucke
     died = replace(live, commit_id="died", rows=replace(live.rows, pages=(unwritten, *live.rows.pages)))
     copy = root_copy_key("1-died")
     bucket.store.put_new(copy, encode_root(died), "application/json")
+    put(bucket, f"{keys.page_key(NOBODYS)}.gz")  # somebody's, and not the page
     bucket.later(hours=30)
     assert bucket.collect().finished
     assert bucket.left(copy, keys.page_key(page.sha256)) == [True, True]

@@ -19,7 +19,7 @@ from ledger.csvw import describe
 from ledger.errors import Damaged, Unknown
 from ledger.event import read_event
 from ledger.journal import write_segment
-from ledger.keys import ROOT_KEY, plain_key, shard_key
+from ledger.keys import ROOT_KEY, is_swapped_in, plain_key, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import REBUILT, Root, Targets, decode_root
 from ledger.pending import Waiting, encode
@@ -108,6 +108,7 @@ def test_a_swap_under_load_loses_nothing(seed: int, store: MemoryStore, tmp_path
     assert read_rows(store) == expected
     assert read_csv(store) == expected
     assert read_root(store).version > done.replaced
+    assert is_swapped_in(done.root.copy_key), "collection keeps what it names for its readers"
     assert len(COLUMNS) in columns_seen | {len(done.root.columns)}
 
 
