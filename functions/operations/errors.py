@@ -62,6 +62,10 @@ class UnknownImage(LedgerError):
     """No event is about an image that is to be forgotten; nothing was changed."""
 
 
+class DiskFull(LedgerError):
+    """A disk of this machine is full, or too small for what is to be written there; nothing was changed."""
+
+
 class NoSource(LedgerError):
     """The stack does not take images from there; nothing was done."""
 

@@ -50,4 +50,4 @@ def test_the_wheel_has_every_file_of_the_packages(wheel: zipfile.ZipFile) -> Non
 def test_the_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
     """`skyledger` is the app that the command line's module assembles."""
     (name,) = [name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt")]
-    assert "skyledger = operations.cli.main:app" in wheel.read(name).decode().splitlines()
+    assert "skyledger = operations.cli.start:main" in wheel.read(name).decode().splitlines()

@@ -21,13 +21,17 @@ from ledger.errors import (
     Unavailable,
     Unknown,
 )
+from operations import disk
+from operations.cli.interrupt import INTERRUPTED, interruptible
 from operations.cli.output import Output
+from operations.cli.work_folder import clear_held, left_behind
 from operations.errors import (
     BadExpression,
     BadInventory,
     BadName,
     BadWish,
     Busy,
+    DiskFull,
     ExecutionFailed,
     ExportFailed,
     NoPlace,
@@ -50,10 +54,10 @@ NEEDS_AN_OPERATOR = 3
 NO_ANSWER = 4
 TRY_AGAIN = 5
 A_FAULT = 70  # as sysexits.h has it: a check that broke down must not count as one that found differences
-INTERRUPTED = 130
 EXIT_CODES = """Exit codes: 0 done; 1 differences, or items that cannot be rows, were found; 2 wrong use; 3 the ledger
-is damaged or from a newer version; 4 AWS did not answer or refused; 5 not done this time, nothing was changed, try
-again; 70 a fault of skyledger itself; 130 interrupted; 141 nobody read on, as behind a pipe to head."""
+is damaged or from a newer version; 4 AWS did not answer or refused; 5 not done this time, nothing was changed: make
+room if a disk is full, and try again; 70 a fault of skyledger itself; 130 interrupted; 141 nobody read on, as behind a
+pipe to head."""
 
 
 class Ending(NamedTuple):
@@ -100,6 +104,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     OutOfTime: Ending(TRY_AGAIN),
     ExecutionFailed: Ending(TRY_AGAIN),
     Busy: Ending(TRY_AGAIN),
+    DiskFull: Ending(TRY_AGAIN, "make room there, or name another folder"),
     StillThere: Ending(TRY_AGAIN),
     Refused: Ending(TRY_AGAIN),
     Unknown: Ending(TRY_AGAIN),
@@ -117,22 +122,47 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def run(*args: P.args, **options: P.kwargs) -> None:
         output = Output(bool(options["as_json"]))
-        try:
-            command(*args, **options)
-        except (typer.BadParameter, typer.Exit, typer.Abort):
-            raise
-        except KeyboardInterrupt:
-            output.note("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
-        except Exception as error:
-            ending = _ending(error)
-            if ending is None:
-                output.fault(error)
-                raise typer.Exit(A_FAULT) from None
-            output.error(error, ending.advice)
-            raise typer.Exit(ending.code) from None
+        with interruptible() as interrupt:
+            try:
+                command(*args, **options)
+            except (typer.BadParameter, typer.Exit):
+                raise
+            except (Exception, KeyboardInterrupt) as error:
+                if interrupt.came or isinstance(error, KeyboardInterrupt):
+                    code = _interrupted(output)
+                elif isinstance(error, typer.Abort):  # no to a question
+                    raise
+                else:
+                    code = _failed(output, error)
+                raise typer.Exit(code) from None
 
     return run
+
+
+def _interrupted(output: Output) -> int:
+    output.note("interrupted")
+    _tell_what_is_left(output)
+    return INTERRUPTED
+
+
+def _failed(output: Output, error: Exception) -> int:
+    """Tell an error; give its exit code."""
+    if disk.is_full(error):
+        error = error if isinstance(error, DiskFull) else disk.full(disk.folder_of(error))
+    if isinstance(error, DiskFull):
+        clear_held()  # the disk may be everybody's
+    ending = _ending(error)
+    if ending is None:
+        output.fault(error)
+    else:
+        output.error(error, ending.advice)
+    _tell_what_is_left(output)
+    return A_FAULT if ending is None else ending.code
+
+
+def _tell_what_is_left(output: Output) -> None:
+    for folder, size in left_behind():
+        output.note(f"{folder} keeps {disk.sized(size)} for the next run, which goes on with it or deletes it")
 
 
 def _ending(error: Exception) -> Ending | None:

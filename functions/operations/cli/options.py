@@ -24,7 +24,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", r
 
 Processes = Annotated[int, typer.Option(min=1, help="Processes to work in; the machine's cores if not given.")]
 WorkFolder = Annotated[
-    Path | None, typer.Option(help="Folder for what memory does not hold, and for going on after a crash.")
+    Path | None,
+    typer.Option(help="Where to make a folder for what memory does not hold, and for going on after a crash."),
 ]
 TableName = Annotated[str, typer.Option("--table", help="The Images table; from the stack if not given.")]
 ExportArn = Annotated[str, typer.Option("--export", help="Use this export, started before, instead of a new one.")]

@@ -1,5 +1,8 @@
 """The folder in which a command works, one command at a time.
 
+It is the command's own, for this bucket, and cleared when it is done: `--work` names where it is made, for it may be
+a folder with files of the user's.
+
 What lies in it is believed after a crash, and may be swapped in. So nobody else may have made it: `--work` may name a
 place where others can put things first, a link included.
 """
@@ -22,14 +25,16 @@ def hold_work_folder(deployment: Deployment, work: Path | None, command: str) ->
 
     Args:
         deployment: whose bucket it is for.
-        work: the folder asked for; None for one in this user's cache.
-        command: whose folder it is there.
+        work: where it is to be made; None for this user's cache.
+        command: whose folder it is.
 
     Raises:
         Busy: another process works in it.
         NotOurs: it is another user's, or a link of another user leads there.
     """
-    folder = (work or deployment.cache(command)).absolute()
+    folder = (
+        work / f"skyledger-{deployment.bucket_name()}-{command}" if work else deployment.cache(command)
+    ).absolute()
     if folder in _held:
         return FolderScratch(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -47,6 +52,18 @@ def hold_work_folder(deployment: Deployment, work: Path | None, command: str) ->
         raise
     _held[folder] = lock
     return FolderScratch(folder)
+
+
+def left_behind() -> list[tuple[Path, int]]:
+    """Name the folders that this process holds and that are not empty, each with its bytes."""
+    sizes = ((folder, sum(size for _, size in FolderScratch(folder).names(""))) for folder in _held)
+    return [(folder, size) for folder, size in sizes if size]
+
+
+def clear_held() -> None:
+    """Delete what is in the folders that this process holds."""
+    for folder in _held:
+        FolderScratch(folder).clear()
 
 
 def _open_lock(path: Path) -> IO[bytes]:

@@ -9,13 +9,16 @@ is. A rebuild itself touches nothing: nearly all that it makes is live.
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import chain
 
 from ledger.errors import Damaged, NotFound
 from ledger.keys import PAGES, SHARDS, packed_key, page_key, plain_key, shard_digest, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Root
 from ledger.objects import PAGE_TYPE
-from ledger.store import Listed
+from ledger.store import READ_AHEAD, Listed
+from operations.batches import batched
+from operations.progress import Progress, silent
 from operations.rebuild.tree_reader import shards_of, unshared
 
 # Half a day below the age at which collection deletes what nothing names: time enough for the swap that follows.
@@ -24,7 +27,7 @@ YOUNG = timedelta(hours=12)
 _LIST_FROM = 2000
 
 
-def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str]) -> None:
+def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str], progress: Progress = silent) -> None:
     """Make sure of all objects that a root names and the live one does not.
 
     Args:
@@ -32,19 +35,24 @@ def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str]) -> 
         root: that is to be swapped in, or pinned.
         live: the present root.
         safe: keys that were made sure of before; grows.
+        progress: is told the objects that had to be kept from collection.
 
     Raises:
         Damaged: an object is gone.
         Unavailable: the store did not answer.
     """
+    done = 0
     wanted = [key for key in _own_objects(ledger, root, live) if key not in safe]
     limit = ledger.objects.now() - YOUNG
     if len(wanted) < _LIST_FROM:
         ages = ledger.store.map(lambda key: _modified(ledger, key), wanted)
         old = [key for key, modified in zip(wanted, ages, strict=True) if modified < limit]
     else:
-        old = _old(wanted, [*ledger.store.list(PAGES), *ledger.store.list(SHARDS)], limit)
-    ledger.store.map(lambda key: _write_again(ledger, key), old)
+        old = _old(wanted, chain(ledger.store.list(PAGES), ledger.store.list(SHARDS)), limit)
+    for some in batched(old, READ_AHEAD):
+        ledger.store.map(lambda key: _write_again(ledger, key), some)
+        done += len(some)
+        progress("keeping objects from collection", done, len(old))
     safe.update(wanted)
 
 

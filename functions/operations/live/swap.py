@@ -39,7 +39,9 @@ from operations.errors import NotSwapped
 from operations.live.backoff import back_off
 from operations.live.catch_up import RebuiltTree, catch_up
 from operations.live.keep_alive import make_sure
+from operations.live.publishing import watched
 from operations.live.root import live_root, next_version, put_root, write_description
+from operations.progress import Progress, silent
 
 PATIENCE_SECONDS = 600.0
 
@@ -69,6 +71,7 @@ def swap(
     until: str = "",
     patience: float = PATIENCE_SECONDS,
     report: Callable[[str], None] = lambda line: None,
+    progress: Progress = silent,
 ) -> SwapReport:
     """Swap in a rebuilt tree by the protocol above.
 
@@ -79,6 +82,7 @@ def swap(
         until: time of the last events to heed; empty for all.
         patience: seconds until it gives up losing against exporters.
         report: is told, in a line, what goes on.
+        progress: is told how far making sure and publishing are.
 
     Raises:
         NotSwapped: exporters won until patience ran out.
@@ -89,7 +93,8 @@ def swap(
     tree = RebuiltTree(rebuilt, ledger.objects, listed, until)
     safe: set[str] = set()
     refused = 0
-    make_sure(ledger, rebuilt, live_root(ledger)[0], safe)  # all of it: too long to be done between read and swap
+    # All of it: too long to be done between read and swap.
+    make_sure(ledger, rebuilt, live_root(ledger)[0], safe, progress)
     while True:
         live, etag = live_root(ledger)
         catch_up(ledger, tree, live, report)
@@ -98,7 +103,7 @@ def swap(
         tree.attempts.add(candidate.commit_id)
         if put_root(ledger, candidate, etag):
             write_description(ledger, candidate)
-            publish(ledger)
+            publish(watched(ledger, candidate, progress))
             return SwapReport(candidate, live.version if live else -1, tree.caught_up, refused)
         refused += 1
         report(f"an exporter was faster (version {tree.root.version + 1}), catching up")

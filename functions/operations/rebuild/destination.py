@@ -45,17 +45,24 @@ class BucketObjects:
 
 
 class ScratchObjects:
-    """Shards and pages in scratch, with the verbs that `ledger.objects` needs: a tree that is only looked at."""
+    """Shards and pages in scratch, with the verbs that `ledger.objects` needs: a tree that is only looked at.
 
-    def __init__(self, scratch: Scratch) -> None:
-        self._scratch = scratch
+    Args:
+        scratch: takes them.
+        bucket: has what the tree shares with the live one; without it, nothing is read from there.
+    """
+
+    def __init__(self, scratch: Scratch, bucket: Store | None = None) -> None:
+        self._scratch, self._bucket = scratch, bucket
 
     def get(self, key: str) -> Stored:
-        """Read an object. Raises NotFound."""
+        """Read an object. Raises NotFound, Unavailable."""
         body = self._scratch.read(object_name(key))
-        if body is None:
+        if body is not None:
+            return Stored(body, "")
+        if self._bucket is None:
             raise NotFound(key)
-        return Stored(body, "")
+        return self._bucket.get(key)
 
     def put(self, key: str, body: bytes, content_type: str) -> None:
         """Write an object."""

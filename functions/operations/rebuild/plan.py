@@ -12,11 +12,12 @@ from ledger.errors import BadEvent, Damaged
 from ledger.event import Event, read_event
 from ledger.journal import list_segments, load_record, read_segments
 from ledger.manifest import Targets
-from ledger.row import item_key
+from ledger.row import RowEncoder, item_key
 from ledger.store import Listed, Store
 from operations.batches import batched_by_size
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import PLAN, chunk_name
+from operations.rebuild.statements import journaled_changes, statement_lines
 
 # Of compressed segments, which are a 14th of their records: seconds of work, so that a crash or a slow child costs
 # little, and for each range some ten shards.
@@ -45,6 +46,7 @@ class Plan:
         chunks: number of chunks.
         segments, bytes: number and compressed size of the segments.
         made_at: when the plan was made, in seconds since 1970.
+        scratch_bytes: what the statements of all segments take in scratch, about.
     """
 
     columns: tuple[str, ...]
@@ -57,6 +59,7 @@ class Plan:
     segments: int
     bytes: int
     made_at: float
+    scratch_bytes: int = 0
 
     @property
     def ranges(self) -> int:
@@ -126,8 +129,9 @@ def make_plan(
             sample.add(listed)
         scratch.write(chunk_name(chunks), "\n".join(listed.key for listed in chunk).encode())
         chunks, segments, size = chunks + 1, segments + len(chunk), size + sum(listed.size for listed in chunk)
-    boundaries = _boundaries(sample.keys(store), min(MOST_RANGES, 1 + size // RANGE_BYTES))
-    plan = Plan(columns, targets, until, version, keep, boundaries, chunks, segments, size, now)
+    keys, weight = sample.read(store, RowEncoder(columns))
+    boundaries = _boundaries(keys, min(MOST_RANGES, 1 + size // RANGE_BYTES))
+    plan = Plan(columns, targets, until, version, keep, boundaries, chunks, segments, size, now, int(size * weight))
     scratch.write(PLAN, encode_plan(plan))
     return plan
 
@@ -180,28 +184,48 @@ class _Sample:
     """Keeps some segments, evenly over a listing whose length is not known."""
 
     def __init__(self) -> None:
-        self._kept: list[str] = []
+        self._kept: list[Listed] = []
         self._stride = 1
         self._seen = 0
 
     def add(self, listed: Listed) -> None:
         """See one more segment."""
         if self._seen % self._stride == 0:
-            self._kept.append(listed.key)
+            self._kept.append(listed)
         self._seen += 1
         if len(self._kept) == 2 * _SAMPLED_SEGMENTS:
             self._kept, self._stride = self._kept[::2], self._stride * 2
 
-    def keys(self, store: Store) -> list[bytes]:
-        """Read the keys of the sampled segments' items, in order."""
-        keys = []
-        for event in read_events(store, self._kept, every=_SAMPLED_EVERY):
-            images = event.record.get("dynamodb", {}) if isinstance(event.record, dict) else {}
-            try:
-                keys.append(item_key(images.get("NewImage") or images.get("OldImage") or {}))
-            except (BadEvent, AttributeError):
-                continue
-        return sorted(keys)
+    def read(self, store: Store, encoder: RowEncoder) -> tuple[list[bytes], float]:
+        """Read some of the sampled segments' events.
+
+        Returns:
+            The keys of their items, in order; and how many bytes of statements a byte of a segment makes.
+        """
+        keys: list[bytes] = []
+        stated = 0.0
+        for key, lines in read_segments(store, (listed.key for listed in self._kept)):
+            some = lines[::_SAMPLED_EVERY]
+            events = [read_event(load_record(key, line)) for line in some]
+            keys += filter(None, map(_key, events))
+            stated += sum(_stated(event, encoder) for event in events) * len(lines) / max(1, len(some))
+        return sorted(keys), stated / max(1, sum(listed.size for listed in self._kept))
+
+
+def _key(event: Event) -> bytes | None:
+    images = event.record.get("dynamodb", {}) if isinstance(event.record, dict) else {}
+    try:
+        return item_key(images.get("NewImage") or images.get("OldImage") or {})
+    except (BadEvent, AttributeError):
+        return None
+
+
+def _stated(event: Event, encoder: RowEncoder) -> int:
+    """Count the bytes of the statements that an event makes."""
+    try:
+        return sum(map(len, statement_lines(event, journaled_changes(event, encoder))))
+    except BadEvent:
+        return 0
 
 
 def _boundaries(keys: list[bytes], ranges: int) -> tuple[bytes, ...]:

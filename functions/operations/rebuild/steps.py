@@ -23,6 +23,7 @@ from ledger.row import RowEncoder, key_of
 from ledger.slices import oldest_kept
 from ledger.store import Store
 from ledger.tree_writer import TreeWriter
+from operations.progress import Progress, silent
 from operations.rebuild.destination import BucketObjects, Destination, ObjectWriter, ScratchObjects
 from operations.rebuild.plan import JournalSummary, Plan, read_events
 from operations.rebuild.scratch import Scratch
@@ -133,6 +134,7 @@ def reduce_range(store: Store, scratch: Scratch, plan: Plan, number: int, newest
     entries = [[entry.first.decode(), entry.rows, entry.bytes, entry.sha256] for entry in cutter.shards]
     scratch.write(reduced_name(number, "shards"), orjson.dumps(entries))
     scratch.write(reduced_name(number, "done"), b"%d" % cutter.rows)
+    scratch.drop(range_folder(number))
     return cutter.rows
 
 
@@ -144,11 +146,11 @@ def _writer(store: Store, scratch: Scratch, plan: Plan) -> ObjectWriter | None:
 
 
 def _live_shards(store: Store, plan: Plan, number: int) -> set[str]:
-    """Name the shards in a range that the live root names: they are there, and stay for a day, so none is sent again.
+    """Name the shards in a range that the live root names: they are in the bucket, and stay for a day.
 
-    Of a rebuild without other columns or targets these are nearly all.
+    So none is written again. Of a rebuild without other columns or targets these are nearly all.
     """
-    if plan.keep != "bucket" or plan.version < 0:
+    if plan.keep == "nothing" or plan.version < 0:
         return set()
     ledger = Ledger(store)
     pages = ledger.load_root()[0].rows.pages
@@ -201,8 +203,17 @@ class _ShardCutter:
             self.tail = []
 
 
-def join_ranges(store: Store, scratch: Scratch, plan: Plan, journal: JournalSummary) -> Root:
+def join_ranges(
+    store: Store, scratch: Scratch, plan: Plan, journal: JournalSummary, progress: Progress = silent
+) -> Root:
     """Join the reduced ranges to the rebuilt root (version and commit id are for whoever swaps it in).
+
+    Args:
+        store: the export bucket.
+        scratch: where the ranges' open ends and shard lists are.
+        plan: of this rebuild.
+        journal: what it held.
+        progress: is told the ranges joined.
 
     Raises:
         Unavailable: the store did not answer.
@@ -217,6 +228,7 @@ def join_ranges(store: Store, scratch: Scratch, plan: Plan, journal: JournalSumm
             rows.shard(Entry(first.encode(), count, size, digest))
         rows.lines(_run(scratch, reduced_name(number, "tail")))
         removals.lines(_run(scratch, reduced_name(number, "removals")))
+        progress("joining shards", number + 1, plan.ranges)
     rows_tree, removals_tree = rows.close(), removals.close()
     destination.flush()
     checkpoint = Checkpoint(rows_tree.rows, journal.newest_event, journal.streams)

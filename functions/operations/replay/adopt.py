@@ -11,6 +11,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import Root
 from operations.live.snapshot import keep_present, pin
 from operations.live.swap import PATIENCE_SECONDS, SwapReport, swap
+from operations.progress import Progress, silent
 from operations.rebuild.plan import Plan, listed_segments
 from operations.rebuild.scratch import Scratch
 
@@ -46,7 +47,13 @@ class Adoption:
 
 
 def adopt(
-    ledger: Ledger, scratch: Scratch, plan: Plan, root: Root, purpose: Purpose, report: Callable[[str], None]
+    ledger: Ledger,
+    scratch: Scratch,
+    plan: Plan,
+    root: Root,
+    purpose: Purpose,
+    report: Callable[[str], None],
+    progress: Progress = silent,
 ) -> Adoption:
     """Pin a rebuilt tree, swap it in, or neither, and clear its scratch.
 
@@ -57,6 +64,7 @@ def adopt(
         root: the rebuilt tree.
         purpose: what is to be done.
         report: is told, in a line, what goes on.
+        progress: is told how far it is.
 
     Raises:
         BadName: the snapshot cannot have this name.
@@ -68,6 +76,8 @@ def adopt(
     swapped = None
     if purpose.swap:
         listed = partial(listed_segments, scratch, plan)
-        swapped = swap(ledger, root, listed, until=plan.until, patience=purpose.patience, report=report)
+        swapped = swap(
+            ledger, root, listed, until=plan.until, patience=purpose.patience, report=report, progress=progress
+        )
     scratch.clear()
     return Adoption(swapped, undo)

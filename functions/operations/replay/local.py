@@ -22,6 +22,8 @@ from operations.replay.workers import Workers
 
 # Shards that no root names are collected after a day, so a rebuild is not gone on with after half a day.
 RESUMABLE_SECONDS = 12 * 3600.0
+# Beside the statements lie the rows at the ends of ranges, and what a range is merged from twice.
+_SCRATCH_FACTOR_PERCENT = 125
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def replay(
     open_store: OpenStore | None = None,
     processes: int = 1,
     progress: Progress = silent,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Rebuild:
     """Rebuild the tree from the journal, beside the live one.
 
@@ -75,13 +78,16 @@ def replay(
         open_store: opens the export bucket in another process; needed for more than one process.
         processes: to work in, beside this one; 1 is this one alone.
         progress: is told the step, how much of it is done, and how much there is.
+        report: is told, in a line, where and how much scratch it takes.
 
     Raises:
+        DiskFull: the scratch does not fit.
         SegmentGone: a segment that was listed is gone; the same call starts over.
         Damaged: a segment is not readable.
         Unavailable: the store did not answer; the same call goes on where it stopped.
     """
     plan = _plan(ledger, scratch, wishes, progress)
+    scratch.reserve(plan.scratch_bytes * _SCRATCH_FACTOR_PERCENT // 100, report)
     with Workers(ledger.store, scratch, plan, open_store, processes) as workers:
         resumed = len(scratch.names(MAPPED))
         journal = JournalSummary()
@@ -95,7 +101,8 @@ def replay(
         tasks = [(number, journal.newest_event) for number in range(plan.ranges)]
         for _ in workers.all("building shards", reduce_range, tasks, progress):
             pass
-    return Rebuild(join_ranges(ledger.store, scratch, plan, journal), plan, journal, resumed)
+        root = join_ranges(ledger.store, scratch, plan, journal, progress)
+    return Rebuild(root, plan, journal, resumed)
 
 
 def replay_for(
@@ -124,8 +131,10 @@ def replay_for(
     Raises:
         LedgerError: as `replay` and `adopt` do; the same call goes on where it stopped.
     """
-    rebuild = replay(ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress)
-    return rebuild, adopt(ledger, scratch, rebuild.plan, rebuild.root, purpose, report)
+    rebuild = replay(
+        ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress, report=report
+    )
+    return rebuild, adopt(ledger, scratch, rebuild.plan, rebuild.root, purpose, report, progress)
 
 
 def _plan(ledger: Ledger, scratch: Scratch, wishes: Wishes, progress: Progress) -> Plan:

@@ -1,8 +1,16 @@
-"""Do the steps of a replay here, or over several processes of this machine."""
+"""Do the steps of a replay here, or over several processes of this machine.
+
+A terminal's Ctrl-C goes to all processes that belong to the command. It is for this one to hear it, and to end the
+others: they are started with it blocked, which a process inherits (POSIX, `posix_spawn`, `sigprocmask`), so that none
+of them tells it with a traceback, not even one that has only begun.
+"""
 
 import multiprocessing
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ledger.store import Store
@@ -40,9 +48,13 @@ class Workers:
     def __enter__(self) -> "Workers":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if self._pool is None:
+            return
+        if kind is not None:  # what they are at would be done again anyhow
+            for process in multiprocessing.active_children():
+                process.terminate()
+        self._pool.shutdown(cancel_futures=True)
 
     def all(
         self, step: str, function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], progress: Progress
@@ -52,11 +64,29 @@ class Workers:
         if self._pool is None:
             results: Iterator[T] = (function(*self._here, *task) for task in tasks)
         else:
-            futures: list[Future[T]] = [self._pool.submit(_work, function, task) for task in tasks]
+            with _without_interrupts():
+                futures: list[Future[T]] = [self._pool.submit(_work, function, task) for task in tasks]
             results = (future.result() for future in as_completed(futures))
         for done, result in enumerate(results, 1):
             progress(step, done, len(tasks))
             yield result
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C; this one hears it afterwards, when none is half begun."""
+    heard: list[int] = []
+    is_main = threading.current_thread() is threading.main_thread()
+    handler = signal.signal(signal.SIGINT, lambda number, frame: heard.append(number)) if is_main else None
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 # What a process of the pool works on: given once when it starts, not with every task.

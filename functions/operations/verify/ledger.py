@@ -221,8 +221,10 @@ def compare_with_journal(
     """
     live, _ = ledger.load_root()
     wishes = Wishes(columns=live.columns, targets=live.targets, keep="scratch")
-    rebuild = replay(ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress)
-    objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
+    rebuild = replay(
+        ledger, scratch, wishes, open_store=open_store, processes=processes, progress=progress, report=report
+    )
+    objects = Objects(ScratchObjects(scratch, ledger.store))  # type: ignore[arg-type]
     tree = RebuiltTree(rebuild.root, objects, partial(listed_segments, scratch, rebuild.plan))
     staying: dict[bytes, Difference] | None = None
     for number in range(ROUNDS):

@@ -160,7 +160,17 @@ def test_exit_codes_are_those_of_the_help() -> None:
         },
         3: {"ManifestLost", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
         4: {"Unavailable", "NotFound", "ExportFailed", "ClientError", "BotoCoreError", "ResponseParserError"},
-        5: {"NotSwapped", "NotCalled", "OutOfTime", "ExecutionFailed", "Busy", "Refused", "Unknown", "StillThere"},
+        5: {
+            "NotSwapped",
+            "NotCalled",
+            "OutOfTime",
+            "ExecutionFailed",
+            "Busy",
+            "DiskFull",
+            "Refused",
+            "Unknown",
+            "StillThere",
+        },
     }
 
 

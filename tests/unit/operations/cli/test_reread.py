@@ -200,7 +200,7 @@ def test_limit_rate_and_folder_are_heeded(
     arguments = ("--all", "--limit", "2", "--rate", "1.5", "--work", str(tmp_path / "work"))
     assert skyledger("reread", *arguments, "--stack", "sky").code == 0
     assert (given["queue"], given["messages"], given["rate"]) == ("seen", 2, 1.5)
-    assert (tmp_path / "work" / "image-data.csv").exists()
+    assert (tmp_path / "work" / "skyledger-exports-reread" / "image-data.csv").exists()
 
 
 def test_rows_of_buckets_that_are_no_source_any_more_stay_as_they_are(

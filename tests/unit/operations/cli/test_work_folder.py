@@ -21,12 +21,22 @@ ONE = ("--processes", "1")
 
 def test_two_commands_do_not_work_in_one_folder(skyledger: Run, filled: Ledger, tmp_path: Path) -> None:
     """The second one says so instead of deleting what the first one needs."""
-    folder = tmp_path / "work"
-    with (tmp_path / "work.lock").open("w") as lock:
+    with (tmp_path / "skyledger-exports-replay.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        ran = skyledger("replay", "--work", str(folder), *ONE)
+        ran = skyledger("replay", "--work", str(tmp_path), *ONE)
         assert (ran.code, "another skyledger works in" in ran.err) == (5, True)
-    assert skyledger("replay", "--work", str(folder), *ONE).code == 0
+    assert skyledger("replay", "--work", str(tmp_path), *ONE).code == 0
+
+
+def test_what_else_lies_where_a_command_works_stays(skyledger: Run, filled: Ledger, tmp_path: Path) -> None:
+    """`--work` may name a home: there a folder is made, for this bucket and command, and only that is cleared."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "letter.txt").write_text("precious")
+    for arguments in (("replay",), ("verify", "journal")):
+        assert skyledger(*arguments, "--work", str(home), *ONE).code == 0
+    left = {path.name: path.read_text() for path in home.iterdir()}
+    assert left == {"letter.txt": "precious", "skyledger-exports-replay.lock": "", "skyledger-exports-verify.lock": ""}
 
 
 def test_a_command_may_work_in_its_folder_twice(filled: Ledger, tmp_path: Path) -> None:
@@ -44,7 +54,7 @@ def test_the_cache_is_this_users_and_left_clean(skyledger: Run, filled: Ledger, 
     assert list(dates(filled.store)) == ["date=2026-11-25"]
 
 
-@pytest.mark.parametrize("planted", ["work.lock", "work"])
+@pytest.mark.parametrize("planted", ["skyledger-exports-replay.lock", "skyledger-exports-replay"])
 def test_a_link_of_another_user_is_not_followed(
     planted: str, skyledger: Run, filled: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,10 +62,10 @@ def test_a_link_of_another_user_is_not_followed(
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (theirs / "file").write_text("precious")
-    (tmp_path / planted).symlink_to(theirs / "file" if planted == "work.lock" else theirs)
+    (tmp_path / planted).symlink_to(theirs / "file" if planted.endswith(".lock") else theirs)
     planted_by_them = (tmp_path / planted).lstat().st_ino
     monkeypatch.setattr(work_folder, "_is_ours", lambda what: what.st_ino != planted_by_them)
-    ran = skyledger("replay", "--work", str(tmp_path / "work"), *ONE)
+    ran = skyledger("replay", "--work", str(tmp_path), *ONE)
     assert (ran.code, ran.err.count("\n"), "give --work another folder" in ran.err) == (2, 1, True)
     assert [(path.name, path.read_text()) for path in theirs.iterdir()] == [("file", "precious")]
 
@@ -74,12 +84,12 @@ def test_only_this_user_may_look_into_the_folder(filled: Ledger, tmp_path: Path)
     """It holds rows: where and when photos were taken."""
     hold_work_folder(Deployment(bucket="exports"), tmp_path / "work", "verify")
     work_folder._held.popitem()[1].close()
-    assert (tmp_path / "work").stat().st_mode & 0o077 == 0
-    assert (tmp_path / "work.lock").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "work" / "skyledger-exports-verify").stat().st_mode & 0o077 == 0
+    assert (tmp_path / "work" / "skyledger-exports-verify.lock").stat().st_mode & 0o077 == 0
 
 
 def test_what_is_no_file_is_not_locked(tmp_path: Path) -> None:
     """A pipe that stands there is nobody's lock."""
-    os.mkfifo(tmp_path / "work.lock")
-    with pytest.raises(NotOurs, match=r"work\.lock"):
-        hold_work_folder(Deployment(bucket="exports"), tmp_path / "work", "verify")
+    os.mkfifo(tmp_path / "skyledger-exports-verify.lock")
+    with pytest.raises(NotOurs, match=r"verify\.lock"):
+        hold_work_folder(Deployment(bucket="exports"), tmp_path, "verify")

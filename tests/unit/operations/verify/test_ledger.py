@@ -327,7 +327,7 @@ def test_the_journal_is_read_in_as_many_processes_as_asked(
         pass
 
     monkeypatch.setattr(verify_ledger, "replay", note)
-    asked = {"open_store": lambda: store, "processes": 3, "progress": show}
+    asked = {"open_store": lambda: store, "processes": 3, "progress": show, "report": print}
     with pytest.raises(Refused):
         compare_with_journal(filled, FolderScratch(tmp_path / "scratch"), **asked)  # type: ignore[arg-type]
     assert given == asked

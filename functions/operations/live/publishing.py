@@ -1,0 +1,52 @@
+"""Publishing, watched: a large image-data.csv takes S3 a while to put together, and whoever waits is told how far."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Lock
+from typing import Any
+
+from ledger.assemble import size_of
+from ledger.ledger import Ledger
+from ledger.manifest import Root
+from operations.progress import Progress
+
+
+def watched(ledger: Ledger, root: Root, progress: Progress) -> Ledger:
+    """Give the ledger with a store that tells how much of image-data.csv is there.
+
+    Args:
+        ledger: that publishes.
+        root: that it publishes; of a newer one, the end may come early.
+        progress: is told the bytes uploaded and copied.
+    """
+    progress(_STEP, 0, size_of(root))
+    return replace(ledger, store=_Watched(ledger.store, size_of(root), progress))
+
+
+_STEP = "publishing image-data.csv"
+
+
+class _Watched:
+    """A store that counts the bytes of parts, from any thread."""
+
+    def __init__(self, store: Any, total: int, progress: Progress) -> None:
+        self._store, self._total, self._progress = store, total, progress
+        self._done, self._lock = 0, Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def upload_part(self, key: str, upload: str, number: int, body: bytes) -> str:
+        """Upload a part."""
+        return self._counted(len(body), lambda: self._store.upload_part(key, upload, number, body))
+
+    def copy_part(self, key: str, upload: str, number: int, source: Any, **more: Any) -> str:
+        """Copy a range as a part."""
+        return self._counted(source.size, lambda: self._store.copy_part(key, upload, number, source, **more))
+
+    def _counted(self, size: int, do: Callable[[], str]) -> str:
+        etag = do()
+        with self._lock:
+            self._done = min(self._total, self._done + size)
+            self._progress(_STEP, self._done, self._total)
+        return etag
