@@ -40,14 +40,14 @@ class WrittenFile:
 
     Attributes:
         path: of its file; of the folder with its files, if each folder of the bucket has one.
-        rows: how many stand in it.
+        rows: how many stand in it; None if it holds none.
         left_out: how many do not, by reason.
         files: all files, below the folder of the copy.
         folders: by folder of the bucket that has a file of its own, that file's path, likewise.
     """
 
     path: Path
-    rows: int
+    rows: int | None
     left_out: dict[str, int] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     folders: dict[str, str] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class WrittenFile:
     @property
     def is_empty(self) -> bool:
         """Whether rows were wanted, and none was left."""
-        return not self.rows and any(self.left_out.values())
+        return self.rows == 0 and bool(self.left_out)
 
 
 WHOLE, SELECTION = "image-data", "selection"
@@ -113,7 +113,7 @@ def write(
 class _Made:
     """What a writer has made in the unfinished folder."""
 
-    rows: int
+    rows: int | None
     left_out: dict[str, int]
     files: tuple[str, ...]
     folders: dict[str, str] = field(default_factory=dict)
@@ -187,7 +187,7 @@ _WGS84 = (
 
 
 def _csvt(table: Table, folder: Path, stem: str) -> _Made:
-    """Write what QGIS and GDAL read beside image-data.csv: a type for each column, where the position is, and its CRS."""
+    """Write what QGIS and GDAL read beside image-data.csv: the columns' types, where the position is, and its CRS."""
     types = {"integer": "Integer64", "decimal": "Real"}
     places = {"gps_longitude_deg": "CoordX", "gps_latitude_deg": "CoordY"}
     kinds = [
@@ -196,7 +196,7 @@ def _csvt(table: Table, folder: Path, stem: str) -> _Made:
     files = (f"{stem}.csvt", f"{stem}.prj")
     (folder / files[0]).write_text(",".join(f'"{kind}"' for kind in kinds) + "\n", encoding="ascii")
     (folder / files[1]).write_text(_WGS84 + "\n", encoding="ascii")
-    return _Made(0, {}, files)
+    return _Made(None, {}, files)
 
 
 _WRITERS: dict[Format, Callable[[Table, Path, str], _Made]] = {

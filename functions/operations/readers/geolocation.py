@@ -122,15 +122,16 @@ _PIX4D = (
 
 
 def write_pix4d(located: Iterable[Geolocation], path: Path) -> int:
-    """Write Pix4D's file; give the lines. All have the same columns, which the last one may decide: so it goes twice."""
+    """Write Pix4D's file; give the lines. All have the same columns, so the last may take some from all: hence twice."""
     count, width = 0, len(_PIX4D)
     draft = path.with_name(path.name + ".draft")
     with draft.open("w", encoding="utf-8") as file:
-        for count, one in enumerate(located, 1):
+        for one in located:
             numbers: tuple[float, ...] = (one.latitude, one.longitude, one.altitude or 0.0)
             if one.angles:
                 numbers += one.angles + (one.accuracy or ())
             width = min(width, 1 + len(numbers))
+            count += 1
             file.write(",".join([one.name, *map(_number, numbers)]) + "\n")
     with draft.open(encoding="utf-8", newline="\n") as lines, path.open("w", encoding="utf-8") as file:
         file.write(",".join(_PIX4D[:width] if count else _PIX4D[:4]) + "\n")

@@ -1,9 +1,10 @@
 """Files of positions for survey programs: one for all images, or one for each folder where names come again.
 
 Cameras begin anew at DJI_0001 in every folder of a card, and a survey program tells images by their names alone, as
-they lie in its one folder (OpenDroneMap copies them there; its `--geo` takes a file of any name). So if a name stands in
-two folders of the bucket, each folder gets a file of its own. A name that comes twice in one folder is left out, with a
-position or without: whatever the case, composed or not, as file systems compare names.
+they lie in one folder of its own. So if a name stands in two folders of the bucket, each folder gets a file of its own
+(OpenDroneMap takes one of any name by `--geo`: its documentation, "Image Geolocation Files"). A name that comes twice
+in one folder is left out, with a position or without: whatever the case, composed or not, as file systems compare
+names.
 
 Folders are strangers' text. So of a file's name only letters and digits are theirs.
 """
@@ -99,6 +100,9 @@ def write_located(table: Table, program: Program, folder: Path, prefix: str) -> 
             files[place] = file
         else:
             (folder / file).unlink()
+    if not files:
+        files[""] = base + program.ending
+        program.write((), folder / files[""])
     return LocatedFiles(count, dict(left_out), files)
 
 
