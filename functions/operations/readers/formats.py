@@ -173,16 +173,16 @@ def _xlsx(table: Table, folder: Path, stem: str) -> _Made:
 def _located(program: Program) -> Callable[[Table, Path, str], _Made]:
     def write_program(table: Table, folder: Path, stem: str) -> _Made:
         made = write_located(table, program, folder, f"{SELECTION}." if stem == SELECTION else "")
-        folders = made.files if "" not in made.files else {}
-        return _Made(made.rows, made.left_out, tuple(made.files.values()), folders)
+        return _Made(made.rows, made.left_out, made.files, made.folders)
 
     return write_program
 
 
-# WKT 1, as GDAL reads it beside a CSV (GDAL, "Comma Separated Value": a coordinate system in a .prj file).
+# GDAL takes a coordinate system from a .prj file beside a CSV (GDAL, "Comma Separated Value"): WKT 1, with EPSG's
+# numbers, by which it is known as EPSG:4326 at once. X is the longitude all the same.
 _WGS84 = (
-    'GEOGCS["GCS_WGS_1984",DATUM["D_WGS_1984",SPHEROID["WGS_1984",6378137.0,298.257223563]],'
-    'PRIMEM["Greenwich",0.0],UNIT["Degree",0.0174532925199433]]'
+    'GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563,AUTHORITY["EPSG","7030"]],'
+    'AUTHORITY["EPSG","6326"]],PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433],AUTHORITY["EPSG","4326"]]'
 )
 
 

@@ -122,7 +122,10 @@ _PIX4D = (
 
 
 def write_pix4d(located: Iterable[Geolocation], path: Path) -> int:
-    """Write Pix4D's file; give the lines. All have the same columns, so the last may take some from all: hence twice."""
+    """Write Pix4D's file; give the lines.
+
+    All have the same columns, and the last one may take some from all: hence a draft.
+    """
     count, width = 0, len(_PIX4D)
     draft = path.with_name(path.name + ".draft")
     with draft.open("w", encoding="utf-8") as file:

@@ -66,12 +66,14 @@ class LocatedFiles:
     Attributes:
         rows: images that stand in the files.
         left_out: images that do not, by reason.
-        files: by folder of the bucket, paths below the folder that was written to; of one file for all, by nothing.
+        files: paths below the folder that was written to.
+        folders: by folder of the bucket that has a file of its own, that file.
     """
 
     rows: int
     left_out: dict[str, int]
-    files: dict[str, str]
+    files: tuple[str, ...]
+    folders: dict[str, str]
 
 
 def write_located(table: Table, program: Program, folder: Path, prefix: str) -> LocatedFiles:
@@ -87,23 +89,21 @@ def write_located(table: Table, program: Program, folder: Path, prefix: str) -> 
     base = f"{prefix}{program.name}"
     rows = table.rows(COLUMNS_READ, order=_order(table, names.again))
     left_out: Counter[str] = Counter()
-    if not names.again:
-        file = base + program.ending
-        count = program.write(_kept(rows, program, names, left_out), folder / file)
-        return LocatedFiles(count, dict(left_out), {"": file})
-    (folder / base).mkdir()
-    count, files, taken = 0, {}, set[str]()
-    for place, here in groupby(rows, names.place):
-        file = f"{base}/{_file_name(base, place, program.ending, taken)}"
-        if written := program.write(_kept(here, program, names, left_out), folder / file):
-            count += written
-            files[place] = file
-        else:
-            (folder / file).unlink()
+    count, folders, taken = 0, {}, set[str]()
+    if names.again:
+        (folder / base).mkdir()
+        for place, here in groupby(rows, names.place):
+            file = f"{base}/{_file_name(base, place, program.ending, taken)}"
+            if written := program.write(_kept(here, program, names, left_out), folder / file):
+                count += written
+                folders[place] = file
+            else:
+                (folder / file).unlink()
+    files = (*folders.values(),)
     if not files:
-        files[""] = base + program.ending
-        program.write((), folder / files[""])
-    return LocatedFiles(count, dict(left_out), files)
+        files = (base + program.ending,)
+        count = program.write(_kept(rows, program, names, left_out), folder / files[0])
+    return LocatedFiles(count, dict(left_out), files, folders)
 
 
 @dataclass(frozen=True, slots=True)
