@@ -140,7 +140,7 @@ class Table:
     @cached_property
     def count(self) -> int:
         """Count the wanted rows, which takes reading them all."""
-        return int(self.database.execute("SELECT count(*) FROM wanted").fetchall()[0][0])
+        return int(self.database.execute(self.select("count(*)")).fetchall()[0][0])
 
     def select(self, what: str) -> str:
         """Write a query for the wanted rows."""

@@ -1,9 +1,13 @@
 """The copy in other formats: typed, filtered, positions for survey programs."""
 
 import csv
+import gc
 import json
 import random
+import resource
+import threading
 import unicodedata
+import warnings
 import zipfile
 from collections.abc import Callable
 from contextlib import chdir
@@ -20,7 +24,7 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.guard import unguard
 from ledger.ledger import Ledger
-from operations.errors import BadExpression, TooManyRows
+from operations.errors import BadExpression, DiskFull, TooManyRows
 from operations.readers import formats, geolocation, spreadsheet, table
 from operations.readers.formats import Format, write
 from operations.rebuild.tree_reader import named_cells
@@ -174,8 +178,13 @@ def test_the_bounds_of_the_database_are_set_and_locked(copy: Path) -> None:
         "TimeZone": "UTC",
         "temp_directory": str(folder),  # what does not fit into memory goes when the file is written
         "allowed_paths": f"[{copy}]",
+        "memory_limit": "286.1 MiB",
+        "preserve_insertion_order": "true",
+        "enable_progress_bar": "true",
+        "enable_progress_bar_print": "false",
     }
     assert {name: settings[name] for name in bounds} == bounds
+    assert int(settings["threads"]) <= 2  # each takes memory of its own
     assert {one.rstrip("/") for one in settings["allowed_directories"].strip("[]").split(", ")} == {str(folder)}
 
 
@@ -207,15 +216,69 @@ def test_a_sample_is_counted_as_it_is_written(form: Format, tmp_path: Path) -> N
         assert written.rows == rows
 
 
-def test_ctrl_c_interrupts_a_condition_without_an_end(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """DuckDB makes an error of its own of it."""
+@pytest.mark.parametrize("error", [RuntimeError("Query interrupted"), duckdb.InterruptException("INTERRUPT Error: !")])
+def test_ctrl_c_interrupts_a_condition_without_an_end(
+    error: Exception, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DuckDB makes an error of its own of it, which is no fault of the condition; nothing is left."""
 
     def interrupted(*_: object) -> None:
-        raise RuntimeError("Query interrupted")
+        raise error
 
     monkeypatch.setitem(formats._WRITERS, Format.CSV, interrupted)
     with pytest.raises(KeyboardInterrupt):
         write(Format.CSV, copy, NAMES, "true")
+    assert [path.name for path in copy.parent.iterdir()] == ["image-data.csv"]
+
+
+@pytest.mark.parametrize("form", Format)
+def test_a_full_disk_is_told_with_what_is_needed_there(form: Format, tmp_path: Path) -> None:
+    """Whoever writes the format, and whenever: the old file stays, and nothing half beside it."""
+    changed = {"captured_at": PLAIN["captured_at"]}
+    items = [item(number, **{**DJI, **changed, "key": {"S": f"site/{number}.jpg"}}) for number in range(30)]
+    copy = tmp_path / "image-data.csv"
+    copy.write_bytes(model_csv(items))
+    before = write(form, copy, NAMES, "true")
+    old = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, hard))  # to whoever writes, a disk with 64 bytes
+    try:
+        with pytest.raises(DiskFull, match=rf"^{tmp_path}: the disk is full: about [\d.]+ MB are needed there"):
+            write(form, copy, NAMES, "true")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # XlsxWriter leaves its file to the collector then
+        gc.collect()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == old
+    assert before.path in old
+
+
+def test_progress_is_told_while_the_database_works(copy: Path) -> None:
+    """In percent, from the first moment on; DuckDB says -1 while it has no query."""
+
+    class Busy:
+        answers = iter([-1.0, 37.9, 99.0])
+
+        def query_progress(self) -> float:
+            return next(self.answers, 99.0)
+
+    told: list[tuple[str, int, int]] = []
+    ended = threading.Event()
+
+    def progress(*step: Any) -> None:
+        told.append(step)
+        if len(told) == 4:
+            ended.set()
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(table, "_LOOK_SECONDS", 0.001)
+        with table._telling(Busy(), progress, "writing csv"):  # type: ignore[arg-type]
+            assert ended.wait(60)
+    assert told[:4] == [("writing csv", percent, 100) for percent in (0, 0, 37, 99)]
+    steps: list[tuple[str, int, int]] = []
+    write(Format.GEOJSON, copy, NAMES, progress=lambda *step: steps.append(step))
+    assert steps[0] == ("writing geojson", 0, 100)
 
 
 def test_another_error_while_a_copy_is_written_is_told_as_it_is(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -526,6 +589,16 @@ def test_a_workbook_cuts_what_a_cell_cannot_hold_and_counts_it(tmp_path: Path, m
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
     with pytest.raises(TooManyRows, match="--where"):
         write(Format.XLSX, copy, NAMES)
+    monkeypatch.setattr(table.Table, "rows", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr(table.Table, "select", lambda *_: pytest.fail("rows were counted that are known"))
+    with pytest.raises(TooManyRows, match="these are 7"):
+        write(Format.XLSX, copy, NAMES, rows=7)
+
+
+def test_a_sheet_may_have_more_bytes_than_an_old_zip_holds(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some 400,000 rows reach 4 GB of XML; here the limit is lower."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
+    assert "<row " in _sheet(write(Format.XLSX, copy, NAMES).path)
 
 
 def test_the_limits_of_a_workbook_are_excels() -> None:
