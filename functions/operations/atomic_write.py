@@ -19,6 +19,21 @@ UNFINISHED_SUFFIX = ".unfinished"
 
 
 @contextmanager
+def unfinished_folder(folder: Path, name: str) -> Iterator[Path]:
+    """Give a folder for what is unfinished, which is gone in the end with all that lies in it.
+
+    Args:
+        folder: that what is finished is moved to: on the same disk.
+        name: of what is written; part of the folder's own.
+    """
+    unfinished = Path(mkdtemp(UNFINISHED_SUFFIX, f".{name}.", folder))
+    try:
+        yield unfinished
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
 def atomic_write(path: Path, needed: int = 0) -> Iterator[Path]:
     """Give a path to write to; what stands there at the end replaces the file, and after an error nothing does.
 
@@ -29,10 +44,6 @@ def atomic_write(path: Path, needed: int = 0) -> Iterator[Path]:
     Raises:
         DiskFull: whoever writes it finds the disk full.
     """
-    with telling_full(path.parent, needed):
-        folder = Path(mkdtemp(UNFINISHED_SUFFIX, f".{path.name}.", path.parent))
-        try:
-            yield folder / path.name
-            (folder / path.name).replace(path)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+    with telling_full(path.parent, needed), unfinished_folder(path.parent, path.name) as folder:
+        yield folder / path.name
+        (folder / path.name).replace(path)

@@ -59,10 +59,10 @@ NEEDS_AN_OPERATOR = 3
 NO_ANSWER = 4
 TRY_AGAIN = 5
 A_FAULT = 70  # as sysexits.h has it: a check that broke down must not count as one that found differences
-EXIT_CODES = """Exit codes: 0 done; 1 differences, or items that cannot be rows, were found; 2 wrong use, as of a bucket
-without a ledger; 3 the ledger is damaged or from a newer version; 4 AWS did not answer or refused; 5 not done this
-time, nothing was changed: make room if a disk is full, and try again; 70 a fault of skyledger itself; 130 interrupted;
-141 nobody read on, as behind a pipe to head."""
+EXIT_CODES = """Exit codes: 0 done; 1 differences, or items that cannot be rows, were found, or a format has no row
+left; 2 wrong use, as of a bucket without a ledger; 3 the ledger is damaged or from a newer version; 4 AWS did not
+answer or refused; 5 not done this time, nothing was changed: make room if a disk is full, and try again; 70 a fault of
+skyledger itself; 130 interrupted; 141 nobody read on, as behind a pipe to head."""
 
 
 class Ending(NamedTuple):

@@ -9,17 +9,14 @@ comment.
 
 Both name an image by the last part of its key. So a name is left out, and counted, if the format cannot hold it (what
 cannot be seen is in no name; a spreadsheet that opens Pix4D's file would run `=...`, and with a `'` before it the name
-would be no image's), or if another row has it, too, with a position or without: whatever the case, composed or not, as
-file systems compare names. Both count pitch from looking straight down, where the aircraft's gimbal counts from the
-horizon.
+would be no image's), or if another row of the same file has it, too (`operations.readers.located_files`). Both count
+pitch from looking straight down, where the aircraft's gimbal counts from the horizon.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from ledger.guard import guard
 from operations.seen import is_seen
@@ -30,6 +27,7 @@ NOT_UNIQUE = "with a name that is not unique"
 BAD_NAME = "with a name that the format cannot hold"
 
 COLUMNS_READ = (
+    "bucket",
     "key",
     "gps_latitude_deg",
     "gps_longitude_deg",
@@ -78,74 +76,84 @@ def position_of(row: Mapping[str, Any]) -> tuple[float, float, float | None] | N
     return latitude, longitude, row.get("absolute_altitude_m") if altitude is None else altitude
 
 
-def write_odm(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
-    """Write geo.txt; give the lines, and the rows left out by reason. Names with blanks would fall apart in it."""
-    located, left_out = _geolocations(rows, lambda name: " " not in name)
-    lines = ["EPSG:4326"]
-    for one in located:
-        parts = [one.name, _number(one.longitude), _number(one.latitude)]
-        if one.altitude is not None:
-            parts.append(_number(one.altitude))
-            if one.angles or one.accuracy:
-                parts += map(_number, one.angles or (0.0, 0.0, 0.0))  # as its manual says where they are unknown
-            if one.accuracy:
-                parts += map(_number, one.accuracy)
-        lines.append(" ".join(parts))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return len(located), left_out
+def odm_holds(one: Geolocation) -> str:
+    """Say why OpenDroneMap's file cannot hold an image; empty if it can. Names with blanks would fall apart in it."""
+    return "" if _is_name(one.name) and " " not in one.name else BAD_NAME
 
 
-def write_pix4d(rows: Iterator[dict[str, Any]], path: Path) -> tuple[int, dict[str, int]]:
-    """Write Pix4D's file; give the lines, and the rows left out by reason. All lines have the same columns."""
-    positioned, left_out = _geolocations(rows, _pix4d_holds)
-    located = [one for one in positioned if one.altitude is not None]
-    if len(located) < len(positioned):
-        left_out[NO_ALTITUDE] = len(positioned) - len(located)
-    angles = bool(located) and all(one.angles for one in located)
-    accuracy = angles and all(one.accuracy for one in located)
-    names = ["#imagename", "latitude", "longitude", "altitude"]
-    names += ["yaw", "pitch", "roll"] if angles else []
-    names += ["horizontal accuracy", "vertical accuracy"] if accuracy else []
-    lines = [",".join(names)]
-    for one in located:
-        numbers: tuple[float, ...] = (one.latitude, one.longitude, one.altitude or 0.0)
-        numbers += (one.angles or ()) if angles else ()
-        numbers += (one.accuracy or ()) if accuracy else ()
-        lines.append(",".join([one.name, *map(_number, numbers)]))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return len(located), left_out
+def pix4d_holds(one: Geolocation) -> str:
+    """Say why Pix4D's file cannot hold an image; empty if it can.
+
+    A name has to stay one cell of a CSV without quotes, and be none that a spreadsheet would run.
+    """
+    name = one.name
+    if not _is_name(name) or "," in name or '"' in name or name != name.strip() or name != guard(name):
+        return BAD_NAME
+    return NO_ALTITUDE if one.altitude is None else ""
 
 
-def _pix4d_holds(name: str) -> bool:
-    """Say whether a name stays one cell of a CSV without quotes, and is none that a spreadsheet would run."""
-    return "," not in name and '"' not in name and name == name.strip() and name == guard(name)
+def _is_name(name: str) -> bool:
+    return bool(name) and not name.startswith("#") and is_seen(name)
 
 
-def _geolocations(
-    rows: Iterator[dict[str, Any]], holds: Callable[[str], bool]
-) -> tuple[list[Geolocation], dict[str, int]]:
-    """Read the rows that such a file can hold, by name, and count the others."""
-    located: list[Geolocation] = []
-    left_out: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
-    for row in rows:
-        position = position_of(row)
-        name = (row["key"] or "").rpartition("/")[2]
-        seen[_folded(name)] += 1
-        if position is None:
-            left_out[NO_POSITION] += 1
-        elif not name or name.startswith("#") or not is_seen(name) or not holds(name):
-            left_out[BAD_NAME] += 1
-        else:
-            located.append(Geolocation(name, *position, _angles(row), _accuracy(row)))
-    unique = [one for one in located if seen[_folded(one.name)] == 1]
-    left_out[NOT_UNIQUE] += len(located) - len(unique)
-    return sorted(unique, key=lambda one: one.name), {reason: count for reason, count in left_out.items() if count}
+def write_odm(located: Iterable[Geolocation], path: Path) -> int:
+    """Write geo.txt; give the lines."""
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        file.write("EPSG:4326\n")
+        for one in located:
+            parts = [one.name, _number(one.longitude), _number(one.latitude)]
+            if one.altitude is not None:
+                parts.append(_number(one.altitude))
+                if one.angles or one.accuracy:
+                    parts += map(_number, one.angles or (0.0, 0.0, 0.0))  # as its manual says where they are unknown
+                if one.accuracy:
+                    parts += map(_number, one.accuracy)
+            file.write(" ".join(parts) + "\n")
+            count += 1
+    return count
 
 
-def _folded(name: str) -> str:
-    """Write names alike that a file system may take for one."""
-    return normalize("NFC", normalize("NFC", name).casefold())
+_PIX4D = (
+    *("#imagename", "latitude", "longitude", "altitude"),
+    *("yaw", "pitch", "roll"),
+    *("horizontal accuracy", "vertical accuracy"),
+)
+
+
+def write_pix4d(located: Iterable[Geolocation], path: Path) -> int:
+    """Write Pix4D's file; give the lines.
+
+    All have the same columns, and the last one may take some from all: hence a draft.
+    """
+    count, width = 0, len(_PIX4D)
+    draft = path.with_name(path.name + ".draft")
+    with draft.open("w", encoding="utf-8") as file:
+        for one in located:
+            numbers: tuple[float, ...] = (one.latitude, one.longitude, one.altitude or 0.0)
+            if one.angles:
+                numbers += one.angles + (one.accuracy or ())
+            width = min(width, 1 + len(numbers))
+            count += 1
+            file.write(",".join([one.name, *map(_number, numbers)]) + "\n")
+    with draft.open(encoding="utf-8", newline="\n") as lines, path.open("w", encoding="utf-8") as file:
+        file.write(",".join(_PIX4D[:width] if count else _PIX4D[:4]) + "\n")
+        file.writelines(",".join(line[:-1].split(",")[:width]) + "\n" for line in lines)
+    draft.unlink()
+    return count
+
+
+def locate(row: Mapping[str, Any]) -> Geolocation | None:
+    """Read where a row's image was taken; None without a position."""
+    position = position_of(row)
+    if position is None:
+        return None
+    return Geolocation(name_of(row), *position, _angles(row), _accuracy(row))
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    """Name a row's image as its file is named, without folders."""
+    return (row["key"] or "").rpartition("/")[2]
 
 
 def _angles(row: Mapping[str, Any]) -> tuple[float, float, float] | None:

@@ -1,4 +1,7 @@
-"""Rows as a workbook for Excel: numbers are numbers, texts are texts and never formulas, times are times in UTC."""
+"""Rows as a workbook for Excel: numbers are numbers, times are times, and texts are texts and never formulas.
+
+A cell has no zone: instants are written in UTC.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -15,6 +18,22 @@ MOST_CHARACTERS = 32_767  # of UTF-16: an emoji is two, and Excel mends, or refu
 EXACT_DIGITS = 15
 CUT = "texts cut to what a cell holds"
 _FIRST_YEAR = 1900
+_OPTIONS = {
+    "constant_memory": True,
+    "use_zip64": True,  # the XML of a full sheet has more than 4 GB
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+}
+
+
+def refuse_too_many(count: int) -> None:
+    """Refuse more rows than a sheet holds.
+
+    Raises:
+        TooManyRows: they and the header do not fit.
+    """
+    if count >= MOST_ROWS:
+        raise TooManyRows(f"a sheet holds {MOST_ROWS - 1:,} rows, these are {count:,}: choose some with --where")
 
 
 def write_xlsx(
@@ -22,33 +41,33 @@ def write_xlsx(
 ) -> tuple[int, dict[str, int]]:
     """Write a workbook with one sheet; give its rows, and the number of texts that had to be cut.
 
+    What is written meanwhile lies in the folder of the workbook: the sheet's XML, which is no smaller than the CSV.
+
     Raises:
         TooManyRows: `count` and the header do not fit.
     """
-    if count >= MOST_ROWS:
-        raise TooManyRows(f"a sheet holds {MOST_ROWS - 1:,} rows, these are {count:,}: choose some with --where")
+    refuse_too_many(count)
     cut = number = 0
-    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(str(path), options) as book:
-        sheet = book.add_worksheet("images")
-        time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        sheet.write_row(0, 0, columns, book.add_format({"bold": True}))
-        sheet.freeze_panes(1, 0)
-        sheet.autofilter(0, 0, max(count, 1), len(columns) - 1)
-        for number, row in enumerate(rows, 1):
-            for column, value in enumerate(row.values()):
+    book = xlsxwriter.Workbook(str(path), _OPTIONS | {"tmpdir": str(path.parent)})
+    sheet = book.add_worksheet("images")
+    time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    sheet.write_row(0, 0, columns, book.add_format({"bold": True}))
+    sheet.freeze_panes(1, 0)
+    sheet.autofilter(0, 0, max(count, 1), len(columns) - 1)
+    for number, row in enumerate(rows, 1):
+        for column, value in enumerate(row.values()):
+            if value is not None:
                 cut += _write_cell(sheet, number, column, value, time)
+    book.close()  # packs it, which nobody wants after an error: hence no `with`
     return number, {CUT: cut} if cut else {}
 
 
 def _write_cell(sheet: Any, row: int, column: int, value: Any, time: Any) -> bool:
     """Write a cell; say whether its text was cut."""
-    if value is None:
-        return False
-    if isinstance(value, datetime) and value.year >= _FIRST_YEAR:
-        sheet.write_datetime(row, column, value.replace(tzinfo=None), time)
-    elif isinstance(value, int | float) and len(str(abs(value)).split(".")[0]) <= EXACT_DIGITS:
+    if isinstance(value, int | float) and abs(value) < 10**EXACT_DIGITS:
         sheet.write_number(row, column, value)
+    elif isinstance(value, datetime) and value.year >= _FIRST_YEAR:
+        sheet.write_datetime(row, column, value, time)
     else:
         text = str(value)
         held = _held(text)

@@ -31,7 +31,8 @@ FOR_OPERATORS = ROOT / "infra" / "README.md"
 Run = Callable[..., Ran]
 # What a reader that guesses would get wrong.
 ITEMS = [
-    item(1, model={"S": "M3E"}, iso={"N": "400"}, gps_latitude_deg={"N": "52.5"}, gps_longitude_deg={"N": "13"}),
+    item(1, model={"S": "M3E"}, iso={"N": "400"})
+    | {"gps_latitude_deg": {"N": "52.5"}, "gps_longitude_deg": {"N": "13"}, "gps_altitude_m": {"N": "35"}},
     item(2, serial_number={"S": "00271029"}, title={"S": "=1+1"}, exif={"S": '{"Note":"a \\"b\\", c"}'}),
     item(3, model={"S": "NA"}, f_number={"N": "2.8"}, relative_altitude_m={"N": "80"})
     | {"etag": {"S": "0" * 29 + "e12"}},
