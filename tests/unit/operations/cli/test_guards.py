@@ -233,6 +233,7 @@ def test_an_endpoint_that_is_down_and_missing_credentials_are_one_line_of_every_
             ran = skyledger(*call)
             told = f"skyledger: s3://exports/manifest.json at {endpoint}: EndpointConnectionError (nobody answers: look"
             assert (ran.code, ran.err.startswith(told), ran.err.count("\n")) == (4, True, 1), (call, ran.err)
+        assert skyledger("status", "--json").json["error"] == "Unavailable"
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
@@ -244,6 +245,7 @@ def test_an_endpoint_that_is_down_and_missing_credentials_are_one_line_of_every_
         ran = skyledger(*call)
         told = f"skyledger: s3://exports/manifest.json at {endpoint}: NoCredentialsError (there are no AWS credentials:"
         assert (ran.code, ran.err.startswith(told), ran.err.count("\n")) == (4, True, 1), (call, ran.err)
+    assert skyledger("status", "--json").json["error"] == "Denied", "which --follow does not wait for"
     assert _files(folder) == here
     assert (services.sent, services.started, services.switched) == ([], [], [])
 

@@ -293,7 +293,8 @@ def test_a_copy_whose_rows_are_the_ledgers_is_adopted(
     assert pull(ledger, tmp_path, origin=origin).changed == is_behind
     assert _origin(path) == origin
     assert path.read_bytes() == read_rows(store)
-    assert pull(ledger, tmp_path).changed is False
+    commit(ledger, [insert(10**6 + 1)])
+    assert pull(ledger, tmp_path).changed
     assert _origin(path) == origin, "who does not say where it is from forgets nothing"
 
 
