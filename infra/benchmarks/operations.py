@@ -37,7 +37,7 @@ from ledger.s3_store import S3Store
 from operations.readers.formats import Format
 
 BUCKET = "export"
-FILLING = 2_500  # events of a batch
+FILLING = 1_000  # events of a batch, of 4 MB: a function gets 6 MB at most (AWS, Lambda quotas)
 WHERE = "iso > 100"
 FIRST_PULL = "pull, first"
 

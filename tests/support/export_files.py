@@ -73,7 +73,7 @@ def _write(store: MemoryStore, name: str, lines: list[dict[str, Any]], files: in
         "tableArn": TABLE,
         "s3Prefix": "table-exports",
         "manifestFilesS3Key": files_key,
-        "billedSizeBytes": 0,
+        "billedSizeBytes": sum(len(orjson.dumps(line)) for line in lines),
         "itemCount": len(lines),
         "outputFormat": "DYNAMODB_JSON",
         **more,

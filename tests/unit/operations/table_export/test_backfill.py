@@ -17,7 +17,8 @@ from ledger.commit import commit
 from ledger.errors import Damaged
 from ledger.event import Record
 from ledger.ledger import Ledger
-from operations.errors import NotSwapped, TooOld
+from operations import disk
+from operations.errors import DiskFull, NotSwapped, TooOld
 from operations.live.swap import swap
 from operations.progress import silent
 from operations.rebuild import sorted_runs
@@ -334,6 +335,25 @@ def test_a_gap_that_exporters_keep_from_being_closed_is_told(
     assert len(read_root(store).checkpoint.gaps) == 1
     assert _full(ledger, store, [item(1), item(2)], scratch, before=None).gaps_closed == 0
     assert _full(ledger, store, [item(number) for number in range(1, 6)], scratch).gaps_closed == 1
+
+
+def test_an_export_that_does_not_fit_on_the_disk_is_refused_before_it_is_read(
+    store: MemoryStore, scratch: FolderScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its summary tells how large the items are; what they take is told, and is no less than what is written."""
+    told: list[str] = []
+    monkeypatch.setattr(disk, "_TOLD_FROM", 0)
+    ledger = make_ledger(store)
+    ledger.load_root()
+    export = read_export(store, write_full_export(store, [item(number) for number in range(50)], LATER, name="one"))
+    sort_export(store, scratch, export, NAMES, silent, told.append)
+    written = sum(size for _, size in scratch.names(EXPORT))
+    assert written <= scratch.reserved < 4 * written
+    assert told[0].startswith(f"{scratch.folder}: takes about ")
+    scratch.clear()
+    with pytest.raises(DiskFull, match="are needed there"):
+        sort_export(store, scratch, replace(export, bytes=1 << 60), NAMES, silent)
+    assert scratch.names("") == []
 
 
 def test_an_export_beyond_memory_is_sorted_in_runs_and_none_is_of_another_export(

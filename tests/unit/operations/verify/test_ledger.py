@@ -10,12 +10,13 @@ import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
-from ledger.errors import Refused
+from ledger.errors import Damaged, Refused
 from ledger.journal import write_segment
 from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Entry, decode_page
 from ledger.publish import publish
+from ledger.store import Stored
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.tree_reader import Difference, both_sides
 from operations.verify import ledger as verify_ledger
@@ -27,7 +28,7 @@ from tests.support.factories import event, insert, item, make_ledger, segment_wi
 from tests.support.faulty_tree import Pages, alter_rows, lines_of, shard_of
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root
-from tests.support.store_calls import WatchedStore, refuse
+from tests.support.store_calls import WatchedStore, first, refuse
 
 
 @pytest.fixture
@@ -248,6 +249,12 @@ def test_a_csv_that_is_replaced_while_it_is_read_is_read_anew(moment: int, fille
         check_csv(make_ledger(watched, 3))  # type: ignore[arg-type]
 
 
+def _edited(stored: tuple[Stored, str]) -> tuple[Stored, str]:
+    """Change a CSV, but neither its size nor what it says of itself."""
+    body = stored[0].body.replace(b"image/jpeg", b"image/jpgg", 1)
+    return replace(stored[0], body=body, etag=stored[0].etag[::-1]), stored[1]
+
+
 def test_tree_and_csv_are_checked_together_by_reading_every_shard_once(filled: Ledger, store: MemoryStore) -> None:
     """And to the same end as one after the other: good, edited, gone, of another version, or replaced meanwhile."""
 
@@ -269,12 +276,23 @@ def test_tree_and_csv_are_checked_together_by_reading_every_shard_once(filled: L
         assert both() == apart()
         assert not both()[1][0]
         store.objects["image-data.csv"] = stored
+    watched = WatchedStore(store)
+    edited = _edited(stored)
+    watched.on("head", "image-data.csv", first(lambda: store.objects.update({"image-data.csv": edited})), after=1)
+    assert not both(watched)[1][0], "what it was compared with is another one by now"
+    store.objects["image-data.csv"] = stored
     commit(filled, [insert(10**6)])
     assert both() == apart()
     watched = WatchedStore(store)
     watched.on("get_range", "image-data.csv", refuse(Refused("PreconditionFailed")), times=2, after=1)
     publish(filled)
     assert both(watched) == apart()
+    pages = make_ledger(store, 8).objects.pages(read_root(store).rows.pages)
+    shard = shard_key(next(iter(pages.values()))[0].sha256)
+    lost = store.objects.pop(shard)
+    with pytest.raises(Damaged, match="is missing"):
+        both()
+    store.objects[shard] = lost
     store.delete(["image-data.csv"])
     assert both() == apart() != [(True, 0, [])] * 2
 
