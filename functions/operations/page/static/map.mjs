@@ -95,7 +95,9 @@ export class PhotoMap {
     this.map.resize();
     const bounds = new LngLatBounds();
     this.rows.forEach((row) => bounds.extend(at(row)));
-    this.map.fitBounds(bounds, { padding: 48, maxZoom: 18, animate: false });
+    const { clientWidth, clientHeight } = this.map.getContainer();
+    const [beside, above] = [Math.min(60, clientWidth / 4), Math.min(64, clientHeight / 4)]; // where buttons and legend lie
+    this.map.fitBounds(bounds, { padding: { left: beside, right: beside, top: above, bottom: above }, maxZoom: 18, animate: false });
     this.fitted = true;
   }
 
