@@ -41,7 +41,7 @@ def test_the_page_names_no_host() -> None:
 def test_the_page_runs_its_own_scripts_alone_and_sends_nothing_anywhere() -> None:
     """Names and tags are strangers' texts: were one ever taken for markup, nothing in it would run or be sent.
 
-    The map's tiles come from the server that the reader names, by https or from this machine; styles stand in the table.
+    The map's tiles come from the server that the reader names, by https or from this machine; styles stand in cells.
     """
     directives = [directive.split() for directive in PAGE_POLICY.split("; ")]
     assert len(directives) == len({name for name, *_ in directives}), "of two that are alike browsers heed the first"
