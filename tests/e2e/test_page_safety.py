@@ -83,8 +83,8 @@ def test_an_address_that_somebody_made_up_is_heeded_as_far_as_it_makes_sense(
             assert browser.js("window.broken === undefined && document.querySelector('img[src=x]') === null")
             assert browser.js("[skyledger.view.area, skyledger.view.map]") == [None, None]
             assert browser.js("skyledger.shown.length") == (0 if "search" in hash_ else PHOTOS)
+            assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
         assert browser.outside.asked == []
-        assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
 
 
 def test_a_photo_opens_and_what_is_none_does_not(browser: Browser) -> None:

@@ -86,6 +86,7 @@ class Browser:
 
     def open(self, address: str, photos: int) -> None:
         """Open the page and wait until map and table show so many photos."""
+        self.driver.get_log("browser")  # of the pages before
         self.driver.get(address)
         self.wait(f"window.skyledger && skyledger.version !== null && skyledger.rows.length === {photos}")
         self.drawn()
