@@ -8,6 +8,8 @@ machine, and every web page that its user has open. So
   machine, and with requests that a page from there makes, which counts as of the same site. A path is sent by nobody
   who does not know it. Jupyter, which has it in the query, tells of the ways on which it gets out
   (jupyter/notebook#4260);
+- what the page adds to its address, the view, stands behind `#`, which no server is sent. Who passes such a link on
+  gives the token with it, as with the address itself;
 - the host must be this server's own name: a name of somebody else that leads to this machine (DNS rebinding) makes a
   page from there one of our origin;
 - the port is another one each time. A browser keeps what an origin left with it, and an origin is a name and a port:

@@ -20,7 +20,7 @@ TYPES = {
 # What the page and its workers may load: `index.html` has it too, for where no server says it (a test compares them).
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data: blob:; connect-src 'self' blob: https: http://localhost:* http://127.0.0.1:*; "
+    "img-src 'self' data: blob:; connect-src 'self' https: http://localhost:* http://127.0.0.1:*; "
     "base-uri 'none'; form-action 'none'"
 )
 

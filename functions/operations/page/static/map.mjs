@@ -20,6 +20,8 @@ export class PhotoMap {
   // `place` is [longitude, latitude, zoom] to begin with; null: the first photos say it.
   constructor(container, place, { choose, move }) {
     this.rows = [];
+    this.zooms = null; // of few photos all are drawn
+    this.drawing = new AbortController();
     this.fitted = Boolean(place);
     this.held = false; // by the reader's finger or mouse
     this.map = new MapLibre({
@@ -32,7 +34,10 @@ export class PhotoMap {
     this.map.on("click", "points", (event) => choose(this.rows[event.features[0].properties.index]));
     this.map.on("mouseenter", "points", () => { this.map.getCanvas().style.cursor = "pointer"; });
     this.map.on("mouseleave", "points", () => { this.map.getCanvas().style.cursor = ""; });
-    this.map.on("moveend", move);
+    this.map.on("moveend", () => {
+      move();
+      this.moved();
+    });
     this.map.getCanvasContainer().addEventListener("pointerdown", () => { this.held = true; });
     for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => { this.held = false; });
     dark.addEventListener("change", () => recolour(this.map));
@@ -42,28 +47,46 @@ export class PhotoMap {
   async show(rows, colours, signal) {
     await this.ready;
     const placed = rows.filter(hasPosition);
-    const zooms = placed.length < THINNED_FROM ? [] : await firstZooms(placed, signal);
-    const parts = [];
-    await inSlices(placed, (row, index) => parts.push(JSON.stringify({
-      type: "Feature",
-      geometry: { type: "Point", coordinates: at(row) },
-      properties: { index, heading: heading(row), value: colours.value(row), zoom: zooms[index] ?? 0 },
-    })), signal);
-    this.rows = placed;
+    const zooms = placed.length < THINNED_FROM ? null : await firstZooms(placed, signal);
+    Object.assign(this, { rows: placed, zooms, colours });
+    if (!this.fitted) this.fit();
     this.map.setPaintProperty("points", "circle-color", paint(colours));
-    await this.load('{"type":"FeatureCollection","features":[' + parts.join() + "]}");
-    if (!this.fitted && placed.length) this.fit();
+    this.drawing.abort();
+    this.drawn = this.draw(signal);
+    await this.drawn;
   }
 
-  // The map's worker reads the text: an object would be copied to it piece by piece on the page's own thread
-  // (mapbox/mapbox-gl-js#1956).
-  async load(text) {
-    const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
-    try {
-      await this.map.getSource("photos").setData(url);
-    } finally {
-      URL.revokeObjectURL(url);
-    }
+  // Hands over to the map's worker what can be told apart in and around the part that is in view: everything is copied
+  // on the page's own thread (mapbox/mapbox-gl-js#1956).
+  async draw(signal) {
+    const { rows, zooms, colours } = this;
+    const [deepest, isAround] = this.zooms ? this.around() : [0, () => true];
+    const features = [];
+    await inSlices(rows, (row, index) => {
+      if (zooms && (zooms[index] > deepest || !isAround(row))) return;
+      const properties = { index, heading: heading(row), value: colours.value(row), zoom: zooms ? zooms[index] : 0 };
+      features.push({ type: "Feature", geometry: { type: "Point", coordinates: at(row) }, properties });
+    }, signal);
+    await this.map.getSource("photos").setData({ type: "FeatureCollection", features });
+  }
+
+  // Gives the deepest zoom that one step from here leads to, and what says whether a photo is within half a screen.
+  around() {
+    const bounds = this.map.getBounds();
+    const [width, height] = [bounds.getEast() - bounds.getWest(), bounds.getNorth() - bounds.getSouth()];
+    const [west, east] = [bounds.getWest() - width / 2, bounds.getEast() + width / 2];
+    const [south, north] = [bounds.getSouth() - height / 2, bounds.getNorth() + height / 2];
+    const all = west < -180 || east > 180; // the map goes on round the world
+    return [this.map.getZoom() + 1, ({ gps_latitude_deg: latitude, gps_longitude_deg: longitude }) =>
+      latitude >= south && latitude <= north && (all || (longitude >= west && longitude <= east))];
+  }
+
+  async moved() {
+    this.drawing.abort();
+    const { signal } = (this.drawing = new AbortController());
+    if (!this.zooms) return;
+    await this.drawn?.catch(() => {}); // so that what is drawn last is of this view
+    if (!signal.aborted) await this.draw(signal).catch(() => {}); // moved again, or other photos came
   }
 
   // Shows all photos, unless the reader is moving the map.
@@ -72,7 +95,9 @@ export class PhotoMap {
     this.map.resize();
     const bounds = new LngLatBounds();
     this.rows.forEach((row) => bounds.extend(at(row)));
-    this.map.fitBounds(bounds, { padding: 48, maxZoom: 18, animate: false });
+    const { clientWidth, clientHeight } = this.map.getContainer();
+    const [beside, above] = [Math.min(60, clientWidth / 4), Math.min(64, clientHeight / 4)]; // where buttons and legend lie
+    this.map.fitBounds(bounds, { padding: { left: beside, right: beside, top: above, bottom: above }, maxZoom: 18, animate: false });
     this.fitted = true;
   }
 

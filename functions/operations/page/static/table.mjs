@@ -115,6 +115,7 @@ export class PhotoTable {
     this.head.replaceChildren(row);
     this.lines.clear();
     if (held) this.head.querySelector(`[data-field="${CSS.escape(held)}"] button`)?.focus();
+    this.body.hidden = !this.rows.length;
     this.body.style.height = `${this.rows.length * ROW_PX}px`;
     this.draw();
   }

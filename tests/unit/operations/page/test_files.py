@@ -41,8 +41,7 @@ def test_the_page_names_no_host() -> None:
 def test_the_page_runs_its_own_scripts_alone_and_sends_nothing_anywhere() -> None:
     """Names and tags are strangers' texts: were one ever taken for markup, nothing in it would run or be sent.
 
-    The map's tiles come from the server that the reader names, by https or from this machine; its data by the text of a
-    blob; styles stand in the table.
+    The map's tiles come from the server that the reader names, by https or from this machine; styles stand in cells.
     """
     directives = [directive.split() for directive in PAGE_POLICY.split("; ")]
     assert len(directives) == len({name for name, *_ in directives}), "of two that are alike browsers heed the first"
@@ -53,7 +52,7 @@ def test_the_page_runs_its_own_scripts_alone_and_sends_nothing_anywhere() -> Non
     assert allowed.pop("style-src") == {"'self'", "'unsafe-inline'"}
     assert allowed.pop("img-src") == {"'self'", "data:", "blob:"}
     local = {"http://localhost:*", "http://127.0.0.1:*"}
-    assert allowed.pop("connect-src") == {"'self'", "blob:", "https:", *local}
+    assert allowed.pop("connect-src") == {"'self'", "https:", *local}
     assert allowed.pop("base-uri") == allowed.pop("form-action") == {"'none'"}
     assert allowed == {}
 

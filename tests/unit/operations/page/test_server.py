@@ -515,8 +515,8 @@ POLICY = {
     "worker-src": "'self' blob:",  # the map's worker
     "style-src": "'self' 'unsafe-inline'",  # map and table set styles
     "img-src": "'self' data: blob:",
-    # A background map comes from where the user says; `blob:` is the text that the map's worker reads.
-    "connect-src": "'self' blob: https: http://localhost:* http://127.0.0.1:*",
+    # A background map comes from where the user says.
+    "connect-src": "'self' https: http://localhost:* http://127.0.0.1:*",
     "base-uri": "'none'",
     "form-action": "'none'",
 }
