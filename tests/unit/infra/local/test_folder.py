@@ -45,9 +45,9 @@ def test_files_get_the_folders_name_and_the_path_below_it(site: Path) -> None:
 def test_what_cannot_be_a_key_is_named_on_one_line(site: Path) -> None:
     """Bytes that are no UTF-8, and keys of more than 1,024 bytes; a key of 1,024 bytes is one."""
     (Path(os.fsdecode(os.fsencode(site) + b"/latin\xe9\n1.jpg"))).write_bytes(b"")
-    deep = site / "/".join(["d" * 200] * 5)
+    deep = site / "/".join(["ü" * 100] * 5)  # two bytes each
     deep.mkdir(parents=True)
-    room = 1024 - len("site 7/") - len("d" * 200 + "/") * 5
+    room = 1024 - len("site 7/") - 201 * 5
     (deep / ("x" * room)).write_bytes(b"")
     (deep / ("y" * (room + 1))).write_bytes(b"")
     found = look_at(site)

@@ -169,6 +169,7 @@ def test_a_stream_that_is_switched_off_waits_also_for_the_next_run(tmp_path: Pat
     later.write(8)
     mapping = mapping_of(later)
     assert (mapping.is_idle(), mapping.enabled) == (True, False)
+    assert (tmp_path / "stream.jsonl").read_text().count("\n") == 6, "kept also if this run is killed"
     mapping.stop()
     assert later.delivered == []
 

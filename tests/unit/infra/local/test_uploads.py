@@ -182,8 +182,9 @@ def test_a_killed_run_knows_what_it_uploaded(bucket: Bucket, photos: Path, writt
 
 
 def test_what_s3_refuses_is_named_and_tried_again_by_the_next_run(bucket: Bucket, photos: Path) -> None:
-    """The others are uploaded."""
+    """The others are uploaded; also where an older object is there, the file does not count as done."""
     (photos / "refused.jpg").write_text("r")
+    bucket.put("photos/refused.jpg", b"older")
     done = follow(bucket, photos)
     assert (done.skipped, len(done.uploaded)) == ({"photos/refused.jpg": "KeyTooLongError"}, 2)
     assert follow(bucket, photos).skipped == {"photos/refused.jpg": "KeyTooLongError"}
