@@ -25,7 +25,7 @@ from ledger.store import Stored
 from tests.support.clock import Clock
 from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.reader import read_csv, read_root, read_rows
-from tests.support.store_calls import WatchedStore, first, refuse
+from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 publishing = import_module("ledger.publish")  # the module: the package gives the function
 
@@ -445,6 +445,17 @@ def test_a_publisher_that_never_comes_again_is_replaced_by_the_schedule(
         keep_current(publisher)
         assert read_csv(store) == shown
     assert claims(store) == {}
+
+
+def test_a_dead_claim_is_taken_over_although_the_answer_is_lost(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """Whether it was deleted, the next try shows."""
+    key = claim(store)
+    clock.now += timedelta(seconds=INVOCATION_SECONDS)
+    watched.on("delete_if_match", key, land_and_lose(Unknown("ReadTimeoutError")))
+    assert Claim(publisher, "7").take(key)
+    assert claims(store) == {key: b"7"}
 
 
 def test_of_two_who_take_over_a_dead_claim_one_wins(
