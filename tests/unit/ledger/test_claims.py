@@ -12,7 +12,7 @@ import pytest
 from infra.doubles import memory_store
 from infra.doubles.memory_store import MemoryStore
 from ledger import layout
-from ledger.claim import Claim, claim_key
+from ledger.claim import Claim, claim_key, may_live
 from ledger.commit import commit
 from ledger.errors import NotCalled, OutOfTime, Refused, Unavailable, Unknown
 from ledger.event import read_event
@@ -21,10 +21,11 @@ from ledger.keys import CSV_KEY, ROOT_KEY
 from ledger.ledger import Ledger, no_limit
 from ledger.limits import INVOCATION_SECONDS
 from ledger.publish import Published, keep_current, publish
+from ledger.store import Stored
 from tests.support.clock import Clock
 from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.reader import read_csv, read_root, read_rows
-from tests.support.store_calls import WatchedStore, first, refuse
+from tests.support.store_calls import WatchedStore, first, land_and_lose, refuse
 
 publishing = import_module("ledger.publish")  # the module: the package gives the function
 
@@ -231,7 +232,7 @@ def test_a_csv_that_somebody_wrote_by_hand_is_claimed_by_its_etag(
     exporter: Ledger, store: MemoryStore, calls: Calls
 ) -> None:
     """Its metadata names no root, or what might leave the folder of the claims."""
-    for lines, name in enumerate(("", "../../x", "a/b"), 2000):
+    for lines, name in enumerate(("", "../../x", "a/b", "7-a/b"), 2000):
         present = store.head(CSV_KEY)
         etag = store.put_if_match(CSV_KEY, b"mine\n" * lines, present.etag, "text/csv", {"root": name})
         publish(exporter, report=commit(exporter, [insert(2000 + len(store.objects))]), call=calls)
@@ -327,6 +328,22 @@ def test_what_is_claimed_by_somebody_else_is_his(publisher: Ledger, watched: Wat
     keep_current(publisher)
     assert claims(store) == {key: b"somebody"}
     assert "start_upload" not in watched.verbs()
+
+
+def test_a_claim_that_was_given_back_just_then_is_free(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """It was there when ours was refused, and gone when it was looked at: who comes then has it, and leaves nobody."""
+    key = claim(store)
+    watched.on("get", key, first(lambda: store.delete([key])))
+    own = Claim(publisher, "7", "run")
+    assert own.take(key)
+    assert claims(store) == {key: b"7 run"}
+
+
+def test_whoever_made_a_claim_of_unknown_age_may_live() -> None:
+    """Of two who copy the same the one is in vain; of none who does, the CSV is behind."""
+    assert may_live(Stored(b"", "etag"), now=INVOCATION_SECONDS * 10)
 
 
 def test_a_claim_of_a_csv_that_was_replaced_is_given_back(publisher: Ledger, store: MemoryStore, clock: Clock) -> None:
@@ -428,6 +445,17 @@ def test_a_publisher_that_never_comes_again_is_replaced_by_the_schedule(
         keep_current(publisher)
         assert read_csv(store) == shown
     assert claims(store) == {}
+
+
+def test_a_dead_claim_is_taken_over_although_the_answer_is_lost(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore, clock: Clock
+) -> None:
+    """Whether it was deleted, the next try shows."""
+    key = claim(store)
+    clock.now += timedelta(seconds=INVOCATION_SECONDS)
+    watched.on("delete_if_match", key, land_and_lose(Unknown("ReadTimeoutError")))
+    assert Claim(publisher, "7").take(key)
+    assert claims(store) == {key: b"7"}
 
 
 def test_of_two_who_take_over_a_dead_claim_one_wins(
