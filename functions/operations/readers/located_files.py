@@ -85,6 +85,7 @@ def write_located(table: Table, program: Program, folder: Path, prefix: str) -> 
         folder: to write to.
         prefix: of all names.
     """
+    table.keep(COLUMNS_READ)
     names = _names(table.rows(("bucket", "key")))
     base = f"{prefix}{program.name}"
     rows = table.rows(COLUMNS_READ, order=_order(table, names.again))
@@ -139,6 +140,7 @@ def _names(rows: Iterator[dict[str, Any]]) -> _Names:
         else:
             seen.add(here)
             once_a_folder.append(hash(_folded(name_of(row))))
+    seen.clear()
     again = any(one == other for one, other in pairwise(sorted(once_a_folder)))
     return _Names(twice, again, len(buckets) > 1)
 

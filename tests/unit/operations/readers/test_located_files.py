@@ -59,6 +59,15 @@ def test_where_names_come_again_each_folder_has_a_file(tmp_path: Path) -> None:
     )
 
 
+def test_a_sample_has_each_name_once(tmp_path: Path) -> None:
+    """Chance chooses anew each time that rows are read: which names come twice, and which rows are written, is one."""
+    copy = copy_of(tmp_path, *photos(*(f"a/{number}.{ending}" for number in range(40) for ending in ("jpg", "JPG"))))
+    for _ in range(4):
+        written = write(Format.ODM, copy, NAMES, "random() < 0.5")
+        names = [line.split(" ")[0].casefold() for line in written.path.read_text().splitlines()[1:]]
+        assert (len(names), len({*names})) == (written.rows, written.rows)
+
+
 FOLDERS = [
     "..", "../..", "/etc", "/", "a/../../b", "./x", "C:\\Windows", "con", "a:b", "a?b", "a b", "A B", "a/b", "x" * 300,
     "x" * 300 + "y", "測量", "調査", "\u202egpj", "\x1b[2J", "a\nb", "~root", "-rf", "%2e%2e", "..\\..", "é",
