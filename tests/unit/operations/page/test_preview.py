@@ -79,7 +79,7 @@ def preview_of(body: bytes) -> tuple[bytes | None, list[tuple[int, int]]]:
         (jpeg(exif_segment(with_jpegs(jpeg(width=65000, height=65000))), scan=bytes(HEAD_BYTES)), None),
         (jpeg(width=65000, height=65000), None),
         (jpeg(exif_segment(with_jpegs(b"<svg>nothing but markup</svg>")), scan=bytes(HEAD_BYTES)), None),
-        (with_jpegs(THUMBNAIL)[:-20], None),
+        (with_jpegs(LARGER)[:-20], None),
         (heif(), None), (png(), None), (webp(), None), (b"<svg/>", None), (b"\xff\xd8", None), (b"II*\0", None),
         (b"", None),
     ],
@@ -109,6 +109,7 @@ def test_directories_that_lead_in_a_circle_or_nowhere_end() -> None:
             found, reads = preview_of(photo)
             assert found is None
             assert len(reads) < 100
+            assert max(count for _, count in reads) <= MOST_BYTES
 
 
 def test_real_photos_show_their_thumbnails() -> None:
@@ -174,19 +175,31 @@ def test_a_photo_without_a_preview_is_an_answer_without_a_body(exports: MemorySt
         assert (answer.status, [*answer.body]) == (204, [])
 
 
-def test_directories_that_stand_far_apart_are_not_followed_for_ever(exports: MemoryStore, images: MemoryBucket) -> None:
-    """Each costs requests, and the caller pays for them."""
+@pytest.mark.parametrize("claim", [100_000, 1 << 20])
+def test_directories_that_stand_far_apart_are_not_followed_for_ever(
+    exports: MemoryStore, images: MemoryBucket, claim: int
+) -> None:
+    """Each costs requests and bytes, and the caller pays for them."""
     step = HEAD_BYTES
-    chain = bytearray(14 * step)
+    chain = bytearray(30 * step)
     chain[:8] = struct.pack("<2sHI", b"II", 42, step)
-    for number in range(1, 13):  # each with a claim of one MB
+    for number in range(1, 13):
         offset = number * step
-        entries = struct.pack("<HHIIHHII", 513, 4, 1, 16, 514, 4, 1, 1 << 20) + struct.pack("<I", offset + step)
-        chain[offset : offset + 30] = struct.pack("<H", 2) + entries
+        entries = struct.pack("<HHIIHHII", 513, 4, 1, offset + 40, 514, 4, 1, claim)
+        chain[offset : offset + 30] = struct.pack("<H", 2) + entries + struct.pack("<I", offset + step)
     path = keep(images, exports, 1, "a.dng", bytes(chain))
-    before = images.gets
+    asked_for: list[int] = []
+    get = images.get_object
+
+    def watch(**arguments: Any) -> Any:
+        first, last = map(int, arguments["Range"].removeprefix("bytes=").split("-"))
+        asked_for.append(last - first + 1)
+        return get(**arguments)
+
+    images.get_object = watch  # type: ignore[method-assign]
     assert asked(exports, images, path).status == 204
-    assert 10 < images.gets - before <= 32
+    assert 10 < len(asked_for) <= 32
+    assert sum(asked_for) <= 4 << 20
 
 
 @pytest.mark.parametrize("code", ["AccessDenied", "SlowDown"])
