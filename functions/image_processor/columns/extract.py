@@ -74,7 +74,7 @@ def _attributes(
     written, cut = item_size.fit(texts, documents, other_bytes, room)
     if warnings := (warnings + cut)[:MAX_WARNINGS]:
         json["warnings"] = _json(warnings)
-    values = {name: {"S": text} for name, text in (texts | json | written).items() if text}
+    values = {name: {"S": text} for name, text in (texts | json | written).items()}
     values |= {name: {"N": number} for name, number in numbers.items()}
     return {name: values[name] for name in ATTRIBUTES if name in values}
 

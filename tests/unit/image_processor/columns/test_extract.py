@@ -157,6 +157,18 @@ def test_what_is_kept_in_any_case_fits_an_item():
     assert item_size.MAX_BYTES + MAX_WARNINGS * MAX_WARNING <= 380_000
 
 
+@pytest.mark.parametrize(("missing", "cuts"), [(0, []), (1, ["xmp"])])
+def test_an_item_is_cut_from_the_first_byte_too_many_on(missing, cuts):
+    """What fits to the byte stays whole."""
+    document, texts = {"dc:source": "ü" * 10_000}, {"title": "ö" * 10}
+    needed = (
+        500 + len("xmp" + "title") + len(json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()) + 20
+    )
+    written, warnings = item_size.fit(texts, {"xmp": document}, 500, needed - missing)
+    assert [warning.partition(":")[0] for warning in warnings] == cuts
+    assert ("cut" in written["xmp"]) == bool(cuts)
+
+
 def test_a_crowd_of_warnings_is_bounded_and_says_so():
     """A damaged file repeats itself; a row has room for fifty."""
     body = "".join(f"<dc:p{number}>a</dc:p{number}>" for number in range(100))

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from image_processor.budget import LIMITS, TAGS
+from image_processor.budget import LIMITS, NUMBERS, TAGS
 from image_processor.tags import exif
 from infra.doubles.image_files import (
     ASCII,
@@ -118,6 +118,15 @@ def test_an_endless_number_of_tags_is_bounded():
     crowd = dict.fromkeys(range(0x1000, 0x1000 + 1500), (SHORT, 1, b"\1\0"))
     found = read_exif(tiff(crowd, crowd, crowd))
     assert sum(map(len, found.directories.values())) == LIMITS[TAGS]
+
+
+def test_a_crowd_of_arrays_is_bounded_and_one_number_each_is_not():
+    """A thousand tags may point at the same array; a single number stands in its tag, which is paid for."""
+    array, single = (SHORT, exif.MAX_ITEMS, bytes(2 * exif.MAX_ITEMS)), (SHORT, 1, b"\1\0")
+    arrays, singles = ({0xD000 + at: value for at in range(500)} for value in (array, single))
+    many = read_exif(tiff(arrays)).document["IFD0"].values()
+    assert sum(len(value) for value in many if isinstance(value, list)) <= LIMITS[NUMBERS] < 500 * exif.MAX_ITEMS
+    assert [*read_exif(tiff(singles)).document["IFD0"].values()] == [1] * 500
 
 
 def test_of_two_blocks_the_first_counts_and_the_second_adds():
