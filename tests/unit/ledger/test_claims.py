@@ -341,6 +341,18 @@ def test_a_claim_that_was_given_back_just_then_is_free(
     assert claims(store) == {key: b"7 run"}
 
 
+def test_a_claim_that_cannot_be_deleted_is_abandoned_all_the_same(
+    publisher: Ledger, watched: WatchedStore, store: MemoryStore
+) -> None:
+    """Who has given it up does not take it for his own later; it ends with its age."""
+    key = claim_key(store.head(CSV_KEY))
+    own = Claim(publisher, "7")
+    assert own.take(key)
+    watched.on("delete", key, refuse(Unavailable("503")))
+    own.abandon()
+    assert (own.held, claims(store)) == ("", {key: b"7"})
+
+
 def test_whoever_made_a_claim_of_unknown_age_may_live() -> None:
     """Of two who copy the same the one is in vain; of none who does, the CSV is behind."""
     assert may_live(Stored(b"", "etag"), now=INVOCATION_SECONDS * 10)
