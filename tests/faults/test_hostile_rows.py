@@ -218,11 +218,17 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return folder
 
 
+COLUMNS_MD = ROOT / "functions" / "COLUMNS.md"
+
+
 def read_by_recipes(folder: Path) -> list[Any]:
     """Run the Python of the README's section, and give the `rows` of each block."""
     read = []
     with chdir(folder):
-        for language, code in blocks(ROOT / "README.md", "Read it"):
+        for language, code in (
+            *blocks(ROOT / "README.md", "Read it"),
+            *blocks(COLUMNS_MD, "The CSV itself, with its types"),
+        ):
             if language == "python":
                 read.append(rows_of(code))
     return read
@@ -251,7 +257,7 @@ def compare(by: str, column: str, cells: list[Any], are_typed: bool = False) -> 
 
 def test_every_recipe_reads_every_value_whatever_the_first_rows_are(folder: Path) -> None:
     """pandas, DuckDB on Parquet and on the CSV, Polars: as many rows as there are, and what went in."""
-    frame, groups, tuples, polar = read_by_recipes(folder)
+    frame, groups, polar, tuples = read_by_recipes(folder)
     assert sum(count for _, count, _ in groups) == HEAD + len(hostile_items())
     with duckdb.connect() as database:
         database.execute("SET TimeZone = 'UTC'")

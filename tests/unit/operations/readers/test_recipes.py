@@ -28,6 +28,7 @@ from tests.support.readmes import blocks, rows_of
 
 FOR_USERS = ROOT / "README.md"
 FOR_OPERATORS = ROOT / "infra" / "README.md"
+COLUMNS_MD = ROOT / "functions" / "COLUMNS.md"
 Run = Callable[..., Ran]
 # What a reader that guesses would get wrong.
 ITEMS = [
@@ -76,7 +77,7 @@ def test_every_line_of_read_it_runs(
     commit(ledger, [event("INSERT", one) for one in ITEMS])
     monkeypatch.setattr(pull, "follow", _follow_once)
     read: list[Any] = []
-    for language, code in blocks(FOR_USERS, "Read it"):
+    for language, code in (*blocks(FOR_USERS, "Read it"), *blocks(COLUMNS_MD, "The CSV itself, with its types")):
         if language == "console":
             for arguments, redirect in commands(code):
                 ran = skyledger(*arguments)
@@ -95,12 +96,14 @@ def test_every_line_of_read_it_runs(
         "selection.parquet",
         "geo.txt",
         "pix4d.csv",
+        "image-data.prj",
+        "image-data.stac.ndjson",
         "athena.sql",
         "redshift.sql",
     }
     assert all(f"`{name}` string" in (here / "athena.sql").read_text() for name in NAMES)
     assert "COPY images" in (here / "redshift.sql").read_text()
-    frame, groups, tuples, polar = read
+    frame, groups, polar, tuples = read
     assert list(frame["etag"]) == list(polar["etag"]) == [one["etag"]["S"] for one in ITEMS]
     assert (frame["serial_number"][1], polar["serial_number"][1]) == ("00271029", "00271029")
     assert (frame["model"][2], polar["model"][2]) == ("NA", "NA")
