@@ -9,6 +9,8 @@ from functools import partial
 
 from ledger.ledger import Ledger
 from ledger.manifest import Root
+from operations.live.keep_alive import make_sure
+from operations.live.root import live_root
 from operations.live.snapshot import keep_present, pin
 from operations.live.swap import PATIENCE_SECONDS, SwapReport, swap
 from operations.progress import Progress, silent
@@ -71,6 +73,7 @@ def adopt(
         NotSwapped, Damaged, Unavailable, Unknown: as for `swap`; the scratch stays, so that it can be gone on with.
     """
     if purpose.snapshot:
+        make_sure(ledger, root, live_root(ledger)[0], set(), progress)  # a rebuild may have taken a day
         pin(ledger, purpose.snapshot, root)
     undo = keep_present(ledger) if purpose.swap and purpose.keep_replaced else ""
     swapped = None

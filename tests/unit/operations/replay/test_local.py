@@ -3,6 +3,7 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.errors import Damaged
+from ledger.keys import page_key, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
@@ -21,7 +23,7 @@ from operations.rebuild import plan, sorted_runs, steps
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch, StoreScratch
 from operations.replay import workers
-from operations.replay.adopt import Purpose
+from operations.replay.adopt import Purpose, adopt
 from operations.replay.local import Rebuild, Wishes, replay, replay_for
 from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.histories import deliver, history
@@ -373,6 +375,26 @@ def test_what_is_merged_while_the_journal_is_listed_is_in_the_tree_that_is_swapp
     assert load(ledger, "proof") == rebuilt.root
     assert (adoption.undo, [one.name for one in snapshots(ledger)]) == ("", ["proof"])
     assert not scratch.names("")
+
+
+def test_what_a_snapshot_pins_is_kept_from_a_collection_that_is_at_it(tmp_path: Path) -> None:
+    """A rebuild may take a day, and what it made is named by nothing until then."""
+    time = START - timedelta(hours=30)
+    store = MemoryStore(now=lambda: time)
+    ledger, scratch = make_ledger(store), FolderScratch(tmp_path / "scratch")
+    commit(ledger, [insert(number) for number in range(30)])
+    made = replay(ledger, scratch, Wishes(targets=Targets(700, 2), keep="bucket"))
+    time = START
+    adopt(ledger, scratch, made.plan, made.root, Purpose(snapshot="proof"), lambda line: None)
+    kept = _named(ledger, load(ledger, "proof")) - _named(ledger, read_root(store))
+    assert len(kept) > 4
+    assert {store.head(key).modified for key in kept} == {START}
+
+
+def _named(ledger: Ledger, root: Root) -> set[str]:
+    """Name the pages and shards of a root's rows."""
+    pages = ledger.objects.pages(root.rows.pages)
+    return {*map(page_key, pages), *(shard_key(shard.sha256) for shards in pages.values() for shard in shards)}
 
 
 def test_a_swap_that_loses_for_longer_than_it_may_leaves_its_scratch(store: MemoryStore, tmp_path: Path) -> None:
