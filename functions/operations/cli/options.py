@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.", r
 Processes = Annotated[
     int,
     typer.Option(
-        min=1, help="Processes to work in, some 130 MB each; as the machine's cores, 3 at most, if not given."
+        min=1, help="Processes to work in, some 160 MB each; as the machine's cores, 2 at most, if not given."
     ),
 ]
 WorkFolder = Annotated[

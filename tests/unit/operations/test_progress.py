@@ -22,7 +22,7 @@ def test_items_are_given_on_and_counted_a_thousand_times_in_all() -> None:
     assert [done for _, done, _ in told] == [1, 2, 2]
 
 
-@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 3)])
+@pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 2)])
 def test_a_rebuild_takes_no_more_processes_than_memory_is_meant_for(
     cores: int, processes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
