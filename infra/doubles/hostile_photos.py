@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import brotli
 
+from image_processor.formats.png import MAX_INFLATED
 from infra.doubles.image_files import (
     ASCII,
     EXIF_IFD,
@@ -86,7 +87,8 @@ def _flawed(body: str, attributes: str = "") -> bytes:
 
 
 def _in_png(*packets: bytes) -> bytes:
-    return png(*[itxt(KEYWORD, data, compress=True) for data in packets])
+    """Make a PNG of packets, compressed but for those that would be refused for it."""
+    return png(*[itxt(KEYWORD, data, compress=len(data) <= MAX_INFLATED) for data in packets])
 
 
 _EMPTY_BLOCK = int(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from image_processor import BytesSource, FileSource, Record, extract
 from image_processor.budget import LIMITS, READ, REQUESTS
+from image_processor.formats.png import MAX_INFLATED
 from infra.doubles.image_files import (
     ASCII,
     DOUBLE,
@@ -231,8 +232,8 @@ KEYWORD = b"XML:com.adobe.xmp"
 
 
 def in_png(*packets: bytes) -> bytes:
-    """A PNG with these packets, compressed."""
-    return png(*[itxt(KEYWORD, data, compress=True) for data in packets])
+    """A PNG with these packets, compressed but for those that would be refused for it."""
+    return png(*[itxt(KEYWORD, data, compress=len(data) <= MAX_INFLATED) for data in packets])
 
 
 @pytest.mark.parametrize(

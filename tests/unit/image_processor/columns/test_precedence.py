@@ -66,3 +66,5 @@ def test_every_source_that_the_schema_tells_of_has_its_column_read():
         if column not in precedence.FEEDS.get(name, ()) + precedence.FEEDS.get(name.partition("/")[0], ())
     }
     assert asleep == set()
+    grouped = {source for group in precedence.GROUPS.values() for source in group.values()}
+    assert grouped == {name for name in precedence.FEEDS if name.startswith(("EXIF:", "DJI:", "IPTC:", "PNG:"))}
