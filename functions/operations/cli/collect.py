@@ -23,9 +23,10 @@ def command(
 ) -> None:
     """Delete what nothing names any longer; the stack does so on a schedule."""
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
+    ledger = deployment.ledger()
     with output.progress() as progress:
         progress("looking for what nothing names", 0, 1)
-        report = collect(deployment.ledger(), dry_run=dry_run)
+        report = collect(ledger, dry_run=dry_run)
         progress("looking for what nothing names", 1, 1)
     output.result(asdict(report))
     if not report.claimed:

@@ -112,6 +112,7 @@ def test_nothing_is_written_through_a_link(tmp_path: Path) -> None:
 def test_a_format_without_a_row_ends_with_one(skyledger: Callable[..., Ran], ledger: Ledger, tmp_path: Path) -> None:
     """So that a script does not go on with an empty file; with a row the code is 0, and an empty CSV is no fault."""
     where = ("--format", "geo.txt", "--format", "pix4d")
+    ledger.load_root()  # the first one
     assert skyledger("pull", str(tmp_path), *where).code == 0
     commit(ledger, [event("INSERT", one) for one in photos("a/x.jpg", "a/X.jpg")])
     ran = skyledger("pull", str(tmp_path), *where, "--json")

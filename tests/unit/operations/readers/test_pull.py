@@ -243,7 +243,8 @@ def test_the_command_pulls_and_says_what_it_did(
         "fetched_bytes": _bytes_of_tree(store, counted),
         "fetched_shards": sum(key.startswith("shards/") for key in counted),
         "reused_bytes": 0,
-        "files": [{"path": f"{path}t", "rows": 2, "left_out": {}}],
+        "files": [{"path": f"{path}t", "rows": None, "left_out": {}, "folders": {}}],
+        "stale": {},
     }
     assert skyledger("pull", str(path.parent)).out == f"{path}: version 2, 2 rows, nothing new\n"
     old = skyledger("pull", str(tmp_path / "old"), "--snapshot", "monday").out

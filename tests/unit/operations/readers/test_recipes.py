@@ -33,7 +33,8 @@ Run = Callable[..., Ran]
 # What a reader that guesses would get wrong.
 ITEMS = [
     item(1, model={"S": "M3E"}, iso={"N": "400"})
-    | {"gps_latitude_deg": {"N": "52.5"}, "gps_longitude_deg": {"N": "13"}, "gps_altitude_m": {"N": "35"}},
+    | {"gps_latitude_deg": {"N": "52.5"}, "gps_longitude_deg": {"N": "13"}, "gps_altitude_m": {"N": "35"}}
+    | {"captured_at": {"S": "2026-06-21T12:00:00"}},
     item(2, serial_number={"S": "00271029"}, title={"S": "=1+1"}, exif={"S": '{"Note":"a \\"b\\", c"}'}),
     item(3, model={"S": "NA"}, f_number={"N": "2.8"}, relative_altitude_m={"N": "80"})
     | {"etag": {"S": "0" * 29 + "e12"}},
@@ -45,7 +46,7 @@ def commands(code: str) -> Iterator[tuple[list[str], str]]:
     for line in code.splitlines():
         if line.startswith("$ "):
             line = re.sub(r'"\$\((.*?)\)"', lambda shell: _shell(shell[1]), line[2:])
-            program, *arguments = shlex.split(line)
+            program, *arguments = shlex.split(line, comments=True)
             assert program == "skyledger"
             arguments, redirect = (arguments[:-2], arguments[-1]) if ">" in arguments else (arguments, "")
             yield arguments, redirect
