@@ -92,7 +92,7 @@ class Survey:
     def __init__(self, rows: int, folder: Path, server: SeaweedFS) -> None:
         self._server = server
         server.client().create_bucket(Bucket=BUCKET)
-        self._ledger = Ledger(S3Store(BUCKET, **server.credentials))
+        self._ledger = Ledger(S3Store(BUCKET, **server.credentials), makes_first_root=True)
         self._rows = rows
         self._copy, self._cache = folder / "copy", folder / "cache"
         for start in track(range(0, rows, FILLING), f"making {rows:,} rows", console=console):

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -229,8 +230,9 @@ class StreamMapping:
         """Stop after the batch that is under way, and keep what waits in a stream that is not followed."""
         self._stopping.set()
         self._thread.join()
-        if not self.enabled:
-            self._kept.write(self._poller.take_rest())
+        with suppress(BotoCoreError):  # of an emulator that has ended hard, whose stream is gone with it
+            if not self.enabled:
+                self._kept.write(self._poller.take_rest())
 
     def _run(self) -> None:
         while not self._stopping.is_set():

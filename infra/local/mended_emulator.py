@@ -118,7 +118,7 @@ def _refusal(window: dict[str, Any], table: dict[str, Any]) -> tuple[str, str] |
     since, until = window["ExportFromTime"], window["ExportToTime"]
     if not SHORTEST_WINDOW <= until - since <= LONGEST_WINDOW:
         return "ValidationException", "an incremental export is of 15 minutes at least, and of 24 hours at most"
-    if since < BEGUN and table["CreationDateTime"] < BEGUN:
+    if since < BEGUN and table["CreationDateTime"] + 1 <= BEGUN:  # which is of whole seconds
         begun = _time_text(BEGUN)
         return "InvalidExportTimeException", f"here point-in-time recovery begins with the emulator, at {begun}"
     return None

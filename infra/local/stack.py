@@ -6,6 +6,7 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ LOOKED_UP_AT_ONCE = 100  # items (DynamoDB API reference, BatchGetItem)
 LOOK_SECONDS = 0.2
 PROCESSOR_SECONDS = 5.0  # more than a batch of images takes
 DRAIN_SECONDS = 60.0
+KNOWN_SECONDS = 30.0
 PART_BYTES = 64 << 20  # larger files are uploaded in parts
 IN_PARTS = TransferConfig(multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES)
 
@@ -174,6 +176,17 @@ class LocalStack(Stoppable):
             TimeoutError: something is stuck.
         """
         until(lambda: not self.backlog(), lambda: f"end of {self.backlog()}", every=LOOK_SECONDS)
+
+    def wait_until_known(self, etags: Mapping[str, str]) -> None:
+        """Wait until the table `Objects` knows these objects of the own bucket, by key and ETag, or time is over."""
+        places = {(self.deployment.images_bucket, key): etag for key, etag in etags.items()}
+
+        def are_known() -> bool:
+            records = self.records(places)
+            return all(etag in str(records.get(place)) for place, etag in places.items())
+
+        with suppress(TimeoutError):
+            until(are_known, "record of each", seconds=KNOWN_SECONDS, every=LOOK_SECONDS)
 
     def dead_letters(self) -> int:
         """Count the messages that were given up."""

@@ -78,6 +78,7 @@ class Uploads:
         done.others = others(self._folder, self._record, wanted.delete)
         if wanted:
             self._upload(wanted, found, objects, done, task)
+            self._stack.wait_until_known(self._moved(wanted, objects, done))
             self._delete(wanted, done, task)
             self._write()
         return done
@@ -115,6 +116,15 @@ class Uploads:
         for key, etag in etags.items():
             ours = (etag,) if self._record[key].etags else ()
             self._record[key] = Upload(self._folder, found.files[key].stamp, ours)
+
+    def _moved(self, wanted: Plan, objects: dict[str, str], done: Done) -> dict[str, str]:
+        """Give the uploaded copies, by key with their ETags, of what is to be deleted.
+
+        Events of different keys come in any order: if the deletion came first, the photo would begin a new life.
+        """
+        gone = {objects.get(key) for key in wanted.delete}
+        etags = {key: self._record[key].etags[-1] for key in done.uploaded if self._record[key].etags}
+        return {key: etag for key, etag in etags.items() if etag in gone}
 
     def _read_files(self, keys: Sequence[str], found: Found, done: Done, task: Task) -> Iterator[tuple[str, str]]:
         """Give the ETags that files would have as objects."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +24,7 @@ class Bucket:
         self.emulator = SimpleNamespace(data=data)
         self.held: dict[str, bytes] = {}
         self.dies_after = 10**9
+        self.waited_for: list[dict[str, str]] = []
 
     def put(self, key: str, body: bytes) -> None:
         """Put an object over S3, as anybody may."""
@@ -42,6 +43,10 @@ class Bucket:
                 continue
             self.held[key] = path.read_bytes()
             yield key, None
+
+    def wait_until_known(self, etags: Mapping[str, str]) -> None:
+        self.waited_for.append(dict(etags))
+        assert all(hashlib.md5(self.held[key]).hexdigest() == etag for key, etag in etags.items())
 
     def delete(self, keys: Iterable[str]) -> Iterator[str]:
         for key in keys:
@@ -88,6 +93,7 @@ def test_a_run_follows_and_the_next_one_goes_on_from_there(bucket: Bucket, photo
     (photos / "d.jpg").write_text("d")
     done = follow(bucket, photos, run)
     assert (done.uploaded, done.deleted, done.changes) == (["photos/c.jpg", "photos/d.jpg"], ["photos/a.jpg"], 3)
+    assert [*bucket.waited_for[-1]] == ["photos/c.jpg"], "the copy is known before the original goes"
 
     (photos / "b.jpg").unlink()
     (photos / "d.jpg").write_text("changed")
