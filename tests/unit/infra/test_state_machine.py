@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 from cfnlint.api import lint_all
-from cfnlint.decode import decode
 
 from operations.bucket.distributed.outcome import SETTLERS
 from operations.bucket.distributed.pieces import PATIENCE
 from operations.rebuild.plan import CHUNK_BYTES, RANGE_BYTES
 from tests.support.paths import ROOT
+from tests.support.template import TEMPLATE as CONTENT
 from tests.support.template import parameter, properties
 
 TEMPLATE = ROOT / "template.yaml"
@@ -28,14 +28,8 @@ VALUES = {
 }
 
 
-def _template() -> Mapping[str, Any]:
-    content, faults = decode(str(TEMPLATE))
-    assert not faults
-    return content
-
-
 def _machines() -> dict[str, Mapping[str, Any]]:
-    resources = _template()["Resources"].items()
+    resources = CONTENT["Resources"].items()
     return {name: one["Properties"] for name, one in resources if one["Type"] == "AWS::Serverless::StateMachine"}
 
 

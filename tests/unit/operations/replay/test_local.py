@@ -55,7 +55,7 @@ def test_a_replay_gives_the_live_tree(seed: int, store: MemoryStore, tmp_path: P
     """Inserts, overwrites, removals, re-uploads, foreign writes, redelivery in other cuts: one tree hash, one CSV."""
     targets = random.Random(seed).choice([Targets(1000, 4), Targets(300, 2), Targets(20_000, 1000), Targets(1, 1)])
     ledger = make_ledger(store, seed, targets)
-    made = history(seed, 500)
+    made = history(seed, 350)
     deliver(ledger, made, seed)
     before = dict(store.objects)
     replayed = _replay(ledger, tmp_path)
