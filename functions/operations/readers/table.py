@@ -10,9 +10,9 @@ disk, into the folder that is written to, and at most 90 % of what is free there
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ def open_table(
         columns: its columns.
         where: a DuckDB expression on typed columns; all rows if empty.
         folder: the one that may be written to.
-        progress: is told how many percent of the copy a query has read.
+        progress: is told how many percent of the copy a query has read, and how many rows are done with.
         step: what the queries are for.
 
     Raises:
@@ -58,7 +58,7 @@ def open_table(
     """
     try:
         with _database(csv, folder) as database, _telling(database, progress, step):
-            yield Table(database, csv, columns, where)
+            yield Table(database, csv, columns, where, partial(progress, f"{step}, rows"))
     except (RuntimeError, duckdb.InterruptException) as error:  # so DuckDB passes Ctrl-C on
         if not isinstance(error, duckdb.InterruptException) and str(error) != "Query interrupted":
             raise
@@ -120,10 +120,24 @@ def _database(csv: Path, folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 class Table:
-    """The CSV as a table with typed columns, and the rows of it that are wanted."""
+    """The CSV as a table with typed columns, and the rows of it that are wanted.
 
-    def __init__(self, database: duckdb.DuckDBPyConnection, csv: Path, columns: Sequence[str], where: str) -> None:
+    Args:
+        database: that has nothing else in it.
+        csv, columns, where: as for `open_table`.
+        tell: is told of each thousand rows how many are done with, and how many there are, as far as that is known.
+    """
+
+    def __init__(
+        self,
+        database: duckdb.DuckDBPyConnection,
+        csv: Path,
+        columns: Sequence[str],
+        where: str,
+        tell: Callable[[int, int], None],
+    ) -> None:
         self.database = database
+        self._tell = tell
         self._rows = "wanted"
         self.columns = list(columns)
         self.typed_columns = [one for name in columns for one in _typed_names(name, columns)]
@@ -177,10 +191,12 @@ class Table:
             for name in names
         ]
         query = self.select(", ".join(chosen)) + (f" ORDER BY {order}" if order else "")
-        result = self.database.execute(query)
+        result, done = self.database.execute(query), 0
         while some := result.fetchmany(_ROWS_AT_ONCE):
             for row in some:
                 yield dict(zip(names, row, strict=True))
+            done += len(some)
+            self._tell(done, max(done, self.__dict__.get("count", 0)))
 
 
 def _raw(name: str) -> str:

@@ -256,7 +256,7 @@ def test_a_full_disk_is_told_with_what_is_needed_there(form: Format, tmp_path: P
 
 
 def test_progress_is_told_while_the_database_works(copy: Path) -> None:
-    """In percent, from the first moment on; DuckDB says -1 while it has no query."""
+    """In percent, from the first moment on (DuckDB says -1 while it has no query), and in rows."""
 
     class Busy:
         answers = iter([-1.0, 37.9, 99.0])
@@ -278,8 +278,10 @@ def test_progress_is_told_while_the_database_works(copy: Path) -> None:
             assert ended.wait(60)
     assert told[:4] == [("writing csv", percent, 100) for percent in (0, 0, 37, 99)]
     steps: list[tuple[str, int, int]] = []
-    write(Format.GEOJSON, copy, NAMES, progress=lambda *step: steps.append(step))
+    rows = copy.read_bytes().count(b"\n") - 1
+    write(Format.GEOJSON, copy, NAMES, rows=rows, progress=lambda *step: steps.append(step))
     assert steps[0] == ("writing geojson", 0, 100)
+    assert ("writing geojson, rows", rows, rows) in steps, "what is written row by row takes longer than the query"
 
 
 def test_another_error_while_a_copy_is_written_is_told_as_it_is(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
