@@ -24,6 +24,7 @@ def watched(ledger: Ledger, root: Root, progress: Progress) -> Ledger:
 
 
 _STEP = "publishing image-data.csv"
+_FINISH = "S3 puts it together"
 
 
 class _Watched:
@@ -43,6 +44,13 @@ class _Watched:
     def copy_part(self, key: str, upload: str, number: int, source: Any, **more: Any) -> str:
         """Copy a range as a part."""
         return self._counted(source.size, lambda: self._store.copy_part(key, upload, number, source, **more))
+
+    def finish_upload(self, *arguments: Any, **named: Any) -> str:
+        """Complete the upload, which takes S3 a while without a word."""
+        self._progress(_FINISH, 0, 1)
+        etag: str = self._store.finish_upload(*arguments, **named)
+        self._progress(_FINISH, 1, 1)
+        return etag
 
     def _counted(self, size: int, do: Callable[[], str]) -> str:
         etag = do()

@@ -32,7 +32,7 @@ def test_a_rebuild_takes_no_more_processes_than_memory_is_meant_for(
 
 
 def test_a_publish_tells_what_was_uploaded_and_copied() -> None:
-    """Of the whole CSV; what has to be done again does not go beyond it."""
+    """Of the whole CSV; what has to be done again does not go beyond it; and that it is being put together."""
     store = MemoryStore()
     ledger = make_ledger(store)
     commit(ledger, [insert(number) for number in range(20)])
@@ -49,4 +49,11 @@ def test_a_publish_tells_what_was_uploaded_and_copied() -> None:
         there.store.upload_part("copy", upload, 2, b"x" * size),
     ]
     assert (len({*tags}), told) == (3, [size, size - 10, size - 20, 0])
+    told.clear()
+    whole = [
+        there.store.upload_part("copy", upload, 1, bytes(6 << 20)),
+        there.store.upload_part("copy", upload, 2, b"x"),
+    ]
+    there.store.finish_upload("copy", upload, whole, None)
+    assert told[-2:] == [1, 0], "begun, and done"
     assert there.load_root()[0] == root
