@@ -117,13 +117,17 @@ class Ledger:
             del self._copies[next(iter(self._copies))]
 
     def present_csv(self) -> Stored | None:
-        """Read all but the bytes of image-data.csv; None if there is none.
+        """Read all but the bytes of image-data.csv; None if there is none. Raises as `present`."""
+        return self.present(CSV_KEY)
+
+    def present(self, key: str) -> Stored | None:
+        """Read all but the bytes of an object; None if there is none.
 
         Raises:
             Unavailable: the store did not answer.
         """
         try:
-            return self.store.head(CSV_KEY)
+            return self.store.head(key)
         except NotFound:
             return None
 

@@ -33,7 +33,6 @@ from ledger.keys import COPY_MANIFEST_KEY, SYMLINKS_KEY, shard_key
 from ledger.layout import PAGES_AT_ONCE
 from ledger.ledger import Ledger, TimeLeft, no_limit
 from ledger.manifest import Root
-from ledger.store import Stored
 
 # What a list of a hundred million rows takes (315 pages read, 45 MB written), several times over.
 RENEWING_SECONDS = 60.0
@@ -67,7 +66,7 @@ def renew_lists(ledger: Ledger, time_left: TimeLeft = no_limit) -> int:
     Raises:
         Damaged, ManifestLost, Unavailable: root, pages or lists could not be read.
     """
-    present = {key: seen for key in LISTS if (seen := present_list(ledger, key)) is not None}
+    present = {key: seen for key in LISTS if (seen := ledger.present(key)) is not None}
     left = time_left()
     if not present or (left is not None and left < RENEWING_SECONDS):
         return 0
@@ -89,14 +88,6 @@ def shards_of(ledger: Ledger, root: Root) -> Iterator[str]:
     for start in range(0, len(pages), PAGES_AT_ONCE):
         for shards in ledger.objects.pages(pages[start : start + PAGES_AT_ONCE]).values():
             yield from (shard_key(shard.sha256) for shard in shards)
-
-
-def present_list(ledger: Ledger, key: str) -> Stored | None:
-    """Read all but the bytes of a list; None if there is none. Raises Unavailable."""
-    try:
-        return ledger.store.head(key)
-    except NotFound:
-        return None
 
 
 def put_list(ledger: Ledger, root: Root, shards: Iterable[str], key: str, bucket: str, etag: str | None) -> bool:

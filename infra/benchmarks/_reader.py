@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
-from threading import Event, Thread
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from infra.benchmarks._beside import beside
 from ledger.keys import CSV_KEY
 
 CHUNK = 1 << 20
@@ -84,22 +84,8 @@ class Reader:
         Raises:
             RuntimeError: the reader died, so that what it saw proves nothing.
         """
-        stop, done = Event(), Event()
-
-        def read_on() -> None:
-            while not stop.is_set():
-                self.read()
-            done.set()
-
-        thread = Thread(target=read_on)
-        thread.start()
-        try:
+        with beside("reader", self.read):
             yield
-        finally:
-            stop.set()
-            thread.join()
-        if not done.is_set():
-            raise RuntimeError("the reader died")
         self.read()
 
     def read(self) -> None:

@@ -22,9 +22,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
 from typing import Any
 
+from infra.benchmarks._beside import beside
 from infra.benchmarks._report import arguments_of, console, make_table, show
 from infra.local.emulator import make_environment
 from infra.local.seaweed import REGION, SeaweedFS
@@ -94,22 +94,8 @@ class Writer:
         Raises:
             RuntimeError: the writer died, so that what was read meanwhile proves nothing.
         """
-        stop, done = Event(), Event()
-
-        def write_on() -> None:
-            while not stop.wait(pause):
-                self.write()
-            done.set()
-
-        thread = Thread(target=write_on)
-        thread.start()
-        try:
+        with beside("writer", self.write, pause):
             yield
-        finally:
-            stop.set()
-            thread.join()
-        if not done.is_set():
-            raise RuntimeError("the writer died")
 
 
 @dataclass

@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from ledger.manifest import Root
 from operations.cli.exit_codes import TRY_AGAIN
 
 
@@ -27,6 +28,12 @@ class Consent:
         """Go on only with a yes; else the command ends with the code for what was not done this time."""
         if not self._yes and not typer.confirm(question, err=True):
             raise typer.Exit(TRY_AGAIN)
+
+
+def rows_now(live: Root | None) -> str:
+    """Begin a question with what readers see before it is answered."""
+    now = f"the CSV has {live.rows.rows:,} rows (version {live.version})" if live else "the ledger has lost its root"
+    return f"Now {now}"
 
 
 def _has_terminal() -> bool:

@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from ledger.errors import Denied
-from ledger.shard_list import present_list
 from operations.cli.deployment import make_deployment
 from operations.cli.options import AsJson, Bucket, EndpointUrl, Profile, Region, Stack
 from operations.cli.output import Output
@@ -47,5 +46,5 @@ def command(
         output.note(f"made {place}")
     else:
         with suppress(Denied):  # S3 tells of a list that is not there only whom the bucket may be listed by
-            if present_list(ledger, engine.list_key) is None:
+            if ledger.present(engine.list_key) is None:
                 output.note(f"there is no {place} yet: an operator makes it, by skyledger ddl {engine.value} --list")

@@ -8,7 +8,7 @@ import typer
 
 from ledger.columns import NAMES
 from ledger.manifest import Root, Targets
-from operations.cli.consent import Consent
+from operations.cli.consent import Consent, rows_now
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.exit_codes import DIFFERENT, TRY_AGAIN
 from operations.cli.options import (
@@ -138,8 +138,7 @@ def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]
 
 
 def _question(live: Root | None, then: str) -> str:
-    now = f"the CSV has {live.rows.rows:,} rows (version {live.version})" if live else "the ledger has lost its root"
-    return f"Now {now}; {then}. Swap it in?"
+    return f"{rows_now(live)}; {then}. Swap it in?"
 
 
 def _targets(targets: Targets, shard_bytes: int, page_shards: int) -> Targets | None:

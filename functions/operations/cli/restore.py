@@ -8,7 +8,7 @@ import typer
 
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from operations.cli.consent import Consent
+from operations.cli.consent import Consent, rows_now
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
     PROCESSES,
@@ -107,7 +107,6 @@ def _restore_time(
 def _question(deployment: Deployment, ledger: Ledger, wanted: Root, name: str) -> str:
     """Say what all readers will see, and what goes on meanwhile, and ask whether it is to be."""
     live, _ = live_root(ledger)
-    now = f"the CSV has {live.rows.rows:,} rows (version {live.version})" if live else "the ledger has lost its root"
     goes_on = deployment.stack and is_followed(deployment.client("lambda"), deployment.output("StreamMappingId"))
     warning = "; the stream is on: what comes from now on is merged into it (skyledger stream off)" if goes_on else ""
-    return f"Now {now}; restored to {name} it has {wanted.rows.rows:,}{warning}. Restore it?"
+    return f"{rows_now(live)}; restored to {name} it has {wanted.rows.rows:,}{warning}. Restore it?"

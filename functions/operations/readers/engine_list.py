@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from ledger.keys import SHARDS, plain_key, shard_digest
 from ledger.ledger import Ledger
-from ledger.shard_list import present_list, put_list, shards_of
+from ledger.shard_list import put_list, shards_of
 from operations.batches import batched
 from operations.progress import Progress, silent
 
@@ -19,7 +19,7 @@ def make_list(ledger: Ledger, key: str, bucket: str, progress: Progress = silent
     Raises:
         Damaged, ManifestLost, Unavailable: root, pages or shards could not be read, or the list not written.
     """
-    if present_list(ledger, key) is not None:
+    if ledger.present(key) is not None:
         return False
     root, _ = ledger.load_root()
     shards = list(shards_of(ledger, root))

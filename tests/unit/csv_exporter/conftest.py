@@ -2,10 +2,13 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 
 from csv_exporter import handler as exporter
 from infra.doubles.memory_store import MemoryStore
@@ -42,3 +45,26 @@ def emf(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     (line,) = capsys.readouterr().out.splitlines()
     metrics: dict[str, Any] = json.loads(line)
     return metrics
+
+
+class _Raw(io.BytesIO):
+    def stream(self) -> Iterator[bytes]:
+        yield self.getvalue()
+
+
+def answered(request: Any, status: int, body: bytes = b"{}") -> AWSResponse:
+    """Make what a service answers to a request, as botocore gets it."""
+    return AWSResponse(request.url, status, {}, _Raw(body))
+
+
+def client_of(service: str, operation: str, take: Callable[..., AWSResponse]) -> Any:
+    """Make a client of a service that sends each request of this kind to `take`, and once."""
+    client = boto3.client(
+        service,
+        region_name="eu-west-1",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    client.meta.events.register(f"before-send.{service}.{operation}", take)
+    return client

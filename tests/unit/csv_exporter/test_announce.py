@@ -2,14 +2,11 @@
 
 import io
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
 from csv_exporter import announce as announcing
@@ -26,14 +23,9 @@ from tests.support.factories import insert, make_ledger, modify, remove
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, first, refuse
-from tests.unit.csv_exporter.conftest import emf, log_lines
+from tests.unit.csv_exporter.conftest import answered, client_of, emf, log_lines
 
 SWEEP = {"source": "aws.events", "id": "1"}
-
-
-class _Raw(io.BytesIO):
-    def stream(self) -> Iterator[bytes]:
-        yield self.getvalue()
 
 
 @dataclass
@@ -49,10 +41,10 @@ class Bus:
         if isinstance(self.answer, Exception):
             raise self.answer
         if isinstance(self.answer, int):
-            return AWSResponse(request.url, self.answer, {}, _Raw(b"{}"))
+            return answered(request, self.answer)
         told = {"ErrorCode": self.answer} if self.answer else {"EventId": "1"}
         body = {"FailedEntryCount": int(bool(self.answer)), "Entries": [told]}
-        return AWSResponse(request.url, 200, {}, _Raw(json.dumps(body).encode()))
+        return answered(request, 200, json.dumps(body).encode())
 
     @property
     def details(self) -> list[dict[str, Any]]:
@@ -64,14 +56,7 @@ class Bus:
 def bus(monkeypatch: pytest.MonkeyPatch) -> Bus:
     """The bus of a stack that has one."""
     made = Bus()
-    client = boto3.client(
-        "events",
-        region_name="eu-west-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-    client.meta.events.register("before-send.events.PutEvents", made.take)
+    client = client_of("events", "PutEvents", made.take)
     monkeypatch.setattr(announcing, "_client", lambda: client)
     monkeypatch.setenv("EVENT_BUS", "photos")
     monkeypatch.setenv("EXPORT_BUCKET", "export")

@@ -3,15 +3,12 @@
 import io
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from unittest import mock
 
-import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
-from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 
 from csv_exporter import call, publisher
@@ -28,7 +25,7 @@ from tests.support.factories import insert, item, make_ledger, model_csv
 from tests.support.lambda_context import LambdaContext
 from tests.support.reader import read_csv, read_root
 from tests.support.store_calls import WatchedStore, first, refuse
-from tests.unit.csv_exporter.conftest import emf, log_lines
+from tests.unit.csv_exporter.conftest import answered, client_of, emf, log_lines
 
 
 def test_the_schedule_publishes_what_nobody_else_sees_to(
@@ -119,26 +116,14 @@ class Requests:
         )
         if isinstance(self.answer, Exception):
             raise self.answer
-        return AWSResponse(request.url, self.answer, {}, _Raw())
-
-
-class _Raw(io.BytesIO):
-    def stream(self) -> Iterator[bytes]:
-        yield b"{}"
+        return answered(request, self.answer)
 
 
 @pytest.fixture
 def requests(monkeypatch: pytest.MonkeyPatch) -> Requests:
     """Lambda, as the exporter of a deployed stack finds it."""
     made = Requests()
-    client = boto3.client(
-        "lambda",
-        region_name="eu-west-1",
-        aws_access_key_id="x",
-        aws_secret_access_key="x",
-        config=Config(retries={"total_max_attempts": 1}),
-    )
-    client.meta.events.register("before-send.lambda.Invoke", made.take)
+    client = client_of("lambda", "Invoke", made.take)
     monkeypatch.setattr(call, "_client", lambda: client)
     monkeypatch.setenv("PUBLISHER", "arn:aws:lambda:eu-west-1:111122223333:function:publisher")
     return made

@@ -16,19 +16,9 @@ from ledger.errors import NotFound, Unavailable
 from ledger.ledger import Ledger
 from operations.page.answers import Answer, Answers
 from operations.page.photos import PIECE_BYTES, PhotoReader
-from tests.support.page_world import export_bucket, keep
+from tests.support.page_world import keep
 
 Find = Callable[[str], Answer]
-
-
-@pytest.fixture
-def exports() -> MemoryStore:
-    return export_bucket(0)
-
-
-@pytest.fixture
-def images() -> MemoryBucket:
-    return MemoryBucket()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ledger.ledger import Ledger
 from operations.page.answers import Answers
 from operations.page.photos import PhotoReader
 from operations.page.preview import HEAD_BYTES, MOST_BYTES, find_preview
-from tests.support.page_world import export_bucket, keep
+from tests.support.page_world import keep
 from tests.support.paths import PHOTOS
 
 THUMBNAIL = jpeg(width=160, height=120)
@@ -120,16 +120,6 @@ def test_real_photos_show_their_thumbnails() -> None:
         assert found is not None, name
         assert found in body[1:], name
         assert len(found) < len(body) / 3, name
-
-
-@pytest.fixture
-def exports() -> MemoryStore:
-    return export_bucket(0)
-
-
-@pytest.fixture
-def images() -> MemoryBucket:
-    return MemoryBucket()
 
 
 def asked(exports: MemoryStore, images: Any, path: str) -> Any:

@@ -95,11 +95,6 @@ def watched(exports: MemoryStore) -> WatchedStore:
 
 
 @pytest.fixture
-def images() -> MemoryBucket:
-    return MemoryBucket()
-
-
-@pytest.fixture
 def asker(watched: WatchedStore, images: MemoryBucket) -> Iterator[Asker]:
     with serving(watched, PhotoReader(images, {"photos"})) as asker:
         yield asker
