@@ -60,22 +60,23 @@ class Budget:
     """What an image may still cost.
 
     Attributes:
+        account: what is left of each cost, for those who spend in so small pieces that a call for each is dear.
         exhausted: costs of which the image wanted more than there was, in the order in which that was noticed.
     """
 
-    __slots__ = ("_left", "exhausted")
+    __slots__ = ("account", "exhausted")
 
     def __init__(self) -> None:
-        self._left = dict(LIMITS)
+        self.account = dict(LIMITS)
         self.exhausted: list[str] = []
 
     def take(self, cost: str, amount: int = 1) -> bool:
         """Spend an amount if there is so much left; if not, spend nothing and remember that."""
-        left = self._left[cost] - amount
+        left = self.account[cost] - amount
         if left < 0:
             self.want_more(cost)
             return False
-        self._left[cost] = left
+        self.account[cost] = left
         return True
 
     def want_more(self, cost: str) -> None:
@@ -85,7 +86,7 @@ class Budget:
 
     def left(self, cost: str) -> int:
         """Return what is left of a cost."""
-        return self._left[cost]
+        return self.account[cost]
 
     def warnings(self) -> list[str]:
         """Return a warning for each cost of which there was too little."""

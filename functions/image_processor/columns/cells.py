@@ -24,13 +24,10 @@ _OTHER = {"EXIF:GPSLatitude": "EXIF:GPSLongitude", "EXIF:GPSLongitude": "EXIF:GP
 
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
     """Return the values of the typed columns; what is unknown is absent."""
-    values: dict[str, Cell | None] = {}
-    fed = {column for source in metadata.sources for column in precedence.FEEDS[source]}
+    fed = metadata.sources
     if metadata.container.comments:
-        fed.add("comment")
-    for column, read in _READERS.items():
-        if column in fed:
-            values[column] = read(metadata)
+        fed.setdefault("comment", [])
+    values: dict[str, Cell | None] = {column: _READERS[column](metadata) for column in _READERS if column in fed}
     if "gps_latitude_deg" in fed or "gps_longitude_deg" in fed:
         values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
     values["width_px"] = _pixels(metadata, "width_px", metadata.container.width)
@@ -46,21 +43,24 @@ def _pixels(metadata: Metadata, column: str, pixels: int | None) -> int | None:
     return None
 
 
-def _text(column: str, names: tuple[str, ...], metadata: Metadata) -> str | None:
-    return next((text for name in metadata.there(names) if (text := metadata.text(name, column))), None)
+def _text(column: str, metadata: Metadata) -> str | None:
+    for source in metadata.sources[column]:
+        if text := metadata.text(source, column):
+            return text
+    return None
 
 
-def _joined(column: str, names: tuple[str, ...], metadata: Metadata) -> str | None:
-    texts = next((texts for name in metadata.there(names) if (texts := metadata.texts(name, column))), ())
+def _joined(column: str, metadata: Metadata) -> str | None:
+    texts = next((texts for source in metadata.sources[column] if (texts := metadata.texts(source, column))), ())
     return "; ".join(texts) or None
 
 
-def _meaning(column: str, names: tuple[str, ...], meanings: Mapping[int, str], metadata: Metadata) -> str | None:
-    code = _numeric(column, names, whole, metadata)
+def _meaning(column: str, meanings: Mapping[int, str], metadata: Metadata) -> str | None:
+    code = _numeric(column, whole, metadata)
     return None if code is None else meanings.get(code, f"unknown ({code})")
 
 
-def _numeric(column: str, names: tuple[str, ...], read: Callable[[Raw], Any], metadata: Metadata) -> Any:
+def _numeric(column: str, read: Callable[[Raw], Any], metadata: Metadata) -> Any:
     """Return the first usable number."""
 
     def read_first(name: str) -> Any:
@@ -73,7 +73,7 @@ def _numeric(column: str, names: tuple[str, ...], read: Callable[[Raw], Any], me
             raise Unusable("infinity")
         return read(value)
 
-    return metadata.first(column, metadata.there(names), read_first)
+    return metadata.first(column, metadata.sources[column], read_first)
 
 
 def _is_infinite(value: Raw) -> bool:
@@ -90,7 +90,7 @@ def _orientation(metadata: Metadata) -> int | None:
             raise Unusable(f"{code} is no orientation")
         return code
 
-    return metadata.first("orientation", metadata.there(precedence.ORIENTATIONS), read)
+    return metadata.first("orientation", metadata.sources["orientation"], read)
 
 
 def _iso(metadata: Metadata) -> int | None:
@@ -105,7 +105,7 @@ def _iso(metadata: Metadata) -> int | None:
             return None
         return speed
 
-    speed = metadata.first("iso", metadata.there(precedence.SENSITIVITIES), read)
+    speed = metadata.first("iso", metadata.sources["iso"], read)
     return largest if speed is None else speed
 
 
@@ -118,7 +118,7 @@ def _flash_fired(metadata: Metadata) -> int | None:
         fired = text_of(flash.get("exif:Fired")) if isinstance(flash, dict) else None
         return None if fired is None else int(fired.strip().lower() == "true")
 
-    return metadata.first("flash_fired", metadata.there(precedence.FLASHES), read)
+    return metadata.first("flash_fired", metadata.sources["flash_fired"], read)
 
 
 def _captured_at(metadata: Metadata) -> str | None:
@@ -158,17 +158,9 @@ def _gps_datetime(metadata: Metadata) -> str | None:
 def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
     """Return latitude and longitude of the first source that has both and is a place: half of one is none."""
     half = ""
-    for latitude_names, longitude_names in precedence.POSITIONS:
-        latitude = metadata.first(
-            "gps_latitude_deg",
-            metadata.there(latitude_names),
-            lambda name: _coordinate(metadata, "latitude", name),
-        )
-        longitude = metadata.first(
-            "gps_longitude_deg",
-            metadata.there(longitude_names),
-            lambda name: _coordinate(metadata, "longitude", name),
-        )
+    for latitudes, longitudes in precedence.POSITIONS:
+        latitude = _first_coordinate(metadata, "latitude", latitudes)
+        longitude = _first_coordinate(metadata, "longitude", longitudes)
         if position.is_nowhere(latitude, longitude):
             metadata.warn("gps_latitude_deg: the position 0, 0 means no fix")
         elif latitude is not None and longitude is not None:
@@ -179,6 +171,12 @@ def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
     if half:
         metadata.warn(f"{half}: left out, the other half of the position is missing or unusable")
     return None, None
+
+
+def _first_coordinate(metadata: Metadata, axis: Axis, wanted: tuple[str, ...]) -> Decimal | None:
+    column = f"gps_{axis}_deg"
+    sources = [source for source in metadata.sources.get(column, ()) if source in wanted]
+    return metadata.first(column, sources, lambda source: _coordinate(metadata, axis, source))
 
 
 def _flag_void(metadata: Metadata) -> None:
@@ -233,7 +231,7 @@ def _with_reference(
 def _keywords(metadata: Metadata) -> list[str] | None:
     """Return all keywords of all sources in order, each once; XPKeywords separates them by semicolons."""
     words: dict[str, None] = {}
-    for source in metadata.there(precedence.KEYWORDS):
+    for source in metadata.sources["keywords"]:
         texts = metadata.texts(source, "keywords")
         if source == "EXIF:XPKeywords":
             texts = [clean(word) for text in texts for word in text.split(";")]
@@ -242,7 +240,7 @@ def _keywords(metadata: Metadata) -> list[str] | None:
 
 
 def _comment(metadata: Metadata) -> str | None:
-    for source in metadata.there(precedence.COMMENTS):
+    for source in metadata.sources["comment"]:
         if content := metadata.text(source, "comment"):
             return content
     for block in metadata.container.comments:
@@ -257,14 +255,14 @@ def _comment(metadata: Metadata) -> str | None:
 def _readers() -> dict[str, Callable[[Metadata], Cell | None]]:
     """Return how each column is read."""
     return {
-        **{column: partial(_text, column, names) for column, names in precedence.TEXTS.items()},
-        **{column: partial(_joined, column, names) for column, names in precedence.JOINED.items()},
+        **{column: partial(_text, column) for column in precedence.TEXTS},
+        **{column: partial(_joined, column) for column in precedence.JOINED},
         **{
-            column: partial(_numeric, column, names, position.direction if column in _DIRECTIONS else number)
-            for column, names in precedence.NUMBERS.items()
+            column: partial(_numeric, column, position.direction if column in _DIRECTIONS else number)
+            for column in precedence.NUMBERS
         },
-        **{column: partial(_numeric, column, names, whole) for column, names in precedence.INTEGERS.items()},
-        **{column: partial(_meaning, column, *of) for column, of in precedence.ENUMERATIONS.items()},
+        **{column: partial(_numeric, column, whole) for column in precedence.INTEGERS},
+        **{column: partial(_meaning, column, meanings) for column, (_, meanings) in precedence.ENUMERATIONS.items()},
         "orientation": _orientation,
         "captured_at": _captured_at,
         "iso": _iso,

@@ -32,7 +32,7 @@ class Metadata:
         exif: tags.
         xmp: properties.
         iptc: datasets.
-        sources: names, as in `precedence`, of all that feeds a column and that these say something under.
+        sources: names, as in `precedence`, under which these say something, by the column that they feed; best first.
         warnings: what was unusable and why, each `column: reason` or `block: reason`, in order of appearance.
     """
 
@@ -40,7 +40,7 @@ class Metadata:
     exif: Exif
     xmp: Document
     iptc: Iptc
-    sources: frozenset[str]
+    sources: dict[str, list[str]]
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
@@ -68,11 +68,6 @@ class Metadata:
             return
         last = len(self.warnings) == MAX_WARNINGS - 1
         self.warnings.append("more warnings were left out" if last else warning)
-
-    def there(self, sources: Iterable[str]) -> list[str]:
-        """Return those of some sources that are there at all: of a column's nine sources a photo has one or none."""
-        found = self.sources.intersection(sources)
-        return [source for source in sources if source in found] if len(found) > 1 else [*found]
 
     def values(self, source: str) -> tuple[Raw, ...]:
         """Return a source's numbers (a text for those that have none); empty if it is absent or blank.
@@ -192,7 +187,19 @@ class Metadata:
         return self.exif.maker_note.get("Make") == "DJI"
 
 
-def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -> frozenset[str]:
+def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -> dict[str, list[str]]:
+    """Return the sources that are there, by column: of a column's nine sources a photo has one or none."""
+    sources: dict[str, list[str]] = {}
+    for source in _found(container, exif, document, iptc):
+        for column in precedence.FEEDS[source]:
+            sources.setdefault(column, []).append(source)
+    for column, names in sources.items():
+        if len(names) > 1:
+            names.sort(key=precedence.SOURCES[column].index)
+    return sources
+
+
+def _found(container: Container, exif: Exif, document: Document, iptc: Iptc) -> set[str]:
     groups = precedence.GROUPS
     found = _of_group(groups["EXIF"], exif.names())
     found += _of_group(groups["DJI"], exif.maker_note)
@@ -204,7 +211,7 @@ def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -
         if isinstance(value, dict):
             fields = [f"{name}/{key.rpartition(':')[2]}" for key in value]
             found += [field for field in fields if field in precedence.FEEDS]
-    return frozenset(found)
+    return set(found)
 
 
 def _of_group(sources: Mapping[str, str], names: Iterable[str]) -> list[str]:

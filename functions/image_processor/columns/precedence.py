@@ -221,8 +221,8 @@ FLASHES = ("EXIF:Flash", "exif:Flash")
 GPS_TIMES = ("EXIF:GPSDateStamp", "EXIF:GPSTimeStamp", "exif:GPSDateStamp", "exif:GPSTimeStamp")
 
 
-def _feeds() -> dict[str, tuple[str, ...]]:
-    """Return the columns by source, also by those that only go with another one."""
+def _sources() -> dict[str, tuple[str, ...]]:
+    """Return the sources by column, also those that only go with another one."""
     lists: dict[str, Iterable[str]] = {**TEXTS, **JOINED, **NUMBERS, **INTEGERS}
     lists |= {column: names for column, (names, _meanings) in ENUMERATIONS.items()}
     lists |= {
@@ -238,8 +238,16 @@ def _feeds() -> dict[str, tuple[str, ...]]:
         "keywords": KEYWORDS,
         "comment": COMMENTS,
     }
+    return {column: tuple(names) for column, names in lists.items()}
+
+
+SOURCES = _sources()
+"""Sources by column, best first."""
+
+
+def _feeds() -> dict[str, tuple[str, ...]]:
     feeds: dict[str, tuple[str, ...]] = {}
-    for column, names in lists.items():
+    for column, names in SOURCES.items():
         for name in names:
             feeds[name] = (*feeds.get(name, ()), column)
     return feeds

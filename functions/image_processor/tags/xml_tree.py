@@ -8,7 +8,6 @@ gathers a whole tag before it says anything.
 """
 
 import re
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 from xml.etree.ElementTree import ParseError
@@ -17,13 +16,11 @@ from xml.parsers.expat import ErrorString
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
 
-from image_processor.budget import LIMITS, NAMES, NODES, PIECES, TEXT, VALUE, Budget
+from image_processor.budget import LIMITS, NODES, PIECES, VALUE, Budget
 from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import MAX_URI, uri_of
+from image_processor.tags.xml_builder import Builder, Complete, Element
 from image_processor.tags.xml_encoding import is_utf8, utf8
-
-MAX_DEPTH = 60
-"""Nested elements: the deepest real documents (nested history of layered pictures) have about 20."""
 
 MAX_TAG = 1024 * 1024
 """Characters of one tag with its attributes, which the parser has to hold at once, or of a run of comments."""
@@ -34,7 +31,6 @@ MAX_UNDECLARED = 100
 _STEP = 64 * 1024  # bytes that the parser is fed at a time
 _SCANNED = 256 * 1024  # bytes that are searched for prefixes that were not declared
 _TOO_LONG = LIMITS[VALUE] + 1  # characters of a value
-_PADDING = 1000  # blanks in a row that are no part of a value
 
 _UNBOUND_PREFIX = 27  # expat: XML_ERROR_UNBOUND_PREFIX
 _PREFIX = re.compile(rb"[<\s/]([A-Za-z_][\w.-]{0,99}+):[A-Za-z_]")
@@ -45,16 +41,6 @@ _LONG_URI = re.compile(
 _LONG_VALUE = re.compile(rb"""(=\s*+)(?:"([^"<]{%d})[^"<]++"|'([^'<]{%d})[^'<]++')""" % (LIMITS[VALUE], LIMITS[VALUE]))
 _UNHEARD = re.compile(rb"<(?:!--|\?)")
 _DOCTYPE = re.compile(rb"(?:\s++|<!--.*?-->|<\?.*?\?>)*+<!DOCTYPE", re.DOTALL)
-
-
-@dataclass(slots=True)
-class Element:
-    """One element; names are as expat gives them: `uri}local`, or `local` without a namespace."""
-
-    name: str
-    attributes: dict[str, str]
-    children: list["Element"] = field(default_factory=list)
-    text: str = ""
 
 
 def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]]:
@@ -238,76 +224,3 @@ def _feed(parser: Any, data: bytes, budget: Budget) -> None:
 
 class _Undeclared(Exception):
     """The start of the document uses a prefix that it did not declare."""
-
-
-class Complete(Exception):
-    """The document element has ended, or the budget: nothing behind it counts."""
-
-
-class Builder:
-    """Target of the parser: builds the tree and ends the parse when it is complete or too large."""
-
-    def __init__(self, budget: Budget, top: int) -> None:
-        self.root: Element | None = None
-        self._budget = budget
-        self._top = top  # open elements left when the document element ends
-        self._open: list[tuple[Element, list[str]]] = []  # each with the pieces of its text
-        self._room = LIMITS[VALUE]  # for the text of the innermost open element
-
-    def start(self, name: str, attributes: dict[str, str]) -> None:
-        """Begin an element, unless the budget ends here."""
-        budget, opened = self._budget, self._open
-        names = len(name) + sum(map(len, attributes)) if attributes else len(name)
-        if not (budget.take(NODES, 1 + len(attributes)) and budget.take(NAMES, names)):
-            # What came before is good: editors have left lists of 100,000 ancestors behind the photo's own properties.
-            raise Complete
-        if len(opened) >= MAX_DEPTH:
-            raise XmlRefused(f"nested more than {MAX_DEPTH} deep")
-        if attributes and not budget.take(TEXT, sum(map(len, attributes.values()))):
-            attributes = {key: value for key, value in attributes.items() if budget.take(TEXT, len(value))}
-        element = Element(name, attributes, [])
-        if opened:
-            opened[-1][0].children.append(element)
-        else:
-            self.root = element
-        opened.append((element, []))
-        self._room = LIMITS[VALUE]
-
-    def end(self, _name: str) -> None:
-        """End the innermost open element."""
-        element, pieces = self._open.pop()
-        if pieces:
-            element.text = "".join(pieces)
-        self._room = LIMITS[VALUE]
-        if len(self._open) == self._top:
-            raise Complete
-
-    def data(self, text: str) -> None:
-        """Add a piece of text to the innermost open element."""
-        if not self._budget.take(PIECES):
-            raise Complete
-        if not self._open or (len(text) >= _PADDING and text.isspace()):
-            return
-        if len(text) > self._room:
-            self._budget.want_more(VALUE)
-            text = text[: self._room]
-        if text and self._budget.take(TEXT, len(text)):
-            self._room -= len(text)
-            self._open[-1][1].append(text)
-
-    def finish(self) -> None:
-        """Give the elements that were still open when the parse ended their text."""
-        for element, pieces in self._open:
-            element.text = "".join(pieces)
-
-    def abandon(self) -> None:
-        """Drop the text that the end of the input cut off, and its element if there is nothing else of it."""
-        if not self._open:
-            return
-        element, pieces = self._open[-1]
-        pieces.clear()
-        if len(self._open) > 1 and not element.children and not element.attributes:
-            self._open[-2][0].children.pop()
-
-    def close(self) -> None:
-        """Do nothing at the end of the input: that the document element never ended expat reports itself."""

@@ -17,7 +17,8 @@ from image_processor.budget import Budget
 from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import RDF, XML, XMP_META, prefix_of
 from image_processor.tags.xml_salvage import salvage
-from image_processor.tags.xml_tree import Element, parse
+from image_processor.tags.xml_builder import Element
+from image_processor.tags.xml_tree import parse
 
 Value = str | list["Value"] | dict[str, "Value"]
 

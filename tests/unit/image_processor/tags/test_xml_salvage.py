@@ -5,7 +5,8 @@ import pytest
 from image_processor import FileSource, extract
 from image_processor.budget import LIMITS, NAMES, NODES, PIECES, TEXT, VALUE, Budget
 from image_processor.tags import xmp
-from image_processor.tags.xml_tree import MAX_DEPTH, MAX_UNDECLARED
+from image_processor.tags.xml_builder import MAX_DEPTH
+from image_processor.tags.xml_tree import MAX_UNDECLARED
 from tests.support.image_rows import cells, photo, values_of
 from tests.support.paths import FIELD_INPUTS
 

@@ -6,7 +6,7 @@ from image_processor.budget import LIMITS, NODES, PIECES, TEXT, VALUE, Budget
 from image_processor.errors import XmlRefused
 from image_processor.tags import xml_tree, xmp
 from image_processor.tags.namespaces import _BY_PREFIX, prefix_of, uri_of
-from image_processor.tags.xml_tree import MAX_DEPTH
+from image_processor.tags.xml_builder import MAX_DEPTH
 from tests.support.cpu_time import in_time
 
 NAMESPACES = {
