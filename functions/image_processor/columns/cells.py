@@ -18,7 +18,6 @@ Cell = str | int | Decimal | list[str]
 
 _INFINITE = 0xFFFFFFFF  # numerator of SubjectDistance that means infinity (Exif 2.32)
 _TOO_LARGE_ISO = 65535
-_DIRECTIONS = ("gps_track_deg", "gps_image_direction_deg")
 _OTHER = {"EXIF:GPSLatitude": "EXIF:GPSLongitude", "EXIF:GPSLongitude": "EXIF:GPSLatitude"}
 
 
@@ -62,22 +61,24 @@ def _meaning(column: str, meanings: Mapping[int, str], metadata: Metadata) -> st
 
 def _numeric(column: str, read: Callable[[Raw], Any], metadata: Metadata) -> Any:
     """Return the first usable number."""
-
-    def read_first(name: str) -> Any:
-        value = metadata.value(name)
-        if value is None:
-            return None
-        if column == "digital_zoom_ratio" and value == (0, 0):
-            return None  # numerator 0: digital zoom was not used
-        if column == "subject_distance_m" and _is_infinite(value):
-            raise Unusable("infinity")
-        return read(value)
-
-    return metadata.first(column, metadata.sources[column], read_first)
+    for source in metadata.sources[column]:
+        try:
+            value = metadata.value(source)
+            if value is not None and (found := read(value)) is not None:
+                return found
+        except Unusable as error:
+            metadata.warn(f"{column}: {error}")
+    return None
 
 
-def _is_infinite(value: Raw) -> bool:
-    return isinstance(value, tuple) and value[0] == _INFINITE
+def _zoom(value: Raw) -> Decimal | None:
+    return None if value == (0, 0) else number(value)  # numerator 0: digital zoom was not used
+
+
+def _distance(value: Raw) -> Decimal:
+    if isinstance(value, tuple) and value[0] == _INFINITE:
+        raise Unusable("infinity")
+    return number(value)
 
 
 def _orientation(metadata: Metadata) -> int | None:
@@ -252,15 +253,21 @@ def _comment(metadata: Metadata) -> str | None:
     return None
 
 
+_NUMBERS: dict[str, Callable[[Raw], Decimal | None]] = {
+    "digital_zoom_ratio": _zoom,
+    "subject_distance_m": _distance,
+    "gps_track_deg": position.direction,
+    "gps_image_direction_deg": position.direction,
+}
+"""Numbers with a rule of their own."""
+
+
 def _readers() -> dict[str, Callable[[Metadata], Cell | None]]:
     """Return how each column is read."""
     return {
         **{column: partial(_text, column) for column in precedence.TEXTS},
         **{column: partial(_joined, column) for column in precedence.JOINED},
-        **{
-            column: partial(_numeric, column, position.direction if column in _DIRECTIONS else number)
-            for column in precedence.NUMBERS
-        },
+        **{column: partial(_numeric, column, _NUMBERS.get(column, number)) for column in precedence.NUMBERS},
         **{column: partial(_numeric, column, whole) for column in precedence.INTEGERS},
         **{column: partial(_meaning, column, meanings) for column, (_, meanings) in precedence.ENUMERATIONS.items()},
         "orientation": _orientation,

@@ -67,7 +67,8 @@ def fit(
     warnings = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):
         if excess > 0 and sizes[name] > keep_document:
-            written[name] = orjson.dumps(_shorter(documents[name], excess, keep_document))
+            size = len(written[name])
+            written[name] = orjson.dumps(_shorter(documents[name], size, excess, keep_document))
             excess -= sizes[name] - len(name) - len(written[name])
             warnings.append(f"{name}: cut to fit an item of {room} bytes: {sizes[name]} bytes")
     for name in sorted(lengths, key=lambda name: -lengths[name]):
@@ -105,9 +106,8 @@ def fit_words(words: list[str], room: int) -> list[str]:
     return words
 
 
-def _shorter(document: Any, excess: int, keep: int) -> Any:
-    """Return a document that has lost `excess` bytes, or is down to what it keeps in any case."""
-    before = _json_bytes(document)
+def _shorter(document: Any, before: int, excess: int, keep: int) -> Any:
+    """Return a document of `before` bytes that has lost `excess`, or is down to what it keeps in any case."""
     leaves: list[tuple[int, Any, Any]] = []
     todo = [document]
     while todo:

@@ -205,13 +205,11 @@ def _found(container: Container, exif: Exif, document: Document, iptc: Iptc) -> 
     found += _of_group(groups["DJI"], exif.maker_note)
     found += _of_group(groups["IPTC"], iptc.values)
     found += _of_group(groups["PNG"], [entry.keyword.capitalize() for entry in container.texts])
-    for name, value in document.properties.items():
-        if name in precedence.FEEDS:
-            found.append(name)
+    for structure, fields in precedence.STRUCTURES.items():
+        value = document.properties.get(structure)
         if isinstance(value, dict):
-            fields = [f"{name}/{key.rpartition(':')[2]}" for key in value]
-            found += [field for field in fields if field in precedence.FEEDS]
-    return set(found)
+            found += _of_group(fields, [key.rpartition(":")[2] for key in value])
+    return {*found, *(precedence.FEEDS.keys() & document.properties.keys())}
 
 
 def _of_group(sources: Mapping[str, str], names: Iterable[str]) -> list[str]:

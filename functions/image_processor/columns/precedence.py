@@ -269,3 +269,16 @@ def _groups() -> dict[str, dict[str, str]]:
 
 GROUPS = _groups()
 """Sources by group and name, those of XMP left out: no text has to be made for a name that feeds no column."""
+
+
+def _structures() -> dict[str, dict[str, str]]:
+    """Return the sources that are fields of an XMP structure, by the structure and the field's name."""
+    structures: dict[str, dict[str, str]] = {}
+    for source in FEEDS:
+        structure, is_field, name = source.partition("/")
+        if is_field:
+            structures.setdefault(structure, {})[name] = source
+    return structures
+
+
+STRUCTURES = _structures()

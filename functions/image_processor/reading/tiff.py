@@ -253,18 +253,19 @@ class _Structure:
     def _tags(self, entry: str, table: bytes, place: int) -> dict[int, RawTag]:
         """Return the entries of a table by tag number; `place` is that of the first value, or of the pointer to it."""
         tags: dict[int, RawTag] = {}
-        order, read, size = self.order, self.read, self.size
+        order, read, size, room = self.order, self.read, self.size, 8 if self.big else 4
         layout = struct.Struct(order + entry)
         byte_order: Literal["little", "big"] = "little" if order == "<" else "big"
         for tag, kind, count, value in layout.iter_unpack(table):
             if tag not in tags:
-                element = SIZES.get(kind, 0)
-                length = count * (element or 1)
-                if length <= len(value):
-                    tags[tag] = RawTag(tag, kind, count, place, length, element > 0, order, read, value[:length])
+                known = kind in SIZES
+                length = count * SIZES[kind] if known else count
+                if length <= room:
+                    tags[tag] = RawTag(tag, kind, count, place, length, known, order, read, value[:length])
                 else:
                     offset = int.from_bytes(value, byte_order)
-                    there = max(0, min(length, size - offset))
-                    tags[tag] = RawTag(tag, kind, count, offset, there, element > 0 and there == length, order, read)
+                    whole = offset + length <= size
+                    there = length if whole else max(0, size - offset)
+                    tags[tag] = RawTag(tag, kind, count, offset, there, known and whole, order, read)
             place += layout.size
         return tags

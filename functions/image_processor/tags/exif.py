@@ -38,6 +38,7 @@ MAX_DAMAGED = 8
 TEXT_TYPES = (2, 129)
 BYTE_TYPES = (1, 6, 7)
 _FLOAT32 = 11
+_PLAIN = frozenset({1, 3, 4, 6, 8, 9, 13})  # integers that stand in their entry
 _UTF16_TAGS = range(0x9C9B, 0x9CA0)  # XPTitle to XPSubject: bytes that are UTF-16LE
 _CODED_TAGS = {0x9286: ("ExifIFD", "IFD0"), 0x1B: ("GPS",), 0x1C: ("GPS",)}
 _CODES = frozenset({*_UTF16_TAGS, *_CODED_TAGS})
@@ -129,10 +130,12 @@ class Tag:
             return self._blob() if self._is_left_out else content
         if raw.type == 7 or (raw.type == 1 and raw.count > MAX_ITEMS):
             return self._json_of_bytes()
+        if raw.count == 1 and raw.type in _PLAIN:  # as half of all tags
+            return raw.values()[0]
         if raw.count > MAX_ITEMS:
             return {"type": KINDS[raw.type], "count": raw.count}
         numbers = self.numbers()
-        if len(numbers) == 1:  # as of nearly every tag
+        if len(numbers) == 1:
             return for_json(numbers[0])
         return [for_json(value) for value in numbers] or self._blob()
 

@@ -17,6 +17,7 @@ from image_processor.tags.numbers import Raw
 
 _BYTE, _SHORT, _LONG, _RATIONAL, _SRATIONAL = 1, 3, 4, 5, 10
 _ANY = 0
+_CHARACTERS = (*TEXT_TYPES, *BYTE_TYPES)
 _NOTHING = frozenset({0, (0, 0), (0, 1)})  # elements that fill up
 
 _NUMBERS: dict[str, tuple[int, int]] = {
@@ -61,7 +62,7 @@ def numbers_of(tag: Tag) -> tuple[tuple[Raw, ...], str]:
 def is_text(tag: Tag) -> bool:
     """Tell whether a tag's value can be a text: characters, or one number (of a serial number, the satellites)."""
     raw = tag.raw
-    return raw.type in (*TEXT_TYPES, *BYTE_TYPES) or tag.is_coded or (raw.count == 1 and SIZES[raw.type] <= 4)
+    return raw.type in _CHARACTERS or tag.is_coded or (raw.count == 1 and SIZES[raw.type] <= 4)
 
 
 def _as(tag: Tag, kind: int, count: int) -> Tag:

@@ -21,6 +21,8 @@ _SAMPLE = 2000  # bytes by which an encoding is guessed
 def decode(data: bytes) -> tuple[str, bool]:
     """Return a text up to its first NUL, without blanks around it, and whether its encoding was guessed."""
     data = data.partition(b"\0")[0]
+    if data.isascii():
+        return data.decode("ascii").strip(), False  # of a text without NUL, these are all blanks
     try:
         return data.decode("utf-8").strip(BLANKS), False
     except UnicodeDecodeError:
@@ -80,9 +82,9 @@ def decode_comment(data: bytes, order: str) -> tuple[str, bool]:
 
 def clean(text: str) -> str:
     """Return a text without NUL, lone surrogates and blanks around it: what every later format can hold."""
-    if not text.isascii():
-        text = text.encode("utf-8", "replace").decode("utf-8")
-    return text.replace("\0", "").strip(BLANKS)
+    if text.isascii():
+        return text.replace("\0", "").strip()
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "").strip(BLANKS)
 
 
 def cut(text: str, size: int) -> str:

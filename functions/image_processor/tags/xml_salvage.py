@@ -22,8 +22,8 @@ from image_processor.budget import LIMITS, NODES, PIECES, VALUE, Budget
 from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import MAX_URI, XML, is_known, uri_of
 from image_processor.tags.text import windows_1252
-from image_processor.tags.xml_encoding import utf8
 from image_processor.tags.xml_builder import Builder, Complete, Element
+from image_processor.tags.xml_encoding import utf8
 from image_processor.tags.xml_tree import MAX_TAG, MAX_UNDECLARED, bounded
 
 _NAME = rb"[A-Za-z_\x80-\xff](?:[\w.:\x80-\xff-]|/(?!>))*+"  # XML has no slash in it, and Exiv2 writes one

@@ -134,10 +134,13 @@ def _is_plain(data: bytes, start: int, end: int) -> bool:
     """Tell a text that is its bytes, and not padding; step by step, since a copy of megabytes is dearer than a look."""
     if any(data.find(mark, start, end) >= 0 for mark in (b"&", b"<", b">", b"\r")):
         return False
-    steps = range(start, end, _STEP)
-    if not all(data[at : min(at + _STEP, end)].isascii() for at in steps):
-        return False
-    return not all(data[at : min(at + _STEP, end)].isspace() for at in steps)
+    is_blank = True
+    for at in range(start, end, _STEP):
+        step = data[at : min(at + _STEP, end)]
+        if not step.isascii():
+            return False
+        is_blank = is_blank and step.isspace()
+    return not is_blank
 
 
 def _cut(value: re.Match[bytes]) -> bytes:
@@ -202,10 +205,11 @@ def _feed(parser: Any, data: bytes, budget: Budget) -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
     silent = attributes = 0  # bytes, and about as many attributes, since the builder last heard of anything
     for start in range(0, len(data), _STEP):
-        attributes += data.count(b"=", start, start + _STEP)
-        if silent and attributes > budget.left(NODES):
-            budget.take(NODES, attributes)
-            raise Complete
+        if silent:
+            attributes += data.count(b"=", start, start + _STEP)
+            if attributes > budget.left(NODES):
+                budget.take(NODES, attributes)
+                raise Complete
         left = budget.left(NODES), budget.left(PIECES)
         try:
             parser.feed(data[start : start + _STEP])
@@ -215,9 +219,10 @@ def _feed(parser: Any, data: bytes, budget: Budget) -> None:
                 raise _Undeclared from error
             raise
         if left == (budget.left(NODES), budget.left(PIECES)):
+            attributes = attributes if silent else data.count(b"=", start, start + _STEP)
             silent += _STEP
         else:
-            silent = attributes = 0
+            silent = 0
         if silent > MAX_TAG:
             raise XmlRefused(f"a tag or comment of more than {MAX_TAG} bytes")
 

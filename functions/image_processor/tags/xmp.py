@@ -11,13 +11,12 @@ wins, which is a warning. Its JSON form:
 """
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from image_processor.budget import Budget
 from image_processor.errors import NotWellFormed, XmlRefused
 from image_processor.tags.namespaces import RDF, XML, XMP_META, prefix_of
-from image_processor.tags.xml_salvage import salvage
 from image_processor.tags.xml_builder import Element
+from image_processor.tags.xml_salvage import salvage
 from image_processor.tags.xml_tree import parse
 
 Value = str | list["Value"] | dict[str, "Value"]
@@ -36,6 +35,7 @@ _NODE = f"{_RDF}Description"
 _SYNTAX = frozenset(f"{_RDF}{name}" for name in ("ID", "nodeID", "datatype", "parseType", "resource", "about"))
 
 _LONG = 200  # characters of a name with its URI: strangers' are not kept for the next image
+_MOST_KEYS = 4096
 
 _OF_THE_PACKET = ("rdf:about", "x:xmptk", "xmpNote:HasExtendedXMP")
 """Properties of a packet rather than of the image: that two packets differ in them is no conflict."""
@@ -142,7 +142,7 @@ def _properties(root: Element) -> list[tuple[str, Value]]:
             if node.name == _NODE or not _is_property(node):
                 properties.extend(_of_node(node))
             elif node.name not in _ARRAYS:
-                properties.append((_key(node.name), _value(node)))
+                properties.append((_KEYS[node.name], _value(node)))
     return properties
 
 
@@ -176,13 +176,13 @@ def _of_node(node: Element) -> list[tuple[str, Value]]:
         if child.name == _NODE:  # one before it has no end
             properties.extend(_of_node(child))
         elif child.name not in _ARRAYS:
-            properties.append((_key(child.name), _value(child)))
+            properties.append((_KEYS[child.name], _value(child)))
     return properties
 
 
 def _attributes(element: Element) -> list[tuple[str, Value]]:
     return [
-        (_key(name), value)
+        (_KEYS[name], value)
         for name, value in element.attributes.items()
         if name not in _SYNTAX and name != _LANG and "}" in name
     ]
@@ -228,7 +228,7 @@ def _structure(element: Element) -> Value:
     """Return the fields of a structure; the first of a repeated field counts."""
     fields: dict[str, Value] = dict(_attributes(element))
     for child in element.children:
-        fields.setdefault(_key(child.name), _value(child))
+        fields.setdefault(_KEYS[child.name], _value(child))
     return fields
 
 
@@ -248,13 +248,17 @@ def _all_text(element: Element) -> str:
     return element.text + "".join(_all_text(child) for child in element.children)
 
 
-def _key(name: str) -> str:
-    return _short_key(name) if len(name) < _LONG else _full_key(name)
+class _Keys(dict[str, str]):
+    """The names of properties by those of elements: what one photo has the next one has, too."""
+
+    def __missing__(self, name: str) -> str:
+        uri, _, local = name.rpartition("}")
+        key = f"{prefix_of(uri)}:{local}" if uri else local
+        if len(name) < _LONG:
+            if len(self) >= _MOST_KEYS:
+                self.clear()
+            self[name] = key
+        return key
 
 
-def _full_key(name: str) -> str:
-    uri, _, local = name.rpartition("}")
-    return f"{prefix_of(uri)}:{local}" if uri else local
-
-
-_short_key = lru_cache(maxsize=4096)(_full_key)
+_KEYS = _Keys()
