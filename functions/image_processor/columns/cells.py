@@ -176,8 +176,8 @@ def _position(metadata: Metadata) -> tuple[Decimal | None, Decimal | None]:
 
 def _first_coordinate(metadata: Metadata, axis: Axis, wanted: tuple[str, ...]) -> Decimal | None:
     column = f"gps_{axis}_deg"
-    sources = [source for source in metadata.sources.get(column, ()) if source in wanted]
-    return metadata.first(column, sources, lambda source: _coordinate(metadata, axis, source))
+    there = [source for source in metadata.sources.get(column, ()) if source in wanted]
+    return metadata.first(column, there, lambda source: _coordinate(metadata, axis, source)) if there else None
 
 
 def _flag_void(metadata: Metadata) -> None:
@@ -191,16 +191,15 @@ def _coordinate(metadata: Metadata, axis: Axis, source: str) -> Decimal | None:
         return None
     if not source.startswith("EXIF:"):
         return position.xmp_coordinate(axis, str(parts[0]))
-    if _is_signed(metadata, source):
+    reference = metadata.text(f"{source}Ref")
+    if not reference and _is_signed(metadata, source):
         metadata.warn(f"gps_{axis}_deg: no hemisphere reference, the sign is taken for it")
         return position.signed_coordinate(axis, parts)
-    return position.coordinate(axis, parts, metadata.text(f"{source}Ref"))
+    return position.coordinate(axis, parts, reference)
 
 
 def _is_signed(metadata: Metadata, source: str) -> bool:
-    """Tell a coordinate whose sign says its hemisphere: it has no reference and is negative, or its other half is."""
-    if metadata.text(f"{source}Ref"):
-        return False
+    """Tell a coordinate without a reference whose sign says its hemisphere: it is negative, or its other half is."""
     for half in (source, _OTHER[source]):
         with suppress(Unusable):
             if not metadata.text(f"{half}Ref") and position.degrees(metadata.values(half))[0] < 0:

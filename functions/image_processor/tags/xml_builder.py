@@ -123,6 +123,3 @@ class Builder:
         element.pieces.clear()
         if len(self._open) > 1 and not element.children and not element.attributes:
             self._open[-2].children.pop()
-
-    def close(self) -> None:
-        """Do nothing at the end of the input: that the document element never ended expat reports itself."""

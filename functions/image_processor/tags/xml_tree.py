@@ -10,8 +10,7 @@ gathers a whole tag before it says anything.
 import re
 from itertools import islice
 from typing import Any
-from xml.etree.ElementTree import ParseError
-from xml.parsers.expat import ErrorString
+from xml.parsers.expat import ErrorString, ExpatError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
@@ -64,20 +63,20 @@ def parse(data: bytes, budget: Budget | None = None) -> tuple[Element, list[str]
         return _parse(data, {}, budget), []
     except _Undeclared:
         pass
-    except ParseError as error:
+    except ExpatError as error:
         raise NotWellFormed(_flaw(error) if is_utf8(data) else "invalid UTF-8") from error
     prefixes = _prefixes(data)
     declared = {name.decode() for name in _DECLARED.findall(data, 0, _SCANNED)}
     try:
         root = _parse(_without_declaration(data), {prefix: uri_of(prefix) for prefix in prefixes}, budget)
-    except ParseError as error:
+    except ExpatError as error:
         raise NotWellFormed(_flaw(error) if is_utf8(data) else "invalid UTF-8") from error
     except _Undeclared as error:
         raise NotWellFormed("prefixes not declared") from error
     return root.children[0], [prefix for prefix in prefixes if prefix not in declared]
 
 
-def _flaw(error: ParseError) -> str:
+def _flaw(error: ExpatError) -> str:
     """Return what the parser calls the flaw, which has no part of the document in it."""
     words = ErrorString(error.code)
     return words if words.startswith("not well-formed") else f"not well-formed ({words})"
@@ -173,18 +172,18 @@ def _parse(data: bytes, namespaces: dict[str, str], budget: Budget) -> Element:
     """Parse one element, inside a wrapper that declares `namespaces` if there are any.
 
     Raises:
-        ParseError: not well-formed before the document element's end.
+        ExpatError: not well-formed before the document element's end.
         XmlRefused: a bound is reached, or a DTD.
     """
     builder = Builder(budget, top=1 if namespaces else 0)
+    # Only while it is there do the handlers of defusedxml exist, which expat calls.
     parser = DefusedXMLParser(target=builder, encoding="utf-8", forbid_dtd=True)
-    _call_directly(parser.parser, builder)
+    expat = _directly(parser.parser, builder)
     try:
         if namespaces:
             declarations = "".join(f' xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items())
-            parser.feed(f"<wrapper{declarations}>".encode())
-        _feed(parser, data, budget)
-        parser.close()
+            expat.Parse(f"<wrapper{declarations}>".encode(), False)
+        _feed(expat, data, budget)
     except Complete:
         pass
     except DefusedXmlException as error:
@@ -195,36 +194,45 @@ def _parse(data: bytes, namespaces: dict[str, str], budget: Budget) -> Element:
     return builder.root
 
 
-def _call_directly(expat: Any, builder: "Builder") -> None:
-    """Let expat call the builder itself: ElementTree's layer between them takes as long as the builder."""
-    expat.ordered_attributes = False
+def _directly(expat: Any, builder: Builder) -> Any:
+    """Let expat call the builder itself: ElementTree's layer between them takes as long as the builder.
+
+    Its handler for all else is for entities, of which there are none without a DTD.
+    """
+    expat.ordered_attributes, expat.DefaultHandlerExpand = False, None
     expat.StartElementHandler, expat.EndElementHandler = builder.start, builder.end
+    return expat
 
 
-def _feed(parser: Any, data: bytes, budget: Budget) -> None:
+def _feed(expat: Any, data: bytes, budget: Budget) -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
+    if len(data) <= MAX_TAG and data.count(b"=") <= budget.left(NODES):
+        _parse_step(expat, data, 0, len(data))  # no tag of it can be too dear
+        return
     silent = attributes = 0  # bytes, and about as many attributes, since the builder last heard of anything
     for start in range(0, len(data), _STEP):
-        if silent:
-            attributes += data.count(b"=", start, start + _STEP)
-            if attributes > budget.left(NODES):
-                budget.take(NODES, attributes)
-                raise Complete
+        attributes += data.count(b"=", start, start + _STEP)
+        if silent and attributes > budget.left(NODES):
+            budget.take(NODES, attributes)
+            raise Complete
         left = budget.left(NODES), budget.left(PIECES)
-        try:
-            parser.feed(data[start : start + _STEP])
-        except ParseError as error:
-            # A prefix that is first used further on would not be found: the same is not read again.
-            if error.code == _UNBOUND_PREFIX and start < _SCANNED:
-                raise _Undeclared from error
-            raise
+        _parse_step(expat, data, start, start + _STEP)
         if left == (budget.left(NODES), budget.left(PIECES)):
-            attributes = attributes if silent else data.count(b"=", start, start + _STEP)
             silent += _STEP
         else:
-            silent = 0
+            silent = attributes = 0
         if silent > MAX_TAG:
             raise XmlRefused(f"a tag or comment of more than {MAX_TAG} bytes")
+
+
+def _parse_step(expat: Any, data: bytes, start: int, end: int) -> None:
+    try:
+        expat.Parse(data[start:end], end >= len(data))
+    except ExpatError as error:
+        # A prefix that is first used further on would not be found: the same is not read again.
+        if error.code == _UNBOUND_PREFIX and expat.ErrorByteIndex < _SCANNED:
+            raise _Undeclared from error
+        raise
 
 
 class _Undeclared(Exception):
