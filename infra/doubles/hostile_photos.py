@@ -230,9 +230,9 @@ def _structures(number: int) -> bytes:
     rights = "<dc:rights xml:lang='a'><rdf:Bag>" + "<rdf:li/>" * number + "</rdf:Bag></dc:rights>"
     words = "<dc:description><rdf:Seq>" + "<rdf:li/>" * number + "</rdf:Seq></dc:description>"
     fields = "".join(f"<dc:f{at}>x</dc:f{at}>" for at in range(number))
-    return _in_png(
-        packet(body=literal + title + authors + rights + words + f"<dc:b rdf:parseType='Resource'>{fields}</dc:b>")
-    )
+    angles = f"<s:CameraOrientationNED rdf:parseType='Resource'>{fields}</s:CameraOrientationNED>"
+    body = literal + title + authors + rights + words + angles
+    return _in_png(packet('xmlns:s="https://www.skydio.com/drone-skydio/1.0/"', body=body))
 
 
 def _maker_note(number: int) -> bytes:

@@ -27,6 +27,8 @@ EXEMPT = {
     ("columns/precedence.py", "_dji"): "over our own table, when the module is loaded",
     ("columns/precedence.py", "_feeds"): "over our own table, when the module is loaded",
     ("columns/precedence.py", "_groups"): "over our own table, when the module is loaded",
+    ("columns/precedence.py", "_sources"): "over our own table, when the module is loaded",
+    ("columns/precedence.py", "_structures"): "over our own table, when the module is loaded",
     ("columns/user_metadata.py", "_decoded"): "of an object, not of its bytes; bounded by itself",
     ("columns/user_metadata.py", "as_json"): "of an object, not of its bytes; bounded by itself",
     ("tags/maker_notes.py", "_values"): "over numbers that the budget has paid for, 800 at most",

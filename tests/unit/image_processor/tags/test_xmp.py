@@ -297,6 +297,16 @@ def test_a_namespace_has_one_prefix_in_every_photo(uri, prefix):
         assert prefix_of(uri_of(prefix)) == prefix
 
 
+def test_names_of_strangers_do_not_fill_the_memory():
+    """A process reads photos for hours, and keeps names for the next one: of bounded number and length."""
+    for photo in range(3):
+        names = [f"acme:n{photo}-{number}" for number in range(2000)] + [f"acme:{'long' * 50}{photo}"]
+        told = properties(packet("".join(f"<{name}>x</{name}>" for name in names)))
+        assert len(told) == len(names)
+    assert len(xmp._KEYS) <= 4096
+    assert max(map(len, xmp._KEYS)) < 200
+
+
 def test_no_makers_name_takes_a_namespace_that_is_known():
     """Whatever stands in it: the table comes first."""
     assert {prefix: prefix_of(uri_of(prefix)) for prefix in _BY_PREFIX} == {prefix: prefix for prefix in _BY_PREFIX}
