@@ -79,7 +79,7 @@ def test_a_store_that_does_not_answer_exits_with_four(
 
     monkeypatch.setattr(store, "get", get)
     ran = skyledger("status")
-    assert (ran.code, ran.err.strip()) == (4, "skyledger: manifest.json: AccessDenied")
+    assert (ran.code, ran.err.strip()) == (4, "skyledger: exports: manifest.json: AccessDenied")
 
 
 def test_an_error_that_nobody_thought_of_is_told_as_text_and_is_no_difference(
@@ -164,9 +164,11 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "TooOld",
             "UnknownImage",
         },
-        3: {"ManifestLost", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
+        3: {"ManifestLost", "RootDamaged", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
         4: {"Unavailable", "Denied", "NotFound", "ExportFailed", "ClientError", "BotoCoreError", "ResponseParserError"},
         5: {
+            "EOFError",
+            "NotAgreed",
             "NotSwapped",
             "NotCalled",
             "OutOfTime",
