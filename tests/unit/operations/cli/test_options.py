@@ -94,7 +94,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
         {"1": (None, "replay"), "2": Wishes(keep="bucket"), "3": Purpose("s")},
     ),
     "replay there": (
-        "replay.run_state_machine",
+        "replay_there.run_state_machine",
         ("--distributed", "--stack", "sky", "--swap", "--snapshot", "s", "--shard-bytes", "500", "--page-shards", "7"),
         {
             "1": "machine",
@@ -251,7 +251,8 @@ def test_what_is_asked_for_comes_to_where_it_is_heeded(
     monkeypatch.setattr(room, "hold_work_folder", _asked, raising=False)
     monkeypatch.setattr(verify, "hold_work_folder", _asked)
     monkeypatch.setattr(deployment, "listing_client", dict)  # to make one takes long
-    called_by = {"bucket_check": () if arguments[:1] == ("ingest",) else ("verify",)}.get(command, (command,))
+    callers = {"bucket_check": () if arguments[:1] == ("ingest",) else ("verify",), "replay_there": ("replay",)}
+    called_by = callers.get(command, (command,))
     assert skyledger(*called_by, *arguments).code == 0
     assert {name: called[name] for name in wanted} == wanted
 
