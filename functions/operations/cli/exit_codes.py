@@ -5,7 +5,17 @@ from functools import wraps
 from typing import NamedTuple, ParamSpec
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, InvalidRegionError, NoRegionError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    InvalidConfigError,
+    InvalidRegionError,
+    InvalidRetryConfigurationError,
+    MissingDependencyException,
+    NoRegionError,
+    ProfileNotFound,
+)
 from botocore.parsers import ResponseParserError
 
 from ledger.errors import (
@@ -101,6 +111,10 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     ProfileNotFound: Ending(WRONG_USE),
     NoRegionError: Ending(WRONG_USE),
     InvalidRegionError: Ending(WRONG_USE),
+    InvalidConfigError: Ending(WRONG_USE),
+    InvalidRetryConfigurationError: Ending(WRONG_USE),
+    ConfigParseError: Ending(WRONG_USE),
+    MissingDependencyException: Ending(WRONG_USE),
     ManifestLost: Ending(NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
     RootDamaged: Ending(
         NEEDS_AN_OPERATOR, "keep a copy of it and delete it: then skyledger replay --swap makes it from the journal"

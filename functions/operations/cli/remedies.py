@@ -10,9 +10,13 @@ from collections.abc import Iterator, Mapping
 
 from botocore.exceptions import (
     ClientError,
+    ConfigParseError,
     CredentialRetrievalError,
+    EndpointProviderError,
     HTTPClientError,
+    InvalidConfigError,
     InvalidRegionError,
+    InvalidRetryConfigurationError,
     LoginError,
     NoAuthTokenError,
     NoCredentialsError,
@@ -94,7 +98,12 @@ _BY_KIND: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str], ...] 
     ((NoCredentialsError, PartialCredentialsError), _NO_CREDENTIALS),
     ((SSOError, LoginError, TokenRetrievalError, NoAuthTokenError, CredentialRetrievalError), _LOG_IN),
     (ProfileNotFound, "aws configure list-profiles names those that there are"),
+    (
+        (InvalidConfigError, InvalidRetryConfigurationError, ConfigParseError),
+        "look at AWS's config file, and at the variables that begin with AWS_",
+    ),
     ((NoRegionError, InvalidRegionError), "give --region"),
+    (EndpointProviderError, "that is no address: give another --endpoint-url"),
     (ParamValidationError, "that is no name of a bucket: give it without s3://"),
     (SSLError, "who answered is not known: a proxy, whose certificate AWS_CA_BUNDLE names, or a network's login page?"),
     (ResponseParserError, "who answered is not AWS: look at --endpoint-url, or for the login page of a network"),

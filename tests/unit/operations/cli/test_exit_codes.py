@@ -148,6 +148,10 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "BadName",
             "BadTime",
             "InvalidRegionError",
+            "InvalidConfigError",
+            "InvalidRetryConfigurationError",
+            "ConfigParseError",
+            "MissingDependencyException",
             "NoLedger",
             "NoRegionError",
             "OtherLedger",
@@ -185,7 +189,8 @@ def test_exit_codes_are_those_of_the_help() -> None:
 @pytest.mark.parametrize("kind", [*ENDINGS, type("NoSuchKey", (ClientError,), {})])
 def test_an_error_ends_with_its_code_in_one_line(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
     """The SDK makes kinds of its own at run time: they end as the one that they are of."""
-    named = {"profile": "none", "region_name": "nowhere"} if issubclass(kind, BotoCoreError) else {}
+    names = ("profile", "region_name", "error_msg", "retry_config_option", "valid_options", "path", "msg")
+    named = dict.fromkeys(names, "none") if issubclass(kind, BotoCoreError) else {}
     error = (
         kind({"Error": {"Code": "X", "Message": "why\n"}}, "Get") if issubclass(kind, ClientError) else kind(**named)
     )

@@ -5,7 +5,15 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, SSLError, UnauthorizedSSOTokenError
+from botocore.exceptions import (
+    ClientError,
+    ConfigParseError,
+    EndpointConnectionError,
+    EndpointResolutionError,
+    InfiniteLoopConfigError,
+    SSLError,
+    UnauthorizedSSOTokenError,
+)
 
 from ledger.errors import Denied, LedgerError, Unavailable
 from operations.cli.remedies import remedy
@@ -44,6 +52,9 @@ def _answered(code: str, operation: str = "GetQueueAttributes", message: str = "
         (_answered("SomethingNew"), ""),
         (SSLError(endpoint_url="https://s3", error="self-signed certificate"), "whose certificate AWS_CA_BUNDLE names"),
         (UnauthorizedSSOTokenError(), "log in again, as by aws sso login"),
+        (InfiniteLoopConfigError(source_profile="a", visited_profiles=["a"]), "look at AWS's config file"),
+        (ConfigParseError(path="~/.aws/config"), "look at AWS's config file"),
+        (EndpointResolutionError(msg="no"), "that is no address: give another --endpoint-url"),
     ],
     ids=str,
 )
