@@ -42,6 +42,10 @@ class OtherLedger(LedgerError):
     """The folder has a copy of another ledger; it was left as it is."""
 
 
+class OtherTable(LedgerError):
+    """The CSV is not of that table; nothing was done."""
+
+
 class BadExpression(LedgerError):
     """The condition on rows is not an expression that DuckDB understands."""
 

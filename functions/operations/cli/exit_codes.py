@@ -57,6 +57,7 @@ from operations.errors import (
     NotSwapped,
     OldColumns,
     OtherLedger,
+    OtherTable,
     StillThere,
     TooManyRows,
     TooOld,
@@ -95,6 +96,7 @@ class Ending(NamedTuple):
 ENDINGS: Mapping[type[Exception], Ending] = {
     NoLedger: Ending(WRONG_USE, "give --stack, or as --bucket what the stack's output ExportBucketName says"),
     OtherLedger: Ending(WRONG_USE, "give another folder, or delete its image-data.csv.state.json to replace the copy"),
+    OtherTable: Ending(WRONG_USE, "give --stack, or as --table what the stack's output ImagesTableName says"),
     BadName: Ending(WRONG_USE),
     BadTime: Ending(WRONG_USE),
     BadInventory: Ending(WRONG_USE),

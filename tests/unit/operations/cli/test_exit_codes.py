@@ -155,6 +155,7 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "NoLedger",
             "NoRegionError",
             "OtherLedger",
+            "OtherTable",
             "ProfileNotFound",
             "BadWish",
             "NoPlace",

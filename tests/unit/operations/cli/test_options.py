@@ -64,7 +64,7 @@ def test_every_command_has_the_shared_options(skyledger: Run) -> None:
 
 
 WORK = Path("/work-folder")
-ARN = "arn:export"
+ARN = "arn:aws:dynamodb:eu-west-1:1:table/Images/export/0"
 FROM, TO = (datetime(2026, 11, 25, hour, tzinfo=UTC) for hour in (8, 9))
 SINCE_UNTIL = ("--since", "2026-11-25T10:00+02:00", "--until", "2026-11-25T09:00")
 HERE = ("--work", str(WORK), "--processes", "3")
@@ -114,15 +114,19 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     ),
     "backfill": (
         "backfill.backfill_table",
-        ("--table", "T", *SINCE_UNTIL, "--keep-rows", "--dry-run", *HERE[:2]),
-        {"1": ("T", "", (FROM, TO)), "2": (WORK, "backfill"), "keep_rows": True, "dry_run": True},
+        ("--table", "Images", *SINCE_UNTIL, "--keep-rows", "--dry-run", *HERE[:2]),
+        {"1": ("Images", "", (FROM, TO)), "2": (WORK, "backfill"), "keep_rows": True, "dry_run": True},
     ),
     "backfill, all of it": (
         "backfill.backfill_table",
         ("--stack", "sky"),
         {"1": ("images", "", None), "2": (None, "backfill"), "keep_rows": False, "dry_run": False},
     ),
-    "backfill to now": ("backfill.backfill_table", ("--table", "T", *SINCE_UNTIL[:2]), {"1": ("T", "", (FROM, ANY))}),
+    "backfill to now": (
+        "backfill.backfill_table",
+        ("--table", "Images", *SINCE_UNTIL[:2]),
+        {"1": ("Images", "", (FROM, ANY))},
+    ),
     "backfill again": ("backfill.backfill_table", ("--export", ARN), {"1": ("", ARN, None)}),
     "verify tree": ("verify.check_tree", ("tree",), {"2": "show"}),
     "verify csv": ("verify.check_csv", ("csv",), {"1": "show"}),
