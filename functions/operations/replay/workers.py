@@ -14,8 +14,6 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
-
 from ledger.errors import LedgerError
 from ledger.store import Store
 from operations.progress import OpenStore, Progress
@@ -112,10 +110,7 @@ def _work(function: Callable[..., T], task: tuple[Any, ...]) -> T:
 
 
 def _sendable(cause: BaseException | None) -> BaseException | None:
-    """Give a cause as another process can have it: the pool puts this process's traceback in its place."""
-    if isinstance(cause, ClientError):  # of a class that the client made for itself
-        plain: BaseException = ClientError(cause.response, cause.operation_name)
-        return plain
+    """Give a cause if another process can have it: the pool puts this process's traceback in its place."""
     try:
         pickle.loads(pickle.dumps(cause))
     except Exception:  # some hold connections
