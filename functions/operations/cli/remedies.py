@@ -55,14 +55,20 @@ _BY_CODE: Mapping[str, str] = {
     "301": _OTHER_REGION,
     "RequestTimeTooSkewed": _OTHER_CLOCK,
     "RequestExpired": _OTHER_CLOCK,
-    "NotSignedUp": _WRONG_KEY,
-    "OptInRequired": _WRONG_KEY,
 }
 # What services beside S3 say of a clock, under the code of a wrong signature (IAM User Guide, "Troubleshoot Signature
-# Version 4", of requests that are signed too early or too late).
+# Version 4 signing").
 _OF_CLOCKS = ("Signature expired", "Signature not yet current")
 _BUSY = "AWS asks for patience: try again in a minute"
-_BUSY_CODES = {"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
+_BUSY_CODES = {  # those of the services used here, of `botocore.retries.standard`
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "RequestThrottled",
+    "RequestLimitExceeded",
+    "TooManyRequestsException",
+    "ProvisionedThroughputExceededException",
+}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AllAccessDisabled", "Forbidden", "403"}
 # Of S3, an operation's permission has another name now and then (Service Authorization Reference, "Amazon S3").
 _PERMISSIONS: Mapping[str, str] = {
@@ -70,6 +76,11 @@ _PERMISSIONS: Mapping[str, str] = {
     "HeadObject": "s3:GetObject",
     "ListObjectsV2": "s3:ListBucket",
     "PutObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "UploadPartCopy": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "AbortMultipartUpload": "s3:AbortMultipartUpload",
     "DeleteObject": "s3:DeleteObject",
     "DeleteObjects": "s3:DeleteObject",
     "DescribeStacks": "cloudformation:DescribeStacks",

@@ -49,6 +49,8 @@ def _answered(code: str, operation: str = "GetQueueAttributes", message: str = "
             _answered("AccessDeniedException", "UpdateEventSourceMapping"),
             "lack the permission lambda:UpdateEventSource",
         ),
+        (_answered("AccessDenied", "CompleteMultipartUpload"), "lack the permission s3:PutObject"),
+        (_answered("RequestThrottled"), BUSY),
         (_answered("SomethingNew"), ""),
         (SSLError(endpoint_url="https://s3", error="self-signed certificate"), "whose certificate AWS_CA_BUNDLE names"),
         (UnauthorizedSSOTokenError(), "log in again, as by aws sso login"),
