@@ -9,7 +9,7 @@ them what one of GBs is to their own defaults (pyarrow 1 MiB, s3fs 5 MiB, Polars
 DuckDB's httpfs notes a file's size and ETag with the connection, and forgets them when a query ends. It compares the
 ETag of what comes, and raises if it is another (duckdb/duckdb-httpfs#111). `sql` makes a relation, and looks at the
 file for its columns before there is a query: where that fails no query ends, what is noted stays, and each further
-relation fails, until some query was executed (duckdb-httpfs, `HTTPMetadataCache::QueryEnd`; duckdb,
+relation fails, until some query has ended (duckdb-httpfs, `HTTPMetadataCache::QueryEnd`; duckdb,
 `ClientContext::TryBindRelation`). So it is asked in three ways: by `sql`; by `execute`, which is a query from the
 start; and told to fetch the file first, by one GET (`force_download`).
 
