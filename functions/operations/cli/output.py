@@ -99,16 +99,18 @@ class Output:
         """Tell what goes on."""
         self.errors.print(visible(line), soft_wrap=True, style="dim")
 
-    def error(self, error: Exception, advice: str) -> None:
+    def error(self, error: Exception, advice: str, where: str = "") -> None:
         """Tell an error in one line, and give it to a program as well.
 
         Args:
             error: what it says itself.
             advice: what to do about it; empty if nothing.
+            where: what it is of; empty if it says so itself.
         """
         text = " ".join(str(error).split()) or type(error).__name__
         self.result({"error": type(error).__name__, "message": text})
-        self.errors.print(visible(f"skyledger: {text}" + (f" ({advice})" if advice else "")), soft_wrap=True)
+        line = (f"{where}: " if where else "") + text + (f" ({advice})" if advice else "")
+        self.errors.print(visible(f"skyledger: {line}"), soft_wrap=True)
 
     def fault(self, error: Exception) -> None:
         """Tell an error that nobody thought of, with its traceback: Python's own would print its text as it is."""

@@ -8,7 +8,7 @@ import typer
 
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from operations.cli.consent import Consent, rows_now
+from operations.cli.consent import Consent, ask_to_restore
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
     PROCESSES,
@@ -30,7 +30,6 @@ from operations.live.snapshot import last_replaced, load, restore
 from operations.replay.adopt import Purpose
 from operations.replay.local import Rebuild, Wishes, replay_for
 from operations.replay.past import check_past
-from operations.stream_mapping import is_followed
 
 
 def command(
@@ -61,7 +60,7 @@ def command(
         name = last_replaced(ledger)
     if name:
         wanted = load(ledger, name)
-        consent.ask(_question(deployment, ledger, wanted, name))
+        ask_to_restore(consent, deployment, ledger, wanted, name)
         root, undo = restore(ledger, wanted, name)
     else:
         root, undo = _restore_time(deployment, ledger, until, processes, work, output, consent)
@@ -87,7 +86,7 @@ def _restore_time(
 
         def agree(rebuild: Rebuild) -> None:
             shown.close()  # a moving bar and a question do not go together
-            consent.ask(_question(deployment, ledger, rebuild.root, until))
+            ask_to_restore(consent, deployment, ledger, rebuild.root, until)
 
         _, adoption = replay_for(
             ledger,
@@ -102,11 +101,3 @@ def _restore_time(
         )
     assert adoption.swapped is not None, "that was its purpose"
     return adoption.swapped.root, adoption.undo
-
-
-def _question(deployment: Deployment, ledger: Ledger, wanted: Root, name: str) -> str:
-    """Say what all readers will see, and what goes on meanwhile, and ask whether it is to be."""
-    live, _ = live_root(ledger)
-    goes_on = deployment.stack and is_followed(deployment.client("lambda"), deployment.output("StreamMappingId"))
-    warning = "; the stream is on: what comes from now on is merged into it (skyledger stream off)" if goes_on else ""
-    return f"{rows_now(live)}; restored to {name} it has {wanted.rows.rows:,}{warning}. Restore it?"
