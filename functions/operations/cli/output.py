@@ -157,8 +157,8 @@ class Output:
 
         def show(step: str, done: int, total: int) -> None:
             if step not in tasks:
-                tasks[step] = bars.add_task(visible(step), total=total)
-            bars.update(tasks[step], completed=done, total=total)
+                tasks[step] = bars.add_task(visible(step), total=total or None)
+            bars.update(tasks[step], completed=done, total=total or None)
 
         with bars:
             yield show

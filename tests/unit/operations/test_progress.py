@@ -1,5 +1,8 @@
 """Work that takes long says how far it is, in as much memory as it is meant for."""
 
+from pathlib import Path
+from queue import SimpleQueue
+
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
@@ -20,6 +23,30 @@ def test_items_are_given_on_and_counted_a_thousand_times_in_all() -> None:
     told.clear()
     assert [*progress.counted("abc", "step", 2, lambda *one: told.append(one))] == ["a", "b", "c"]
     assert [done for _, done, _ in told] == [1, 2, 2]
+
+
+def test_what_a_library_writes_is_told_while_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bytes; a file that it deletes meanwhile was written all the same, and nobody knows how many will come."""
+    monkeypatch.setattr(progress, "_LOOK_SECONDS", 0.001)
+    (tmp_path / "before").write_bytes(bytes(1000))
+    told: SimpleQueue[tuple[str, int, int]] = SimpleQueue()
+
+    def written(size: int) -> tuple[str, int, int]:
+        while (one := told.get(timeout=60))[1] < size:
+            pass
+        return one
+
+    with progress.watching_folder(tmp_path, "packing", lambda *one: told.put(one)):
+        (tmp_path / "rows").write_bytes(bytes(30))
+        assert written(1) == ("packing", 30, 0)
+        (tmp_path / "rows").unlink()
+        (tmp_path / "packed").write_bytes(bytes(5))
+        assert written(31) == ("packing", 35, 0)
+        with (tmp_path / "packed").open("ab") as file:
+            file.write(bytes(2))
+    while not told.empty():
+        last = told.get()
+    assert last == ("packing", 37, 37)
 
 
 @pytest.mark.parametrize(("cores", "processes"), [(1, 1), (2, 2), (64, 2)])
