@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.doubles.export_files import write_full_export, write_incremental_export
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
@@ -16,7 +17,6 @@ from operations.progress import silent
 from operations.table_export.request import wait_for_export
 from operations.table_export.take import ExportRequest, exported_table, root_before
 from tests.support.command_line import Ran
-from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv
 from tests.support.reader import read_csv, read_root
 
