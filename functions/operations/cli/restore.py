@@ -62,7 +62,8 @@ def command(
     if name:
         wanted = load(ledger, name)
         consent.ask(_question(deployment, ledger, wanted, name))
-        root, undo = restore(ledger, wanted, name)
+        with output.progress() as progress:
+            root, undo = restore(ledger, wanted, name, progress)
     else:
         root, undo = _restore_time(deployment, ledger, until, processes, work, output, consent)
     output.result({"version": root.version, "rows": root.rows.rows, "tree": root.tree_hash, "undo": undo})

@@ -8,7 +8,19 @@ from typing import Any
 from ledger.assemble import size_of
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from operations.progress import Progress
+from ledger.publish import Published, publish
+from operations.progress import Progress, silent
+
+_STEP = "publishing image-data.csv"
+_FINISH = "S3 puts it together"
+
+
+def publish_watched(ledger: Ledger, progress: Progress = silent) -> Published:
+    """Publish, and tell how far that is; raises as `publish` does."""
+    root = ledger.load_root()[0]
+    published = publish(watched(ledger, root, progress))
+    progress(_STEP, size_of(root), size_of(root))
+    return published
 
 
 def watched(ledger: Ledger, root: Root, progress: Progress) -> Ledger:
@@ -21,10 +33,6 @@ def watched(ledger: Ledger, root: Root, progress: Progress) -> Ledger:
     """
     progress(_STEP, 0, size_of(root))
     return replace(ledger, store=_Watched(ledger.store, size_of(root), progress))
-
-
-_STEP = "publishing image-data.csv"
-_FINISH = "S3 puts it together"
 
 
 class _Watched:

@@ -23,7 +23,7 @@ from ledger.objects import Objects
 from ledger.row import INGESTED_AT_WIDTH, RowEncoder, item_key, key_of
 from ledger.store import Store
 from operations.batches import batched
-from operations.progress import Progress
+from operations.progress import Progress, counted
 from operations.rebuild.merge_join import full_join
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import EXPORT
@@ -193,9 +193,12 @@ def export_rows(scratch: Scratch) -> Iterator[bytes]:
     return (line.row for line in export_lines(scratch))
 
 
-def join_all_rows(objects: Objects, root: Root, scratch: Scratch) -> Iterator[tuple[ExportLine | None, bytes | None]]:
+def join_all_rows(
+    objects: Objects, root: Root, scratch: Scratch, progress: Progress
+) -> Iterator[tuple[ExportLine | None, bytes | None]]:
     """Join a full export with a tree: for every key what the export has and what the tree has."""
-    rows = lines(objects, shards_of(objects, root.rows.pages))
+    shards = shards_of(objects, root.rows.pages)
+    rows = lines(objects, counted(shards, "comparing rows", root.rows.rows, progress, lambda shard: shard.rows))
     for _, line, row in full_join(export_lines(scratch), rows, lambda line: line.key, key_of):
         yield line, row
 
