@@ -29,6 +29,7 @@ def test_restore_to_a_time_and_back(skyledger: Run, filled: Ledger, store: Memor
     assert told["undo"] == f"before-restore-{told['version'] - 1}"
     again = skyledger("restore", "--undo", "--yes")
     assert again.out == "version 4: 2 rows; to undo: skyledger restore before-restore-3\n"
+    assert ("looking at objects" in again.err, "publishing image-data.csv" in again.err) == (True, True)
     assert read_csv(store) == model_csv([item(1), item(2)])
     to = skyledger("restore", "--to", "2026-11-25T08:00:30", "--yes", *ONE).out
     assert to == "version 5: 3 rows; to undo: skyledger restore before-restore-4\n"

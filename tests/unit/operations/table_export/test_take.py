@@ -158,6 +158,7 @@ def test_an_export_that_somebody_else_started_removes_nothing_without_an_older_r
     table.items.append(item(4) | {"revision": {"S": "none"}})
     ran = skyledger("backfill", "--export", ARN)
     assert "0 removed, 1 not in the export and kept" in ran.out
+    assert ("comparing rows" in ran.err, "publishing image-data.csv" in ran.err) == (True, True)
     assert read_csv(store) == model_csv([item(1), item(2), item(3)])
     told = skyledger("backfill", "--table", "Images-1", "--keep-rows").out
     assert "2 items, and 1 that cannot be rows" in told
