@@ -2,15 +2,22 @@
 
 from pathlib import Path
 from queue import SimpleQueue
+from unittest import mock
 
 import pytest
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
+from ledger.keys import CSV_KEY
+from ledger.publish import publish
 from ledger.store import ByteRange
 from operations import progress
-from operations.live.publishing import watched
-from tests.support.factories import insert, make_ledger
+from operations.live import publishing
+from operations.live.publishing import publish_watched, watched
+from tests.faults.limits import SMALL_PARTS, scaled
+from tests.support.factories import insert, item, make_ledger, model_csv
+from tests.support.reader import read_csv
+from tests.support.store_calls import WatchedStore
 
 
 def test_items_are_given_on_and_counted_a_thousand_times_in_all() -> None:
@@ -84,3 +91,20 @@ def test_a_publish_tells_what_was_uploaded_and_copied() -> None:
     there.store.finish_upload("copy", upload, whole, None)
     assert told[-2:] == [1, 0], "begun, and done"
     assert there.load_root()[0] == root
+
+
+def test_a_csv_that_somebody_waits_for_is_copied_in_small_parts() -> None:
+    """S3 says nothing while it copies; and one that nobody waits for takes as few requests as before."""
+    copies = []
+    for do in (publish_watched, lambda ledger: publish(ledger)):
+        store = MemoryStore()
+        with scaled(SMALL_PARTS), mock.patch.object(publishing, "WATCHED_COPY", 800):
+            commit(make_ledger(store), [insert(number) for number in range(30)])
+            publish(make_ledger(store))
+            commit(make_ledger(store), [insert(30)])
+            calls = WatchedStore(store)
+            do(make_ledger(calls))  # type: ignore[arg-type]
+        assert read_csv(store) == model_csv([item(number) for number in range(31)])
+        copies.append(calls.verbs(CSV_KEY).count("copy_part"))
+    size = len(model_csv([item(number) for number in range(30)]))
+    assert copies[0] >= size // 800 > copies[1] > 0
