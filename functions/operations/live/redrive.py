@@ -81,14 +81,14 @@ def redrive_batches(ledger: Ledger, progress: Progress = silent) -> RedriveRepor
     report = RedriveReport(found=len(listed))
     for number, batches in enumerate(batched(listed, _BATCHES_AT_ONCE)):
         progress("redriving batches", number * _BATCHES_AT_ONCE, len(listed))
-        merged = [batch for batch in batches if _merge_batch(ledger, batch, report)]
+        merged = [batch for batch in batches if _merge_batch(ledger, batch, report, progress)]
         if merged:
             _settle(ledger, merged, report, progress)
     progress("redriving batches", len(listed), max(1, len(listed)))
     return report
 
 
-def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport) -> bool:
+def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport, progress: Progress) -> bool:
     """Merge one batch; say whether all of it is in."""
     body = _read(ledger, batch.key)
     if body is None:
@@ -97,7 +97,7 @@ def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport) -> bool:
     if events is None:
         report.left[batch.key] = "not a batch of stream records"
         return False
-    if not _merge(ledger, events, report):
+    if not _merge(ledger, events, report, progress):
         report.left[batch.key] = _LOST
         return False
     report.events += len(events)
@@ -147,16 +147,16 @@ def _merge_quarantined(
 ) -> None:
     """Merge what each of these objects holds, and delete them."""
     events = [event for _, held in part for event in held]
-    if events and not _merge(ledger, events, report):
+    if events and not _merge(ledger, events, report, progress):
         report.left.update((one.key, _LOST) for one, _ in part)
         return
     _settle(ledger, [one for one, _ in part], report, progress)
     report.events += len(part)
 
 
-def _merge(ledger: Ledger, events: Sequence[Event], report: RedriveReport) -> bool:
+def _merge(ledger: Ledger, events: Sequence[Event], report: RedriveReport, progress: Progress) -> bool:
     """Merge events; say whether all of them are in."""
-    commit = commit_late(ledger, events)
+    commit = commit_late(ledger, events, progress)
     report.quarantined += commit.quarantined
     return not commit.unfinished
 

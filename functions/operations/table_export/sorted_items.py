@@ -23,7 +23,7 @@ from ledger.objects import Objects
 from ledger.row import INGESTED_AT_WIDTH, RowEncoder, item_key, key_of
 from ledger.store import Store
 from operations.batches import batched
-from operations.progress import Progress, counted
+from operations.progress import Progress, counted, silent
 from operations.rebuild.merge_join import full_join
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import EXPORT
@@ -180,17 +180,17 @@ def _written_at(record: Mapping[str, Any]) -> str:
     return time_text(datetime.fromtimestamp(micros // 1_000_000, UTC))
 
 
-def export_lines(scratch: Scratch) -> Iterator[ExportLine]:
+def export_lines(scratch: Scratch, progress: Progress = silent) -> Iterator[ExportLine]:
     """Read the sorted items of an export, in key order."""
-    for line in merge_lines(scratch, EXPORT):
+    for line in merge_lines(scratch, EXPORT, progress=progress):
         row, _, meta = line.rpartition(b"\0")
         time, item = meta[1 : 1 + _TIME_BYTES], meta[1 + _TIME_BYTES :]
         yield ExportLine(row + b"\n", orjson.loads(item) if meta.startswith(b"+") else None, time.decode())
 
 
-def export_rows(scratch: Scratch) -> Iterator[bytes]:
+def export_rows(scratch: Scratch, progress: Progress = silent) -> Iterator[bytes]:
     """Read only the rows of a sorted full export."""
-    return (line.row for line in export_lines(scratch))
+    return (line.row for line in export_lines(scratch, progress))
 
 
 def join_all_rows(
@@ -199,7 +199,7 @@ def join_all_rows(
     """Join a full export with a tree: for every key what the export has and what the tree has."""
     shards = shards_of(objects, root.rows.pages)
     rows = lines(objects, counted(shards, "comparing rows", root.rows.rows, progress, lambda shard: shard.rows))
-    for _, line, row in full_join(export_lines(scratch), rows, lambda line: line.key, key_of):
+    for _, line, row in full_join(export_lines(scratch, progress), rows, lambda line: line.key, key_of):
         yield line, row
 
 
