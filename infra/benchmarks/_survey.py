@@ -5,6 +5,7 @@ inventories say it, too; an image of revision n has n objects.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,8 @@ from ledger.ledger import Ledger
 from ledger.publish import publish
 from ledger.s3_store import S3Store
 from operations.batches import batched
+from operations.errors import BadName
+from operations.live.snapshot import pin
 
 EXPORT, PHOTOS, REPORTS, NEW_REPORTS = "export", "photos", "reports", "new-reports"
 _FILLING = 1_000  # events of a batch, of 4 MB: a function gets 6 MB at most (AWS, Lambda quotas)
@@ -63,6 +66,11 @@ class Survey:
         self._revisions[number] = 1
         commit(self._ledger, [items.insert(number)])
         publish(self._ledger)
+
+    def pin_half(self) -> None:
+        """Pin the live root as `half`, unless a replay has pinned what there was of it."""
+        with suppress(BadName):
+            pin(self._ledger, "half", self._ledger.load_root()[0])
 
     def put_aside(self) -> None:
         """Let Lambda give up on batches of copied photos, and a removal be quarantined that does not say of what."""
