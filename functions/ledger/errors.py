@@ -2,7 +2,13 @@
 
 
 class LedgerError(Exception):
-    """Something in the ledger is not as it should be."""
+    """Something in the ledger is not as it should be.
+
+    Attributes:
+        cause: what it came of, if it came from another process, in which `__cause__` stays.
+    """
+
+    cause: BaseException | None = None
 
 
 class BadEvent(LedgerError):
@@ -41,6 +47,10 @@ class Damaged(LedgerError):
     """An object's bytes are not those that its name or its parent promises."""
 
 
+class RootDamaged(Damaged):
+    """`manifest.json` is there, and is empty or no root: put the right one back, or delete it and make it again."""
+
+
 class SegmentGone(Damaged):
     """A segment that was listed is gone; if an image was forgotten since, another has taken its place."""
 
@@ -54,4 +64,4 @@ class NoLedger(LedgerError):
 
 
 class ManifestLost(LedgerError):
-    """`manifest.json` is gone or empty although shards exist: restore it, do not start anew."""
+    """`manifest.json` is gone although shards exist: restore it, do not start anew."""

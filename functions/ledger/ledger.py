@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TypeVar, overload
 
-from ledger.errors import Damaged, ManifestLost, NoLedger, NotFound, Refused
+from ledger.errors import Damaged, ManifestLost, NoLedger, NotFound, Refused, RootDamaged
 from ledger.keys import CSV_KEY, ROOT_COPIES, ROOT_KEY, SHARDS, is_of_a_ledger, root_copy_key, traces
 from ledger.manifest import Root, Targets, decode_root, encode_root
 from ledger.objects import PAGE_TYPE, Objects
@@ -73,7 +73,7 @@ class Ledger:
         Raises:
             NoLedger: there is none, and the bucket is not one's own.
             ManifestLost: there is no root although there is what only a ledger with a root leaves.
-            Damaged, NewerFormat: the root is not readable by this code.
+            RootDamaged, NewerFormat: the root is not readable by this code.
             Unavailable, Unknown: the store did not answer.
         """
         if found := self.find_root():
@@ -94,7 +94,7 @@ class Ledger:
             return known[1], known[0]
         try:
             root = _decode(stored)
-        except (Damaged, ManifestLost):
+        except RootDamaged:
             if self.makes_first_root or self._trace() is not None:
                 raise
             return None  # many web sites have a manifest.json, too
@@ -152,7 +152,7 @@ class Ledger:
         if name in self._copies:
             return self._copies[name]
         stored = self.store.get(root_copy_key(name))
-        root = decode_root(stored.body)
+        root = decode_root(stored.body, root_copy_key(name))
         if root.name != name:
             raise Damaged(f"{root_copy_key(name)} is the root {root.name}")
         return root
@@ -196,5 +196,8 @@ class Ledger:
 
 def _decode(stored: Stored) -> Root:
     if not stored.body.strip():
-        raise ManifestLost(f"{ROOT_KEY} is empty")
-    return decode_root(stored.body)
+        raise RootDamaged(f"{ROOT_KEY} is empty")
+    try:
+        return decode_root(stored.body)
+    except Damaged as error:
+        raise RootDamaged(str(error)) from error

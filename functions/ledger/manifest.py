@@ -10,7 +10,7 @@ import orjson
 
 from ledger.columns import NAMES
 from ledger.errors import Damaged, NewerFormat
-from ledger.keys import root_copy_key
+from ledger.keys import ROOT_KEY, root_copy_key
 
 FORMAT = 1
 REBUILT = ("*",)
@@ -247,8 +247,8 @@ def encode_root(root: Root) -> bytes:
     return orjson.dumps(content) + b"\n"
 
 
-def decode_root(body: bytes) -> Root:
-    """Read a root.
+def decode_root(body: bytes, key: str = ROOT_KEY) -> Root:
+    """Read a root, which lies under this key.
 
     Raises:
         NewerFormat: a newer Skyledger wrote it.
@@ -256,8 +256,8 @@ def decode_root(body: bytes) -> Root:
     """
     try:
         content = orjson.loads(body)
-        if content["format"] != FORMAT:
-            raise NewerFormat(f"manifest.json has format {content['format']}, this code knows {FORMAT}")
+        if content["format"] > FORMAT:
+            raise NewerFormat(f"{key} has format {content['format']}, this code knows {FORMAT}")
         checkpoint = content["checkpoint"]
         root = Root(
             version=content["version"],
@@ -281,9 +281,9 @@ def decode_root(body: bytes) -> Root:
         )
         intact = content["tree"] == root.tree_hash
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Damaged("manifest.json is not a root") from error
+        raise Damaged(f"{key} is not a root") from error
     if not intact:
-        raise Damaged("manifest.json does not have the tree hash that it names")
+        raise Damaged(f"{key} does not have the tree hash that it names")
     return root
 
 

@@ -65,7 +65,7 @@ _MISSING = {"NoSuchKey", "NotFound", "NoSuchUpload", "404"}
 _UNCHANGED = {"NotModified", "304"}
 # The second is a 400, for a request that came too slowly; the third a 403, as of a laptop that has just woken up, whose
 # clock is set a moment later (S3 API reference, "Error responses").
-_PASSING = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed"}
+_PASSING = {"SlowDown", "RequestTimeout", "RequestTimeTooSkewed", "InternalError", "ServiceUnavailable"}
 _NO_ANSWER = (BotoCoreError, OSError, ResponseParserError)
 # Raised before anything is sent: by the credential providers (botocore `credentials`, `tokens`), or since a bucket
 # cannot have this name.
@@ -162,9 +162,10 @@ class S3Store:
         for start in range(0, len(keys), DELETE_BATCH):
             objects = [{"Key": key} for key in keys[start : start + DELETE_BATCH]]
             answer = self._read(self._s3.delete_objects, keys[start], Delete={"Objects": objects, "Quiet": True})
-            if answer.get("Errors"):
+            if answer.get("Errors"):  # beside a 200, also of who may delete nothing (API reference, DeleteObjects)
                 first = answer["Errors"][0]
-                raise Unavailable(f"{first.get('Key')}: {first.get('Code')} on delete")
+                error = ClientError({"Error": first}, "DeleteObjects")
+                raise _read_error(error, self._place(first.get("Key", ""))) from error
 
     def delete_if_match(self, key: str, etag: str) -> None:
         """Delete the object with this ETag."""

@@ -18,6 +18,10 @@ class BadTime(LedgerError):
     """The CSV cannot be set back to a time before its first event, or to one that is yet to come."""
 
 
+class NotAgreed(LedgerError):
+    """Somebody was asked, and did not say yes; nothing was changed."""
+
+
 class ExecutionFailed(LedgerError):
     """The state machine could not finish; nothing was swapped unless its last step says so."""
 
@@ -36,6 +40,10 @@ class NotPulled(LedgerError):
 
 class OtherLedger(LedgerError):
     """The folder has a copy of another ledger; it was left as it is."""
+
+
+class OtherTable(LedgerError):
+    """The CSV is not of that table; nothing was done."""
 
 
 class BadExpression(LedgerError):

@@ -6,6 +6,13 @@ RECIPES is a JSON file: the code that readers are told to use, by name; each lea
 image-data.csv itself, as one would without having been told. They read it in ranges of 64 KiB: so a CSV of a MB is to
 them what one of GBs is to their own defaults (pyarrow 1 MiB, s3fs 5 MiB, Polars 64 MiB, DuckDB 32 MB).
 
+DuckDB's httpfs notes a file's size and ETag with the connection, and forgets them when a query ends. It compares the
+ETag of what comes, and raises if it is another (duckdb/duckdb-httpfs#111). `sql` makes a relation, and looks at the
+file for its columns before there is a query: where that fails no query ends, what is noted stays, and each further
+relation fails, until some query was executed (duckdb-httpfs, `HTTPMetadataCache::QueryEnd`; duckdb,
+`ClientContext::TryBindRelation`). So it is asked in three ways: by `sql`; by `execute`, which is a query from the
+start; and told to fetch the file first, by one GET (`force_download`).
+
 Each line is a JSON object: way, and either `seen`, pairs of a revision and how many rows have it, or `error`.
 """
 
@@ -38,10 +45,12 @@ def ways_of(bucket: str, recipes: dict[str, str]) -> dict[str, Way]:
     """Give all ways, by name."""
     path = f"{bucket}/{CSV}"
     url = f"s3://{path}"
-    database, files, blocks = _duckdb(), _arrow(), pyarrow.csv.ReadOptions(block_size=RANGE)
+    files, blocks = _arrow(), pyarrow.csv.ReadOptions(block_size=RANGE)
+    relations, queries, whole = _duckdb(), _duckdb(), _duckdb()
+    whole.execute("SET force_download = true")
 
-    def by_duckdb() -> list[Any]:
-        read = database.sql(
+    def by_duckdb(ask: Callable[[str], Any]) -> list[Any]:
+        read = ask(
             f"SELECT revision FROM read_csv('{url}', header = true, all_varchar = true, delim = ',', quote = '\"', "
             f"escape = '\"', buffer_size = {2 * RANGE}, max_line_size = {RANGE // 2})"
         )
@@ -64,7 +73,9 @@ def ways_of(bucket: str, recipes: dict[str, str]) -> dict[str, Way]:
         return list(pandas.read_csv(url, dtype="string", storage_options=options)["revision"])
 
     return {
-        "file: DuckDB httpfs": by_duckdb,
+        "file: DuckDB httpfs, sql": lambda: by_duckdb(relations.sql),
+        "file: DuckDB httpfs, execute": lambda: by_duckdb(queries.execute),
+        "file: DuckDB httpfs, force_download": lambda: by_duckdb(whole.execute),
         "file: pyarrow": by_pyarrow,
         "file: pyarrow dataset": by_dataset,
         "file: Polars": by_polars,

@@ -515,13 +515,18 @@ def test_it_is_waited_for_no_longer_than_the_caller_has(
     stub.hang_up()
 
 
-def test_a_deletion_tells_of_the_first_key_that_stayed(bucket: S3Store, stub: StubS3) -> None:
-    """DeleteObjects answers 200 and lists its failures."""
-    stub.script = [
-        answer(200, b"<DeleteResult><Error><Key>pending/b</Key><Code>SlowDown</Code></Error></DeleteResult>")
-    ]
-    with pytest.raises(Unavailable, match=r"pending/b: SlowDown"):
+@pytest.mark.parametrize(
+    ("code", "meaning"), [("SlowDown", Unavailable), ("InternalError", Unavailable), ("AccessDenied", Denied)]
+)
+def test_a_deletion_tells_of_the_first_key_that_stayed(
+    code: str, meaning: type[Exception], bucket: S3Store, stub: StubS3
+) -> None:
+    """DeleteObjects answers 200 and lists its failures, also to those who may delete nothing."""
+    failed = f"<DeleteResult><Error><Key>pending/b</Key><Code>{code}</Code></Error></DeleteResult>"
+    stub.script = [answer(200, failed.encode())]
+    with pytest.raises(meaning, match=rf"s3://[^/]*/pending/b.*: {code}$") as raised:
         bucket.delete(["pending/a", "pending/b"])
+    assert type(raised.value) is meaning
 
 
 def test_a_deletion_names_as_many_keys_as_s3_takes(bucket: S3Store, stub: StubS3) -> None:

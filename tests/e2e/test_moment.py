@@ -10,7 +10,8 @@ from infra.paths import HOME
 
 READS = 2
 # Of image-data.csv itself these pin their ranges to one ETag: DuckDB compares (duckdb-httpfs#111), s3fs sends If-Match.
-PINNED = ("file: DuckDB httpfs", "file: pandas, s3fs")
+PINNED = ("file: DuckDB httpfs, sql", "file: DuckDB httpfs, execute", "file: pandas, s3fs")
+WHOLE = "file: DuckDB httpfs, force_download"  # by one GET
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -30,6 +31,7 @@ def test_what_is_recommended_reads_one_version_and_never_fails() -> None:
     assert len(recommended) == 6
     for way, tally in recommended.items():
         assert (tally.whole, tally.mixed, dict(tally.errors)) == (READS, 0, {}), way
+    assert (tallies[WHOLE].whole, tallies[WHOLE].mixed, dict(tallies[WHOLE].errors)) == (READS, 0, {})
     for way in PINNED:
         assert tallies[way].mixed == 0, way
         assert set(tallies[way].errors) <= {"HTTPException", "FileExpired"}, way

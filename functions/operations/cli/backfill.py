@@ -23,7 +23,7 @@ from operations.cli.options import (
 )
 from operations.cli.output import Output
 from operations.cli.work_folder import hold_work_folder
-from operations.table_export.backfill import backfill_table
+from operations.table_export.backfill import backfill_table, check_followed
 
 
 def command(
@@ -49,6 +49,8 @@ def command(
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
     ledger = deployment.ledger()
+    if table or export_arn:  # else it is the stack's own
+        check_followed(ledger, table or export_arn, deployment.output("ImagesTableName") if deployment.stack else "")
     window = _window(since, until)
     with output.progress() as progress:
         export, report = backfill_table(

@@ -1,13 +1,14 @@
 """Where a deployed Skyledger is: its bucket, tables and queues, given by name or looked up from the stack."""
 
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import boto3
 import typer
@@ -27,6 +28,9 @@ from operations.progress import OpenStore
 from operations.readers.pull import Origin
 from operations.table_export.take import ExportRequest
 
+# By what is named S3's endpoint, beside an option (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
+_S3_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
+
 
 @dataclass(frozen=True)
 class Deployment:
@@ -43,8 +47,13 @@ class Deployment:
     client_arguments: Mapping[str, str] = field(default_factory=dict)
 
     def client(self, service: str, config: Config | None = None) -> Any:
-        """Make a client of an AWS service."""
-        return boto3.client(service, **({"config": config} if config else {}), **self.client_arguments)
+        """Make a client of an AWS service.
+
+        Raises:
+            NoPlace: the configuration is none that it can use.
+        """
+        with _usable_configuration():
+            return boto3.client(service, **({"config": config} if config else {}), **self.client_arguments)
 
     def open_store(self) -> OpenStore:
         """Give a function that opens the export bucket, here or in another process.
@@ -61,7 +70,12 @@ class Deployment:
     def cache(self, name: str) -> Path:
         """Give the folder where this machine keeps what belongs to the bucket."""
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return home / "skyledger" / self.bucket_name() / name
+        return home / "skyledger" / self.folder_name / name
+
+    @property
+    def folder_name(self) -> str:
+        """Name the bucket as a folder: what was begun for one must not go on in another, at an endpoint of its own."""
+        return quote(str(self.origin), safe="")
 
     def ledger(self) -> Ledger:
         """Open the ledger. Every command does so before anything else: a bucket that has none is not to be touched.
@@ -80,7 +94,10 @@ class Deployment:
     @property
     def origin(self) -> Origin:
         """Name the bucket, and the endpoint if it is another than AWS's; raises as `open_store` does."""
-        return Origin(self.bucket_name(), self.client_arguments.get("endpoint_url", ""))
+        configured = (os.environ.get(name, "") for name in _S3_ENDPOINTS)
+        return Origin(
+            self.bucket_name(), next(filter(None, (self.client_arguments.get("endpoint_url"), *configured)), "")
+        )
 
     def export_request(self, table: str, arn: str, window: tuple[datetime, datetime] | None = None) -> ExportRequest:
         """Ask for an export of the table: of the stack's, unless it is named, or an export of it.
@@ -170,8 +187,24 @@ def _stack_error(stack: str, error: ClientError) -> LedgerError:
 
 
 def open_bucket(bucket: str, client_arguments: Mapping[str, str]) -> Store:
-    """Open a bucket."""
-    return S3Store(bucket, **client_arguments)
+    """Open a bucket.
+
+    Raises:
+        NoPlace: as `Deployment.client`.
+    """
+    with _usable_configuration():
+        return S3Store(bucket, **client_arguments)
+
+
+@contextmanager
+def _usable_configuration() -> Iterator[None]:
+    """Tell what boto3 cannot use, of options, environment and profile, as wrong use: it says ValueError of some."""
+    try:
+        yield
+    except BotoCoreError:
+        raise
+    except ValueError as error:
+        raise NoPlace(f"{error}: look at --endpoint-url, and at the variables that begin with AWS_") from error
 
 
 def make_deployment(bucket: str, stack: str, profile: str, region: str, endpoint_url: str) -> Deployment:

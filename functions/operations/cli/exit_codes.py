@@ -5,7 +5,17 @@ from functools import wraps
 from typing import NamedTuple, ParamSpec
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError, InvalidRegionError, NoRegionError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConfigParseError,
+    InvalidConfigError,
+    InvalidRegionError,
+    InvalidRetryConfigurationError,
+    MissingDependencyException,
+    NoRegionError,
+    ProfileNotFound,
+)
 from botocore.parsers import ResponseParserError
 
 from ledger.errors import (
@@ -19,6 +29,7 @@ from ledger.errors import (
     NotFound,
     OutOfTime,
     Refused,
+    RootDamaged,
     SegmentGone,
     Unavailable,
     Unknown,
@@ -40,11 +51,13 @@ from operations.errors import (
     ExportFailed,
     NoPlace,
     NoSource,
+    NotAgreed,
     NotOurs,
     NotPulled,
     NotSwapped,
     OldColumns,
     OtherLedger,
+    OtherTable,
     StillThere,
     TooManyRows,
     TooOld,
@@ -61,8 +74,9 @@ TRY_AGAIN = 5
 A_FAULT = 70  # as sysexits.h has it: a check that broke down must not count as one that found differences
 EXIT_CODES = """Exit codes: 0 done; 1 differences, or items that cannot be rows, were found, or a format has no row
 left; 2 wrong use, as of a bucket without a ledger; 3 the ledger is damaged or from a newer version; 4 AWS did not
-answer or refused; 5 not done this time, nothing was changed: make room if a disk is full, and try again; 70 a fault of
-skyledger itself; 130 interrupted; 141 nobody read on, as behind a pipe to head."""
+answer or refused; 5 not done this time, nothing was changed: a question was not answered with yes, a disk is full,
+somebody else was faster or at it: try again; 70 a fault of skyledger itself; 130 interrupted; 141 nobody read on, as
+behind a pipe to head."""
 
 
 class Ending(NamedTuple):
@@ -82,6 +96,7 @@ class Ending(NamedTuple):
 ENDINGS: Mapping[type[Exception], Ending] = {
     NoLedger: Ending(WRONG_USE, "give --stack, or as --bucket what the stack's output ExportBucketName says"),
     OtherLedger: Ending(WRONG_USE, "give another folder, or delete its image-data.csv.state.json to replace the copy"),
+    OtherTable: Ending(WRONG_USE, "give --stack, or as --table what the stack's output ImagesTableName says"),
     BadName: Ending(WRONG_USE),
     BadTime: Ending(WRONG_USE),
     BadInventory: Ending(WRONG_USE),
@@ -98,7 +113,14 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     ProfileNotFound: Ending(WRONG_USE),
     NoRegionError: Ending(WRONG_USE),
     InvalidRegionError: Ending(WRONG_USE),
+    InvalidConfigError: Ending(WRONG_USE),
+    InvalidRetryConfigurationError: Ending(WRONG_USE),
+    ConfigParseError: Ending(WRONG_USE),
+    MissingDependencyException: Ending(WRONG_USE),
     ManifestLost: Ending(NEEDS_AN_OPERATOR, "skyledger replay --swap makes it again from the journal"),
+    RootDamaged: Ending(
+        NEEDS_AN_OPERATOR, "keep a copy of it and delete it: then skyledger replay --swap makes it from the journal"
+    ),
     Damaged: Ending(
         NEEDS_AN_OPERATOR, "skyledger verify tells all; skyledger replay --swap makes what is missing again"
     ),
@@ -112,6 +134,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     ClientError: Ending(NO_ANSWER),
     BotoCoreError: Ending(NO_ANSWER),
     ResponseParserError: Ending(NO_ANSWER),  # whoever answered, a hotel's login page maybe, is not AWS
+    NotAgreed: Ending(TRY_AGAIN),
     NotSwapped: Ending(TRY_AGAIN),
     OutOfTime: Ending(TRY_AGAIN),
     ExecutionFailed: Ending(TRY_AGAIN),
@@ -121,6 +144,7 @@ ENDINGS: Mapping[type[Exception], Ending] = {
     Refused: Ending(TRY_AGAIN),
     Unknown: Ending(TRY_AGAIN),
     NotCalled: Ending(TRY_AGAIN),
+    EOFError: Ending(TRY_AGAIN, "a question was not answered: a profile with mfa_serial asks for a code"),  # botocore
 }
 
 
@@ -142,10 +166,8 @@ def with_exit_code(command: Callable[P, None]) -> Callable[P, None]:
             except (Exception, KeyboardInterrupt) as error:
                 if interrupt.came or isinstance(error, KeyboardInterrupt):
                     code = _interrupted(output)
-                elif isinstance(error, typer.Abort):  # no to a question
-                    raise
                 else:
-                    code = _failed(output, error)
+                    code = _failed(output, error, str(options.get("bucket", "")), str(options.get("stack", "")))
                 raise typer.Exit(code) from None
 
     return run
@@ -157,7 +179,7 @@ def _interrupted(output: Output) -> int:
     return INTERRUPTED
 
 
-def _failed(output: Output, error: Exception) -> int:
+def _failed(output: Output, error: Exception, bucket: str, stack: str) -> int:
     """Tell an error; give its exit code."""
     if disk.is_full(error):
         error = error if isinstance(error, DiskFull) else disk.full(disk.folder_of(error))
@@ -167,9 +189,18 @@ def _failed(output: Output, error: Exception) -> int:
     if ending is None:
         output.fault(error)
     else:
-        output.error(error, ending.advice or remedy(error))
+        output.error(error, ending.advice or remedy(error), _where(ending, str(error), bucket, stack))
     _tell_what_is_left(output)
     return A_FAULT if ending is None else ending.code
+
+
+def _where(ending: Ending, told: str, bucket: str, stack: str) -> str:
+    """Name the bucket, or the stack, that the error is of; nothing if that is told, or it is of this machine."""
+    if ending.code not in (NEEDS_AN_OPERATOR, NO_ANSWER) or any(
+        name in told for name in ("s3://", bucket, stack) if name
+    ):
+        return ""
+    return f"stack {stack}" if stack else bucket
 
 
 def _tell_what_is_left(output: Output) -> None:

@@ -20,7 +20,6 @@ from rich.table import Table
 
 from operations.disk import is_full
 from operations.errors import DiskFull
-from operations.progress import Progress
 from operations.seen import is_seen
 
 # As the shell tells of a program that SIGPIPE ended (128 + 13): whoever read us has ended, as `| head` does. Never 1,
@@ -78,6 +77,34 @@ def visible(text: str) -> str:
     return "".join(one if is_seen(one) else one.encode("unicode_escape").decode() for one in text)
 
 
+class Bars:
+    """Progress bars on standard error, called as an `operations.progress.Progress`."""
+
+    def __init__(self, errors: Console) -> None:
+        self.shown = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            console=errors,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Show how much of a step is done."""
+        if step not in self._tasks:
+            self._tasks[step] = self.shown.add_task(visible(step), total=total or None)
+        self.shown.update(self._tasks[step], completed=done, total=total or None)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the bars stand still while something is asked, and go on after an answer that lets them."""
+        self.shown.stop()
+        yield
+        self.shown.start()
+
+
 class Output:
     """Prints results, and on standard error what goes on meanwhile.
 
@@ -99,16 +126,18 @@ class Output:
         """Tell what goes on."""
         self.errors.print(visible(line), soft_wrap=True, style="dim")
 
-    def error(self, error: Exception, advice: str) -> None:
+    def error(self, error: Exception, advice: str, where: str = "") -> None:
         """Tell an error in one line, and give it to a program as well.
 
         Args:
             error: what it says itself.
             advice: what to do about it; empty if nothing.
+            where: what it is of; empty if it says so itself.
         """
         text = " ".join(str(error).split()) or type(error).__name__
         self.result({"error": type(error).__name__, "message": text})
-        self.errors.print(visible(f"skyledger: {text}" + (f" ({advice})" if advice else "")), soft_wrap=True)
+        line = (f"{where}: " if where else "") + text + (f" ({advice})" if advice else "")
+        self.errors.print(visible(f"skyledger: {line}"), soft_wrap=True)
 
     def fault(self, error: Exception) -> None:
         """Tell an error that nobody thought of, with its traceback: Python's own would print its text as it is."""
@@ -143,22 +172,8 @@ class Output:
         self.console.print(shown)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
+    def progress(self) -> Iterator[Bars]:
         """Show progress bars on standard error while something long goes on."""
-        bars = progress.Progress(
-            progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TimeElapsedColumn(),
-            console=self.errors,
-        )
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(visible(step), total=total or None)
-            bars.update(tasks[step], completed=done, total=total or None)
-
-        with bars:
-            yield show
+        bars = Bars(self.errors)
+        with bars.shown:
+            yield bars

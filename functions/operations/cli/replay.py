@@ -1,6 +1,5 @@
 """`skyledger replay`: rebuild the tree from the journal."""
 
-from contextlib import ExitStack
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -8,8 +7,8 @@ import typer
 
 from ledger.columns import NAMES
 from ledger.manifest import Root, Targets
-from operations.cli.consent import Consent, rows_now
-from operations.cli.deployment import Deployment, make_deployment
+from operations.cli.consent import Consent, ask_to_restore
+from operations.cli.deployment import make_deployment
 from operations.cli.exit_codes import DIFFERENT, TRY_AGAIN
 from operations.cli.options import (
     PROCESSES,
@@ -26,13 +25,13 @@ from operations.cli.options import (
     parse_time,
 )
 from operations.cli.output import Output
+from operations.cli.replay_there import replay_there
 from operations.cli.work_folder import hold_work_folder
 from operations.live.root import live_root
 from operations.live.swap import PATIENCE_SECONDS
 from operations.replay.adopt import Adoption, Purpose
 from operations.replay.local import Rebuild, Wishes, replay_for
 from operations.replay.past import check_past
-from operations.state_machine import run_state_machine
 
 
 class ColumnsChoice(StrEnum):
@@ -68,7 +67,8 @@ def command(
 
     Without --swap or --snapshot the tree is hashed and compared with the live one, and nothing is written. Exit code 1:
     they differ although columns and cuts are the same; 5: the live one changed meanwhile, so that this is not known.
-    With --until and --swap it shows the rows before and after, and asks; --yes answers beforehand.
+    With --until and --swap it shows the rows before and after, and asks; --yes answers beforehand. On Step Functions
+    the tree is pinned as a snapshot until that is answered.
     A replay that was interrupted goes on where it was when it is called in the same way.
     """
     deployment, output = make_deployment(bucket, stack, profile, region, endpoint_url), Output(as_json)
@@ -82,7 +82,6 @@ def command(
         check_past(ledger, live, until)
     code = 0
     if distributed:
-        consent.ask(_question(live, f"how many it has of {until}, --dry-run tells"))
         wishes_there = {
             "until": until,
             "columns": columns.value,
@@ -91,7 +90,7 @@ def command(
             "shard_bytes": shard_bytes,
             "page_shards": page_shards,
         }
-        result = _replay_there(deployment, output, wishes_there)
+        result = replay_there(deployment, ledger, output, wishes_there, consent)
     else:
         wishes = Wishes(
             columns=NAMES if columns is ColumnsChoice.CURRENT else None,
@@ -101,12 +100,11 @@ def command(
         )
         purpose = Purpose(name, swap=swap_in, keep_replaced=bool(until), patience=patience)
         scratch = hold_work_folder(deployment, work, "replay")
-        with ExitStack() as shown:
-            progress = shown.enter_context(output.progress())
+        with output.progress() as progress:
 
             def agree(rebuild: Rebuild) -> None:
-                shown.close()  # a moving bar and a question do not go together
-                consent.ask(_question(live, f"of {until} it has {rebuild.root.rows.rows:,}"))
+                with progress.paused():
+                    ask_to_restore(consent, deployment, ledger, rebuild.root, until)
 
             rebuild, adoption = replay_for(
                 ledger,
@@ -129,16 +127,6 @@ def command(
         output.note("the live tree changed meanwhile; skyledger verify journal compares while it does")
     if code:
         raise typer.Exit(code)
-
-
-def _replay_there(deployment: Deployment, output: Output, wishes: dict[str, Any]) -> dict[str, Any]:
-    with output.progress() as progress:
-        machine = deployment.output("ReplayStateMachineArn")
-        return run_state_machine(deployment.client("stepfunctions"), machine, wishes, progress, output.note)
-
-
-def _question(live: Root | None, then: str) -> str:
-    return f"{rows_now(live)}; {then}. Swap it in?"
 
 
 def _targets(targets: Targets, shard_bytes: int, page_shards: int) -> Targets | None:

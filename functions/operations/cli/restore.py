@@ -1,6 +1,5 @@
 """`skyledger restore`: go back to a snapshot or a point in time."""
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,7 @@ import typer
 
 from ledger.ledger import Ledger
 from ledger.manifest import Root
-from operations.cli.consent import Consent, rows_now
+from operations.cli.consent import Consent, ask_to_restore
 from operations.cli.deployment import Deployment, make_deployment
 from operations.cli.options import (
     PROCESSES,
@@ -30,7 +29,6 @@ from operations.live.snapshot import last_replaced, load, restore
 from operations.replay.adopt import Purpose
 from operations.replay.local import Rebuild, Wishes, replay_for
 from operations.replay.past import check_past
-from operations.stream_mapping import is_followed
 
 
 def command(
@@ -61,7 +59,7 @@ def command(
         name = last_replaced(ledger)
     if name:
         wanted = load(ledger, name)
-        consent.ask(_question(deployment, ledger, wanted, name))
+        ask_to_restore(consent, deployment, ledger, wanted, name)
         with output.progress() as progress:
             root, undo = restore(ledger, wanted, name, progress)
     else:
@@ -83,12 +81,11 @@ def _restore_time(
 ) -> tuple[Root, str]:
     check_past(ledger, live_root(ledger)[0], until)
     scratch = hold_work_folder(deployment, work, "restore")
-    with ExitStack() as shown:
-        progress = shown.enter_context(output.progress())
+    with output.progress() as progress:
 
         def agree(rebuild: Rebuild) -> None:
-            shown.close()  # a moving bar and a question do not go together
-            consent.ask(_question(deployment, ledger, rebuild.root, until))
+            with progress.paused():
+                ask_to_restore(consent, deployment, ledger, rebuild.root, until)
 
         _, adoption = replay_for(
             ledger,
@@ -103,11 +100,3 @@ def _restore_time(
         )
     assert adoption.swapped is not None, "that was its purpose"
     return adoption.swapped.root, adoption.undo
-
-
-def _question(deployment: Deployment, ledger: Ledger, wanted: Root, name: str) -> str:
-    """Say what all readers will see, and what goes on meanwhile, and ask whether it is to be."""
-    live, _ = live_root(ledger)
-    goes_on = deployment.stack and is_followed(deployment.client("lambda"), deployment.output("StreamMappingId"))
-    warning = "; the stream is on: what comes from now on is merged into it (skyledger stream off)" if goes_on else ""
-    return f"{rows_now(live)}; restored to {name} it has {wanted.rows.rows:,}{warning}. Restore it?"

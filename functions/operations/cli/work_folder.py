@@ -32,9 +32,7 @@ def hold_work_folder(deployment: Deployment, work: Path | None, command: str) ->
         Busy: another process works in it.
         NotOurs: it is another user's, or a link of another user leads there.
     """
-    folder = (
-        work / f"skyledger-{deployment.bucket_name()}-{command}" if work else deployment.cache(command)
-    ).absolute()
+    folder = (work / f"skyledger-{deployment.folder_name}-{command}" if work else deployment.cache(command)).absolute()
     if folder in _held:
         return FolderScratch(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)

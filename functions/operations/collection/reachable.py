@@ -128,5 +128,5 @@ class Reachable:
 
     def _read_root(self, key: str) -> Root | None:
         with self._if_there(key):
-            return decode_root(self._ledger.store.get(key).body)
+            return decode_root(self._ledger.store.get(key).body, key)
         return None

@@ -67,7 +67,7 @@ def _redact_batch(ledger: Ledger, findings: Findings, listed: Listed) -> None:
 
 def _remake_snapshot(ledger: Ledger, findings: Findings, listed: Listed) -> None:
     """Pin the same root under the same name, without the rows."""
-    root = without_rows(ledger, decode_root(ledger.store.get(listed.key).body), findings)
+    root = without_rows(ledger, decode_root(ledger.store.get(listed.key).body, listed.key), findings)
     ledger.store.put_if_match(listed.key, encode_root(root), listed.etag, PAGE_TYPE, {})
 
 

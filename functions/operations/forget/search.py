@@ -239,7 +239,7 @@ def _table_exports(reader: _Reader, findings: Findings) -> Iterator[Listed]:
 
 def _snapshots(reader: _Reader, findings: Findings) -> Iterator[Listed]:
     for listed, body in reader.bodies(reader.all_of(SNAPSHOTS)):
-        if any(keys_with_row(reader.ledger, decode_root(body), findings.keys)):
+        if any(keys_with_row(reader.ledger, decode_root(body, listed.key), findings.keys)):
             yield listed
 
 

@@ -89,7 +89,7 @@ def _segments_of_roots(ledger: Ledger, first: int, last: int, own: set[str]) -> 
 
     def copies(version: int) -> list[Root]:
         keys = [listed.key for listed in ledger.store.list(root_copies_of(version))]
-        roots = [decode_root(ledger.store.get(key).body) for key in keys]
+        roots = [decode_root(ledger.store.get(key).body, key) for key in keys]
         return [root for root in roots if root.commit_id not in own]
 
     if last - first >= _MOST_COPIES:

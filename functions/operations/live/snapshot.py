@@ -74,7 +74,7 @@ def load(ledger: Ledger, name: str) -> Root:
         stored = ledger.store.get(_key(name))
     except NotFound as error:
         raise BadName(f"there is no snapshot {name}") from error
-    return decode_root(stored.body)
+    return decode_root(stored.body, _key(name))
 
 
 def snapshots(ledger: Ledger) -> Iterator[Snapshot]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NoReturn
 
-from ledger.errors import Damaged, Denied, Unavailable
+from ledger.errors import Damaged, Denied, RootDamaged, Unavailable
 from ledger.ledger import Ledger
 from ledger.manifest import Root
 from operations.live.backoff import back_off
@@ -41,7 +41,7 @@ def follow(
             if root.tree_hash != shown:
                 copy(root)
                 shown = root.tree_hash
-        except Denied:
+        except (Denied, RootDamaged):
             raise
         except Unavailable as error:
             if not failures:

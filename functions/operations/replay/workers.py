@@ -6,6 +6,7 @@ of them tells it with a traceback, not even one that has only begun.
 """
 
 import multiprocessing
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ledger.errors import LedgerError
 from ledger.store import Store
 from operations.progress import OpenStore, Progress
 from operations.rebuild.plan import Plan
@@ -100,4 +102,17 @@ def _start_worker(open_store: OpenStore, scratch: Scratch, plan: Plan) -> None:
 
 def _work(function: Callable[..., T], task: tuple[Any, ...]) -> T:
     assert _worker is not None, "the pool starts its processes with it"
-    return function(*_worker, *task)
+    try:
+        return function(*_worker, *task)
+    except LedgerError as error:
+        error.cause = _sendable(error.__cause__)
+        raise
+
+
+def _sendable(cause: BaseException | None) -> BaseException | None:
+    """Give a cause if another process can have it: the pool puts this process's traceback in its place."""
+    try:
+        pickle.loads(pickle.dumps(cause))
+    except Exception:  # some hold connections
+        return None
+    return cause

@@ -42,7 +42,7 @@ from ledger.manifest import Gap, Root
 from ledger.row import key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 from ledger.store import Store
-from operations.errors import NotSwapped, TooOld
+from operations.errors import NotSwapped, OtherTable, TooOld
 from operations.live.backoff import back_off
 from operations.live.publishing import publish_watched
 from operations.live.root import put_root
@@ -86,6 +86,25 @@ class BackfillReport:
     segments: int = 0
     commits: int = 0
     gaps_closed: int = 0
+
+
+def check_followed(ledger: Ledger, table: str, own: str = "") -> None:
+    """Refuse a table that the CSV is not of, as far as the streams that were followed tell: it would replace all rows.
+
+    Args:
+        ledger: whose CSV.
+        table: its name or ARN, or the ARN of an export of it.
+        own: name of the table that the stack follows, which may be a new one; empty if it is not known.
+
+    Raises:
+        OtherTable: other tables were followed, and not this one.
+        ManifestLost, RootDamaged, Unavailable: the root could not be read.
+    """
+    root, _ = ledger.load_root()
+    followed = {stream.partition("/")[0] for stream in root.checkpoint.streams if stream}
+    name = table.rpartition(":table/")[2].partition("/")[0]
+    if followed and name not in {own, *followed}:
+        raise OtherTable(f"the CSV is of the table {' and '.join(sorted(followed))}, not of {name}")
 
 
 def backfill_table(

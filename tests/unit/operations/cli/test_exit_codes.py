@@ -79,7 +79,7 @@ def test_a_store_that_does_not_answer_exits_with_four(
 
     monkeypatch.setattr(store, "get", get)
     ran = skyledger("status")
-    assert (ran.code, ran.err.strip()) == (4, "skyledger: manifest.json: AccessDenied")
+    assert (ran.code, ran.err.strip()) == (4, "skyledger: exports: manifest.json: AccessDenied")
 
 
 def test_an_error_that_nobody_thought_of_is_told_as_text_and_is_no_difference(
@@ -148,9 +148,14 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "BadName",
             "BadTime",
             "InvalidRegionError",
+            "InvalidConfigError",
+            "InvalidRetryConfigurationError",
+            "ConfigParseError",
+            "MissingDependencyException",
             "NoLedger",
             "NoRegionError",
             "OtherLedger",
+            "OtherTable",
             "ProfileNotFound",
             "BadWish",
             "NoPlace",
@@ -164,9 +169,11 @@ def test_exit_codes_are_those_of_the_help() -> None:
             "TooOld",
             "UnknownImage",
         },
-        3: {"ManifestLost", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
+        3: {"ManifestLost", "RootDamaged", "Damaged", "SegmentGone", "NewerFormat", "BadEvent"},
         4: {"Unavailable", "Denied", "NotFound", "ExportFailed", "ClientError", "BotoCoreError", "ResponseParserError"},
         5: {
+            "EOFError",
+            "NotAgreed",
             "NotSwapped",
             "NotCalled",
             "OutOfTime",
@@ -183,7 +190,8 @@ def test_exit_codes_are_those_of_the_help() -> None:
 @pytest.mark.parametrize("kind", [*ENDINGS, type("NoSuchKey", (ClientError,), {})])
 def test_an_error_ends_with_its_code_in_one_line(kind: type[Exception], capsys: pytest.CaptureFixture[str]) -> None:
     """The SDK makes kinds of its own at run time: they end as the one that they are of."""
-    named = {"profile": "none", "region_name": "nowhere"} if issubclass(kind, BotoCoreError) else {}
+    names = ("profile", "region_name", "error_msg", "retry_config_option", "valid_options", "path", "msg")
+    named = dict.fromkeys(names, "none") if issubclass(kind, BotoCoreError) else {}
     error = (
         kind({"Error": {"Code": "X", "Message": "why\n"}}, "Get") if issubclass(kind, ClientError) else kind(**named)
     )

@@ -4,13 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.keys import FORGETTING_KEY, FORGOTTEN
-from operations.cli import consent, deployment
-from operations.cli.main import app
+from operations.cli import deployment
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert
 from tests.support.forgotten_person import ETAG, Clock, live_and_die, open_ledger, person, places_with_values
@@ -44,18 +42,6 @@ def test_a_dry_run_shows_all_places_and_changes_nothing(skyledger: Run, store: M
     assert len(told["found"]["journal"]) == 8
     assert told["still_there"] == []
     assert any("35 days" in one["until"] for one in told["stays"])
-    assert store.objects == before
-
-
-def test_it_asks_and_takes_no_for_an_answer(
-    skyledger: Run, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where nobody can be asked, it is wrong use; nothing is changed either way."""
-    before = dict(store.objects)
-    ran = skyledger("forget", ETAG)
-    assert (ran.code, "nobody is there to answer: give --yes" in " ".join(ran.err.split())) == (2, True)
-    monkeypatch.setattr(consent, "_has_terminal", lambda: True)
-    assert CliRunner().invoke(app, ["forget", ETAG], input="n\n").exit_code == 5
     assert store.objects == before
 
 

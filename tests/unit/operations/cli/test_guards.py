@@ -117,6 +117,9 @@ def test_a_lost_manifest_is_no_missing_ledger(skyledger: Run, filled: Ledger, st
 FORBIDDEN = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 MISSING = b"<Error><Code>NoSuchBucket</Code><Message>The specified bucket does not exist</Message></Error>"
 EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
+SKEWED = b"<Error><Code>RequestTimeTooSkewed</Code><Message>m</Message></Error>"
+BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+MOVED = b"<Error><Code>PermanentRedirect</Code><Message>m</Message></Error>"
 ELSEWHERE = b"<Error><Code>AuthorizationHeaderMalformed</Code><Message>m</Message><Region>eu-south-1</Region></Error>"
 # What the server answers: status, body; and what is told of it.
 REFUSALS: dict[str, tuple[int, bytes, str]] = {
@@ -135,6 +138,11 @@ REFUSALS: dict[str, tuple[int, bytes, str]] = {
     "missing": (404, MISSING, "NoSuchBucket (there is no such bucket: look at --bucket, --stack and --endpoint-url)"),
     "expired": (400, EXPIRED, "ExpiredToken (the credentials have expired: log in again"),
     "elsewhere": (400, ELSEWHERE, "AuthorizationHeaderMalformed (the bucket is in another region: give --region"),
+    "moved": (301, MOVED, "PermanentRedirect (the bucket is in another region: give --region eu-south-1)"),
+    "skewed": (403, SKEWED, "RequestTimeTooSkewed (the clock of this machine is wrong)"),
+    "busy": (503, BUSY, "SlowDown (AWS asks for patience: try again in a minute)"),
+    "busy without a word": (503, b"", "503 (AWS asks for patience: try again in a minute)"),
+    "a proxy that is down": (502, b"<html>Bad Gateway</html>", "502 (AWS asks for patience: try again in a minute)"),
 }
 
 
@@ -156,6 +164,8 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")
+        if status == 301:  # of a bucket in another region (boto/botocore#1512)
+            self.send_header("x-amz-bucket-region", "eu-south-1")
         self.end_headers()
         self.wfile.write(body)
 

@@ -101,16 +101,6 @@ def test_whatever_becomes_of_ctrl_c_it_ends_by_130(
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_no_to_a_question_is_no_interrupt() -> None:
-    """Typer says so in its own way."""
-
-    def command(*, as_json: bool) -> None:
-        raise typer.Abort
-
-    with pytest.raises(typer.Abort):
-        with_exit_code(command)(as_json=False)
-
-
 def test_a_second_ctrl_c_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever presses twice does not want to wait for what is cleared away."""
     left = []

@@ -64,7 +64,7 @@ def test_every_command_has_the_shared_options(skyledger: Run) -> None:
 
 
 WORK = Path("/work-folder")
-ARN = "arn:export"
+ARN = "arn:aws:dynamodb:eu-west-1:1:table/Images/export/0"
 FROM, TO = (datetime(2026, 11, 25, hour, tzinfo=UTC) for hour in (8, 9))
 SINCE_UNTIL = ("--since", "2026-11-25T10:00+02:00", "--until", "2026-11-25T09:00")
 HERE = ("--work", str(WORK), "--processes", "3")
@@ -94,7 +94,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
         {"1": (None, "replay"), "2": Wishes(keep="bucket"), "3": Purpose("s")},
     ),
     "replay there": (
-        "replay.run_state_machine",
+        "replay_there.run_state_machine",
         ("--distributed", "--stack", "sky", "--swap", "--snapshot", "s", "--shard-bytes", "500", "--page-shards", "7"),
         {
             "1": "machine",
@@ -114,15 +114,19 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     ),
     "backfill": (
         "backfill.backfill_table",
-        ("--table", "T", *SINCE_UNTIL, "--keep-rows", "--dry-run", *HERE[:2]),
-        {"1": ("T", "", (FROM, TO)), "2": (WORK, "backfill"), "keep_rows": True, "dry_run": True},
+        ("--table", "Images", *SINCE_UNTIL, "--keep-rows", "--dry-run", *HERE[:2]),
+        {"1": ("Images", "", (FROM, TO)), "2": (WORK, "backfill"), "keep_rows": True, "dry_run": True},
     ),
     "backfill, all of it": (
         "backfill.backfill_table",
         ("--stack", "sky"),
         {"1": ("images", "", None), "2": (None, "backfill"), "keep_rows": False, "dry_run": False},
     ),
-    "backfill to now": ("backfill.backfill_table", ("--table", "T", *SINCE_UNTIL[:2]), {"1": ("T", "", (FROM, ANY))}),
+    "backfill to now": (
+        "backfill.backfill_table",
+        ("--table", "Images", *SINCE_UNTIL[:2]),
+        {"1": ("Images", "", (FROM, ANY))},
+    ),
     "backfill again": ("backfill.backfill_table", ("--export", ARN), {"1": ("", ARN, None)}),
     "verify tree": ("verify.check_tree", ("tree",), {"2": "show"}),
     "verify csv": ("verify.check_csv", ("csv",), {"1": "show"}),
@@ -251,7 +255,8 @@ def test_what_is_asked_for_comes_to_where_it_is_heeded(
     monkeypatch.setattr(room, "hold_work_folder", _asked, raising=False)
     monkeypatch.setattr(verify, "hold_work_folder", _asked)
     monkeypatch.setattr(deployment, "listing_client", dict)  # to make one takes long
-    called_by = {"bucket_check": () if arguments[:1] == ("ingest",) else ("verify",)}.get(command, (command,))
+    callers = {"bucket_check": () if arguments[:1] == ("ingest",) else ("verify",), "replay_there": ("replay",)}
+    called_by = callers.get(command, (command,))
     assert skyledger(*called_by, *arguments).code == 0
     assert {name: called[name] for name in wanted} == wanted
 

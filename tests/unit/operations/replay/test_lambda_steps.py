@@ -20,11 +20,8 @@ from operations.replay import lambda_steps
 from tests.support import state_machine
 from tests.support.factories import event, insert, item, make_ledger, model_csv, remove
 from tests.support.histories import deliver, history
-from tests.support.paths import ROOT
 from tests.support.reader import read_csv, read_root, read_rows, read_tree
-from tests.support.state_machine import StateMachine
-
-DEFINITION = ROOT / "infra" / "replay.asl.yaml"
+from tests.support.replay_machine import machine
 
 
 @pytest.fixture(autouse=True)
@@ -32,18 +29,6 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make chunks and ranges so small that the tests' little data makes many."""
     monkeypatch.setattr(plan, "CHUNK_BYTES", 2500)
     monkeypatch.setattr(plan, "RANGE_BYTES", 1500)
-
-
-def machine(store: MemoryStore, seed: int = 0, **functions: Any) -> StateMachine:
-    """Make the state machine over a bucket; each function has its own ledger, as on machines of their own."""
-    numbers = iter(range(100, 10**6))
-    made = {
-        "worker": lambda event: lambda_steps.do(make_ledger(store, next(numbers)), event),
-        "finisher": lambda event: lambda_steps.end(make_ledger(store, next(numbers)), event),
-        **functions,
-    }
-    substitutions = {"Partition": "aws", "ExportBucket": "exports", "Worker": "worker", "Finisher": "finisher"}
-    return StateMachine(state_machine.load(DEFINITION, substitutions), made, store, seed)
 
 
 @pytest.mark.parametrize("seed", range(3))

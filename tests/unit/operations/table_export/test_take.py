@@ -14,6 +14,7 @@ from operations.cli import deployment
 from operations.errors import ExportFailed
 from operations.live.snapshot import snapshots
 from operations.progress import silent
+from operations.table_export.backfill import check_followed
 from operations.table_export.request import wait_for_export
 from operations.table_export.take import ExportRequest, exported_table, root_before
 from tests.support.command_line import Ran
@@ -45,7 +46,7 @@ class Table:
         self.bucket = "exports"
 
     def describe_table(self, TableName: str) -> Any:  # noqa: N803
-        assert TableName == "Images-1"
+        assert TableName in ("Images", ARN.partition("/export")[0], "Sensors")
         return {"Table": {"TableArn": ARN.partition("/export")[0]}}
 
     def export_table_to_point_in_time(self, **arguments: Any) -> Any:
@@ -88,7 +89,7 @@ def test_a_backfill_exports_the_table_and_brings_the_csv_in_line(
 ) -> None:
     """The row that the table lacks goes, the item that the tree lacks comes, the CSV is published, the pin is gone."""
     commit(ledger, [insert(1), insert(2)])
-    ran = skyledger("backfill", "--table", "Images-1", "--json")
+    ran = skyledger("backfill", "--table", "Images", "--json")
     assert (ran.json["put"], ran.json["removed"], ran.json["exported_at"]) == (1, 1, "2026-11-25T09:00:00Z")
     assert read_csv(store) == model_csv([item(2), item(3)])
     assert table.started == [
@@ -101,6 +102,34 @@ def test_a_backfill_exports_the_table_and_brings_the_csv_in_line(
     ]
     assert f"--export {ARN}" in ran.err
     assert not list(snapshots(ledger))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("--table", "Sensors"),
+        ("--table", "arn:aws:dynamodb:eu-west-1:111122223333:table/Images2"),
+        ("--export", ARN.replace("Images", "Image")),
+    ],
+)
+def test_a_table_that_the_csv_is_not_of_is_refused(
+    other: tuple[str, ...], skyledger: Run, ledger: Ledger, store: MemoryStore, table: Table
+) -> None:
+    """Its rows would take the place of all; nothing is exported, which costs. Its own is known by its ARN, too."""
+    commit(ledger, [insert(1), insert(2)])
+    before = dict(store.objects)
+    ran = skyledger("backfill", *other)
+    assert (ran.code, ran.err.startswith("skyledger: the CSV is of the table Images, not of ")) == (2, True), ran.err
+    assert (store.objects, table.started) == (before, [])
+    assert skyledger("backfill", "--table", ARN.partition("/export")[0], "--json").json["removed"] == 1
+
+
+def test_a_table_is_taken_where_no_stream_was_followed_yet(skyledger: Run, ledger: Ledger, table: Table) -> None:
+    """As one that was there before the exporter; and one that the stack follows now, as after it was restored."""
+    ledger.load_root()
+    assert skyledger("backfill", "--table", "Sensors", "--json").json["put"] == 2
+    commit(ledger, [insert(1)])
+    check_followed(ledger, ARN.replace("Images", "Restored"), "Restored")
 
 
 def test_what_is_merged_while_the_export_starts_is_not_taken_for_gone(
@@ -116,7 +145,7 @@ def test_what_is_merged_while_the_export_starts_is_not_taken_for_gone(
         return start(self, **arguments)
 
     monkeypatch.setattr(Table, "export_table_to_point_in_time", export)
-    assert skyledger("backfill", "--table", "Images-1", "--json").json["removed"] == 0
+    assert skyledger("backfill", "--table", "Images", "--json").json["removed"] == 0
     assert read_csv(store) == model_csv([item(2), item(3), item(5)])
 
 
@@ -139,7 +168,7 @@ def test_an_interrupted_backfill_goes_on_with_its_export_and_its_root(
     commit(ledger, [insert(1), insert(2)])
     real = Table.describe_export
     monkeypatch.setattr(Table, "describe_export", lambda self, ExportArn: 1 / 0)  # noqa: N803
-    assert skyledger("backfill", "--table", "Images-1").code == 70
+    assert skyledger("backfill", "--table", "Images").code == 70
     assert [one.name for one in snapshots(ledger)] == ["before-export-0017-abc"]
     monkeypatch.setattr(Table, "describe_export", real)
     assert skyledger("backfill", "--export", ARN, "--dry-run", "--json").json["removed"] == 1
@@ -160,7 +189,7 @@ def test_an_export_that_somebody_else_started_removes_nothing_without_an_older_r
     assert "0 removed, 1 not in the export and kept" in ran.out
     assert ("comparing rows" in ran.err, "publishing image-data.csv" in ran.err) == (True, True)
     assert read_csv(store) == model_csv([item(1), item(2), item(3)])
-    told = skyledger("backfill", "--table", "Images-1", "--keep-rows").out
+    told = skyledger("backfill", "--table", "Images", "--keep-rows").out
     assert "2 items, and 1 that cannot be rows" in told
     assert " 0 removed, " in told
     assert [line for line in told.splitlines() if line.startswith("  ") and "revision" in line]
@@ -171,7 +200,7 @@ def test_since_exports_only_what_changed(skyledger: Run, ledger: Ledger, store: 
     commit(ledger, [insert(1), insert(2)])
     table.changes = [(item(1), None), (None, item(3))]
     ran = skyledger(
-        "backfill", "--table", "Images-1", "--since", "2026-11-25T08:00", "--until", "2026-11-25T09:00", "--json"
+        "backfill", "--table", "Images", "--since", "2026-11-25T08:00", "--until", "2026-11-25T09:00", "--json"
     )
     assert (ran.json["put"], ran.json["removed"]) == (1, 1)
     assert table.started[0]["ExportType"] == "INCREMENTAL_EXPORT"
@@ -188,7 +217,7 @@ def test_verify_table_proves_the_csv_against_the_table(
 ) -> None:
     """Exit code 0 and one hash, or 1 and the keys."""
     commit(ledger, [insert(2), insert(3)])
-    good = skyledger("verify", "table", "--table", "Images-1", "--json")
+    good = skyledger("verify", "table", "--table", "Images", "--json")
     assert good.code == 0
     checked = good.json["table"]["checked"]
     assert checked["tree"] == checked["table"] == read_root(store).tree_hash
@@ -205,7 +234,7 @@ def test_an_item_that_cannot_be_a_row_is_named_and_no_difference(
     commit(ledger, [insert(1), insert(2), insert(3)])
     table.items.append(item(1) | {"revision": {"S": "1"}})
     named = f"{1:032x}: revision is not a whole number"
-    ran = skyledger("backfill", "--table", "Images-1")
+    ran = skyledger("backfill", "--table", "Images")
     assert (ran.code, read_csv(store)) == (1, model_csv([item(1), item(2), item(3)]))
     assert f"\n  {named}" in ran.out
     told = skyledger("verify", "table", "--export", ARN, "--json")
@@ -218,7 +247,7 @@ def test_an_export_that_fails_says_why(skyledger: Run, ledger: Ledger, table: Ta
     """DynamoDB's own words, in one line."""
     commit(ledger, [insert(1)])
     table.failure = "the bucket denies it"
-    ran = skyledger("backfill", "--table", "Images-1")
+    ran = skyledger("backfill", "--table", "Images")
     assert ran.code == 4
     assert "the export failed: X, the bucket denies it" in ran.err
 
