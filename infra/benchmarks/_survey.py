@@ -74,8 +74,8 @@ class Survey:
 
     def put_aside(self) -> None:
         """Let Lambda give up on batches of copied photos, and a removal be quarantined that does not say of what."""
-        copied = [*range(7, self._rows, max(10, self._rows // (2 * _FILLING)))]
-        for numbers in batched(copied, _FILLING):
+        copied = [*range(7, self._rows, max(10, self._rows // _FILLING))]
+        for numbers in batched(copied, _FILLING // 2):  # with the old items they are as large
             self._revisions.update(dict.fromkeys(numbers, 2))
             batch = _given_up([items.modify(number) for number in numbers])
             self._store.put_new(batch.key, batch.body, "application/json")

@@ -5,7 +5,6 @@ merged together with all that the journal holds of the same keys since, and each
 (`operations.rebuild.statements`): so the live tree stays what a replay makes.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -19,7 +18,7 @@ from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.row import RowEncoder, key_of
 from operations.progress import Progress, silent
-from operations.rebuild.statements import group_by_key, journaled_changes, puts_of, resolve, statement_lines
+from operations.rebuild.statements import etags_in, group_by_key, journaled_changes, puts_of, resolve, statement_lines
 
 # Half of the time that removals are remembered.
 LATE = timedelta(hours=24)
@@ -106,11 +105,13 @@ def _journaled_since(
     """Search the journal, from the day before this time on, for the statements about these keys."""
     if not wanted:
         return
-    etags = re.compile(b"|".join(sorted({re.escape(key.partition(b",")[2]) for key in wanted})))
+    etags = {key.partition(b",")[2] for key in wanted}
     listed = (one.key for one in list_segments(ledger.store, first=_day_before(time)))
     for number, (key, lines) in enumerate(read_segments(ledger.store, listed), 1):
         progress("searching the journal, segments", number, 0)
-        for line in filter(etags.search, lines):
+        for line in lines:
+            if etags.isdisjoint(etags_in(line)):
+                continue
             try:
                 event = read_event(load_record(key, line))
                 stated = journaled_changes(event, encoder)

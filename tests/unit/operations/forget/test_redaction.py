@@ -10,8 +10,8 @@ from ledger.columns import NAMES
 from ledger.errors import BadEvent
 from ledger.event import read_event
 from ledger.row import RowEncoder, item_key
-from operations.forget.redaction import FORGOTTEN, Life, etags_in, note_lives, redact
-from operations.rebuild.statements import BACKFILL
+from operations.forget.redaction import FORGOTTEN, Life, note_lives, redact
+from operations.rebuild.statements import BACKFILL, etags_in
 from tests.support.factories import Item, event, item
 from tests.support.forgotten_person import ETAG, VALUES, person
 
