@@ -22,6 +22,11 @@ Part = tuple[str, int]
 """Name and size of a part of a run."""
 
 
+def scratch_needed(size: int) -> int:
+    """Say how much scratch it takes to sort so many bytes: where runs are merged into longer ones, both stay."""
+    return size if size <= FAN_IN * BUFFER_BYTES else 2 * size
+
+
 def write_run(scratch: Scratch, name: str, lines: Iterable[bytes]) -> None:
     """Write sorted lines as the run of this name."""
     part: list[bytes] = []

@@ -27,7 +27,7 @@ from operations.progress import Progress, counted, silent
 from operations.rebuild.merge_join import full_join
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import EXPORT
-from operations.rebuild.sorted_runs import Sorter, merge_lines
+from operations.rebuild.sorted_runs import Sorter, merge_lines, scratch_needed
 from operations.rebuild.tree_reader import lines, look_up, shards_of
 from operations.table_export.files import Export, read_file
 
@@ -124,7 +124,7 @@ def sort_export(
         Damaged: a data file is not what the export's list says.
         Unavailable: the store did not answer.
     """
-    scratch.reserve(int(export.bytes * _LINE_FACTOR), report)
+    scratch.reserve(scratch_needed(int(export.bytes * _LINE_FACTOR)), report)
     young = datetime.fromisoformat(export.time) - MAY_BE_MISSED
     counts = SortedExport(young.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode())
     encoder = RowEncoder(columns)

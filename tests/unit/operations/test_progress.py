@@ -1,5 +1,6 @@
 """Work that takes long says how far it is, in as much memory as it is meant for."""
 
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from unittest import mock
@@ -95,8 +96,9 @@ def test_a_publish_tells_what_was_uploaded_and_copied() -> None:
 
 def test_a_csv_that_somebody_waits_for_is_copied_in_small_parts() -> None:
     """S3 says nothing while it copies; and one that nobody waits for takes as few requests as before."""
-    copies = []
-    for do in (publish_watched, lambda ledger: publish(ledger)):
+    copies, told = [], []
+    watch = partial(publish_watched, progress=lambda *step: told.append(step))
+    for do in (watch, lambda ledger: publish(ledger)):
         store = MemoryStore()
         with scaled(SMALL_PARTS), mock.patch.object(publishing, "WATCHED_COPY", 800):
             commit(make_ledger(store), [insert(number) for number in range(30)])
@@ -108,3 +110,6 @@ def test_a_csv_that_somebody_waits_for_is_copied_in_small_parts() -> None:
         copies.append(calls.verbs(CSV_KEY).count("copy_part"))
     size = len(model_csv([item(number) for number in range(30)]))
     assert copies[0] >= size // 800 > copies[1] > 0
+    whole = len(read_csv(store))
+    assert told[-1] == ("publishing image-data.csv", whole, whole)
+    assert len({done for step, done, _ in told if step == told[-1][0]}) > copies[0]

@@ -58,6 +58,12 @@ def test_no_value_is_left_and_time_and_number_stay(name: str) -> None:
         assert [*etags_in(orjson.dumps(one))][:1] == [ETAG.encode()]
 
 
+def test_a_row_that_an_export_lacked_is_named_by_its_key() -> None:
+    """Who searches the journal for an image finds also what a backfill took away."""
+    lacking = {"eventName": BACKFILL, "dynamodb": {"Lacking": f"2026-11-25T08:00:00.000000Z,{ETAG}", "Revision": 1}}
+    assert [*etags_in(orjson.dumps(lacking))] == [ETAG.encode()]
+
+
 def _removals(records: list[Any]) -> list[tuple[bytes, int]]:
     changes = [change for one in records for change in changes_of(read_event(one), RowEncoder(NAMES))]
     assert all(change.line is None for change in changes)

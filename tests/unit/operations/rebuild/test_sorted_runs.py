@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from operations.progress import silent
 from operations.rebuild import sorted_runs
 from operations.rebuild.scratch import FolderScratch
 from operations.rebuild.scratch_names import runs_folder
@@ -38,4 +37,5 @@ def test_too_many_runs_are_merged_once_however_often_they_are_read(
     told.clear()
     for name, _ in runs:
         (tmp_path / name).write_bytes(b"")
-    assert [*merge_lines(scratch, "export", progress=silent)] == sorted(lines)
+    assert [*merge_lines(scratch, "export", progress=lambda *step: told.append(step))] == sorted(lines)
+    assert not told
