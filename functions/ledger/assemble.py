@@ -9,7 +9,7 @@ from threading import Event
 from ledger.age import oldest_unshown
 from ledger.errors import Damaged, NotFound, Unavailable, Unknown
 from ledger.keys import CSV_KEY
-from ledger.layout import Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, parts, pieces
+from ledger.layout import COPIES, Copy, Literal, Part, Piece, Shard, Upload, can_copy_ranges, parts, pieces
 from ledger.ledger import Ledger
 from ledger.limits import UPLOAD_BYTES
 from ledger.manifest import Root
@@ -93,7 +93,8 @@ def assemble(
     moved.rebuilt = old is None
     try:
         changes = root.checkpoint.changes - old.checkpoint.changes if old else 0
-        made = parts(_pieces(ledger, old, root), total, changes, is_idle=_is_idle(ledger, present))
+        found, is_idle = _pieces(ledger, old, root), _is_idle(ledger, present)
+        made = parts(found, total, changes, is_idle=is_idle, largest_copy=ledger.largest_copy)
         tags = _write_parts(ledger, upload, made, etag, patience)
         ledger.store.finish_upload(CSV_KEY, upload, tags, etag, size=total, seconds=patience())
         moved.copied += sum(part.size for part in made if isinstance(part, Copy))
@@ -133,7 +134,8 @@ def _write_parts(
 ) -> list[str]:
     """Make all parts at the same time, and give their tags in order; the first error ends all of them.
 
-    The lanes of the uploads come first: so each has a thread, however many copies there are.
+    The lanes of the uploads come first: so each has a thread, however many copies there are. Of copies S3 gets no more
+    at a time than are of use.
     """
     tags: dict[int, str] = {}
     failed = Event()
@@ -149,8 +151,9 @@ def _write_parts(
                 raise
 
     numbered = [*enumerate(made, 1)]
-    copies = ([one] for one in numbered if isinstance(one[1], Copy))
-    ledger.store.map(write, [*lanes([one for one in numbered if isinstance(one[1], Upload)]), *copies])
+    copies = [one for one in numbered if isinstance(one[1], Copy)]
+    uploads = [one for one in numbered if isinstance(one[1], Upload)]
+    ledger.store.map(write, [*lanes(uploads), *(copies[first::COPIES] for first in range(min(COPIES, len(copies))))])
     return [tags[number] for number, _ in numbered]
 
 

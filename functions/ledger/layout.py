@@ -191,7 +191,14 @@ def _offsets(old: Sequence[Entry], pages: Mapping[str, Sequence[Entry]], start: 
     return offsets
 
 
-def parts(found: Iterable[Piece], total: int, changes: int = COPIES, *, is_idle: bool = False) -> list[Part]:
+def parts(
+    found: Iterable[Piece],
+    total: int,
+    changes: int = COPIES,
+    *,
+    is_idle: bool = False,
+    largest_copy: int | None = None,
+) -> list[Part]:
     """Turn pieces into parts that S3 takes.
 
     Args:
@@ -199,9 +206,10 @@ def parts(found: Iterable[Piece], total: int, changes: int = COPIES, *, is_idle:
         total: bytes of them all.
         changes: how many are published.
         is_idle: whether there are so few publishes that requests matter more than seconds.
+        largest_copy: bytes of a copy, at most, as long as there are no more than MOST_PARTS; None: LARGEST_COPY.
     """
     found = list(found)
-    smallest, largest = SMALLEST_PART, LARGEST_COPY
+    smallest, largest = SMALLEST_PART, largest_copy or LARGEST_COPY
     few = max(1, round(sqrt(total / IDLE_COPY))) if is_idle else FEW_COPIES
     copies = min(COPIES, max(few, changes))
     while len(made := _parts(found, -(-total // copies), smallest, largest)) > MOST_PARTS:

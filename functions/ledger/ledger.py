@@ -41,6 +41,7 @@ class Ledger:
         objects: its shards and pages, cached.
         makes_first_root: whether a bucket without a ledger gets one. True where the bucket is one's own: for the
             deployment, and for the exporter. Whoever else was given a bucket's name may have been given a wrong one.
+        largest_copy: bytes of image-data.csv that S3 is asked to copy at once, at most; None: as many as are cheapest.
         targets: where the trees of a new, empty ledger are cut; an existing one keeps its own.
         new_id: gives an id that nobody else has.
         sleep: waits, in seconds.
@@ -52,6 +53,7 @@ class Ledger:
     store: Store
     objects: Objects = field(init=False)
     makes_first_root: bool = False
+    largest_copy: int | None = None
     targets: Targets = field(default_factory=Targets)
     new_id: Callable[[], str] = lambda: secrets.token_hex(8)
     sleep: Callable[[float], None] = time.sleep

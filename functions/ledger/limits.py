@@ -11,8 +11,8 @@ import os
 # nobody who lives: a claim, or changes that wait. How large a CSV can be published follows from it (README, Limits).
 INVOCATION_SECONDS = 900.0
 
-# Elsewhere it is about what a command may take (`operations.progress`).
-MEMORY = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")) << 20
+# Who is no function says what there is for a commit, or a publish.
+MEMORY = int(os.environ.get("AWS_LAMBDA_FUNCTION_MEMORY_SIZE") or os.environ.get("SKYLEDGER_MEMORY_MB", "512")) << 20
 # Shards and pages that a warm function keeps: the tail, and what batches touch often.
 CACHE_BYTES = MEMORY // 16
 # Shards of one slice.

@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Event, Thread
 from typing import TypeVar
 
 from ledger.store import Store
 
 T = TypeVar("T")
+_LOOK_SECONDS = 0.5
 Progress = Callable[[str, int, int], None]
-"""Is told a step, how much of it is done, and how much there is to do."""
+"""Is told a step, how much of it is done, and how much there is to do; 0 if that is not known."""
 
 OpenStore = Callable[[], Store]
 """Opens the export bucket; in another process, too, so it must be one that can be pickled."""
@@ -37,6 +41,50 @@ def counted(
         if (done - told) * 1000 >= total:
             told = done
             progress(step, min(done, total), total)
+
+
+@contextmanager
+def watching(look: Callable[[], None]) -> Iterator[None]:
+    """Look again and again, in another thread, how far something is that keeps this one and does not say."""
+    ended = Event()
+
+    def go_on() -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            look()
+
+    thread = Thread(target=go_on, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
+def watching_folder(folder: Path, step: str, progress: Progress) -> Iterator[None]:
+    """Tell how many bytes a library writes to the files of a folder, whatever it deletes there."""
+    before, written = _sizes(folder), 0
+
+    def look() -> None:
+        nonlocal before, written
+        sizes = _sizes(folder)
+        written += sum(max(0, size - before.get(name, 0)) for name, size in sizes.items())
+        before = sizes
+        progress(step, written, 0)
+
+    with watching(look):
+        yield
+    look()
+    progress(step, written, written)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    sizes = {}
+    for entry in os.scandir(folder):
+        with suppress(FileNotFoundError):
+            sizes[entry.name] = entry.stat().st_size
+    return sizes
 
 
 # What a command may take in all its processes together, and what this one and another one of a rebuild take at most

@@ -33,6 +33,7 @@ class Ran:
         seconds: of the clock.
         peak_mb: resident memory of all its processes together, at most; what they share is counted for each.
         silence: the longest time, in seconds, in which nothing new was shown, spinners and clocks left out.
+        before_silence: the line that stood there meanwhile.
         scratch_mb: what lay in the watched folder, at most.
         shown: the last lines.
     """
@@ -41,6 +42,7 @@ class Ran:
     seconds: float
     peak_mb: float
     silence: float
+    before_silence: str
     scratch_mb: float
     shown: str
 
@@ -61,6 +63,10 @@ class Screen:
                 self._seen.append(line)
                 new = True
         return new
+
+    def newest(self) -> str:
+        """Give the line that was new last."""
+        return self._seen[-1] if self._seen else ""
 
     def last(self) -> str:
         """Give the last lines."""
@@ -90,17 +96,18 @@ def run(command: Sequence[str], environment: Mapping[str, str], watched: Path) -
     os.close(theirs)
     screen = Screen()
     news = sampled = began
-    silence, memory, scratch = 0.0, 0, 0
+    longest, memory, scratch = (0.0, ""), 0, 0
     while (text := _read(ours)) is not None:
-        now = time.monotonic()
+        now, before = time.monotonic(), screen.newest()
         if screen.show(text):
-            silence, news = max(silence, now - news), now
+            longest, news = max(longest, (now - news, before)), now
         if now - sampled >= SAMPLE_SECONDS:
             memory, scratch, sampled = max(memory, _resident(process.pid)), max(scratch, _size(watched)), now
     code = process.wait()
     ended = time.monotonic()
     os.close(ours)
-    return Ran(code, ended - began, memory / 1e6, max(silence, ended - news), scratch / 1e6, screen.last())
+    silence, before = max(longest, (ended - news, screen.newest()))
+    return Ran(code, ended - began, memory / 1e6, silence, before, scratch / 1e6, screen.last())
 
 
 def _read(terminal: int) -> str | None:

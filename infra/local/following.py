@@ -147,9 +147,11 @@ class Run:
         }
 
     def _why(self, key: str, record: Mapping[str, object] | None) -> str:
+        if record is None:
+            return "not processed"
         path = self._uploads.path(key)
         if path is None:
-            return "not processed" if record is None else "no image"
+            return "no image"
         try:
             with path.open("rb") as file:
                 return kind_of(file.read(HEAD_BYTES))

@@ -1,4 +1,4 @@
-"""The emulator (ministack) with four things mended that AWS does, and that this project needs.
+"""The emulator (ministack): four things mended that AWS does, and that this project needs, and two that take memory.
 
 - Events of S3 on EventBridge name the version of the object, and hold no field that S3 does not know: a deletion has
   neither size nor ETag, a restoration no sequencer (S3 User Guide, "EventBridge event message structure").
@@ -10,6 +10,8 @@
   does (API reference, ExportTableToPointInTime, InvalidExportTimeException), and so are full exports of another time
   than now.
 - A range of one version of an object is that range (S3 API reference, GetObject: Range and versionId are independent).
+- When it stops, it writes its tables as they are, and not a copy of them, which would take as much memory again.
+- Of the logs of each function it keeps those of the last invocations: there is a stream for each, and no retention.
 
 A program of its own, run by the emulator's interpreter; so it imports nothing of the project. Names with an underscore
 are the emulator's, whose version is pinned; `tests/e2e/test_mended_emulator.py` says so when one of them has moved.
@@ -26,6 +28,7 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
+cloudwatch_logs: Any = import_module("ministack.services.cloudwatch_logs")
 dynamodb: Any = import_module("ministack.services.dynamodb")
 eventbridge: Any = import_module("ministack.services.eventbridge")
 lambda_svc: Any = import_module("ministack.services.lambda_svc")
@@ -34,11 +37,13 @@ sqs: Any = import_module("ministack.services.sqs")
 
 DATA_FILES = 2  # AWS writes one for each partition at least
 BEGUN = time.time()
+LOGS_KEPT = 1_000  # of invocations of a function
 SHORTEST_WINDOW, LONGEST_WINDOW = 15 * 60, 24 * 3600  # seconds (AWS Database Blog, "Introducing incremental export")
 
 _fire, _dispatch, _invoke = s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target
 _get_object = s3._get_object
-_start_export = dynamodb._export_table_to_point_in_time
+_start_export, _get_state = dynamodb._export_table_to_point_in_time, dynamodb.get_state
+_emit_logs = lambda_svc._emit_lambda_logs
 _version: ContextVar[str | None] = ContextVar("version of the object that an event is about", default=None)
 
 
@@ -216,6 +221,29 @@ def _put(bucket: str, key: str, body: bytes) -> None:
         raise RuntimeError(f"the export's file {key} could not be written: {status}")
 
 
+def get_state() -> dict[str, Any]:
+    """Give what of DynamoDB is written when the emulator stops, and nothing changes any more."""
+    tables = dynamodb._tables
+    dynamodb._tables = type(tables)()
+    try:
+        state: dict[str, Any] = _get_state()
+    finally:
+        dynamodb._tables = tables
+    for place, table in tables.all_items():
+        kept = {name: value for name, value in table.items() if name != dynamodb._INDEX_MEMBERS}
+        state["tables"].set_scoped(*place, kept)
+    return state
+
+
+def emit_logs(*arguments: Any, **more: Any) -> None:
+    """Write the log of an invocation, and forget those of long ago."""
+    _emit_logs(*arguments, **more)
+    for group in list(cloudwatch_logs._log_groups.values()):
+        streams = group["streams"]
+        while len(streams) > LOGS_KEPT:
+            streams.pop(next(iter(streams)), None)
+
+
 def _time_text(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -225,5 +253,6 @@ if __name__ == "__main__":
         lambda_svc._poll_dynamodb_streams = lambda: False
     s3._fire_s3_event, eventbridge._dispatch_event, eventbridge._invoke_target = fire, dispatch, invoke
     s3._get_object = get_object
-    dynamodb._export_table_to_point_in_time = export
+    dynamodb._export_table_to_point_in_time, dynamodb.get_state = export, get_state
+    lambda_svc._emit_lambda_logs = emit_logs
     import_module("ministack.app").main()

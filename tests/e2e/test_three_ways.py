@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.doubles.export_files import write_full_export
 from infra.doubles.memory_store import MemoryStore
 from ledger.ledger import Ledger
 from ledger.manifest import Root, Targets
@@ -22,7 +23,6 @@ from operations.table_export.files import read_export
 from operations.verify.ledger import check_tree
 from operations.verify.table import compare_with_export
 from tests.support import state_machine
-from tests.support.export_files import write_full_export
 from tests.support.factories import START, make_ledger, model_csv
 from tests.support.histories import History, deliver, history
 from tests.support.paths import ROOT

@@ -7,7 +7,7 @@ from types import ModuleType
 from unittest.mock import patch
 
 from infra.doubles import memory_store
-from ledger import layout, slices
+from ledger import assemble, layout, slices
 
 publishing = import_module("ledger.publish")  # the module: the package gives the function
 
@@ -19,6 +19,7 @@ SMALL_PARTS: tuple[Limit, ...] = (
     (layout, "SMALLEST_PART", 400),
     (layout, "UPLOAD_PART", 700),
     (layout, "COPIES", 4),
+    (assemble, "COPIES", 4),
     (memory_store, "SMALLEST_PART", 400),
 )
 SMALL_SLICES: tuple[Limit, ...] = (

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
+from infra.doubles.export_files import write_full_export
 from infra.doubles.listed_bucket import ListedBuckets
 from infra.doubles.memory_store import MemoryStore
 from infra.doubles.memory_tables import MemoryTables
@@ -14,7 +15,6 @@ from ledger.commit import commit
 from ledger.store import Stored
 from operations.bucket.distributed.job import Aws
 from operations.bucket.sources import Sources
-from tests.support.export_files import write_full_export
 from tests.support.factories import event, item, make_ledger
 
 OLD = datetime(2026, 11, 20, tzinfo=UTC)

@@ -4,6 +4,7 @@ import gzip
 from collections.abc import Iterator
 from typing import Any
 
+from infra.doubles.export_files import write_full_export, write_incremental_export
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import COLUMNS, NAMES
 from ledger.commit import commit, commit_batch
@@ -18,7 +19,6 @@ from operations.rebuild.statements import BACKFILL, journaled_changes
 from operations.table_export.export_batch import ExportBatch, Proposal
 from operations.table_export.files import Export
 from tests.support.clock import Clock
-from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, events_of, insert, item, leave_waiting, make_ledger
 from tests.support.failed_batches import put_aside
 from tests.support.reader import read_root

@@ -12,6 +12,7 @@ from image_processor.catalog.catalog import Catalog
 from image_processor.intake import Intake
 from image_processor.notification import parse
 from image_processor.sources import Sources as ProcessorSources
+from infra.doubles.export_files import write_full_export
 from infra.doubles.listed_bucket import ListedBuckets
 from infra.doubles.memory_bucket import BUCKET, MemoryBucket
 from infra.doubles.memory_store import MemoryStore
@@ -25,7 +26,6 @@ from operations.bucket.recheck import Looker
 from operations.bucket.sources import Sources
 from operations.table_export.take import ExportRequest
 from tests.support.aws_services import OUTPUTS
-from tests.support.export_files import write_full_export
 from tests.support.factories import make_ledger
 
 OF_ITS_LIFE = {"ingested_at", "revision", "key", "newest_object"}

@@ -77,6 +77,12 @@ def test_no_module_is_imported_by_what_it_imports() -> None:
     assert len(order) >= len(graph)
 
 
+def test_no_operation_publishes_past_the_one_that_tells_how_far_it_is() -> None:
+    """A large CSV takes S3 minutes, and somebody waits for it."""
+    publish = {name for name, arrows in ARROWS.items() if "ledger.publish" in arrows and name.startswith("operations")}
+    assert publish == {"operations.live.publishing"}
+
+
 @pytest.mark.parametrize("package", FACES)
 def test_a_public_face_has_what_it_promises(package: str) -> None:
     """`__all__` is sorted, without doubles, and every name in it is there."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from operations.bucket.lines import Listed, Record, bucket_and_key
 from operations.bucket.recheck import Looker, look_again
 from operations.bucket.rows import Image, compare_rows, look_again_at_rows, others_of, sort_rows
 from operations.bucket.spool import read_differences, write_differences
-from operations.progress import Progress
+from operations.progress import Progress, counted
 from operations.rebuild.scratch import Scratch
 from operations.verify.findings import LISTED, ROUND_SECONDS, ROUNDS, WATCHED
 
@@ -117,11 +118,12 @@ def check_buckets(
     sides = gather(replace(wanted, by_etag=True), scratch, progress, note, sleep=ledger.sleep)
     rules = Rules(sides.sources, READER, sides.young(in_flight_minutes))
     counts, findings = Counts(), BucketFindings()
-    differences = compare(sides.listing.lines(), sides.records(), rules, counts)
+    differences = compare(sides.listed(progress), sides.records(), rules, counts)
     write_differences(scratch, (one for one in differences if one.kind in _WRONG))
     root, _ = ledger.load_root()
-    rows = sort_rows(ledger, root, scratch)
-    staying = _Staying(scratch, rules)
+    rows = sort_rows(ledger, root, scratch, progress)
+    held = partial(counted, step="comparing rows", total=sides.known.images if sides.known else 0, progress=progress)
+    staying = _Staying(scratch, rules, lambda: held(holders(scratch)))
     while staying.takes_more:
         objects, images = staying.take()
         for number in range(ROUNDS):
@@ -154,8 +156,8 @@ def check_buckets(
 class _Staying:
     """What still differs after it was looked at again, and all that need not be: so many are not on their way."""
 
-    def __init__(self, scratch: Scratch, rules: Rules) -> None:
-        self._scratch, self._rules = scratch, rules
+    def __init__(self, scratch: Scratch, rules: Rules, held: Callable[[], Iterator[bytes]]) -> None:
+        self._scratch, self._rules, self._held = scratch, rules, held
         self._objects: list[Difference] = []
         self._images: list[Image] = []
         self._looked_at = 0  # of each
@@ -192,7 +194,7 @@ class _Staying:
         return islice(read_differences(self._scratch), self._looked_at, None)
 
     def _wrong(self) -> Iterator[Image]:
-        found = compare_rows(holders(self._scratch), self._scratch, self._rules.sources, self._rules.young)
+        found = compare_rows(self._held(), self._scratch, self._rules.sources, self._rules.young)
         return islice(found, self._looked_at, None)
 
 

@@ -16,7 +16,7 @@ from operations.bucket.inventory import Inventory, read_manifest, sort_inventory
 from operations.bucket.known import Known, records, sort_known
 from operations.bucket.listing import Listing, list_places
 from operations.bucket.sources import Sources, bucket_and_key_of
-from operations.progress import Progress
+from operations.progress import Progress, counted
 from operations.rebuild.scratch import Scratch
 from operations.table_export.request import start_export
 from operations.table_export.take import ExportRequest, finished
@@ -60,6 +60,10 @@ class Sides:
     records: Callable[[], Iterator[bytes]]
     known: Known | None
     time: str
+
+    def listed(self, progress: Progress) -> Iterator[bytes]:
+        """Read what S3 holds, sorted, to be compared with the records; tell how far that is."""
+        return counted(self.listing.lines(), "comparing objects", self.listing.objects, progress)
 
     def young(self, minutes: float) -> str:
         """Give the time from which on what was written may be on its way in one of them; empty: there is none."""

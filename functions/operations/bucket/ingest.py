@@ -142,7 +142,7 @@ def plan_ingest(
 
     sides = gather(wanted, scratch, progress, note, started, sleep)
     counts = Counts()
-    differences = compare(sides.listing.lines(), sides.records(), Rules(sides.sources, READER), counts)
+    differences = compare(sides.listed(progress), sides.records(), Rules(sides.sources, READER), counts)
     chosen = _Chosen(wishes)
     write_differences(scratch, chosen.of(differences))
     ingest.objects, ingest.phantom, ingest.older = counts.listed, counts.phantom, chosen.older

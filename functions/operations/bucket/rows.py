@@ -27,6 +27,7 @@ from operations.bucket.compare import Kind, Rules, is_since, is_young
 from operations.bucket.lines import END_OF_NAME, escape, unescape
 from operations.bucket.recheck import Looker, in_parallel
 from operations.bucket.sources import Sources
+from operations.progress import Progress, counted
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import ROWS
 from operations.rebuild.sorted_runs import Sorter, merge_lines
@@ -126,10 +127,10 @@ class Image:
         return [*dict.fromkeys([*self.names, *(row.name for row in self.rows)])]
 
 
-def sort_rows(ledger: Ledger, root: Root, scratch: Scratch) -> int:
+def sort_rows(ledger: Ledger, root: Root, scratch: Scratch, progress: Progress) -> int:
     """Write the rows of a tree to scratch, sorted by ETag; give their number."""
     sorter, count = Sorter(scratch, ROWS), 0
-    for line in row_lines(ledger, root):
+    for line in counted(row_lines(ledger, root), "sorting rows", root.rows.rows, progress):
         sorter.add(line)
         count += 1
     sorter.close()

@@ -26,7 +26,7 @@ def command(
     ledger = deployment.ledger()
     with output.progress() as progress:
         progress("looking for what nothing names", 0, 1)
-        report = collect(ledger, dry_run=dry_run)
+        report = collect(ledger, dry_run=dry_run, progress=progress)
         progress("looking for what nothing names", 1, 1)
     output.result(asdict(report))
     if not report.claimed:

@@ -20,7 +20,6 @@ from rich.table import Table
 
 from operations.disk import is_full
 from operations.errors import DiskFull
-from operations.progress import Progress
 from operations.seen import is_seen
 
 # As the shell tells of a program that SIGPIPE ended (128 + 13): whoever read us has ended, as `| head` does. Never 1,
@@ -76,6 +75,34 @@ def visible(text: str) -> str:
     if is_seen(text):
         return text
     return "".join(one if is_seen(one) else one.encode("unicode_escape").decode() for one in text)
+
+
+class Bars:
+    """Progress bars on standard error, called as an `operations.progress.Progress`."""
+
+    def __init__(self, errors: Console) -> None:
+        self.shown = progress.Progress(
+            progress.SpinnerColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            console=errors,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Show how much of a step is done."""
+        if step not in self._tasks:
+            self._tasks[step] = self.shown.add_task(visible(step), total=total or None)
+        self.shown.update(self._tasks[step], completed=done, total=total or None)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let the bars stand still while something is asked, and go on after an answer that lets them."""
+        self.shown.stop()
+        yield
+        self.shown.start()
 
 
 class Output:
@@ -145,22 +172,8 @@ class Output:
         self.console.print(shown)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
+    def progress(self) -> Iterator[Bars]:
         """Show progress bars on standard error while something long goes on."""
-        bars = progress.Progress(
-            progress.SpinnerColumn(),
-            progress.TextColumn("{task.description}", markup=False),
-            progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TimeElapsedColumn(),
-            console=self.errors,
-        )
-        tasks: dict[str, Any] = {}
-
-        def show(step: str, done: int, total: int) -> None:
-            if step not in tasks:
-                tasks[step] = bars.add_task(visible(step), total=total)
-            bars.update(tasks[step], completed=done, total=total)
-
-        with bars:
-            yield show
+        bars = Bars(self.errors)
+        with bars.shown:
+            yield bars

@@ -1,6 +1,5 @@
 """`skyledger replay`: rebuild the tree from the journal."""
 
-from contextlib import ExitStack
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -101,12 +100,11 @@ def command(
         )
         purpose = Purpose(name, swap=swap_in, keep_replaced=bool(until), patience=patience)
         scratch = hold_work_folder(deployment, work, "replay")
-        with ExitStack() as shown:
-            progress = shown.enter_context(output.progress())
+        with output.progress() as progress:
 
             def agree(rebuild: Rebuild) -> None:
-                shown.close()  # a moving bar and a question do not go together
-                ask_to_restore(consent, deployment, ledger, rebuild.root, until)
+                with progress.paused():
+                    ask_to_restore(consent, deployment, ledger, rebuild.root, until)
 
             rebuild, adoption = replay_for(
                 ledger,

@@ -49,7 +49,7 @@ def command(
     with output.progress() as progress:
         copy = pull(ledger, scratch.folder, progress=progress)
         choice = made_by_older(copy.columns) if older else where
-        with open_table(copy.path, copy.columns, choice, scratch.folder) as table:
+        with open_table(copy.path, copy.columns, choice, scratch.folder, progress, "choosing rows") as table:
             usd = lane_usd(table.count)
             output.note(f"{table.count:,} of {copy.rows:,} rows; to read them again costs {usd_text(usd)}")
             again = Reread(table, choice, sources, scratch, now)

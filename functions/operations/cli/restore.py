@@ -1,6 +1,5 @@
 """`skyledger restore`: go back to a snapshot or a point in time."""
 
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +60,8 @@ def command(
     if name:
         wanted = load(ledger, name)
         ask_to_restore(consent, deployment, ledger, wanted, name)
-        root, undo = restore(ledger, wanted, name)
+        with output.progress() as progress:
+            root, undo = restore(ledger, wanted, name, progress)
     else:
         root, undo = _restore_time(deployment, ledger, until, processes, work, output, consent)
     output.result({"version": root.version, "rows": root.rows.rows, "tree": root.tree_hash, "undo": undo})
@@ -81,12 +81,11 @@ def _restore_time(
 ) -> tuple[Root, str]:
     check_past(ledger, live_root(ledger)[0], until)
     scratch = hold_work_folder(deployment, work, "restore")
-    with ExitStack() as shown:
-        progress = shown.enter_context(output.progress())
+    with output.progress() as progress:
 
         def agree(rebuild: Rebuild) -> None:
-            shown.close()  # a moving bar and a question do not go together
-            ask_to_restore(consent, deployment, ledger, rebuild.root, until)
+            with progress.paused():
+                ask_to_restore(consent, deployment, ledger, rebuild.root, until)
 
         _, adoption = replay_for(
             ledger,

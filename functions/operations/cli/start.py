@@ -5,12 +5,19 @@ else's code. So nothing is imported here before it is said what Ctrl-C does. The
 (`multiprocessing`, "Safe importing of main module"), and need none of it.
 """
 
+import os
+
 from operations.cli.interrupt import INTERRUPTED, end_at_once, leave
+
+# A command commits and publishes as a function of so much memory does (`ledger.limits`): beside that it has sorted runs
+# and a table's items, and 500 MB in all (`operations.progress`).
+_AS_FUNCTION_MB = "256"
 
 
 def main() -> None:
     """Run the command."""
     end_at_once()
+    os.environ.setdefault("SKYLEDGER_MEMORY_MB", _AS_FUNCTION_MB)
     from operations.cli.main import app
 
     try:

@@ -69,6 +69,7 @@ from ledger.store import Listed
 from operations.batches import batched
 from operations.collection.old_removals import forget_removals
 from operations.collection.reachable import Reachable
+from operations.progress import Progress, silent
 
 # A root that stood within this time may still be read by somebody: a slow publish, a pull, a check.
 READABLE = timedelta(hours=24)
@@ -109,13 +110,16 @@ class CollectionReport:
     finished: bool = False
 
 
-def collect(ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = False) -> CollectionReport:
+def collect(
+    ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = False, progress: Progress = silent
+) -> CollectionReport:
     """Delete what nothing names any longer.
 
     Args:
         ledger: whose bucket.
         time_left: of the invocation, in seconds.
         dry_run: only count what would be deleted.
+        progress: is told how many objects are done with.
 
     Raises:
         Damaged, ManifestLost, NewerFormat: something that must be kept is not readable; nothing is deleted in doubt.
@@ -129,7 +133,7 @@ def collect(ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = F
         return (seconds is None or seconds > RESERVE_SECONDS) and ledger.monotonic() - started < RUN_SECONDS
 
     if dry_run:
-        report.finished = _delete_all(ledger, report, has_time, dry_run=True)
+        report.finished = _delete_all(ledger, report, has_time, progress, dry_run=True)
         return report
     claim = _claim(ledger)
     if claim is None:
@@ -137,7 +141,7 @@ def collect(ledger: Ledger, time_left: TimeLeft = no_limit, *, dry_run: bool = F
         return report
     try:
         report.removals = forget_removals(ledger)
-        report.finished = _delete_all(ledger, report, has_time, dry_run=False)
+        report.finished = _delete_all(ledger, report, has_time, progress, dry_run=False)
     finally:
         with suppress(LedgerError):  # it is void after an hour
             ledger.store.delete_if_match(COLLECTING_KEY, claim)
@@ -158,9 +162,11 @@ def _claim(ledger: Ledger) -> str | None:
         return None
 
 
-def _delete_all(ledger: Ledger, report: CollectionReport, has_time: Callable[[], bool], *, dry_run: bool) -> bool:
+def _delete_all(
+    ledger: Ledger, report: CollectionReport, has_time: Callable[[], bool], progress: Progress, *, dry_run: bool
+) -> bool:
     """Delete batch by batch; say whether all of them were done."""
-    reachable = Reachable(ledger)
+    reachable, done = Reachable(ledger), 0
     reachable.add_kept(READABLE)
     for batch in batched((old for old in _old(ledger) if old.is_double or old.listed.key not in reachable), _BATCH):
         if not has_time():
@@ -170,6 +176,8 @@ def _delete_all(ledger: Ledger, report: CollectionReport, has_time: Callable[[],
         outcomes = ledger.store.map(lambda listed: "deleted" if dry_run else _delete(ledger, listed), unneeded)
         for listed, outcome in zip(unneeded, outcomes, strict=True):
             _count(report, listed, outcome)
+        done += len(batch)
+        progress("what nothing names any longer", done, 0)
     return True
 
 

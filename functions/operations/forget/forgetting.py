@@ -97,7 +97,7 @@ def forget(ledger: Ledger, findings: Findings, progress: Progress = silent) -> F
         raise UnknownImage(f"no event is about {_some(unknown)}: skyledger history KEY tells the ETags that a key had")
     _check_gone(ledger, findings)
     tree = ledger.load_root()[0].tree_hash
-    publish_and_wait(ledger)
+    publish_and_wait(ledger, progress)
     renew_lists(ledger)
     for place, searched in findings.places.items():
         if place == "shards":

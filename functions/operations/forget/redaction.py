@@ -9,7 +9,6 @@ A replay to any time then finds removals and never a row; and the highest of the
 so that what the removals tree remembers is the same too. Redacting what is redacted changes nothing.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,9 +22,6 @@ FORGOTTEN = "FORGOTTEN"
 # Of a record only what a replay reads is kept: which stream, when, and its number there.
 _KEPT = ("eventSourceARN",)
 _KEPT_OF_CONTENT = ("ApproximateCreationDateTime", "SequenceNumber")
-
-# In records as the journal has them, and items as DynamoDB exports them: each once, by itself or in a key.
-_ETAGS = re.compile(rb'"etag"\s*:\s*\{\s*"S"\s*:\s*"([^"\\]*)"|"Lacking"\s*:\s*"[^",\\]*,([^"\\]*)"')
 
 
 @dataclass(slots=True)
@@ -53,11 +49,6 @@ class _Image(NamedTuple):
     key: bytes | None
     revision: int
     is_gone: bool
-
-
-def etags_in(line: bytes) -> Iterator[bytes]:
-    """Name the ETags that a record may be about, without parsing it."""
-    return (one or other for one, other in _ETAGS.findall(line))
 
 
 def etags_of(record: Any) -> set[str]:

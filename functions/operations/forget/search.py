@@ -67,9 +67,10 @@ from operations.batches import batched
 from operations.bucket.distributed.step_names import RESULT
 from operations.errors import Busy
 from operations.forget.findings import Findings, Searched
-from operations.forget.redaction import etags_in, etags_of, redact
+from operations.forget.redaction import etags_of, redact
 from operations.live.redrive import events_of_batch, quarantined_event
 from operations.progress import Progress, silent
+from operations.rebuild.statements import etags_in
 from operations.rebuild.tree_reader import look_up
 
 # A replay on many machines writes something every few minutes: what nobody has written to for so long is left over.

@@ -20,15 +20,16 @@ from ledger.keys import PAGES, SHARDS, packed_key, page_key, plain_key, shard_di
 from ledger.ledger import Ledger
 from ledger.manifest import Root
 from ledger.objects import PAGE_TYPE
-from ledger.store import READ_AHEAD, Listed
+from ledger.store import PARALLEL_REQUESTS, READ_AHEAD, Listed, read_ahead
 from operations.batches import batched
-from operations.progress import Progress, silent
+from operations.progress import Progress, counted, silent
 from operations.rebuild.tree_reader import shards_of, unshared
 
 # Half a day below the age at which collection deletes what nothing names: time enough for the swap that follows.
 YOUNG = timedelta(hours=12)
 # From so many objects on, listing all of them takes fewer requests than asking for each.
 _LIST_FROM = 2000
+_LOOKING = "looking at objects"
 
 
 def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str], progress: Progress = silent) -> None:
@@ -39,7 +40,7 @@ def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str], pro
         root: that is to be swapped in, or pinned.
         live: the present root.
         safe: keys that were made sure of before; grows.
-        progress: is told the objects that had to be kept from collection.
+        progress: is told the objects that were looked at, and those that had to be kept from collection.
 
     Raises:
         Damaged: an object is gone.
@@ -49,10 +50,12 @@ def make_sure(ledger: Ledger, root: Root, live: Root | None, safe: set[str], pro
     wanted = [key for key in _own_objects(ledger, root, live) if key not in safe]
     limit = ledger.objects.now() - YOUNG
     if len(wanted) < _LIST_FROM:
-        ages = ledger.store.map(lambda key: _modified(ledger, key), wanted)
-        old = [key for key, modified in zip(wanted, ages, strict=True) if modified < limit]
+        told = counted(wanted, _LOOKING, len(wanted), progress)
+        ages = read_ahead(ledger.store, lambda key: _modified(ledger, key), told, PARALLEL_REQUESTS)
+        old = [key for key, modified in ages if modified < limit]
     else:
-        old = _old(wanted, chain(ledger.store.list(PAGES), ledger.store.list(SHARDS)), limit)
+        listing = chain(ledger.store.list(PAGES), ledger.store.list(SHARDS))
+        old = _old(wanted, counted(listing, _LOOKING, len(wanted), progress), limit)
     for some in batched(old, READ_AHEAD):
         ledger.store.map(lambda key: _write_again(ledger, key), some)
         done += len(some)

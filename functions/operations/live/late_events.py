@@ -5,7 +5,6 @@ merged together with all that the journal holds of the same keys since, and each
 (`operations.rebuild.statements`): so the live tree stays what a replay makes.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -18,14 +17,15 @@ from ledger.journal import list_segments, load_record, read_segments, segment_of
 from ledger.ledger import Ledger
 from ledger.manifest import Gap
 from ledger.row import RowEncoder, key_of
-from operations.rebuild.statements import group_by_key, journaled_changes, puts_of, resolve, statement_lines
+from operations.progress import Progress, silent
+from operations.rebuild.statements import etags_in, group_by_key, journaled_changes, puts_of, resolve, statement_lines
 
 # Half of the time that removals are remembered.
 LATE = timedelta(hours=24)
 
 
-def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
-    """Merge events (at least one) of any age.
+def commit_late(ledger: Ledger, events: Sequence[Event], progress: Progress = silent) -> Report:
+    """Merge events (at least one) of any age; tell how many segments of the journal were searched for it.
 
     Raises:
         Damaged: a segment of the journal is not readable.
@@ -34,7 +34,7 @@ def commit_late(ledger: Ledger, events: Sequence[Event]) -> Report:
     newest = ledger.load_root()[0].checkpoint.newest_event
     if not newest or all(is_recent(event.time, newest) for event in events):
         return commit_batch(ledger, StreamBatch(events, None), redelivered=True)
-    return commit_batch(ledger, _LateBatch(ledger, events))
+    return commit_batch(ledger, _LateBatch(ledger, events, progress))
 
 
 def late_changes(ledger: Ledger, events: Sequence[Event], columns: tuple[str, ...]) -> list[Change]:
@@ -53,14 +53,14 @@ class _LateBatch:
     The checkpoint learns nothing from them: it has passed their time.
     """
 
-    def __init__(self, ledger: Ledger, events: Sequence[Event]) -> None:
+    def __init__(self, ledger: Ledger, events: Sequence[Event], progress: Progress = silent) -> None:
         self.segment = segment_of(events)
         self.newest_event = ""
         self.oldest_event = min((event.time for event in events if event.time), default="")
         self.streams: dict[str, str] = {}
         self.gaps: tuple[Gap, ...] = ()
         self.bad: list[tuple[Event, str]] = []
-        self._ledger, self._events = ledger, events
+        self._ledger, self._events, self._progress = ledger, events, progress
         self._keys: list[set[bytes]] = []
 
     def changes(self, columns: tuple[str, ...]) -> list[Change]:
@@ -80,7 +80,8 @@ class _LateBatch:
                 replaced[change.key] = (*replaced.get(change.key, ()), *change.replaces)
             self._keys.append({change.key for change in stated})
         wanted = set().union(*self._keys)
-        statements.update(_journaled_since(self._ledger, min(event.time for event in self._events), wanted, encoder))
+        since = min(event.time for event in self._events)
+        statements.update(_journaled_since(self._ledger, since, wanted, encoder, self._progress))
         return [_change(group, replaced) for group in group_by_key(sorted(statements))]
 
     def events_of(self, todo: Sequence[Change]) -> list[Event]:
@@ -98,14 +99,19 @@ def _change(group: Sequence[bytes], replaced: Mapping[bytes, tuple[bytes, ...]])
     return removal_of(removal)
 
 
-def _journaled_since(ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncoder) -> Iterator[bytes]:
+def _journaled_since(
+    ledger: Ledger, time: str, wanted: set[bytes], encoder: RowEncoder, progress: Progress
+) -> Iterator[bytes]:
     """Search the journal, from the day before this time on, for the statements about these keys."""
     if not wanted:
         return
-    etags = re.compile(b"|".join(sorted({re.escape(key.partition(b",")[2]) for key in wanted})))
+    etags = {key.partition(b",")[2] for key in wanted}
     listed = (one.key for one in list_segments(ledger.store, first=_day_before(time)))
-    for key, lines in read_segments(ledger.store, listed):
-        for line in filter(etags.search, lines):
+    for number, (key, lines) in enumerate(read_segments(ledger.store, listed), 1):
+        progress("searching the journal, segments", number, 0)
+        for line in lines:
+            if etags.isdisjoint(etags_in(line)):
+                continue
             try:
                 event = read_event(load_record(key, line))
                 stated = journaled_changes(event, encoder)

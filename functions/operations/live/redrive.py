@@ -40,7 +40,7 @@ from ledger.store import Listed
 from operations.batches import batched
 from operations.live.late_events import commit_late
 from operations.live.root import publish_and_wait
-from operations.progress import Progress, silent
+from operations.progress import Progress, counted, silent
 from operations.rebuild.tree_reader import lines, shards_of
 
 # Events are merged so many at a time; as many as a batch of the stream has.
@@ -81,14 +81,14 @@ def redrive_batches(ledger: Ledger, progress: Progress = silent) -> RedriveRepor
     report = RedriveReport(found=len(listed))
     for number, batches in enumerate(batched(listed, _BATCHES_AT_ONCE)):
         progress("redriving batches", number * _BATCHES_AT_ONCE, len(listed))
-        merged = [batch for batch in batches if _merge_batch(ledger, batch, report)]
+        merged = [batch for batch in batches if _merge_batch(ledger, batch, report, progress)]
         if merged:
-            _settle(ledger, merged, report)
+            _settle(ledger, merged, report, progress)
     progress("redriving batches", len(listed), max(1, len(listed)))
     return report
 
 
-def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport) -> bool:
+def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport, progress: Progress) -> bool:
     """Merge one batch; say whether all of it is in."""
     body = _read(ledger, batch.key)
     if body is None:
@@ -97,7 +97,7 @@ def _merge_batch(ledger: Ledger, batch: Listed, report: RedriveReport) -> bool:
     if events is None:
         report.left[batch.key] = "not a batch of stream records"
         return False
-    if not _merge(ledger, events, report):
+    if not _merge(ledger, events, report, progress):
         report.left[batch.key] = _LOST
         return False
     report.events += len(events)
@@ -135,33 +135,35 @@ def redrive_quarantine(ledger: Ledger, progress: Progress = silent) -> RedriveRe
                 report.left[one.key] = str(error)
         else:
             ready.append((one, [event]))
-    ready += _resolve(ledger, root, without_key)
+    ready += _resolve(ledger, root, without_key, progress)
     for part in batched(ready, _EVENTS_AT_ONCE):
-        _merge_quarantined(ledger, part, report)
+        _merge_quarantined(ledger, part, report, progress)
     progress("redriving quarantine", len(listed), max(1, len(listed)))
     return report
 
 
-def _merge_quarantined(ledger: Ledger, part: Sequence[tuple[Listed, list[Event]]], report: RedriveReport) -> None:
+def _merge_quarantined(
+    ledger: Ledger, part: Sequence[tuple[Listed, list[Event]]], report: RedriveReport, progress: Progress
+) -> None:
     """Merge what each of these objects holds, and delete them."""
     events = [event for _, held in part for event in held]
-    if events and not _merge(ledger, events, report):
+    if events and not _merge(ledger, events, report, progress):
         report.left.update((one.key, _LOST) for one, _ in part)
         return
-    _settle(ledger, [one for one, _ in part], report)
+    _settle(ledger, [one for one, _ in part], report, progress)
     report.events += len(part)
 
 
-def _merge(ledger: Ledger, events: Sequence[Event], report: RedriveReport) -> bool:
+def _merge(ledger: Ledger, events: Sequence[Event], report: RedriveReport, progress: Progress) -> bool:
     """Merge events; say whether all of them are in."""
-    commit = commit_late(ledger, events)
+    commit = commit_late(ledger, events, progress)
     report.quarantined += commit.quarantined
     return not commit.unfinished
 
 
-def _settle(ledger: Ledger, merged: Sequence[Listed], report: RedriveReport) -> None:
+def _settle(ledger: Ledger, merged: Sequence[Listed], report: RedriveReport, progress: Progress) -> None:
     """Publish what was merged; only then delete the objects that held it."""
-    publish_and_wait(ledger)
+    publish_and_wait(ledger, progress)
     _delete(ledger, merged)
     report.merged += len(merged)
 
@@ -216,10 +218,10 @@ def _etag_of_removal(event: Event) -> str:
 
 
 def _resolve(
-    ledger: Ledger, root: Root, removals: Sequence[tuple[Listed, Event]]
+    ledger: Ledger, root: Root, removals: Sequence[tuple[Listed, Event]], progress: Progress
 ) -> Iterator[tuple[Listed, list[Event]]]:
     """Find the lives that ended; an image without a row has none to lose, so nothing is to be merged for it."""
-    lives = _find_rows(ledger, root, {_etag_of_removal(event) for _, event in removals})
+    lives = _find_rows(ledger, root, {_etag_of_removal(event) for _, event in removals}, progress)
     for one, event in removals:
         until = datetime.fromisoformat(event.time) + _CLOCK
         ended = [
@@ -238,10 +240,12 @@ def _with_key(event: Event, line: bytes) -> Event:
     return event._replace(record={**event.record, "dynamodb": {**event.record["dynamodb"], "OldImage": key}})
 
 
-def _find_rows(ledger: Ledger, root: Root, etags: set[str]) -> dict[str, list[bytes]]:
+def _find_rows(ledger: Ledger, root: Root, etags: set[str], progress: Progress) -> dict[str, list[bytes]]:
     """Search all rows for these ETags: keys sort by time of ingestion, so there is no shorter way."""
     rows: dict[str, list[bytes]] = {}
-    for line in lines(ledger.objects, shards_of(ledger.objects, root.rows.pages if etags else ())):
+    shards = shards_of(ledger.objects, root.rows.pages if etags else ())
+    told = counted(shards, "searching rows", root.rows.rows, progress, lambda shard: shard.rows)
+    for line in lines(ledger.objects, told):
         etag = key_of(line).partition(b",")[2].decode()
         if etag in etags:
             rows.setdefault(etag, []).append(line)

@@ -6,7 +6,8 @@ from ledger.keys import DESCRIPTION_KEY, ROOT_COPIES, ROOT_KEY, SWAPPED_IN, vers
 from ledger.ledger import Ledger
 from ledger.manifest import Root, encode_root
 from ledger.objects import PAGE_TYPE
-from ledger.publish import publish
+from operations.live.publishing import publish_watched
+from operations.progress import Progress, silent
 
 _LOOK_SECONDS = 5.0
 
@@ -57,14 +58,16 @@ def write_description(ledger: Ledger, root: Root) -> None:
         ledger.store.put_new(DESCRIPTION_KEY, body, DESCRIPTION_TYPE)
 
 
-def publish_and_wait(ledger: Ledger) -> None:
+def publish_and_wait(ledger: Ledger, progress: Progress = silent) -> None:
     """Publish; where an exporter claims to, wait until it has, or its claim is nobody's any longer.
+
+    `progress` is told how far that is.
 
     Raises:
         OutOfTime, Unavailable, Unknown, Damaged: as for `publish`.
     """
     merged = ledger.load_root()[0].version
-    while publish(ledger).handed_over and _published(ledger) < merged:
+    while publish_watched(ledger, progress).handed_over and _published(ledger) < merged:
         ledger.sleep(_LOOK_SECONDS)
 
 

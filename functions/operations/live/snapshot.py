@@ -21,11 +21,12 @@ from ledger.keys import SNAPSHOTS, snapshot_key, snapshot_name
 from ledger.ledger import Ledger
 from ledger.manifest import Restored, Root, decode_root, encode_root
 from ledger.objects import PAGE_TYPE
-from ledger.publish import publish
 from operations.errors import BadName, NotSwapped
 from operations.live.backoff import back_off
 from operations.live.keep_alive import make_sure
+from operations.live.publishing import publish_watched
 from operations.live.root import live_root, next_version, put_root, swap_id, write_description
+from operations.progress import Progress, silent
 
 _NAME = re.compile(r"[A-Za-z0-9][-._A-Za-z0-9]{0,99}", re.ASCII)
 _REPLACED = "before-restore-"
@@ -115,13 +116,14 @@ def last_replaced(ledger: Ledger) -> str:
     return f"{_REPLACED}{max(versions)}"
 
 
-def restore(ledger: Ledger, wanted: Root, name: str) -> tuple[Root, str]:
+def restore(ledger: Ledger, wanted: Root, name: str, progress: Progress = silent) -> tuple[Root, str]:
     """Make the tree of an old root the live one, by the steps above.
 
     Args:
         ledger: whose tree it becomes.
         wanted: the old root.
         name: of the snapshot that it is.
+        progress: is told how far making sure and publishing are.
 
     Returns:
         The new root, and the name of the snapshot that holds the replaced one (empty if there was none).
@@ -134,7 +136,7 @@ def restore(ledger: Ledger, wanted: Root, name: str) -> tuple[Root, str]:
     safe: set[str] = set()
     for tries in range(_TRIES):
         live, etag = live_root(ledger)
-        make_sure(ledger, wanted, live, safe)
+        make_sure(ledger, wanted, live, safe, progress)
         undo = f"{_REPLACED}{live.version}" if live else ""
         if live is not None:
             pin(ledger, undo, live)
@@ -154,7 +156,7 @@ def restore(ledger: Ledger, wanted: Root, name: str) -> tuple[Root, str]:
         )
         if put_root(ledger, candidate, etag):
             write_description(ledger, candidate)
-            publish(ledger)
+            publish_watched(ledger, progress)
             return candidate, undo
         if undo:
             ledger.store.delete([_key(undo)])

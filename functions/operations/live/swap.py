@@ -34,12 +34,11 @@ from dataclasses import dataclass, replace
 from ledger.checkpoint import raise_highest
 from ledger.ledger import Ledger
 from ledger.manifest import REBUILT, Restored, Root
-from ledger.publish import publish
 from operations.errors import NotSwapped
 from operations.live.backoff import back_off
 from operations.live.catch_up import RebuiltTree, catch_up
 from operations.live.keep_alive import make_sure
-from operations.live.publishing import watched
+from operations.live.publishing import publish_watched
 from operations.live.root import live_root, next_version, put_root, swap_id, write_description
 from operations.progress import Progress, silent
 
@@ -106,7 +105,7 @@ def swap(
         tree.attempts.add(candidate.commit_id)
         if put_root(ledger, candidate, etag):
             write_description(ledger, candidate)
-            publish(watched(ledger, candidate, progress))
+            publish_watched(ledger, progress)
             return SwapReport(candidate, live.version if live else -1, tree.caught_up, refused)
         refused += 1
         report(f"an exporter was faster (version {tree.root.version + 1}), catching up")

@@ -11,6 +11,7 @@ from typing import Any
 import xlsxwriter
 
 from operations.errors import TooManyRows
+from operations.progress import Progress, silent, watching_folder
 
 # Microsoft, "Excel specifications and limits".
 MOST_ROWS = 1_048_576
@@ -37,11 +38,16 @@ def refuse_too_many(count: int) -> None:
 
 
 def write_xlsx(
-    rows: Iterator[dict[str, Any]], columns: Sequence[str], count: int, path: Path
+    rows: Iterator[dict[str, Any]],
+    columns: Sequence[str],
+    count: int,
+    path: Path,
+    progress: Progress = silent,
 ) -> tuple[int, dict[str, int]]:
     """Write a workbook with one sheet; give its rows, and the number of texts that had to be cut.
 
-    What is written meanwhile lies in the folder of the workbook: the sheet's XML, which is no smaller than the CSV.
+    What is written meanwhile lies in the folder of the workbook: the sheet's rows as XML, and then the whole sheet.
+    `progress` is told the bytes that are written when all rows are there, and the sheet is put together and packed.
 
     Raises:
         TooManyRows: `count` and the header do not fit.
@@ -58,7 +64,8 @@ def write_xlsx(
         for column, value in enumerate(row.values()):
             if value is not None:
                 cut += _write_cell(sheet, number, column, value, time)
-    book.close()  # packs it, which nobody wants after an error: hence no `with`
+    with watching_folder(path.parent, "packing the workbook, bytes", progress):
+        book.close()  # which nobody wants after an error: hence no `with`
     return number, {CUT: cut} if cut else {}
 
 

@@ -9,8 +9,7 @@ It takes the same memory on every machine and for every number of rows: below 30
 disk, into the folder that is written to, and at most 90 % of what is free there ("Limits").
 """
 
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from pathlib import Path
@@ -22,7 +21,7 @@ from ledger.columns import COLUMNS, EXACT, UTC
 from ledger.guard import ESCAPES, GUARDED
 from operations.disk import is_full
 from operations.errors import BadExpression
-from operations.progress import Progress, cores, silent
+from operations.progress import Progress, cores, silent, watching
 
 _ROWS_AT_ONCE = 1000
 _LONGEST_LINE = 8 << 20
@@ -30,7 +29,6 @@ _LONGEST_LINE = 8 << 20
 _BUFFER = 2 * _LONGEST_LINE
 _THREADS = 2
 _MEMORY = "300MB"  # of DuckDB's buffers; Python, the library and what is being read come on top
-_LOOK_SECONDS = 0.5
 KNOWN = {column.name: column for column in COLUMNS}
 """The columns by name."""
 CAPTURED, OFFSET, INSTANT = "captured_at", "captured_at_offset", "captured_at_utc"
@@ -58,7 +56,7 @@ def open_table(
     """
     try:
         with _database(csv, folder) as database, _telling(database, progress, step):
-            yield Table(database, csv, columns, where, partial(progress, f"{step}, rows"))
+            yield Table(database, csv, columns, where, progress, step)
     except (RuntimeError, duckdb.InterruptException) as error:  # so DuckDB passes Ctrl-C on
         if not isinstance(error, duckdb.InterruptException) and str(error) != "Query interrupted":
             raise
@@ -78,20 +76,13 @@ def _telling(database: duckdb.DuckDBPyConnection, progress: Progress, step: str)
     if progress is silent:
         yield
         return
-    ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(_LOOK_SECONDS):
-            progress(step, max(0, int(database.query_progress())), 100)  # -1: no query runs
+        progress(step, max(0, int(database.query_progress())), 100)  # -1: no query runs
 
     progress(step, 0, 100)
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    try:
+    with watching(look):
         yield
-    finally:
-        ended.set()
-        looking.join()
 
 
 def _database(csv: Path, folder: Path) -> duckdb.DuckDBPyConnection:
@@ -125,7 +116,10 @@ class Table:
     Args:
         database: that has nothing else in it.
         csv, columns, where: as for `open_table`.
-        tell: is told of each thousand rows how many are done with, and how many there are, as far as that is known.
+        progress, step: likewise.
+
+    Attributes:
+        progress: that it tells of each thousand rows, for whoever has more to tell.
     """
 
     def __init__(
@@ -134,10 +128,12 @@ class Table:
         csv: Path,
         columns: Sequence[str],
         where: str,
-        tell: Callable[[int, int], None],
+        progress: Progress,
+        step: str,
     ) -> None:
         self.database = database
-        self._tell = tell
+        self.progress = progress
+        self._tell = partial(progress, f"{step}, rows")
         self._rows = "wanted"
         self.columns = list(columns)
         self.typed_columns = [one for name in columns for one in _typed_names(name, columns)]

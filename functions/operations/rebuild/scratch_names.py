@@ -78,6 +78,11 @@ def merged_run(folder: str, level: int, number: int) -> str:
     return f"{folder}/longer-{level}/{number:06d}"
 
 
+def whole_run(run: str) -> str:
+    """Name the mark that a run which others were merged into is whole."""
+    return f"{run}.whole"
+
+
 def run_part(run: str, number: int) -> str:
     """Name a part of a run."""
     return f"{run}/{number:06d}"

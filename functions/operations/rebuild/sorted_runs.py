@@ -8,8 +8,9 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from operations.batches import batched
+from operations.progress import Progress, counted, silent
 from operations.rebuild.scratch import Scratch
-from operations.rebuild.scratch_names import merged_run, run_of, run_part, runs_folder
+from operations.rebuild.scratch_names import merged_run, run_of, run_part, runs_folder, whole_run
 from operations.rebuild.statements import compact, group_by_key
 
 PART_BYTES = 16 << 20
@@ -19,6 +20,11 @@ FAN_IN = 64
 
 Part = tuple[str, int]
 """Name and size of a part of a run."""
+
+
+def scratch_needed(size: int) -> int:
+    """Say how much scratch it takes to sort so many bytes: where runs are merged into longer ones, both stay."""
+    return size if size <= FAN_IN * BUFFER_BYTES else 2 * size
 
 
 def write_run(scratch: Scratch, name: str, lines: Iterable[bytes]) -> None:
@@ -83,14 +89,20 @@ def merge_statements(scratch: Scratch, folder: str) -> Iterator[list[bytes]]:
 
 
 def merge_lines(
-    scratch: Scratch, folder: str, shorten: Callable[[Iterator[bytes]], Iterator[bytes]] = iter
+    scratch: Scratch,
+    folder: str,
+    shorten: Callable[[Iterator[bytes]], Iterator[bytes]] = iter,
+    progress: Progress = silent,
 ) -> Iterator[bytes]:
     """Merge all runs below a folder into one sequence of lines.
+
+    Where there are too many, the longer ones that they are merged into stay for the next time.
 
     Args:
         scratch: where the runs are.
         folder: that has them.
         shorten: leaves out of sorted lines what need not be kept, where runs are merged into longer ones first.
+        progress: is told how many bytes were merged into these.
     """
     runs = _runs(scratch, folder)
     level = 0
@@ -98,7 +110,11 @@ def merge_lines(
         longer = []
         for number, some in enumerate(batched(runs, FAN_IN)):
             name = merged_run(folder, level, number)
-            write_run(scratch, name, shorten(_merged(scratch, some)))
+            if scratch.read(whole_run(name)) is None:
+                total = sum(size for run in some for _, size in run)
+                told = counted(_merged(scratch, some), f"merging {len(some)} sorted runs", total, progress, len)
+                write_run(scratch, name, shorten(told))
+                scratch.write(whole_run(name), b"")
             longer.append(scratch.names(name))
         runs, level = longer, level + 1
     return _merged(scratch, runs)

@@ -12,6 +12,7 @@ Statements travel as lines: the row (or removal) line, NUL, a mark and the state
 So lines sorted as bytes are sorted by key, and nothing of a row is parsed on the way.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -26,6 +27,8 @@ from ledger.slices import REMOVALS_KEPT
 BACKFILL = "BACKFILL"
 
 _PUT, _REMOVAL = b"+", b"-"
+# In records as the journal has them, and items as DynamoDB exports them: each once, by itself or in a key.
+_ETAGS = re.compile(rb'"etag"\s*:\s*\{\s*"S"\s*:\s*"([^"\\]*)"|"Lacking"\s*:\s*"[^",\\]*,([^"\\]*)"')
 _UNSAFE = {ord(character): None for character in "\0\r\n"}
 
 
@@ -45,6 +48,11 @@ class Statement(NamedTuple):
     sequence: int
     line: bytes
     is_put: bool
+
+
+def etags_in(line: bytes) -> Iterator[bytes]:
+    """Name the ETags that a journaled record may be about, without parsing it."""
+    return (one or other for one, other in _ETAGS.findall(line))
 
 
 def journaled_changes(event: Event, encoder: RowEncoder) -> list[Change]:

@@ -39,12 +39,12 @@ from ledger.commit import commit_batch
 from ledger.event import time_text
 from ledger.ledger import Ledger
 from ledger.manifest import Gap, Root
-from ledger.publish import publish
 from ledger.row import key_of, revision_of
 from ledger.slices import REMOVALS_KEPT
 from ledger.store import Store
 from operations.errors import NotSwapped, OtherTable, TooOld
 from operations.live.backoff import back_off
+from operations.live.publishing import publish_watched
 from operations.live.root import put_root
 from operations.progress import Progress, silent
 from operations.rebuild.scratch import Scratch
@@ -137,7 +137,7 @@ def backfill_table(
             ledger, table.store, table.export, before, open_scratch(), dry_run=dry_run, progress=progress, note=note
         )
         if not dry_run:
-            publish(ledger)
+            publish_watched(ledger, progress)
     return table.export, report
 
 
@@ -178,7 +178,7 @@ def backfill(
     report = BackfillReport(counts.items, counts.unusable, counts.problems)
     total = export.items + (root.rows.rows if export.kind == "full" else 0)
     for number, batch in enumerate(
-        _batches(_proposals(ledger, export, root, before is not None, scratch, counts, report))
+        _batches(_proposals(ledger, export, root, before is not None, scratch, counts, report, progress))
     ):
         if not dry_run:
             commit = commit_batch(ledger, ExportBatch(export, number, root.columns, batch))
@@ -209,6 +209,7 @@ def _proposals(
     scratch: Scratch,
     counts: SortedExport,
     report: BackfillReport,
+    progress: Progress,
 ) -> Iterator[Proposal]:
     """Compare the export with V and propose changes, in key order."""
     if export.kind == "incremental":
@@ -219,7 +220,7 @@ def _proposals(
                 report.removed += 1
                 yield _removal(row, line.time)
         return
-    for exported, row in join_all_rows(ledger.objects, root, scratch):
+    for exported, row in join_all_rows(ledger.objects, root, scratch, progress):
         if exported is not None:
             yield from _put(exported, row, report)
         elif row is not None and may_remove and counts.surely_lacks(row):

@@ -23,11 +23,11 @@ from ledger.objects import Objects
 from ledger.row import INGESTED_AT_WIDTH, RowEncoder, item_key, key_of
 from ledger.store import Store
 from operations.batches import batched
-from operations.progress import Progress
+from operations.progress import Progress, counted, silent
 from operations.rebuild.merge_join import full_join
 from operations.rebuild.scratch import Scratch
 from operations.rebuild.scratch_names import EXPORT
-from operations.rebuild.sorted_runs import Sorter, merge_lines
+from operations.rebuild.sorted_runs import Sorter, merge_lines, scratch_needed
 from operations.rebuild.tree_reader import lines, look_up, shards_of
 from operations.table_export.files import Export, read_file
 
@@ -124,7 +124,7 @@ def sort_export(
         Damaged: a data file is not what the export's list says.
         Unavailable: the store did not answer.
     """
-    scratch.reserve(int(export.bytes * _LINE_FACTOR), report)
+    scratch.reserve(scratch_needed(int(export.bytes * _LINE_FACTOR)), report)
     young = datetime.fromisoformat(export.time) - MAY_BE_MISSED
     counts = SortedExport(young.strftime("%Y-%m-%dT%H:%M:%S.%fZ").encode())
     encoder = RowEncoder(columns)
@@ -180,23 +180,26 @@ def _written_at(record: Mapping[str, Any]) -> str:
     return time_text(datetime.fromtimestamp(micros // 1_000_000, UTC))
 
 
-def export_lines(scratch: Scratch) -> Iterator[ExportLine]:
+def export_lines(scratch: Scratch, progress: Progress = silent) -> Iterator[ExportLine]:
     """Read the sorted items of an export, in key order."""
-    for line in merge_lines(scratch, EXPORT):
+    for line in merge_lines(scratch, EXPORT, progress=progress):
         row, _, meta = line.rpartition(b"\0")
         time, item = meta[1 : 1 + _TIME_BYTES], meta[1 + _TIME_BYTES :]
         yield ExportLine(row + b"\n", orjson.loads(item) if meta.startswith(b"+") else None, time.decode())
 
 
-def export_rows(scratch: Scratch) -> Iterator[bytes]:
+def export_rows(scratch: Scratch, progress: Progress = silent) -> Iterator[bytes]:
     """Read only the rows of a sorted full export."""
-    return (line.row for line in export_lines(scratch))
+    return (line.row for line in export_lines(scratch, progress))
 
 
-def join_all_rows(objects: Objects, root: Root, scratch: Scratch) -> Iterator[tuple[ExportLine | None, bytes | None]]:
+def join_all_rows(
+    objects: Objects, root: Root, scratch: Scratch, progress: Progress
+) -> Iterator[tuple[ExportLine | None, bytes | None]]:
     """Join a full export with a tree: for every key what the export has and what the tree has."""
-    rows = lines(objects, shards_of(objects, root.rows.pages))
-    for _, line, row in full_join(export_lines(scratch), rows, lambda line: line.key, key_of):
+    shards = shards_of(objects, root.rows.pages)
+    rows = lines(objects, counted(shards, "comparing rows", root.rows.rows, progress, lambda shard: shard.rows))
+    for _, line, row in full_join(export_lines(scratch, progress), rows, lambda line: line.key, key_of):
         yield line, row
 
 

@@ -113,7 +113,7 @@ def _differences(
     """Compare a root with the sorted export; too many differences are cut off."""
     shards = shards_of(ledger.objects, root.rows.pages)
     rows = lines(ledger.objects, counted(shards, "comparing rows", root.rows.rows, progress, lambda one: one.rows))
-    every = compare_lines(rows, export_rows(scratch))
+    every = compare_lines(rows, export_rows(scratch, progress))
     sure = (one for one in every if one.right is not None or counts.surely_lacks(one.key))
     return {one.key: one for one in islice(sure, WATCHED)}
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from infra.doubles.inventories import packed, write_inventory
 from operations.bucket.gather import gather
 from operations.bucket.lines import bucket_and_key, name_of
 from operations.bucket.sources import Sources
 from operations.errors import BadInventory, NoSource
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
-from tests.support.inventories import packed, write_inventory
 from tests.support.whole_stack import PHOTOS, WholeStack
 
 TWO = Sources(("archive", "photos"), ("site/",))

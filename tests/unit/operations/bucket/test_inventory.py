@@ -7,6 +7,7 @@ from urllib.parse import quote_plus
 import duckdb
 import pytest
 
+from infra.doubles.inventories import packed, write_inventory
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import NotFound
 from operations.bucket.inventory import Inventory, read_manifest, sort_inventory
@@ -15,7 +16,6 @@ from operations.bucket.sources import Sources
 from operations.errors import BadInventory
 from operations.progress import silent
 from operations.rebuild.scratch import FolderScratch
-from tests.support.inventories import packed, write_inventory
 from tests.support.odd_keys import ODD_KEYS
 
 PHOTOS = Sources(("photos",))

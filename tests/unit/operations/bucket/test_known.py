@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.doubles.export_files import write_full_export, write_incremental_export
 from infra.doubles.memory_store import MemoryStore
 from ledger.errors import Damaged
 from operations.bucket.known import Known, holders, records, sort_known
@@ -14,7 +15,6 @@ from operations.progress import silent
 from operations.rebuild import sorted_runs
 from operations.rebuild.scratch import FolderScratch
 from operations.table_export.files import read_export
-from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START
 
 AT = "2026-11-26T12:00:00Z"

@@ -39,6 +39,7 @@ def test_what_is_missing_is_counted_with_its_cost_and_sent(skyledger: Run, stack
     stack.upload(f"b{HOSTILE}.jpg", PHOTOS[1], told=False)
     dry = skyledger("ingest", *HERE, "--dry-run")
     assert (dry.code, stack.lane) == (0, [])
+    assert re.search(r"comparing objects .* 2/2", dry.err)
     assert dry.out.splitlines() == [
         "2 objects: 1 missing, 0 stale; 1 to send, less than $0.01",
         "nothing was sent: the same command without --dry-run sends it, and need not look again",
@@ -106,6 +107,8 @@ def test_verify_bucket_tells_by_its_exit_code_and_names_what_differs(skyledger: 
     good = skyledger("verify", "bucket", *HERE)
     assert good.code == 0
     assert good.out.startswith("bucket: good (objects 1, records 1, images 1, rows 1, ")
+    told = re.findall(r"(\w+ \w+) .* 1/1", good.err)
+    assert told[-3:] == ["comparing objects", "sorting rows", "comparing rows"]
     stack.upload(f"b{HOSTILE}.jpg", PHOTOS[1], told=False)
     stack.remove("a.jpg", told=False)
     bad = skyledger("verify", "bucket", *HERE)

@@ -1,5 +1,6 @@
 """`skyledger collect` tells what goes, and ends with a code of its own if another one is at it."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,9 @@ def test_what_nothing_names_goes_and_is_told(skyledger: Run, filled: Ledger, sto
     """A dry run says that it would, and deletes nothing; whoever comes second is told to try again."""
     store.put_new(f"shards/{'0' * 64}.csv", b"nobody's", "text/csv")
     before = dict(store.objects)
-    would = skyledger("collect", "--dry-run").out
+    ran = skyledger("collect", "--dry-run")
+    would = ran.out
+    assert re.search(r"what nothing names any longer .* [1-9]\d*/\?", ran.err), "nobody knows how much there is"
     assert would.startswith("would delete ")
     assert " of shards/" in would
     assert store.objects == before

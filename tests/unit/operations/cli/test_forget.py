@@ -54,6 +54,7 @@ def test_forgotten_means_that_a_dry_run_finds_nothing(skyledger: Run, store: Mem
     ran = skyledger("forget", ETAG, "--yes")
     assert ran.code == 0
     assert "searched again: nothing is found" in ran.out
+    assert "publishing image-data.csv" in ran.err
     assert "35 days" in ran.out
     assert not [left for folder in folders for left in folder.rglob("*")]
     assert "->" not in ran.out

@@ -23,6 +23,7 @@ from operations.bucket.recheck import Looker
 from operations.cli import deployment, verify
 from operations.cli.deployment import Deployment, make_deployment, open_bucket
 from operations.cli.main import COMMANDS
+from operations.cli.output import Bars
 from operations.cli.version import own_version
 from operations.page.photos import PhotoReader
 from operations.replay.adopt import Purpose
@@ -68,7 +69,7 @@ ARN = "arn:aws:dynamodb:eu-west-1:1:table/Images/export/0"
 FROM, TO = (datetime(2026, 11, 25, hour, tzinfo=UTC) for hour in (8, 9))
 SINCE_UNTIL = ("--since", "2026-11-25T10:00+02:00", "--until", "2026-11-25T09:00")
 HERE = ("--work", str(WORK), "--processes", "3")
-OPENED = {"open_store": ("exports", {}), "progress": "show", "report": "note"}
+OPENED = {"open_store": ("exports", {}), "progress": Bars, "report": "note"}
 # The function that heeds them, the arguments of its command, and what it must get, by place or by name.
 CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
     "replay": (
@@ -128,8 +129,8 @@ CASES: dict[str, tuple[str, tuple[str, ...], Mapping[str, Any]]] = {
         {"1": ("Images", "", (FROM, ANY))},
     ),
     "backfill again": ("backfill.backfill_table", ("--export", ARN), {"1": ("", ARN, None)}),
-    "verify tree": ("verify.check_tree", ("tree",), {"2": "show"}),
-    "verify csv": ("verify.check_csv", ("csv",), {"1": "show"}),
+    "verify tree": ("verify.check_tree", ("tree",), {"2": Bars}),
+    "verify csv": ("verify.check_csv", ("csv",), {"1": Bars}),
     "verify journal": (
         "verify.compare_with_journal",
         ("journal", *HERE),
@@ -221,6 +222,8 @@ def _plain(given: Any) -> Any:
     """Give an argument as the table has it: a folder by what was asked for, an export or photos by what is wanted."""
     if isinstance(given, PhotoReader):
         return given._buckets
+    if isinstance(given, Bars):
+        return Bars
     if isinstance(given, FunctionType | MethodType):
         return given.__name__
     if isinstance(given, ExportRequest):

@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,6 +131,17 @@ def test_a_command_whose_output_nobody_reads_on_ends_as_a_pipe_does(
             with pytest.raises(SystemExit) as ended:
                 with_exit_code(command)(as_json=False)
             assert ended.value.code == 141, name
+
+
+def test_what_is_done_of_nobody_knows_how_much_is_told_as_that(capfd: pytest.CaptureFixture[str]) -> None:
+    """And with its end, when that is known."""
+    output = Output(as_json=False)
+    with output.progress() as progress:
+        progress("packing", 5, 0)
+        progress("copying", 5, 0)
+        progress("copying", 7, 7)
+    told = dict(re.findall(r"(\w+ing) .*?(\S+/\S+)", capfd.readouterr().err))
+    assert told == {"packing": "5/?", "copying": "7/7"}
 
 
 def _progress(output: Output) -> None:

@@ -32,7 +32,9 @@ def test_redrive_merges_what_was_put_aside(
     assert [line.split(":")[0] for line in text.splitlines() if not line.startswith(" ")] == ["quarantine"]
     bad = {"requestContext": {}, "payload": json.dumps({"Records": [insert(5, revision={"S": "bad"})]})}
     store.put_new("aws/lambda/m/shardId-1/2026/11/25/y", json.dumps(bad).encode(), "application/json")
-    plain = skyledger("redrive").out
+    ran = skyledger("redrive")
+    plain = ran.out
+    assert "publishing image-data.csv" in ran.err
     assert [line.split(":")[0] for line in plain.splitlines() if not line.startswith(" ")] == ["batches", "quarantine"]
     assert [line for line in plain.splitlines() if line.startswith("  in quarantine: quarantine/")]
     assert "1 found" in text

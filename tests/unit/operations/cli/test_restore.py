@@ -24,9 +24,11 @@ def test_restore_to_a_time_and_back(skyledger: Run, filled: Ledger, store: Memor
     assert told["undo"] == f"before-restore-{told['version'] - 1}"
     again = skyledger("restore", "--undo", "--yes")
     assert again.out == "version 4: 2 rows; to undo: skyledger restore before-restore-3\n"
+    assert ("looking at objects" in again.err, "publishing image-data.csv" in again.err) == (True, True)
     assert read_csv(store) == model_csv([item(1), item(2)])
-    to = skyledger("restore", "--to", "2026-11-25T08:00:30", "--yes", *ONE).out
-    assert to == "version 5: 3 rows; to undo: skyledger restore before-restore-4\n"
+    to = skyledger("restore", "--to", "2026-11-25T08:00:30", "--yes", *ONE)
+    assert to.out == "version 5: 3 rows; to undo: skyledger restore before-restore-4\n"
+    assert "publishing image-data.csv" in to.err, "it goes on to be told after the question"
     store.delete(["manifest.json"])
     assert "undo" not in skyledger("restore", "before-restore-4", "--yes").out, "there was nothing to go back to"
 
@@ -48,7 +50,8 @@ def test_a_restored_csv_is_told_until_that_is_undone(skyledger: Run, filled: Led
     assert _status(skyledger).split() == ["restored", "no"]
     skyledger("restore", "before-restore-3", "--yes")
     assert "to 2026-11-25T08:00:30Z" in _status(skyledger), "what stood there was a restored one"
-    assert skyledger("replay", "--swap", *ONE).code == 0
+    swapped = skyledger("replay", "--swap", *ONE)
+    assert (swapped.code, "publishing image-data.csv" in swapped.err) == (0, True)
     assert _status(skyledger).split() == ["restored", "no"]
 
 

@@ -8,6 +8,7 @@ from functools import partial
 import orjson
 import pytest
 
+from infra.doubles.export_files import write_full_export
 from infra.doubles.fault_store import Died, Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from ledger import keys
@@ -47,7 +48,6 @@ from operations.replay.local import Wishes, replay
 from operations.verify.ledger import check_tree, compare_with_journal
 from operations.verify.published import check_csv
 from tests.support.bucket_keys import keys_spelt
-from tests.support.export_files import write_full_export
 from tests.support.factories import START, event, insert, item, model_csv, remove
 from tests.support.failed_batches import put_aside
 from tests.support.forgotten_person import (

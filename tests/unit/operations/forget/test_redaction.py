@@ -10,8 +10,8 @@ from ledger.columns import NAMES
 from ledger.errors import BadEvent
 from ledger.event import read_event
 from ledger.row import RowEncoder, item_key
-from operations.forget.redaction import FORGOTTEN, Life, etags_in, note_lives, redact
-from operations.rebuild.statements import BACKFILL
+from operations.forget.redaction import FORGOTTEN, Life, note_lives, redact
+from operations.rebuild.statements import BACKFILL, etags_in
 from tests.support.factories import Item, event, item
 from tests.support.forgotten_person import ETAG, VALUES, person
 
@@ -56,6 +56,12 @@ def test_no_value_is_left_and_time_and_number_stay(name: str) -> None:
         )
         assert redact(one, {ETAG}) == [one]
         assert [*etags_in(orjson.dumps(one))][:1] == [ETAG.encode()]
+
+
+def test_a_row_that_an_export_lacked_is_named_by_its_key() -> None:
+    """Who searches the journal for an image finds also what a backfill took away."""
+    lacking = {"eventName": BACKFILL, "dynamodb": {"Lacking": f"2026-11-25T08:00:00.000000Z,{ETAG}", "Revision": 1}}
+    assert [*etags_in(orjson.dumps(lacking))] == [ETAG.encode()]
 
 
 def _removals(records: list[Any]) -> list[tuple[bytes, int]]:

@@ -24,6 +24,7 @@ from ledger.columns import NAMES
 from ledger.commit import commit
 from ledger.guard import unguard
 from ledger.ledger import Ledger
+from operations import progress as progress_of_all
 from operations.errors import BadExpression, DiskFull, TooManyRows
 from operations.readers import formats, geolocation, spreadsheet, table
 from operations.readers.formats import Format, write
@@ -273,7 +274,7 @@ def test_progress_is_told_while_the_database_works(copy: Path) -> None:
             ended.set()
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(table, "_LOOK_SECONDS", 0.001)
+        patched.setattr(progress_of_all, "_LOOK_SECONDS", 0.001)
         with table._telling(Busy(), progress, "writing csv"):  # type: ignore[arg-type]
             assert ended.wait(60)
     assert told[:4] == [("writing csv", percent, 100) for percent in (0, 0, 37, 99)]
@@ -282,6 +283,11 @@ def test_progress_is_told_while_the_database_works(copy: Path) -> None:
     write(Format.GEOJSON, copy, NAMES, rows=rows, progress=lambda *step: steps.append(step))
     assert steps[0] == ("writing geojson", 0, 100)
     assert ("writing geojson, rows", rows, rows) in steps, "what is written row by row takes longer than the query"
+    steps.clear()
+    write(Format.XLSX, copy, NAMES, rows=rows, progress=lambda *step: steps.append(step))
+    *_, (step, written, total) = steps
+    assert (step, total) == ("packing the workbook, bytes", written), "the last that is told, when the rows are done"
+    assert written >= (copy.parent / "image-data.xlsx").stat().st_size > 0
 
 
 def test_another_error_while_a_copy_is_written_is_told_as_it_is(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:

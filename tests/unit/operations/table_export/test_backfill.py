@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from infra.doubles.export_files import write_full_export, write_incremental_export
 from infra.doubles.memory_store import MemoryStore
 from ledger.change import removed_at
 from ledger.columns import NAMES
@@ -31,7 +32,6 @@ from operations.table_export import sorted_items
 from operations.table_export.backfill import BackfillReport, backfill
 from operations.table_export.files import read_export
 from operations.table_export.sorted_items import sort_export
-from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv, remove
 from tests.support.histories import history
 from tests.support.reader import read_root, read_rows, read_tree

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from infra.doubles.export_files import write_full_export, write_incremental_export
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.ledger import Ledger
@@ -17,7 +18,6 @@ from operations.table_export.backfill import check_followed
 from operations.table_export.request import wait_for_export
 from operations.table_export.take import ExportRequest, exported_table, root_before
 from tests.support.command_line import Ran
-from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger, model_csv
 from tests.support.reader import read_csv, read_root
 
@@ -187,6 +187,7 @@ def test_an_export_that_somebody_else_started_removes_nothing_without_an_older_r
     table.items.append(item(4) | {"revision": {"S": "none"}})
     ran = skyledger("backfill", "--export", ARN)
     assert "0 removed, 1 not in the export and kept" in ran.out
+    assert ("comparing rows" in ran.err, "publishing image-data.csv" in ran.err) == (True, True)
     assert read_csv(store) == model_csv([item(1), item(2), item(3)])
     told = skyledger("backfill", "--table", "Images", "--keep-rows").out
     assert "2 items, and 1 that cannot be rows" in told

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.doubles.export_files import write_full_export, write_incremental_export
 from infra.doubles.memory_store import MemoryStore
 from ledger.columns import NAMES
 from ledger.commit import commit
@@ -18,7 +19,6 @@ from operations.table_export.files import read_export
 from operations.table_export.sorted_items import MAY_BE_MISSED
 from operations.verify.findings import Findings
 from operations.verify.table import compare_with_export
-from tests.support.export_files import write_full_export, write_incremental_export
 from tests.support.factories import START, Item, event, insert, item, make_ledger
 from tests.support.histories import deliver, history
 from tests.support.reader import read_root

@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 import orjson
 import pytest
 
+from infra.doubles.inventories import packed, write_inventory
 from infra.doubles.memory_store import MemoryStore
 from ledger.commit import commit
 from ledger.errors import Unavailable
@@ -29,7 +30,6 @@ from operations.table_export.take import ExportRequest
 from tests.support import state_machine
 from tests.support.checked_buckets import EXPORTED, NOW, OLD, CheckedBuckets
 from tests.support.factories import event, item, make_ledger
-from tests.support.inventories import packed, write_inventory
 from tests.support.paths import ROOT
 from tests.support.state_machine import StateMachine
 
