@@ -589,6 +589,8 @@ def test_a_workbook_cuts_what_a_cell_cannot_hold_and_counts_it(tmp_path: Path, m
     written = write(Format.XLSX, copy, NAMES)
     assert written.left_out == {"texts cut to what a cell holds": 1}
     assert f"<t>x{'😀' * 16_383}</t>" in _sheet(written.path)
+    monkeypatch.setattr(spreadsheet, "MOST_ROWS", 3)
+    assert write(Format.XLSX, copy, NAMES, "title <> ''", rows=7).rows == 1, "of the seven one is wanted"
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 1)
     with pytest.raises(TooManyRows, match="--where"):
         write(Format.XLSX, copy, NAMES)
