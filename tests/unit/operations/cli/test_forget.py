@@ -13,7 +13,7 @@ from operations.cli import consent, deployment
 from operations.cli.main import app
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert
-from tests.support.forgotten_person import ETAG, Clock, live_and_die, open_ledger, person, places_with_values
+from tests.support.forgotten_person import ETAG, Clock, lived_and_died, open_ledger, person, places_with_values
 from tests.support.store_calls import WatchedStore, first
 
 Run = Callable[..., Ran]
@@ -28,9 +28,8 @@ def clock() -> Clock:
 @pytest.fixture
 def store(clock: Clock) -> MemoryStore:
     """A bucket in which a photo that was removed stands in every place, two days later."""
-    store = MemoryStore(clock)
-    live_and_die(store, clock)
-    clock.later(hours=48)
+    store = lived_and_died(clock)
+    clock.later(hours=36)
     return store
 
 

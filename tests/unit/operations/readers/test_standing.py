@@ -2,19 +2,36 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from infra.doubles.memory_store import MemoryStore
+from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.keys import ROOT_KEY
 from ledger.ledger import Ledger
+from ledger.manifest import encode_root
 from operations.readers import formats, spreadsheet
 from tests.support.command_line import Ran
-from tests.support.factories import event, item
+from tests.support.factories import event, item, make_ledger
 
 Run = Callable[..., Ran]
 AT = {"gps_latitude_deg": {"N": "1"}, "gps_longitude_deg": {"N": "2"}}
+
+
+# A database takes most of its time for columns.
+COLUMNS = (*NAMES[:9], "model", "iso", "gps_latitude_deg", "gps_longitude_deg", "gps_altitude_m", "captured_at")
+
+
+@pytest.fixture
+def ledger(store: MemoryStore) -> Ledger:
+    """A ledger with a few columns."""
+    root, etag = make_ledger(store).load_root()
+    store.put_if_match(ROOT_KEY, encode_root(replace(root, columns=COLUMNS)), etag, "application/json", {})
+    return make_ledger(store)
 
 
 def put(ledger: Ledger, *numbers: int, **more: dict[str, str]) -> None:

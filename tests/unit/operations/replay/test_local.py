@@ -4,6 +4,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,20 @@ class _Dies(Exception):
     pass
 
 
+@cache
+def _life() -> dict[str, Any]:
+    store = MemoryStore()
+    deliver(make_ledger(store), history(4, 250))
+    return store.objects
+
+
+def _lived() -> MemoryStore:
+    """Give a bucket of its own in which a history was journaled and merged."""
+    store = MemoryStore()
+    store.objects = dict(_life())
+    return store
+
+
 @pytest.mark.parametrize("dies_at", [*range(0, 70, 23), "mapped/", "/done"])
 def test_a_replay_that_died_goes_on_where_it_was(
     dies_at: int | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -194,9 +209,7 @@ def test_a_replay_that_died_goes_on_where_it_was(
 
     So too if it was the mark that a step is done: then all that the step leaves is there.
     """
-    store = MemoryStore()
-    ledger = make_ledger(store)
-    deliver(ledger, history(4, 250))
+    ledger = make_ledger(_lived())
     writes = 0
     real = FolderScratch.write
 
@@ -220,8 +233,7 @@ def test_a_replay_that_died_goes_on_where_it_was(
     had_plan = (tmp_path / "scratch" / "plan.json").exists()
     replayed = _replay(ledger, tmp_path)
     assert replayed.resumed == (mapped if had_plan else 0)
-    expected = make_ledger(MemoryStore())
-    deliver(expected, history(4, 250))
+    expected = make_ledger(_lived())
     if not had_plan:
         commit(expected, [insert(10**6)])
     assert replayed.root.tree_hash == expected.load_root()[0].tree_hash
