@@ -3,8 +3,10 @@
 import gc
 import zlib
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from hypothesis import HealthCheck, settings
 from isal import isal_zlib
 
@@ -20,6 +22,10 @@ pytest_plugins = ("tests.support.calls.recorder", "tests.support.skips")
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=10_000)
 settings.load_profile("default")
+
+# Each session of boto3 reads the services' models anew, some 50 ms of JSON; moto ends the session with each test.
+_read_model = cache(JSONFileLoader().load_file)
+JSONFileLoader.load_file = lambda _, path: _read_model(path)  # type: ignore[method-assign]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -37,11 +43,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection() -> Iterator[None]:
     """Keep the collector from the tests themselves and all that they import, which live as long as the process.
 
-    It would look through all of that with each full collection: a seventh of a run's time.
+    It would look through all of that with each full collection: a seventh of a run's time. What libraries load later
+    lives as long; so it looks less often, too.
     """
     gc.disable()
     yield
     gc.freeze()
+    gc.set_threshold(10_000, 10, 50)
     gc.enable()
 
 
