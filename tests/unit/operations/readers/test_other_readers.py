@@ -28,6 +28,7 @@ ITEMS = [
     for number, (longitude, latitude) in enumerate(POINTS)
 ]
 NOWHERE = item(9, gps_longitude_deg={"N": "181"}, gps_latitude_deg={"N": "1"})
+POLE = item(8, gps_longitude_deg={"N": "1"}, gps_latitude_deg={"N": "-91"})
 
 
 def copy_of(folder: Path, *items: dict[str, Any]) -> Path:
@@ -47,11 +48,12 @@ def test_parquet_is_geoparquet(tmp_path: Path) -> None:
     assert str(duckdb.sql(f"SELECT geometry FROM '{written.path}'").types[0]) == "GEOMETRY('OGC:CRS84')"
 
 
-@pytest.mark.parametrize("items", [(), (NOWHERE,)], ids=["no row", "no position"])
+@pytest.mark.parametrize("items", [(), (NOWHERE, POLE)], ids=["no row", "no position"])
 def test_parquet_without_a_point_is_geoparquet_too(items: tuple[dict[str, Any], ...], tmp_path: Path) -> None:
     """DuckDB would leave the metadata out, and GeoPandas read nothing."""
     frame = geopandas.read_parquet(write(Format.PARQUET, copy_of(tmp_path, *items), NAMES).path)
     assert (frame.crs.to_string(), len(frame)) == ("OGC:CRS84", len(items))
+    assert frame.geometry.isna().all()
 
 
 def test_the_csv_has_points_and_a_crs_beside_its_csvt(tmp_path: Path) -> None:
