@@ -644,6 +644,10 @@ def test_columns_of_another_version_are_read_as_text(tmp_path: Path) -> None:
         if form is not Format.CSV:
             written = write(form, copy, columns, "future_column = 'x'")
             assert written.rows == {Format.PARQUET: 1, Format.XLSX: 1, Format.CSVT: None}.get(form, 0)
+    columns = (*NAMES[:9], "gps_latitude_deg", "gps_longitude_deg", "geometry")
+    copy.write_bytes(model_csv([item(1, geometry={"S": "a word"}, **PLAIN)], columns))
+    written = write(Format.PARQUET, copy, columns)
+    assert duckdb.sql(f"SELECT geometry FROM '{written.path}'").fetchall() == [("a word",)], "no point in its place"
 
 
 def test_csvt_tells_qgis_the_types_and_the_position(copy: Path) -> None:
