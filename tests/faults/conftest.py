@@ -1,9 +1,6 @@
 """Settings of the fault tests: no waiting, no metrics, no log lines for faults that are meant."""
 
-import zlib
-
 import pytest
-from isal import isal_zlib
 
 from csv_exporter import handler, measures, publisher
 
@@ -41,13 +38,8 @@ def _quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _packed_alike(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compress as zlib does, which always makes the same of the same lines: runs are compared, and sizes decide steps.
-
-    ISA-L makes now and then a few bytes more or less (`ledger.packing`): of one seed in forty runs another history.
-    """
-    monkeypatch.setattr(isal_zlib, "compress", zlib.compress)
-    monkeypatch.setattr(isal_zlib, "compressobj", zlib.compressobj)
+def _packed_alike(packed_alike: None) -> None:
+    """Keep histories alike: with ISA-L's sizes one of forty runs of a seed is another."""
 
 
 class _Silent:

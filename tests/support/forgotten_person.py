@@ -2,6 +2,8 @@
 
 import gzip
 from collections.abc import Iterator
+from datetime import datetime
+from functools import cache
 from typing import Any
 
 from infra.doubles.export_files import write_full_export, write_incremental_export
@@ -11,11 +13,18 @@ from ledger.commit import commit, commit_batch
 from ledger.keys import shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import sha256
+from ledger.objects import Objects
 from ledger.packing import PACKED_TYPE, is_packed, pack
 from ledger.publish import publish
-from ledger.row import RowEncoder
+from ledger.row import RowEncoder, header
+from operations.forget.forgetting import Forgotten, forget
+from operations.forget.search import search
 from operations.live.snapshot import pin
+from operations.rebuild.destination import ScratchObjects
+from operations.rebuild.scratch import StoreScratch
 from operations.rebuild.statements import BACKFILL, journaled_changes
+from operations.rebuild.tree_reader import lines, shards_of
+from operations.replay.local import Wishes, replay
 from operations.table_export.export_batch import ExportBatch, Proposal
 from operations.table_export.files import Export
 from tests.support.clock import Clock
@@ -54,7 +63,38 @@ def open_ledger(store: Any, clock: Clock, seed: int = 1) -> Ledger:
     return ledger
 
 
-def live_and_die(store: MemoryStore, clock: Clock) -> None:
+def lived_and_died(clock: Clock) -> MemoryStore:
+    """Make a bucket with the photo in every place, and let the clock go on to half a day after it was removed."""
+    store = MemoryStore(clock)
+    store.objects, clock.now = dict(_life()[0]), _life()[1]
+    return store
+
+
+def forget_person(store: Any, clock: Clock, *etags: str) -> Forgotten:
+    """Forget the photo, or others, as the command does."""
+    ledger = open_ledger(store, clock, 9)
+    return forget(ledger, search(ledger, {*etags} or {ETAG}))
+
+
+def replayed(store: MemoryStore, clock: Clock, until: str = "") -> tuple[bytes, bytes, str]:
+    """Give rows and removals of a replay up to a time, and its tree hash."""
+    scratch = StoreScratch(MemoryStore(), "scratch/")
+    root = replay(open_ledger(store, clock, 3), scratch, Wishes(until=until, keep="scratch")).root
+    objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
+    rows, removals = (b"".join(lines(objects, shards_of(objects, tree.pages))) for tree in (root.rows, root.removals))
+    return header(root.columns) + rows, removals, root.tree_hash
+
+
+@cache
+def _life() -> tuple[dict[str, Any], datetime]:
+    clock = Clock()
+    store = MemoryStore(clock)
+    _live_and_die(store, clock)
+    clock.later(hours=12)
+    return store.objects, clock.now
+
+
+def _live_and_die(store: MemoryStore, clock: Clock) -> None:
     """Let the photo come in three segments, be changed, spoiled, put aside, exported and pinned; then it is removed."""
     ledger = open_ledger(store, clock)
     arrival = event("INSERT", person(), sequence=8, seconds=1)

@@ -94,7 +94,9 @@ def _load(csv: Path) -> dict[str, _Standing]:
     try:
         content = orjson.loads(csv.with_name(csv.name + _SUFFIX).read_bytes())
         found = {
-            name: _Standing(Format(one["form"]).value, str(one["where"]), str(one["tree"]), tuple(one["files"]))
+            name: _Standing(
+                Format(one["form"]).value, str(one["where"]), str(one["tree"]), tuple(map(str, one["files"]))
+            )
             for name, one in content.items()
         }
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

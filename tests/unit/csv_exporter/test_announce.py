@@ -15,8 +15,8 @@ from csv_exporter import publisher
 from infra.doubles.memory_store import MemoryStore
 from ledger.age import shown_version
 from ledger.commit import commit
-from ledger.errors import Refused, Unavailable
-from ledger.keys import ANNOUNCED_KEY, CSV_KEY
+from ledger.errors import Refused, Unavailable, Unknown
+from ledger.keys import ANNOUNCED_KEY, CSV_KEY, ROOT_KEY, root_copy_key
 from ledger.publish import publish
 from operations.live.snapshot import load, pin, restore
 from tests.support.factories import insert, make_ledger, modify, remove
@@ -90,7 +90,9 @@ def test_a_publish_is_announced_with_what_readers_see(watched: WatchedStore, sto
     }
 
 
-def test_an_event_counts_what_changed_since_the_one_before(watched: WatchedStore, store: MemoryStore, bus: Bus) -> None:
+def test_an_event_counts_what_changed_since_the_one_before(
+    watched: WatchedStore, store: MemoryStore, bus: Bus, logged: io.StringIO
+) -> None:
     """Over all commits between them, whoever made them; what comes again changes nothing and is not announced."""
     export(insert(1), insert(2))
     other = make_ledger(store, 7)
@@ -99,9 +101,12 @@ def test_an_event_counts_what_changed_since_the_one_before(watched: WatchedStore
     export(insert(4))
     export(insert(4))
     assert len(bus.entries) == 2
+    assert [line["message"] for line in log_lines(logged)].count("announced") == 2
     told = bus.details[1]
     assert (told["previous_version"], told["version"], told["rows"]) == (1, 4, 3)
     assert (told["rows_put"], told["rows_removed"]) == (3, 1)
+    export(remove(4))
+    assert (bus.details[2]["rows_put"], bus.details[2]["rows_removed"]) == (0, 1)
 
 
 def test_what_a_restore_changed_is_counted_nowhere(watched: WatchedStore, store: MemoryStore, bus: Bus) -> None:
@@ -133,7 +138,9 @@ def test_an_event_that_is_not_taken_fails_no_batch_and_is_sent_by_the_schedule(
     export(insert(1))
     assert len(bus.entries) == 1
     assert emf(capsys)["EventsUnsent"] == [1]
-    assert [line["message"] for line in log_lines(logged)] == ["the publish is not announced", "batch committed"]
+    warning, line = log_lines(logged)
+    assert (warning["message"], line["message"]) == ("the publish is not announced", "batch committed")
+    assert not isinstance(answer, str) or answer in warning["reason"]
     bus.answer = ""
     publisher.handler(SWEEP, LambdaContext())
     assert [told["version"] for told in bus.details] == [1, 1]
@@ -159,10 +166,12 @@ def test_who_announces_at_the_same_time_is_no_trouble(
     watched.on("put_if_match", ANNOUNCED_KEY, refuse(Refused("PreconditionFailed")))
     export(insert(1))
     assert "EventsUnsent" not in emf(capsys)
-    watched.on("get", ANNOUNCED_KEY, refuse(Unavailable("503")))
-    export(insert(2))
-    assert emf(capsys)["EventsUnsent"] == [1]
-    assert read_root(store).version == shown_version(store.head(CSV_KEY)) == 2
+    failures = [("get", Unavailable("503")), ("put_if_match", Unavailable("503")), ("put_if_match", Unknown("timeout"))]
+    for number, (verb, error) in enumerate(failures, 2):
+        watched.on(verb, ANNOUNCED_KEY, refuse(error))
+        export(insert(number))
+        assert emf(capsys)["EventsUnsent"] == [1]
+        assert read_root(store).version == shown_version(store.head(CSV_KEY)) == number
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"version": 1}'])
@@ -192,9 +201,59 @@ def test_an_exporter_in_a_hurry_leaves_it_to_the_schedule(watched: WatchedStore,
 
 
 def test_a_csv_of_somebody_else_is_not_announced(watched: WatchedStore, store: MemoryStore, bus: Bus) -> None:
-    """One that names no version, or a root that is not there, says nothing that could be told."""
-    publish(make_ledger(store))
-    for metadata in ({}, {"version": "7", "root": "7-x"}):
+    """One that names no version, or a root that is not there or another one, says nothing that could be told."""
+    export(insert(1))
+    store.put_new(root_copy_key("7-y"), store.get(ROOT_KEY).body, "application/json")
+    for metadata in ({}, {"version": "7", "root": "7-x"}, {"version": "7", "root": "7-y"}):
         store.put_if_match(CSV_KEY, b"x", store.head(CSV_KEY).etag, "text/csv", metadata)
         assert announcing.announce(make_ledger(store), "export", "photos") is None
-    assert not bus.entries
+    assert len(bus.entries) == 1
+
+
+def test_a_version_is_not_announced_behind_a_newer_one(watched: WatchedStore, store: MemoryStore, bus: Bus) -> None:
+    """The CSV was read, and replaced and announced by others before the record was: their record must stay."""
+    other = make_ledger(store, 7)
+    commit(other, [insert(1)])
+    publish(other)
+    present = store.head(CSV_KEY)
+
+    def overtake() -> None:
+        commit(other, [insert(2)])
+        publish(other)
+        announcing.announce(other, "export", "photos")
+
+    watched.on("get", ANNOUNCED_KEY, first(overtake))
+    watched.on("head", CSV_KEY, lambda proceed: present)
+    assert announcing.announce(exporter.ledger(), "export", "photos") is None
+    assert [told["version"] for told in bus.details] == [2]
+
+
+def test_what_is_not_known_is_null(store: MemoryStore, bus: Bus) -> None:
+    """A ledger has no newest event before its first; an older exporter counted no removals, and forgot the count."""
+    ledger = make_ledger(store)
+    publish(ledger)
+    announcing.announce(ledger, "export", "photos")
+    assert (bus.details[0]["rows"], bus.details[0]["newest_event"]) == (0, None)
+    root, present = ledger.load_root()[0], ledger.present_csv()
+    assert present is not None
+    told = announcing.detail("export", root, present, announcing.Announced(version=0, changes=0, removed=1, rebuilt=0))
+    assert (told["rows_put"], told["rows_removed"]) == (None, None)
+
+
+def test_a_csv_that_is_left_to_the_publisher_is_not_looked_at(
+    watched: WatchedStore, bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who publishes it, announces it."""
+    monkeypatch.setenv("PUBLISHER", "publisher")
+    monkeypatch.setattr(exporter, "call_publisher", lambda *_: None)
+    exporter.ledger().met_others()
+    export(insert(1))
+    assert not watched.verbs(ANNOUNCED_KEY)
+
+
+def test_an_event_is_sent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The schedule sends it again; all that it takes is over before commits lack the time."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    config = announcing._client.__wrapped__().meta.config
+    assert config.retries["total_max_attempts"] == 1
+    assert config.connect_timeout + config.read_timeout <= exporter.ANNOUNCE_SECONDS / 2

@@ -91,6 +91,13 @@ def test_who_publishes_may_say_so_and_send_no_other_event() -> None:
     assert "EventsUnsent" not in stack()
 
 
+def test_a_bus_has_a_name_or_is_none() -> None:
+    """A partner's has slashes (API_PutEvents, "EventBusName"); an ARN would become part of an ARN."""
+    takes = re.compile(parameter("PublishEventBus")["AllowedPattern"]).search
+    assert all(map(takes, ("", "default", "aws.partner/example.com/1", "a-b_c")))
+    assert not any(map(takes, ("arn:aws:events:eu-west-1:111122223333:event-bus/x", "a b", "*")))
+
+
 def test_the_processor_only_reads_the_images_bucket() -> None:
     """It never writes to an object that it was told of, so it cannot trigger itself."""
     assert {action for action in granted("ImageProcessorRole") if action.startswith("s3:")} == {

@@ -695,6 +695,7 @@ def test_a_damaged_shard_stops_the_commit_and_names_itself(store: MemoryStore, l
     assert read_root(store).version == 1
 
 
+@pytest.mark.usefixtures("packed_alike")
 def test_a_warm_exporter_reads_no_shard_that_it_wrote(exporter: Ledger, watched: WatchedStore) -> None:
     """Content-addressed objects stay in memory: a commit at the tail reads the root alone."""
     commit(exporter, [insert(number) for number in range(50)])

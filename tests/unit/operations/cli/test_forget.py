@@ -11,7 +11,7 @@ from ledger.keys import FORGETTING_KEY, FORGOTTEN
 from operations.cli import deployment
 from tests.support.command_line import Ran
 from tests.support.factories import event, insert
-from tests.support.forgotten_person import ETAG, Clock, live_and_die, open_ledger, person, places_with_values
+from tests.support.forgotten_person import ETAG, Clock, lived_and_died, open_ledger, person, places_with_values
 from tests.support.store_calls import WatchedStore, first
 
 Run = Callable[..., Ran]
@@ -26,9 +26,8 @@ def clock() -> Clock:
 @pytest.fixture
 def store(clock: Clock) -> MemoryStore:
     """A bucket in which a photo that was removed stands in every place, two days later."""
-    store = MemoryStore(clock)
-    live_and_die(store, clock)
-    clock.later(hours=48)
+    store = lived_and_died(clock)
+    clock.later(hours=36)
     return store
 
 

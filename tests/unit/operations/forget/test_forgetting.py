@@ -1,7 +1,6 @@
 """A forgotten image: no search, no replay and no snapshot finds a value of it, whatever went wrong on the way."""
 
 import gzip
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
@@ -9,11 +8,10 @@ import orjson
 import pytest
 
 from infra.doubles.export_files import write_full_export
-from infra.doubles.fault_store import Died, Fault, Faults, FaultStore
 from infra.doubles.memory_store import MemoryStore
 from ledger import keys
 from ledger.commit import commit
-from ledger.errors import Damaged, LedgerError, SegmentGone, Unknown
+from ledger.errors import Damaged, SegmentGone, Unknown
 from ledger.event import read_event
 from ledger.journal import quarantine
 from ledger.keys import (
@@ -29,13 +27,12 @@ from ledger.keys import (
 )
 from ledger.objects import Objects
 from ledger.publish import publish
-from ledger.row import header
 from ledger.shard_list import LISTS, put_list
 from ledger.shard_list import shards_of as shards_of_root
 from operations.collection.collect import collect
 from operations.errors import Busy, StillThere, UnknownImage
 from operations.forget.erase import erase
-from operations.forget.forgetting import Forgotten, forget
+from operations.forget.forgetting import forget
 from operations.forget.search import OURS, search
 from operations.live.catch_up import RebuiltTree, catch_up
 from operations.live.redrive import redrive_batches
@@ -43,7 +40,6 @@ from operations.live.snapshot import load, pin, restore
 from operations.rebuild.destination import ScratchObjects
 from operations.rebuild.plan import listed_segments, make_plan
 from operations.rebuild.scratch import StoreScratch
-from operations.rebuild.tree_reader import lines, shards_of
 from operations.replay.local import Wishes, replay
 from operations.verify.ledger import check_tree, compare_with_journal
 from operations.verify.published import check_csv
@@ -55,10 +51,12 @@ from tests.support.forgotten_person import (
     NUMBER,
     OTHERS,
     Clock,
-    live_and_die,
+    forget_person,
+    lived_and_died,
     open_ledger,
     person,
     places_with_values,
+    replayed,
 )
 from tests.support.reader import read_csv, read_root, read_tree
 from tests.support.store_calls import WatchedStore, first, land_and_lose
@@ -69,31 +67,14 @@ MOMENTS = [0, 1, 599, 600, 601, 700, 10_999, 11_000]
 
 @pytest.fixture
 def clock() -> Clock:
-    """The time of bucket and functions: half a day after the photo was removed."""
+    """The time of bucket and functions."""
     return Clock()
 
 
 @pytest.fixture
 def store(clock: Clock) -> MemoryStore:
-    """A bucket with the photo in every place."""
-    store = MemoryStore(clock)
-    live_and_die(store, clock)
-    clock.later(hours=12)
-    return store
-
-
-def _forget(store: object, clock: Clock, *etags: str) -> Forgotten:
-    ledger = open_ledger(store, clock, 9)
-    return forget(ledger, search(ledger, {*etags} or {ETAG}))
-
-
-def _replayed(store: MemoryStore, clock: Clock, until: str = "") -> tuple[bytes, bytes, str]:
-    """Give rows and removals of a replay up to a time, and its tree hash."""
-    scratch = StoreScratch(MemoryStore(), "scratch/")
-    root = replay(open_ledger(store, clock, 3), scratch, Wishes(until=until, keep="scratch")).root
-    objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
-    rows, removals = (b"".join(lines(objects, shards_of(objects, tree.pages))) for tree in (root.rows, root.removals))
-    return header(root.columns) + rows, removals, root.tree_hash
+    """A bucket with the photo in every place, half a day after it was removed."""
+    return lived_and_died(clock)
 
 
 def _moment(seconds: int) -> str:
@@ -127,7 +108,7 @@ def test_the_photo_stands_in_every_place_before(store: MemoryStore) -> None:
 def test_no_value_is_found_in_the_bucket_afterwards(store: MemoryStore, clock: Clock) -> None:
     """All of it unpacked and searched; the live tree and the CSV are the bytes that they were."""
     before = read_root(store)
-    done = _forget(store, clock)
+    done = forget_person(store, clock)
     assert [*places_with_values(store)] == []
     assert done.after.is_clean
     assert read_root(store) == before
@@ -137,21 +118,21 @@ def test_no_value_is_found_in_the_bucket_afterwards(store: MemoryStore, clock: C
 def test_a_replay_to_any_time_has_the_others_and_no_row_of_it(store: MemoryStore, clock: Clock) -> None:
     """The events of all others stay; the present tree, the removals and the checkpoint come out as before."""
     mine = f",{ETAG},".encode()
-    before = {until: _replayed(store, clock, until)[0] for until in map(_moment, MOMENTS)}
+    before = {until: replayed(store, clock, until)[0] for until in map(_moment, MOMENTS)}
     assert sum(mine in rows for rows in before.values()) >= 4
-    now = _replayed(store, clock)
-    _forget(store, clock)
-    assert _replayed(store, clock) == now
+    now = replayed(store, clock)
+    forget_person(store, clock)
+    assert replayed(store, clock) == now
     root = read_root(store)
     assert (now[1], now[2]) == (read_tree(store, root.removals), root.tree_hash)
     for until, rows in before.items():
         without = b"".join(line for line in rows.splitlines(keepends=True) if mine not in line)
-        assert _replayed(store, clock, until)[0] == without, until
+        assert replayed(store, clock, until)[0] == without, until
 
 
 def test_everything_verifies_afterwards(store: MemoryStore, clock: Clock) -> None:
     """Tree, CSV and journal; also when a collection has run."""
-    _forget(store, clock)
+    forget_person(store, clock)
     assert _is_verified(store, clock)
     clock.later(hours=30)
     assert collect(open_ledger(store, clock, 6)).finished
@@ -161,7 +142,7 @@ def test_everything_verifies_afterwards(store: MemoryStore, clock: Clock) -> Non
 def test_snapshots_are_the_same_without_the_row(store: MemoryStore, clock: Clock) -> None:
     """Each can be restored, also after a collection; one that never had the row is not touched."""
     untouched = store.get(f"{SNAPSHOTS}before.json")
-    _forget(store, clock)
+    forget_person(store, clock)
     assert store.get(f"{SNAPSHOTS}before.json") == untouched
     clock.later(hours=30)
     collect(open_ledger(store, clock, 6))
@@ -180,7 +161,7 @@ def test_what_was_put_aside_is_merged_without_it(as_text: bool, store: MemorySto
         batch = orjson.loads(store.get(listed.key).body)
         batch["payload"] = orjson.loads(batch["payload"])
         store.put_if_match(listed.key, orjson.dumps(batch), listed.etag, "application/json", {})
-    _forget(store, clock)
+    forget_person(store, clock)
     batches = [orjson.loads(store.get(listed.key).body) for listed in store.list(FAILED_BATCHES)]
     assert [isinstance(batch["payload"], str) for batch in batches] == [as_text] * 2
     assert redrive_batches(open_ledger(store, clock, 5)).merged == 2
@@ -191,7 +172,7 @@ def test_what_was_put_aside_is_merged_without_it(as_text: bool, store: MemorySto
 
 def test_an_event_that_the_stream_delivers_again_brings_nothing_back(store: MemoryStore, clock: Clock) -> None:
     """It is journaled anew, so the proof says when to run it again; that run finds it, and the next one nothing."""
-    first = _forget(store, clock)
+    first = forget_person(store, clock)
     assert first.again_after == "2026-11-26T12:03:20Z"
     assert not first.proof["finished"]
     ledger = open_ledger(store, clock, 3)
@@ -200,23 +181,23 @@ def test_an_event_that_the_stream_delivers_again_brings_nothing_back(store: Memo
     assert read_csv(store) == model_csv(map(item, ROWS))
     assert [key.partition("/")[0] for key in places_with_values(store)] == ["journal"]
     clock.later(hours=24)
-    second = _forget(store, clock)
+    second = forget_person(store, clock)
     assert len(second.before.places["journal"].found) == 1
     assert (second.again_after, second.proof["finished"]) == ("", True)
     assert [*places_with_values(store)] == []
-    assert _forget(store, clock).before.is_clean
+    assert forget_person(store, clock).before.is_clean
 
 
 def test_an_image_that_is_still_there_is_not_forgotten(store: MemoryStore, clock: Clock) -> None:
     """Its row is in the CSV, or its removal has not come; one of many is enough, and nothing is changed."""
     before = dict(store.objects)
     with pytest.raises(StillThere, match=f"{8:032x}"):
-        _forget(store, clock, ETAG, f"{8:032x}")
+        forget_person(store, clock, ETAG, f"{8:032x}")
     with pytest.raises(StillThere, match=f"{11:032x}"):  # known by a batch that was put aside alone: no row yet
-        _forget(store, clock, f"{11:032x}")
+        forget_person(store, clock, f"{11:032x}")
     for unknown, named in (("7", "7"), ("12345", "1, 2, 3, 4, 5"), ("1234567", "1, 2, 3, 4, 5 and 2 more")):
         with pytest.raises(UnknownImage, match=f"no event is about {named}: skyledger history"):
-            _forget(store, clock, ETAG, *unknown)
+            forget_person(store, clock, ETAG, *unknown)
     assert store.objects == before
 
 
@@ -225,7 +206,7 @@ def test_a_row_that_was_restored_is_still_there(store: MemoryStore, clock: Clock
     ledger = open_ledger(store, clock, 5)
     restore(ledger, load(ledger, "monday"), "monday")
     with pytest.raises(StillThere):
-        _forget(store, clock)
+        forget_person(store, clock)
 
 
 @pytest.mark.parametrize("at_work", ["replay/other/plan.json", "bucket-check/other/plan.json"])
@@ -234,11 +215,11 @@ def test_who_is_at_work_is_waited_for(at_work: str, store: MemoryStore, clock: C
     store.put_new(at_work, b"{}", "application/json")
     clock.later(minutes=119)
     with pytest.raises(Busy):
-        _forget(store, clock)
+        forget_person(store, clock)
     clock.later(minutes=2)
     for done in ("bucket-check/1/result.json", "bucket-check/1/differences/0"):
         store.put_new(done, b"{}", "application/json")
-    _forget(store, clock)
+    forget_person(store, clock)
     assert [key for key in store.objects if key.startswith(("replay", "bucket-check"))] == []
 
 
@@ -249,7 +230,7 @@ def test_another_life_of_the_image_is_forgotten_with_it(store: MemoryStore, cloc
     commit(ledger, [event("INSERT", again, sequence=50, seconds=43_200)])
     pin(ledger, "again", read_root(store))
     commit(ledger, [event("REMOVE", old=again, sequence=51, seconds=43_300)])
-    done = _forget(store, clock)
+    done = forget_person(store, clock)
     assert len(done.before.lives) == 2
     assert [*places_with_values(store)] == []
     assert _is_verified(store, clock)
@@ -263,7 +244,7 @@ def test_the_csv_is_brought_level_first(clock: Clock) -> None:
     publish(ledger)
     commit(ledger, [remove(NUMBER)])
     assert "image-data.csv" in [*places_with_values(store)]
-    _forget(store, clock)
+    forget_person(store, clock)
     assert [*places_with_values(store)] == []
 
 
@@ -271,7 +252,7 @@ def test_the_proof_says_what_was_done_and_no_value(store: MemoryStore, clock: Cl
     """Beside what was found and searched again: what stays, and what in the bucket is not Skyledger's."""
     for key in ("notes.txt", "mine/a", "mine/b", "journal/notes", "journal/\u00fc/odd", "shards/notes", "zebra/x"):
         store.put_new(key, b"", "text/plain")
-    done = _forget(store, clock)
+    done = forget_person(store, clock)
     (listed,) = store.list(FORGOTTEN)
     assert listed.key == done.key
     proof = orjson.loads(store.get(listed.key).body)
@@ -301,7 +282,7 @@ def test_an_image_that_only_a_table_export_has_is_forgotten_too(clock: Clock) ->
     commit(open_ledger(store, clock), [insert(0)])
     write_full_export(store, [person(), item(0)], clock.now)
     assert [*places_with_values(store)]
-    assert _forget(store, clock).after.is_clean
+    assert forget_person(store, clock).after.is_clean
     assert [*places_with_values(store)] == []
 
 
@@ -313,12 +294,12 @@ def test_what_is_not_what_it_should_be_is_searched_by_name(store: MemoryStore, c
     for name, body in {**odd, "table-exports/mine/1.ion.gz": gzip.compress(text)}.items():
         store.put_new(name, body, "text/plain")
         store.put_new(name.replace("odd", "other"), b"of nobody", "text/plain")
-    _forget(store, clock)
+    forget_person(store, clock)
     assert [*places_with_values(store)] == []
     assert {name.replace("odd", "other") for name in odd} <= store.objects.keys()
     store.put_new("aws/lambda/torn", text, "application/json")
     with pytest.raises(Damaged, match="aws/lambda/torn"):
-        _forget(store, clock)
+        forget_person(store, clock)
     assert store.get("aws/lambda/torn").body == text
 
 
@@ -335,7 +316,7 @@ def test_rows_go_however_they_lie_there(store: MemoryStore, clock: Clock) -> Non
     kept = {key for key in store.objects if key.startswith(SHARDS)} - {*places_with_values(store)}
     assert {key.endswith(".gz") for key in places_with_values(store) if key.startswith(SHARDS)} == {True, False}
     store.put_new("pending/torn", packed[:-9], "application/gzip")
-    _forget(store, clock)
+    forget_person(store, clock)
     assert [*places_with_values(store)] == []
     assert kept <= store.objects.keys()
     assert "pending/torn" not in store.objects
@@ -345,7 +326,7 @@ def test_a_shard_that_cannot_be_unpacked_is_named(store: MemoryStore, clock: Clo
     """It cannot be said what it holds."""
     store.put_new("shards/torn.csv.gz", gzip.compress(b"Zoe")[:-1], "application/gzip")
     with pytest.raises(Damaged, match=r"shards/torn\.csv\.gz is cut off"):
-        _forget(store, clock)
+        forget_person(store, clock)
 
 
 def test_a_copy_under_a_folder_that_is_not_searched_is_named(store: MemoryStore, clock: Clock) -> None:
@@ -354,15 +335,15 @@ def test_a_copy_under_a_folder_that_is_not_searched_is_named(store: MemoryStore,
     odd = [f"{folder}copy.csv" for folder in folders]
     for key in (*odd, "page/", "page/map.mjs", "page/vendor/x.LICENSE.txt", "table-exports/AWSDynamoDB/1/_started"):
         store.put_new(key, b"Zoe", "text/csv")
-    assert [*_forget(store, clock).proof["not_searched"]] == odd
-    assert _forget(store, clock).proof["not_searched"] == odd  # and not the proof before
+    assert [*forget_person(store, clock).proof["not_searched"]] == odd
+    assert forget_person(store, clock).proof["not_searched"] == odd  # and not the proof before
 
 
 def test_a_stray_key_of_the_journal_hides_no_event(store: MemoryStore, clock: Clock) -> None:
     """One that sorts before all dates of a year, and one that sorts behind all hours of a date."""
     for key in ("journal/date=2026", "journal/date=2026-11-25/~~.jsonl.gz"):
         store.put_new(key, gzip.compress(b""), "application/gzip")
-    assert "journal/date=2026" in _forget(store, clock).proof["not_searched"]
+    assert "journal/date=2026" in forget_person(store, clock).proof["not_searched"]
     assert [*places_with_values(store)] == []
 
 
@@ -378,7 +359,7 @@ def test_a_list_of_shards_names_none_that_is_erased(key: str, store: MemoryStore
     ledger = open_ledger(store, clock, 5)
     old = load(ledger, "monday")
     put_list(ledger, old, shards_of_root(ledger, old), key, "exports", None)
-    done = _forget(store, clock)
+    done = forget_person(store, clock)
     body = store.get(key).body.decode()
     assert not [listed.key for listed in done.before.places["shards"].found if listed.key in body]
     assert store.get(key).metadata["root"] == read_root(store).name
@@ -390,42 +371,9 @@ def test_a_shard_that_holds_others_too_goes_only_where_the_row_is(store: MemoryS
     pages = {key for key in store.objects if key.startswith(PAGES)}
     gone = {key for key in places_with_values(store) if key.startswith(SHARDS)}
     shards = {key for key in store.objects if key.startswith(SHARDS)}
-    _forget(store, clock)
+    forget_person(store, clock)
     assert pages <= store.objects.keys()
     assert shards - store.objects.keys() == gone
-
-
-CHANGES = {"put_new", "put_if_match", "delete_if_match", "delete", "start_upload", "finish_upload"}
-FAULTS = (Fault.DIE_BEFORE, Fault.ANSWER_LOST)  # dying after a change is dying before the next one
-
-
-def _copy(store: MemoryStore, clock: Clock) -> MemoryStore:
-    copy = MemoryStore(clock)
-    copy.objects = dict(store.objects)
-    return copy
-
-
-def _journal(store: MemoryStore) -> set[str]:
-    return {key for key in store.objects if key.startswith(JOURNAL)}
-
-
-def test_a_run_that_dies_anywhere_is_run_again(store: MemoryStore, clock: Clock) -> None:
-    """At each change of the bucket: a replay has no row in between, and the next run leaves what a calm one leaves."""
-    calm, whole = Faults(), _copy(store, clock)
-    _forget(FaultStore(whole, calm), clock)
-    changes = [call for call in calm.calls if call.verb in CHANGES]
-    assert len(changes) > 30
-    for call in changes:
-        for fault in FAULTS:
-            case, copy = f"{fault} at {call}", _copy(store, clock)
-            faults = Faults(call.number, fault)
-            with suppress(Died, LedgerError):
-                _forget(FaultStore(copy, faults), clock)
-            assert faults.fired, case
-            assert _replayed(copy, clock)[2] == read_root(copy).tree_hash, case
-            _forget(copy, clock)
-            assert [*places_with_values(copy)] == [], case
-            assert (_journal(copy), read_root(copy)) == (_journal(whole), read_root(whole)), case
 
 
 def test_what_is_written_meanwhile_is_found_by_the_second_search(store: MemoryStore, clock: Clock) -> None:
@@ -438,7 +386,7 @@ def test_what_is_written_meanwhile_is_found_by_the_second_search(store: MemorySt
     done = forget(ledger, found)
     assert [len(place.found) for name, place in done.after.places.items() if name == "journal"] == [1]
     assert (done.after.is_clean, done.again_after, done.proof["finished"]) == (False, "", False)
-    assert _forget(store, clock).after.is_clean
+    assert forget_person(store, clock).after.is_clean
     assert [*places_with_values(store)] == []
 
 
@@ -532,7 +480,7 @@ def test_nobody_brings_back_what_another_takes_out_of_the_same_segment(clock: Cl
     done = forget(open_ledger(slow, clock, 5), found[0])
     assert next(meanwhile, None) is None
     assert done.after.is_clean
-    _forget(store, clock, others)
+    forget_person(store, clock, others)
     assert [*places_with_values(store)] == []
     assert search(first, {ETAG, others}).is_clean
     assert keys.FORGETTING_KEY not in store.objects
@@ -543,9 +491,9 @@ def test_a_claim_of_somebody_who_died_holds_for_an_hour(store: MemoryStore, cloc
     store.put_new(keys.FORGETTING_KEY, b'["of others"]', "application/json")
     clock.later(minutes=59)
     with pytest.raises(Busy):
-        _forget(store, clock)
+        forget_person(store, clock)
     clock.later(minutes=2)
-    assert _forget(store, clock).after.is_clean
+    assert forget_person(store, clock).after.is_clean
 
 
 @pytest.mark.parametrize("key", [SHARDS, FORGETTING_KEY])
@@ -558,7 +506,7 @@ def test_a_claim_of_others_is_not_released(key: str, store: MemoryStore, clock: 
         store.put_new(FORGETTING_KEY, theirs, "application/json")
 
     watched.on("delete_if_match", key, first(take_over))
-    assert _forget(watched, clock).after.is_clean
+    assert forget_person(watched, clock).after.is_clean
     assert store.get(FORGETTING_KEY).body == theirs
 
 
@@ -574,7 +522,7 @@ def test_two_who_claim_in_one_moment_do_not_both_erase(held: bool, store: Memory
     watched.on("put_if_match", FORGETTING_KEY, first(rival))
     before = [*places_with_values(store)]
     with pytest.raises(Busy, match="at this moment"):
-        _forget(watched, clock)
+        forget_person(watched, clock)
     assert [*places_with_values(store)] == before
 
 
@@ -593,7 +541,7 @@ def test_a_replay_that_had_listed_the_journal_before_starts_over(store: MemorySt
     root = read_root(store)
     wishes = {"columns": root.columns, "targets": root.targets, "until": "", "keep": "nothing"}
     make_plan(store, scratch, version=root.version, now=ledger.now(), **wishes)
-    _forget(store, clock)
+    forget_person(store, clock)
     with pytest.raises(SegmentGone, match="start over"):
         replay(ledger, scratch, Wishes(**wishes))
     assert replay(ledger, scratch, Wishes(**wishes)).root.tree_hash == root.tree_hash
@@ -607,7 +555,7 @@ def test_a_rebuilt_tree_follows_the_live_one_past_segments_that_were_replaced(cl
     scratch = StoreScratch(MemoryStore(), "scratch/")
     rebuild = replay(ledger, scratch, Wishes(keep="scratch"))
     commit(ledger, [insert(2), remove(NUMBER)])
-    _forget(store, clock)
+    forget_person(store, clock)
     objects = Objects(ScratchObjects(scratch))  # type: ignore[arg-type]
     tree = RebuiltTree(rebuild.root, objects, partial(listed_segments, scratch, rebuild.plan))
     notes: list[str] = []

@@ -1,7 +1,6 @@
 """A rebuilt tree is swapped in while exporters run, and nothing that they committed is lost."""
 
 import gzip
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,11 +18,10 @@ from ledger.csvw import describe
 from ledger.errors import Damaged, Unknown
 from ledger.event import read_event
 from ledger.journal import write_segment
-from ledger.keys import ROOT_KEY, is_swapped_in, plain_key, shard_key
+from ledger.keys import ROOT_KEY, plain_key, shard_key
 from ledger.ledger import Ledger
 from ledger.manifest import REBUILT, Root, Targets, decode_root
 from ledger.pending import Waiting, encode
-from ledger.publish import publish
 from ledger.row import RowEncoder
 from ledger.store import Stored
 from operations.errors import NotSwapped
@@ -45,7 +43,7 @@ from tests.support.factories import (
     remove,
     segment_with,
 )
-from tests.support.histories import History, batches, deliver, history
+from tests.support.histories import History, deliver, history
 from tests.support.reader import read_csv, read_root, read_rows
 
 COLUMNS = (*NAMES[:9], "description", "title")
@@ -59,57 +57,6 @@ def _rebuild(ledger: Ledger, folder: Path, **wishes: Any) -> tuple[Rebuild, Any]
 
 def _swap(ledger: Ledger, rebuilt: tuple[Rebuild, Any], **arguments: Any) -> SwapReport:
     return swap(ledger, rebuilt[0].root, rebuilt[1], **arguments)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_a_swap_under_load_loses_nothing(seed: int, store: MemoryStore, tmp_path: Path) -> None:
-    """Three exporters commit and publish while a tree with other columns is rebuilt and swapped in.
-
-    They go on under the old schema until the swap and under the new one after it; in the end the CSV is the table.
-    """
-    made = history(seed, 600, images=80)
-    ledger = make_ledger(store, seed, Targets(1500, 4))
-    half = len(made.events) // 2
-    for batch in batches(seed, made.events[:half]):
-        commit(ledger, batch)
-    # One image's records go to one exporter, in order, as a stream shard's do.
-    queues: list[list[dict[str, Any]]] = [[], [], []]
-    for one in made.events[half:]:
-        queues[int(one["dynamodb"]["Keys"]["etag"]["S"], 16) % 3].append(one)
-    columns_seen: set[int] = set()
-    errors: list[BaseException] = []
-    swapped = threading.Event()
-
-    def export(number: int) -> None:
-        exporter = make_ledger(store, seed * 10 + number)
-        try:
-            for batch in batches(number, queues[number], size=4):
-                report = commit(exporter, batch)
-                columns_seen.add(len(report.root.columns))
-                publish(exporter)
-            swapped.wait()
-            commit(exporter, queues[number][-1:])
-        except BaseException as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=export, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    operator = make_ledger(store, seed + 1000)
-    try:
-        done = _swap(operator, _rebuild(operator, tmp_path, columns=COLUMNS))
-    finally:
-        swapped.set()
-        for thread in threads:
-            thread.join()
-    assert errors == []
-    publish(ledger)
-    expected = model_csv(made.items.values(), COLUMNS)
-    assert read_rows(store) == expected
-    assert read_csv(store) == expected
-    assert read_root(store).version > done.replaced
-    assert is_swapped_in(done.root.copy_key), "collection keeps what it names for its readers"
-    assert len(COLUMNS) in columns_seen | {len(done.root.columns)}
 
 
 class _Interleaved(MemoryStore):

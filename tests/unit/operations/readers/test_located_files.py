@@ -91,6 +91,13 @@ def test_a_strangers_folder_names_no_file_of_ours(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [dest]
 
 
+def test_names_that_come_again_without_a_position_need_no_folder(tmp_path: Path) -> None:
+    """Where no folder has an image to name, one file says so, and each image is counted once."""
+    written = write(Format.ODM, copy_of(tmp_path, *(item(n, key={"S": f"{n}/x.jpg"}) for n in range(3))), NAMES)
+    assert (written.rows, written.files, written.left_out) == (0, ("geo.txt",), {"without a position": 3})
+    assert {path.name for path in tmp_path.iterdir()} == {"image-data.csv", "geo.txt"}
+
+
 def test_buckets_are_told_apart_where_there_are_several(tmp_path: Path) -> None:
     """The same key may name a photo in each."""
     items = [*photos("s/a.jpg", bucket={"S": "one"}), item(5, key={"S": "s/a.jpg"}, bucket={"S": "two"}, **AT)]

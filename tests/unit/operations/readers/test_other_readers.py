@@ -28,6 +28,7 @@ ITEMS = [
     for number, (longitude, latitude) in enumerate(POINTS)
 ]
 NOWHERE = item(9, gps_longitude_deg={"N": "181"}, gps_latitude_deg={"N": "1"})
+POLE = item(8, gps_longitude_deg={"N": "1"}, gps_latitude_deg={"N": "-91"})
 
 
 def copy_of(folder: Path, *items: dict[str, Any]) -> Path:
@@ -47,11 +48,12 @@ def test_parquet_is_geoparquet(tmp_path: Path) -> None:
     assert str(duckdb.sql(f"SELECT geometry FROM '{written.path}'").types[0]) == "GEOMETRY('OGC:CRS84')"
 
 
-@pytest.mark.parametrize("items", [(), (NOWHERE,)], ids=["no row", "no position"])
+@pytest.mark.parametrize("items", [(), (NOWHERE, POLE)], ids=["no row", "no position"])
 def test_parquet_without_a_point_is_geoparquet_too(items: tuple[dict[str, Any], ...], tmp_path: Path) -> None:
     """DuckDB would leave the metadata out, and GeoPandas read nothing."""
     frame = geopandas.read_parquet(write(Format.PARQUET, copy_of(tmp_path, *items), NAMES).path)
     assert (frame.crs.to_string(), len(frame)) == ("OGC:CRS84", len(items))
+    assert frame.geometry.isna().all()
 
 
 def test_the_csv_has_points_and_a_crs_beside_its_csvt(tmp_path: Path) -> None:
@@ -77,10 +79,14 @@ def clock(text: str) -> dict[str, dict[str, str]]:
     return {"captured_at": {"S": text}}
 
 
+FIX = {"gps_datetime": {"S": "2026-11-25T08:00:01Z"}}
+TITLE = {"title": {"S": "a bridge"}, "description": {"S": "from below"}}
 STAC = [
-    ITEMS[0] | clock("2026-11-25T10:00:00+02:00") | {"drone_model": {"S": "M3E"}, "make": {"S": "DJI"}},
+    ITEMS[0] | clock("2026-11-25T10:00:00+02:00") | {"drone_model": {"S": "M3E"}, "make": {"S": "DJI"}} | FIX | TITLE,
     ITEMS[1] | clock("2026-11-25T10:00:00") | {"keywords": {"S": '["a",""]'}, "exif": {"S": '{"IFD0":{}}'}},
-    ITEMS[2] | clock("2026-11-25T10:00:00") | {"gps_datetime": {"S": "2026-11-25T08:00:01Z"}},
+    ITEMS[2] | clock("2026-11-25T10:00:00") | FIX,
+    ITEMS[2] | FIX | {"key": {"S": ""}},
+    item(9),
     item(5, gps_longitude_deg={"N": "1"}, gps_latitude_deg={"N": "1"}),
     NOWHERE | clock("2026-11-25T10:00:00Z"),
 ]
@@ -95,7 +101,10 @@ def test_stac_items_are_valid_offline(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(socket.socket, "connect", refused)
     written = write(Format.STAC, copy_of(tmp_path, *STAC), NAMES)
     assert written.path.name == "image-data.stac.ndjson"
-    assert (written.rows, written.left_out) == (3, {"without a time": 1, "without a position": 1})
+    assert (written.rows, written.left_out) == (
+        3,
+        {"without a time": 1, "without a position": 2, "without bucket and key": 1},
+    )
     items = [pystac.Item.from_dict(json.loads(line)) for line in written.path.read_text().splitlines()]
     for one in items:
         assert one.validate()
@@ -114,9 +123,16 @@ def test_stac_items_are_valid_offline(tmp_path: Path, monkeypatch: pytest.Monkey
         {"type": "Point", "coordinates": [*POINTS[0]]},
         [*POINTS[0], *POINTS[0]],
     )
-    assert known.assets["image"].href == "s3://photos/s/%C3%BC%200%3F.jpg"
+    image, common = known.assets["image"], known.common_metadata
+    assert (image.href, image.media_type) == ("s3://photos/s/%C3%BC%200%3F.jpg", "image/jpeg")
+    assert (common.title, common.description) == ("a bridge", "from below")
+    assert (common.created, common.updated) == (
+        datetime(2026, 11, 25, 8, tzinfo=UTC),
+        datetime(2026, 11, 25, 7, 59, 59, tzinfo=UTC),
+    )
     assert known.properties["skyledger:captured_at"] == "2026-11-25T10:00:00+02:00"
     assert span.properties["skyledger:captured_at"] == "2026-11-25T10:00:00"
     assert (known.properties["platform"], known.properties["instruments"]) == ("M3E", ["DJI"])
     assert span.properties["skyledger:keywords"] == ["a", ""]
-    assert not [name for one in items for name in one.properties if name.endswith((":exif", ":key", "_utc", "_offset"))]
+    repeated = (":bucket", ":key", ":content_type", ":title", ":description", ":exif", ":xmp", "_utc", "_offset")
+    assert not [name for one in items for name in one.properties if name.endswith(repeated)]

@@ -2,19 +2,36 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from infra.doubles.memory_store import MemoryStore
+from ledger.columns import NAMES
 from ledger.commit import commit
+from ledger.keys import ROOT_KEY
 from ledger.ledger import Ledger
-from operations.readers import spreadsheet
+from ledger.manifest import encode_root
+from operations.readers import formats, spreadsheet
 from tests.support.command_line import Ran
-from tests.support.factories import event, item
+from tests.support.factories import event, item, make_ledger
 
 Run = Callable[..., Ran]
 AT = {"gps_latitude_deg": {"N": "1"}, "gps_longitude_deg": {"N": "2"}}
+
+
+# A database takes most of its time for columns.
+COLUMNS = (*NAMES[:9], "model", "iso", "gps_latitude_deg", "gps_longitude_deg", "gps_altitude_m", "captured_at")
+
+
+@pytest.fixture
+def ledger(store: MemoryStore) -> Ledger:
+    """A ledger with a few columns."""
+    root, etag = make_ledger(store).load_root()
+    store.put_if_match(ROOT_KEY, encode_root(replace(root, columns=COLUMNS)), etag, "application/json", {})
+    return make_ledger(store)
 
 
 def put(ledger: Ledger, *numbers: int, **more: dict[str, str]) -> None:
@@ -64,6 +81,19 @@ def test_an_interrupted_refresh_is_made_up_for_by_the_next_pull(
     assert (told["changed"], rows(tmp_path / "image-data.parquet")) == (False, 2)
 
 
+def test_a_format_that_was_written_before_an_interrupt_is_followed_too(
+    skyledger: Run, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stands there, whatever became of the others that were asked for with it."""
+    put(ledger, 1)
+    with monkeypatch.context() as patched:
+        patched.setitem(formats._WRITERS, formats.Format.CSVT, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert skyledger("pull", str(tmp_path), "--format", "parquet", "--format", "csvt").code == 130
+    put(ledger, 2)
+    skyledger("pull", str(tmp_path))
+    assert rows(tmp_path / "image-data.parquet") == 2
+
+
 def test_a_selection_never_takes_the_place_of_the_whole(skyledger: Run, ledger: Ledger, tmp_path: Path) -> None:
     """Every format has two names."""
     put(ledger, 1, 2, iso={"N": "400"}, **AT, gps_altitude_m={"N": "3"})
@@ -89,6 +119,7 @@ def test_files_that_another_number_of_folders_made_go(skyledger: Run, ledger: Le
     skyledger("pull", str(tmp_path))
     assert sorted(path.name for path in tmp_path.glob("geo*/*")) == ["geo-a.txt", "geo-b.txt"]
     assert not (tmp_path / "geo.txt").exists()
+    (tmp_path / "geo" / "geo-a.txt").unlink()  # one that is left stands for all: it must not become stale
     commit(ledger, [event("REMOVE", old=again, sequence=6)])
     skyledger("pull", str(tmp_path))
     assert (list(tmp_path.glob("geo*/*")), (tmp_path / "geo.txt").exists()) == ([], True)
@@ -97,14 +128,15 @@ def test_files_that_another_number_of_folders_made_go(skyledger: Run, ledger: Le
 def test_what_cannot_be_refreshed_is_named(
     skyledger: Run, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A sheet that has become too small does not keep the CSV from being pulled."""
-    put(ledger, 1)
+    """A sheet that became too small, a condition that cannot be asked of a new row: the CSV is pulled all the same."""
+    put(ledger, 1, model={"S": "7"})
     skyledger("pull", str(tmp_path), "--format", "xlsx")
-    put(ledger, 2)
+    skyledger("pull", str(tmp_path), "--format", "geojson", "--where", "model::INTEGER = 7")
+    put(ledger, 2, model={"S": "seven"})
     monkeypatch.setattr(spreadsheet, "MOST_ROWS", 2)
     ran = skyledger("pull", str(tmp_path), "--json")
     assert ran.code == 0
-    assert list(ran.json["stale"]) == ["image-data.xlsx"]
+    assert list(ran.json["stale"]) == ["image-data.xlsx", "selection.geojson"]
     assert "image-data.xlsx: of an older version (a sheet holds 1 rows, these are 2" in skyledger("pull", tmp_path).out
     assert skyledger("pull", str(tmp_path), "--format", "xlsx").code == 2
 
@@ -115,6 +147,8 @@ def test_what_cannot_be_refreshed_is_named(
         "[]",
         "no JSON",
         '{"x": {}}',
+        '{"x": 5}',
+        '{"whole geo.txt": {"form": "geo.txt", "where": "", "tree": "", "files": [5]}}',
         '{"x": {"form": "docx", "where": "", "tree": "", "files": ["image-data.csv"]}}',
         '{"whole geo.txt": {"form": "geo.txt", "where": "", "tree": "", "files": ["../victim"]}}',
         '{"whole geo.txt": {"form": "geo.txt", "where": "", "tree": "", "files": ["VICTIM"]}}',

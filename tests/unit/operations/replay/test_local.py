@@ -19,7 +19,7 @@ from ledger.manifest import Root, Targets, encode_root
 from ledger.row import header
 from operations.errors import NotSwapped
 from operations.live.snapshot import load, snapshots
-from operations.rebuild import plan, sorted_runs, steps
+from operations.rebuild import plan
 from operations.rebuild.plan import listed_segments
 from operations.rebuild.scratch import FolderScratch, StoreScratch
 from operations.replay import workers
@@ -28,18 +28,13 @@ from operations.replay.local import Rebuild, Wishes, replay, replay_for
 from tests.support.factories import START, event, insert, item, make_ledger, model_csv, modify, remove
 from tests.support.histories import deliver, history
 from tests.support.reader import read_csv, read_root, read_rows, read_tree
+from tests.support.small_pieces import cut_small
 from tests.support.store_calls import WatchedStore
 
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make every limit so small that the tests' little data crosses it."""
-    monkeypatch.setattr(plan, "CHUNK_BYTES", 4000)
-    monkeypatch.setattr(plan, "RANGE_BYTES", 3000)
-    monkeypatch.setattr(steps, "BUFFER_BYTES", 6000)
-    monkeypatch.setattr(sorted_runs, "PART_BYTES", 2000)
-    monkeypatch.setattr(sorted_runs, "BLOCK_BYTES", 500)
-    monkeypatch.setattr(sorted_runs, "FAN_IN", 3)
+    cut_small(monkeypatch)
 
 
 def _replay(ledger: Ledger, folder: Path, **wishes: Any) -> Rebuild:
@@ -180,53 +175,6 @@ def test_other_columns_and_targets_give_the_tree_that_an_exporter_with_them_woul
     fresh.put_if_match("manifest.json", encode_root(replace(empty, columns=columns)), etag, "application/json", {})
     deliver(other, made, seed=8, size=7)
     assert root.tree_hash == read_root(fresh).tree_hash
-
-
-class _Dies(Exception):
-    pass
-
-
-@pytest.mark.parametrize("dies_at", [*range(0, 70, 23), "mapped/", "/done"])
-def test_a_replay_that_died_goes_on_where_it_was(
-    dies_at: int | str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whichever write to scratch was the last: the next run ends with the same tree and repeats no finished step.
-
-    So too if it was the mark that a step is done: then all that the step leaves is there.
-    """
-    store = MemoryStore()
-    ledger = make_ledger(store)
-    deliver(ledger, history(4, 250))
-    writes = 0
-    real = FolderScratch.write
-
-    def write(self: FolderScratch, name: str, body: bytes) -> None:
-        nonlocal writes
-        writes += 1
-        if isinstance(dies_at, int) and writes > dies_at:
-            raise _Dies
-        real(self, name, body)
-        if isinstance(dies_at, str) and dies_at in name:
-            raise _Dies
-
-    if dies_at == "mapped/":
-        monkeypatch.setattr(steps, "BUFFER_BYTES", 1 << 20)  # a chunk's statements are all written at its end
-    monkeypatch.setattr(FolderScratch, "write", write)
-    with pytest.raises(_Dies):
-        _replay(ledger, tmp_path)
-    monkeypatch.setattr(FolderScratch, "write", real)
-    commit(ledger, [insert(10**6)])  # later segments are for the swap to catch up with
-    mapped = len(FolderScratch(tmp_path / "scratch").names("mapped"))
-    had_plan = (tmp_path / "scratch" / "plan.json").exists()
-    replayed = _replay(ledger, tmp_path)
-    assert replayed.resumed == (mapped if had_plan else 0)
-    expected = make_ledger(MemoryStore())
-    deliver(expected, history(4, 250))
-    if not had_plan:
-        commit(expected, [insert(10**6)])
-    assert replayed.root.tree_hash == expected.load_root()[0].tree_hash
-    monkeypatch.setattr(FolderScratch, "write", None)
-    assert _replay(ledger, tmp_path).root == replayed.root, "nothing is left to do"
 
 
 def test_scratch_in_the_bucket_does_as_well_as_a_folder(store: MemoryStore) -> None:
