@@ -230,8 +230,15 @@ def _structures(number: int) -> bytes:
     rights = "<dc:rights xml:lang='a'><rdf:Bag>" + "<rdf:li/>" * number + "</rdf:Bag></dc:rights>"
     words = "<dc:description><rdf:Seq>" + "<rdf:li/>" * number + "</rdf:Seq></dc:description>"
     fields = "".join(f"<dc:f{at}>x</dc:f{at}>" for at in range(number))
-    angles = f"<s:CameraOrientationNED rdf:parseType='Resource'>{fields}</s:CameraOrientationNED>"
-    body = literal + title + authors + rights + words + angles
+    return _in_png(
+        packet(body=literal + title + authors + rights + words + f"<dc:b rdf:parseType='Resource'>{fields}</dc:b>")
+    )
+
+
+def _angles(number: int) -> bytes:
+    """A structure of which fields feed columns, among as many as fit."""
+    fields = "".join(f"<s:f{at}>1</s:f{at}>" for at in range(number)) + "<s:Yaw>90</s:Yaw>"
+    body = f"<s:CameraOrientationNED rdf:parseType='Resource'>{fields}</s:CameraOrientationNED>"
     return _in_png(packet('xmlns:s="https://www.skydio.com/drone-skydio/1.0/"', body=body))
 
 
@@ -603,6 +610,7 @@ RECIPES = (
     Recipe("IPTC of words", lambda n: tiff({IPTC: (LONG, n, b"\0\x02\x19\x1cx\x1c\x01\0" * (n // 2))}), 200_000),
     Recipe("positions and times", _every_gps, 30_000),
     Recipe("structures of XMP", _structures, 9_000),
+    Recipe("structure of an aircraft", _angles, 30_000),
     Recipe("Exif that goes on byte by byte", _goes_on, 1_800),
     Recipe(
         "compressed texts of empty blocks",

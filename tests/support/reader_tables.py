@@ -8,6 +8,6 @@ from image_processor.columns import cells, precedence
 def give_sources(monkeypatch: pytest.MonkeyPatch, table: str, column: str, sources: tuple[str, ...]) -> None:
     """Let a column of a table of `precedence` have these sources; what is worked out of the tables follows."""
     monkeypatch.setitem(getattr(precedence, table), column, sources)
-    monkeypatch.setattr(precedence, "FEEDS", precedence._feeds())
-    monkeypatch.setattr(precedence, "GROUPS", precedence._groups())
+    for name in ("SOURCES", "FEEDS", "GROUPS", "STRUCTURES"):  # each of those before it
+        monkeypatch.setattr(precedence, name, getattr(precedence, f"_{name.lower()}")())
     monkeypatch.setattr(cells, "_READERS", cells._readers())

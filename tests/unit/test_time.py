@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
-from xml.etree.ElementTree import ParseError
+from xml.parsers.expat import ExpatError
 
 import pytest
 
@@ -225,7 +225,7 @@ def arguments(function: Callable[..., Any], text: str, size: int) -> dict[str, A
 
 
 FUNCTIONS_OF_TEXT = functions()
-REFUSALS = (ValueError, ArithmeticError, ParseError, BadNotification)
+REFUSALS = (ValueError, ArithmeticError, ExpatError, BadNotification)
 """What a function may say of such a text; anything else is a fault, or a call that measures nothing."""
 
 

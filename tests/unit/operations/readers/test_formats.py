@@ -292,7 +292,7 @@ def test_progress_is_told_while_the_database_works(copy: Path) -> None:
     assert steps[0] == ("writing geojson", 0, 100)
     assert ("writing geojson, rows", rows, rows) in steps, "what is written row by row takes longer than the query"
     steps.clear()
-    write(Format.XLSX, copy, NAMES, rows=rows, progress=lambda *step: steps.append(step))
+    write(Format.XLSX, copy, COLUMNS, rows=rows, progress=lambda *step: steps.append(step))
     *_, (step, written, total) = steps
     assert (step, total) == ("packing the workbook, bytes", written), "the last that is told, when the rows are done"
     assert written >= (copy.parent / "image-data.xlsx").stat().st_size > 0
