@@ -87,7 +87,8 @@ class PhotoReader:
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise _named(error, name) from error
         kind = kind_of(head)
-        return Photo(name, kind and kind.content_type, answer["ContentLength"], _pieces(head, body, name), body.close)
+        content_type = kind.content_type if kind else None
+        return Photo(name, content_type, answer["ContentLength"], _pieces(head, body, name), body.close)
 
     def preview(self, objects: Objects, root: Root, key: bytes) -> bytes | str:
         """Read the JPEG that is embedded in the photo of a row, or say in words why there is none.
