@@ -1,19 +1,19 @@
 // Long work in slices: in between the page's own thread is the reader's.
 const SLICE_MS = 10;
 const RUN = 2048; // items that are sorted in one go
+let end = 0; // of the slice, which one piece of work hands on to the next: many short ones are as long as one
 
 export const pause = () => (globalThis.scheduler?.yield ? scheduler.yield() : new Promise((done) => setTimeout(done)));
 
 // Calls `work` with each item and its index. A signal that says stop ends it with an AbortError, as all here. To look at
 // the clock costs more than light work: only each `often`th time it is done.
 export async function inSlices(items, work, signal, often = 128) {
-  let end = performance.now() + SLICE_MS;
   for (let index = 0; index < items.length; index++) {
     work(items[index], index);
     if ((index + 1) % often || performance.now() < end) continue;
     await pause();
-    signal.throwIfAborted();
     end = performance.now() + SLICE_MS;
+    signal.throwIfAborted();
   }
 }
 
