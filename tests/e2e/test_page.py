@@ -13,6 +13,7 @@ from infra.doubles.image_files import chunk, png
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
 from infra.waiting import until
+from operations.page.access import Access
 from tests.support.page_browser import (
     PHOTOS,
     POSITIONS,
@@ -221,8 +222,8 @@ def test_an_empty_system_says_so(browser: Browser) -> None:
 def test_a_lost_server_stays_said_until_it_is_back(browser: Browser, bucket: MemoryStore) -> None:
     """The page keeps what it has, says of what version it is, and goes on when it can, also if nothing changed."""
     lost = f"Not current: manifest.json: 404. Shown is version 1, {PHOTOS} photos."
-    with served(bucket) as address:
-        browser.open(address, PHOTOS)
+    with running(bucket) as server:
+        browser.open(server.address, PHOTOS)
         kept = bucket.objects.pop("manifest.json")
         browser.wait(lambda: browser.one("#status").text == lost)
         browser.driver.execute_script("skyledger.newest = new Date().toISOString()")
@@ -233,6 +234,8 @@ def test_a_lost_server_stays_said_until_it_is_back(browser: Browser, bucket: Mem
         browser.wait(lambda: browser.one("#status").text == f"Version 1, {PHOTOS} photos")
         add_photos(bucket, PHOTOS, PHOTOS)
         browser.wait(f"skyledger.rows.length === {PHOTOS + 1}")
+        server.access = Access(server.access.port)  # as after a start on the same port
+        browser.wait(lambda: "(a server that was started anew has a new address)" in browser.one("#status").text)
     assert_no_errors_but(browser, "manifest.json")
 
 
