@@ -24,7 +24,7 @@ from infra.doubles.image_files import (
     webp,
 )
 from infra.doubles.image_files import box as make_box
-from infra.doubles.raw_files import cr3, orf, raf, rw2, thumbnail
+from infra.doubles.raw_files import PREVIEW_UUID, cr3, orf, raf, rw2, thumbnail
 from operations.page.preview.find import HEAD_BYTES, MOST_BYTES, find_preview
 from tests.support.embedded_jpegs import LARGER, THUMBNAIL, in_strip, psd_thumbnail, with_jpegs
 from tests.support.paths import PHOTOS
@@ -51,6 +51,13 @@ def sony(kind: bytes, picture: bytes, reference: bytes = b"thmb", **options: boo
     return heif(larger, Item(kind, picture, reference=reference, **options), brand=b"heix")
 
 
+def with_size(size: bytes, more: bytes = b"") -> bytes:
+    """Make a CR3 whose box of the preview says its size otherwise; `more` follows its type."""
+    photo = cr3(preview=LARGER)
+    at = photo.index(b"uuid" + PREVIEW_UUID)
+    return photo[: at - 4] + size + b"uuid" + more + photo[at + 4 :]
+
+
 LARGE_JPEG = bytes(HEAD_BYTES)  # behind a JPEG: too large to be shown itself
 
 HAVE = {
@@ -70,6 +77,8 @@ HAVE = {
     "a CR3's thumbnail": (cr3(thumbnail(THUMBNAIL)), THUMBNAIL),
     "a CR3's larger one": (cr3((b"CMT1", tiff({})), thumbnail(THUMBNAIL), xmp=b"<x/>", preview=LARGER), LARGER),
     "a CR3's larger one alone": (cr3(preview=LARGER, image=1000), LARGER),
+    "in a box that reaches to the end": (with_size(bytes(4)), LARGER),
+    "in a box with a size of eight bytes": (with_size(b"\0\0\0\1", struct.pack(">Q", 1 << 20)), LARGER),
     "a HEIF thumbnail that is a JPEG": (sony(b"jpeg", THUMBNAIL), THUMBNAIL),
     "and stands in idat": (sony(b"jpeg", THUMBNAIL, in_idat=True), THUMBNAIL),
     "in the Exif of a HEIC": (heif(exif_item(with_jpegs(THUMBNAIL)), gap=2 * HEAD_BYTES), THUMBNAIL),
