@@ -60,13 +60,19 @@ def claims(read: Read) -> Iterator[Claim]:
     if box is None:
         return
     meta = _meta(read(box.start, min(box.end - box.start, _MOST_META)), box.start)
-    wanted = [number for number, kind in meta.kinds.items() if kind == b"Exif" or number in meta.thumbnails]
-    for number in [number for number in wanted if meta.kinds[number] in (b"Exif", b"jpeg")][:_MOST_ITEMS]:
+    for number, kind in [*_may_hold_a_jpeg(meta)][:_MOST_ITEMS]:
         method, (offset, length) = meta.places.get(number, (-1, Claim(0, 0)))
         if method not in (_IN_FILE, _IN_IDAT):
             continue
         place = Claim(offset + (meta.idat if method == _IN_IDAT else 0), length)
-        yield from [place] if meta.kinds[number] == b"jpeg" else _in_exif(read, place.offset)
+        yield from [place] if kind == b"jpeg" else _in_exif(read, place.offset)
+
+
+def _may_hold_a_jpeg(meta: _Meta) -> Iterator[tuple[int, bytes]]:
+    """List number and type of these items."""
+    for number, kind in meta.kinds.items():
+        if kind == b"Exif" or (kind == b"jpeg" and number in meta.thumbnails):
+            yield number, kind
 
 
 def _in_exif(read: Read, start: int) -> Iterator[Claim]:

@@ -113,6 +113,7 @@ HAVE_NOT = {
     "a HEIC of a phone": ("HEIC", sony(b"hvc1", HEVC)),
     "a JPEG in a HEIF that is no thumbnail": ("HEIC", sony(b"jpeg", THUMBNAIL, reference=b"auxl")),
     "a thumbnail coded as the image is": ("HEIC", sony(b"hvc1", THUMBNAIL)),
+    "a thumbnail behind a Photoshop document's resources": ("PSD", psd() + psd_thumbnail(LARGER)),
     "a Photoshop thumbnail that is raw": ("PSD", psd(psd_thumbnail(LARGER, kind=0))),
     "an older one, blue before red": ("PSD", psd(psd_thumbnail(LARGER, number=1033))),
     "PNG": ("PNG", png()), "WebP": ("WebP", webp(vp8x())), "AVIF": ("AVIF", heif(brand=b"avif")),
