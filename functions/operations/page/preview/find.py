@@ -8,7 +8,6 @@ what is given is by its own frame a JPEG that browsers show, and not one that un
 """
 
 from collections.abc import Mapping
-from itertools import islice
 
 from operations.page.kinds import kind_of
 from operations.page.preview import cr3, heif, jpeg, psd, raf, tiff
@@ -16,7 +15,6 @@ from operations.page.preview.claims import Claim, Claims, Read
 
 HEAD_BYTES = 1 << 17  # an Exif block has up to 64 KB, and stands in front
 MOST_BYTES = 1 << 20  # of a preview
-_MOST_CLAIMS = 64
 _MOST_TRIES = 12
 
 _CLAIMS: Mapping[str, Claims] = {
@@ -41,7 +39,7 @@ def find_preview(read: Read, size: int) -> bytes | str:
     kind = kind_of(read(0, HEAD_BYTES))
     if kind is None:
         return "No preview: this is no kind of image that is known here"
-    claims = set(islice(_CLAIMS[kind.name](read), _MOST_CLAIMS)) if kind.name in _CLAIMS else set()
+    claims = set(_CLAIMS[kind.name](read)) if kind.name in _CLAIMS else set()
     wanted = sorted((claim for claim in claims if 4 <= claim.length <= MOST_BYTES), key=_largest_first)
     if kind.name == "JPEG" and size <= HEAD_BYTES:
         wanted.append(Claim(0, size))

@@ -158,6 +158,7 @@ def test_boxes_and_resources_that_repeat_or_lie_end() -> None:
         "a box that stands still": make_box(b"ftyp", b"heic") + b"\0\0\0\1free" + bytes(8),
         "pieces without bytes": heif_of(places),
         "one item over and over": heif_of(infos, places),
+        "Exif items without number": heif(*[exif_item(b"")] * 2000),
         "boxes of Canon's": cr3(*[thumbnail(b"\xff\xd8\xff")] * 10_000),
         "resources without content": psd(resource(1, b"") * 100_000),
         "thumbnails that are none": psd(psd_thumbnail(b"") * 10_000),
