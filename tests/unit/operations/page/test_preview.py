@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from infra.doubles.image_files import exif_segment, heif, jpeg, png
+from infra.doubles.image_files import exif_item, exif_segment, heif, jpeg, png
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
 from infra.doubles.refusal import refusal
@@ -42,6 +42,10 @@ def test_a_preview_is_read_by_ranges_of_the_object_that_the_row_names(
     far = keep(images, exports, 2, "b.dng", in_strip(7, THUMBNAIL, gap=2 * HEAD_BYTES))
     assert b"".join(asked(exports, images, far).body) == THUMBNAIL
     assert len(ranges) == 2
+    ranges.clear()
+    item = keep(images, exports, 4, "d.heic", heif(exif_item(with_jpegs(THUMBNAIL)), gap=2 * HEAD_BYTES))
+    assert b"".join(asked(exports, images, item).body) == THUMBNAIL
+    assert len(ranges) == 2, "directories are not asked for one by one"
     images.put("a.jpg", png())
     with pytest.raises(NotFound, match="PreconditionFailed"):
         asked(exports, images, path)

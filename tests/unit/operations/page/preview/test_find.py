@@ -58,6 +58,26 @@ def with_size(size: bytes, more: bytes = b"") -> bytes:
     return photo[: at - 4] + size + b"uuid" + more + photo[at + 4 :]
 
 
+def heif_of(*boxes: bytes) -> bytes:
+    """Make a HEIF file with these boxes in `meta`."""
+    return make_box(b"ftyp", b"heic" + bytes(4) + b"mif1") + full_box(b"meta", b"".join(boxes))
+
+
+def behind_pieces() -> bytes:
+    """Make a HEIF file whose thumbnail's place is told behind that of an image in two pieces, without index numbers."""
+    names = ((2, b"hvc1"), (3, b"jpeg"))
+    entries = [full_box(b"infe", struct.pack(">HH", number, 0) + kind, version=2) for number, kind in names]
+    infos = full_box(b"iinf", struct.pack(">H", len(entries)) + b"".join(entries))
+    references = full_box(b"iref", make_box(b"thmb", struct.pack(">HHH", 3, 1, 2)))
+    start = 0
+    for _ in range(2):  # the second time it is known where the boxes end
+        pieces = struct.pack(">HHHIIII", 2, 0, 2, 1, 1, 2, 2)
+        whole = struct.pack(">HHHII", 3, 0, 1, start, len(THUMBNAIL))
+        photo = heif_of(infos, references, full_box(b"iloc", struct.pack(">HH", 0x4404, 2) + pieces + whole))
+        start = len(photo)
+    return photo + THUMBNAIL
+
+
 LARGE_JPEG = bytes(HEAD_BYTES)  # behind a JPEG: too large to be shown itself
 
 HAVE = {
@@ -80,11 +100,13 @@ HAVE = {
     "in a box that reaches to the end": (with_size(bytes(4)), LARGER),
     "in a box with a size of eight bytes": (with_size(b"\0\0\0\1", struct.pack(">Q", 1 << 20)), LARGER),
     "a HEIF thumbnail that is a JPEG": (sony(b"jpeg", THUMBNAIL), THUMBNAIL),
+    "and is told of behind an image in pieces": (behind_pieces(), THUMBNAIL),
     "and stands in idat": (sony(b"jpeg", THUMBNAIL, in_idat=True), THUMBNAIL),
     "in the Exif of a HEIC": (heif(exif_item(with_jpegs(THUMBNAIL)), gap=2 * HEAD_BYTES), THUMBNAIL),
     "in the Exif of an AVIF": (heif(exif_item(with_jpegs(THUMBNAIL, order=">")), brand=b"avif"), THUMBNAIL),
     "an Exif item without a prefix": (heif(Item(b"Exif", bytes(4) + with_jpegs(THUMBNAIL))), THUMBNAIL),
     "a Photoshop document's": (psd(resource(1005, bytes(3), b"name"), psd_thumbnail(LARGER), mode=bytes(9)), LARGER),
+    "a large document's": (psd(psd_thumbnail(LARGER)).replace(b"8BPS\0\1", b"8BPS\0\2"), LARGER),
     "in the Exif of one": (psd(resource(1058, with_jpegs(THUMBNAIL))), THUMBNAIL),
 }  # fmt: skip
 
@@ -142,10 +164,6 @@ def test_directories_that_lead_in_a_circle_or_nowhere_end() -> None:
     for body in (circle, many, far, huge, circle[:13], b"II*\0\xff\xff\xff\xff"):
         for photo in (body, jpeg(exif_segment(body), scan=bytes(HEAD_BYTES))):
             assert_bounded(photo, most_reads=100)
-
-
-def heif_of(*boxes: bytes) -> bytes:
-    return make_box(b"ftyp", b"heic" + bytes(4) + b"mif1") + full_box(b"meta", b"".join(boxes))
 
 
 def test_boxes_and_resources_that_repeat_or_lie_end() -> None:
