@@ -46,6 +46,11 @@ def test_a_preview_is_read_by_ranges_of_the_object_that_the_row_names(
     item = keep(images, exports, 4, "d.heic", heif(exif_item(with_jpegs(THUMBNAIL)), gap=2 * HEAD_BYTES))
     assert b"".join(asked(exports, images, item).body) == THUMBNAIL
     assert len(ranges) == 2, "directories are not asked for one by one"
+    directory, picture = 5 * HEAD_BYTES // 2, 3 * HEAD_BYTES // 2  # the second one is asked for after the first
+    entries = struct.pack("<HHHIIHHII", 2, 513, 4, 1, picture, 514, 4, 1, len(THUMBNAIL))
+    before = struct.pack("<2sHI", b"II", 42, directory).ljust(picture, b"\0") + THUMBNAIL
+    back = keep(images, exports, 5, "e.tif", before.ljust(directory, b"\0") + entries + bytes(4))
+    assert b"".join(asked(exports, images, back).body) == THUMBNAIL
     images.put("a.jpg", png())
     with pytest.raises(NotFound, match="PreconditionFailed"):
         asked(exports, images, path)
