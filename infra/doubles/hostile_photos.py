@@ -37,6 +37,7 @@ from infra.doubles.image_files import (
     jpeg,
     packet,
     png,
+    psd,
     raw_profile,
     resource,
     riff_chunk,
@@ -183,9 +184,7 @@ def _far_note(number: int) -> bytes:
 
 
 def _psd(number: int) -> bytes:
-    resources = resource(0x0404, iptc_record()) * number + resource(0x0424, packet()) * number
-    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 8, 3)
-    return head + bytes(4) + struct.pack(">I", len(resources)) + resources
+    return psd(resource(0x0404, iptc_record()) * number, resource(0x0424, packet()) * number)
 
 
 def _jp2(number: int) -> bytes:

@@ -133,6 +133,13 @@ def resource(number: int, content: bytes, name: bytes = b"") -> bytes:
     )
 
 
+def psd(*resources: bytes, mode: bytes = b"") -> bytes:
+    """Make a Photoshop document of 8 x 6 pixels with these image resources, and without layers."""
+    head = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 8, 3)
+    section = b"".join(resources)
+    return head + struct.pack(">I", len(mode)) + mode + struct.pack(">I", len(section)) + section
+
+
 def chunk(kind: bytes, data: bytes) -> bytes:
     """Make one PNG chunk."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", binascii.crc32(kind + data))
@@ -192,9 +199,10 @@ class Item:
     """An item of a HEIF file.
 
     Attributes:
-        kind: item type, `Exif` or `mime`.
+        kind: item type, `Exif`, `mime` or `jpeg`.
         data: its bytes.
         describes: item that it is about.
+        reference: in which way: `cdsc` describes it, `thmb` is a thumbnail of it.
         in_idat: whether it stands in the `idat` box (construction method 1).
     """
 
@@ -202,6 +210,7 @@ class Item:
     data: bytes
     describes: int | None = 1
     in_idat: bool = False
+    reference: bytes = b"cdsc"
 
 
 def exif_item(structure: bytes, **options: Any) -> Item:
@@ -221,7 +230,7 @@ def heif(*items: Item, brand: bytes = b"heic", gap: int = 0, meta_size: int | No
     )
     iinf = full_box(b"iinf", struct.pack(">H", len(types)) + infos)
     references = b"".join(
-        box(b"cdsc", struct.pack(">HHH", number, 1, item.describes))
+        box(item.reference, struct.pack(">HHH", number, 1, item.describes))
         for number, item in enumerate(items, 2)
         if item.describes is not None
     )

@@ -9,6 +9,7 @@ from infra.doubles.image_files import box as make_box
 from infra.doubles.image_files import bytes_value, directory, full_box, jpeg, tiff
 
 CANON_UUID = bytes.fromhex("85c0b687820f11e08111f4ce462b6a48")
+PREVIEW_UUID = bytes.fromhex("eaf42b5e1c984b88b9fbb7dc406e4d16")
 XMP_UUID = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
 JXL_SIGNATURE = bytes.fromhex("0000000c4a584c200d0a870a")
 
@@ -18,13 +19,22 @@ def short_value(*numbers: int, order: str = "<") -> tuple[int, int, bytes]:
     return 3, len(numbers), struct.pack(f"{order}{len(numbers)}H", *numbers)
 
 
-def cr3(*structures: tuple[bytes, bytes], xmp: bytes = b"", image: int = 0, film: bool = False) -> bytes:
-    """Make a CR3 of these boxes of Canon's (name, TIFF structure), a packet, and image data of so many bytes."""
+def cr3(
+    *structures: tuple[bytes, bytes], xmp: bytes = b"", preview: bytes = b"", image: int = 0, film: bool = False
+) -> bytes:
+    """Make a CR3 of these boxes of Canon's (name, content), a packet, a preview, and image data of so many bytes."""
     version = b"CanonCRM0001/02.09.00/00.00.00" if film else b"CanonCR3_001/00.09.00/00.00.00"
     inner = make_box(b"CNCV", version) + b"".join(make_box(kind, content) for kind, content in structures)
     movie = make_box(b"moov", make_box(b"uuid", CANON_UUID + inner) + full_box(b"mvhd", bytes(96)))
     packet = make_box(b"uuid", XMP_UUID + xmp) if xmp else b""
-    return make_box(b"ftyp", b"crx \0\0\0\1crx isom") + movie + packet + make_box(b"mdat", bytes(image))
+    larger = full_box(b"PRVW", struct.pack(">HHHHI", 1, 1620, 1080, 1, len(preview)) + preview)
+    shown = make_box(b"uuid", PREVIEW_UUID + bytes(7) + b"\1" + larger) if preview else b""
+    return make_box(b"ftyp", b"crx \0\0\0\1crx isom") + movie + packet + shown + make_box(b"mdat", bytes(image))
+
+
+def thumbnail(picture: bytes) -> tuple[bytes, bytes]:
+    """Make the box of a CR3's thumbnail: name and content."""
+    return b"THMB", struct.pack(">IHHIHH", 0, 160, 120, len(picture), 1, 0) + picture
 
 
 def raf(preview: bytes, *entries: tuple[int, bytes], gap: int = 0) -> bytes:

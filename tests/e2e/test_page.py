@@ -13,6 +13,7 @@ from infra.doubles.image_files import chunk, png
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
 from infra.waiting import until
+from operations.page.access import Access
 from tests.support.page_browser import (
     PHOTOS,
     POSITIONS,
@@ -61,6 +62,11 @@ def test_filters_narrow_map_and_table_alike(page: Browser) -> None:
     page.one("#warned").click()
     page.shown(6)
     assert set(page.column("warnings")) == {'["gps_altitude_m: zero denominator"]'}
+    page.driver.execute_script("skyledger.rows[3].serial_number = 'SN-1Z'")
+    page.one("#search").send_keys("sn-1z")
+    page.shown(1)
+    page.set("#search", "")
+    page.shown(6)
     page.one("#search").send_keys("nothing has this")
     page.shown(0)
     assert page.markers() == 0
@@ -133,7 +139,7 @@ def test_a_photo_is_chosen_in_the_table_or_on_the_map(page: Browser) -> None:
 
 
 def test_a_preview_stands_beside_the_values(browser: Browser) -> None:
-    """The embedded thumbnail; of a photo without one nothing is said, and no error."""
+    """The embedded thumbnail; of a photo without one that is said in words, and is no error."""
     store, images = export_bucket(0), MemoryBucket()
     keep(images, store, 1, "a.jpg", (PHOTOS_FOLDER / "dji-fc220-0010.head.jpg").read_bytes())
     keep(images, store, 2, "b.png", png(chunk(b"IDAT", zlib.compress(bytes(9 * 6)))))
@@ -144,11 +150,16 @@ def test_a_preview_stands_beside_the_values(browser: Browser) -> None:
         assert browser.js("document.querySelector('#photo-preview img').naturalWidth") == 160
         assert browser.one("#photo-preview img").get_attribute("alt") == "Preview of a.jpg"
         browser.rows()[1].click()
-        browser.wait(
-            "performance.getEntriesByType('resource').filter(({name}) => name.includes('/preview/')).length === 2"
-        )
+        browser.wait(lambda: browser.one("#photo-without").text == "PNG: no preview that browsers show")
         assert not browser.one("#photo-preview").is_displayed()
-    assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+        assert [entry for entry in browser.driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+        browser.rows()[0].click()
+        browser.wait("!document.getElementById('photo-preview').hidden")
+        assert browser.one("#photo-without").text == ""
+        images.delete("b.png")
+        browser.rows()[1].click()
+        browser.wait(lambda: browser.one("#photo-without").text.startswith("No preview: b.png: not what the row"))
+    assert_no_errors_but(browser, "/preview/")
 
 
 def test_what_is_filtered_is_saved_as_lines_of_the_csv(browser: Browser, tmp_path: Path) -> None:
@@ -200,6 +211,9 @@ def test_an_empty_system_says_so(browser: Browser) -> None:
         browser.wait(lambda: browser.one("#status").text == "Version 0, no photos yet")
         assert browser.one("#age").text == "no event yet"
         assert browser.one(".grid-note").text == "There are no photos yet."
+        browser.one("#columns summary").click()
+        note, head = browser.one(".grid-note").rect, browser.one(".grid-head").rect
+        assert note["y"] >= head["y"] + head["height"], "also below the list of columns"
         assert browser.js("skyledger.map.map.queryRenderedFeatures({layers: ['land']}).length"), (
             "coasts without a server"
         )
@@ -208,8 +222,8 @@ def test_an_empty_system_says_so(browser: Browser) -> None:
 def test_a_lost_server_stays_said_until_it_is_back(browser: Browser, bucket: MemoryStore) -> None:
     """The page keeps what it has, says of what version it is, and goes on when it can, also if nothing changed."""
     lost = f"Not current: manifest.json: 404. Shown is version 1, {PHOTOS} photos."
-    with served(bucket) as address:
-        browser.open(address, PHOTOS)
+    with running(bucket) as server:
+        browser.open(server.address, PHOTOS)
         kept = bucket.objects.pop("manifest.json")
         browser.wait(lambda: browser.one("#status").text == lost)
         browser.driver.execute_script("skyledger.newest = new Date().toISOString()")
@@ -220,7 +234,34 @@ def test_a_lost_server_stays_said_until_it_is_back(browser: Browser, bucket: Mem
         browser.wait(lambda: browser.one("#status").text == f"Version 1, {PHOTOS} photos")
         add_photos(bucket, PHOTOS, PHOTOS)
         browser.wait(f"skyledger.rows.length === {PHOTOS + 1}")
+        server.access = Access(server.access.port)  # as after a start on the same port
+        browser.wait(lambda: "(a server that was started anew has a new address)" in browser.one("#status").text)
     assert_no_errors_but(browser, "manifest.json")
+
+
+def test_sorting_leaves_the_thread_to_the_reader_every_few_milliseconds(page: Browser) -> None:
+    """By a clock that goes on by a microsecond with each comparison: no stretch is longer than a slice and a run."""
+    stretches = page.driver.execute_async_script("""
+        const [done] = arguments;
+        import(new URL("page/slices.mjs", document.baseURI)).then(async ({ sorted }) => {
+            let [now, since, longest] = [0, 0, 0];
+            const [clock, yielding] = [performance.now, scheduler.yield];
+            const note = () => { longest = Math.max(longest, now - since); since = now; };
+            performance.now = () => now;
+            scheduler.yield = () => (note(), Promise.resolve());
+            const items = Array.from({ length: 100_000 }, (_, index) => (index * 7919) % 100_003);
+            const compare = (one, other) => (now += 0.001, one - other);
+            const inOrder = await sorted(items, compare, new AbortController().signal);
+            note();
+            Object.assign(performance, { now: clock });
+            scheduler.yield = yielding;
+            done([longest, now, inOrder.every((item, place) => !place || inOrder[place - 1] <= item)]);
+        });
+    """)
+    longest, all_in_all, in_order = stretches
+    assert in_order
+    assert all_in_all > 1000
+    assert longest < 50
 
 
 def test_a_hundred_thousand_photos_stay_fluid(

@@ -112,6 +112,13 @@ def test_the_page_works_on_a_phone(browser: Browser, bucket: MemoryStore) -> Non
     with served(bucket) as address, narrow(browser):
         browser.open(address, PHOTOS)
         assert not browser.one("#search").is_displayed()
+        highest, lowest = (
+            browser.one("#map").rect["y"]
+            + browser.js(f"skyledger.map.map.project([5.58, skyledger.shown[{number}].gps_latitude_deg]).y")
+            for number in (PHOTOS - 2, 0)
+        )
+        tiles = browser.one("#tiles").rect
+        assert tiles["y"] + tiles["height"] + 8 < highest < lowest < browser.one("#legend").rect["y"] - 8
         main = browser.one("main").rect
         assert main["height"] > 600
         for section in ("#map-section", "#table-section"):

@@ -38,6 +38,23 @@ def test_what_is_filtered_fills_the_map(page: Browser) -> None:
     ActionChains(page.driver).release().perform()
 
 
+def test_a_photo_that_the_panel_would_cover_comes_into_sight_no_nearer(page: Browser) -> None:
+    """One that was out of sight is looked at closely; one that was not stays as large as it was."""
+    frame = "skyledger.map.map.getBounds()"
+    page.js(
+        f"skyledger.map.map.jumpTo({{center: [5.58 - 0.48 * ({frame}.getEast() - {frame}.getWest()), 51.92]}}) && null"
+    )
+    zoom = page.js("skyledger.map.map.getZoom()")
+    page.driver.execute_script("skyledger.table.activate(0, true)")
+    page.wait("skyledger.map.map.getCanvas().clientWidth < 900")
+    assert page.js("skyledger.map.map.getZoom()") == zoom
+    across = page.js("skyledger.map.map.project([5.58, 51.92]).x")
+    assert 0 < across < page.js("skyledger.map.map.getCanvas().clientWidth")
+    page.js("skyledger.map.map.jumpTo({center: [100, 0], zoom: 2}) && null")
+    page.driver.execute_script("skyledger.table.activate(1, true)")
+    page.wait("skyledger.map.map.getZoom() > 12")
+
+
 def test_a_rectangle_on_the_map_filters(page: Browser) -> None:
     """Dragged by the pointer, or what is in view, which needs none; the map stays where it is."""
     (x, top), (_, bottom) = page.place("skyledger.shown[20]"), page.place("skyledger.shown[10]")

@@ -56,6 +56,7 @@ def test_a_photo_cannot_bring_code_into_the_page(browser: Browser) -> None:
         browser.rows()[0].click()
         assert browser.one("#photo-name").text == evil
         assert browser.column("make") == [evil]
+        assert browser.one(".grid-body [data-field=make]").get_attribute("title") == evil, "it is cut, and can be read"
         browser.driver.execute_script(  # a manifest may name any column
             "const {table} = skyledger; table.order.unshift(arguments[0]); table.shown.add(arguments[0]);"
             "table.drawHead();",

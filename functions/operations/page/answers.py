@@ -8,7 +8,7 @@
     image-data.csv                              made of the shards of the present root, one after the other: S3's object
                                                 is replaced while a reader of ranges is at it, and may be 300 GB
     photo/<ingested_at>%2C<etag>                the photo of that row
-    preview/<ingested_at>%2C<etag>              the JPEG that is embedded in it; 204 if there is none
+    preview/<ingested_at>%2C<etag>              the JPEG that is embedded in it; a text that says why there is none
 
 A path is one of these as it came, byte for byte; only a row's key is decoded, once, and then compared with keys. What
 stands behind a question mark is for caches: the map asks for its worker by version.
@@ -72,7 +72,7 @@ class Answer:
         size: bytes of the body.
         body: in pieces; raises LedgerError.
         headers: beside `COMMON_HEADERS`, or instead of them.
-        status: 200, or 204 and 304 without a body.
+        status: 200, or 304 without a body.
         close: ends the reading of the body.
     """
 
@@ -154,10 +154,9 @@ class Answers:
         )
 
     def _preview(self, photos: PhotoReader, key: bytes) -> Answer:
-        jpeg = photos.preview(self._ledger.objects, self._root(), key)
-        if jpeg is None:
-            return Answer("", 0, (), status=HTTPStatus.NO_CONTENT)
-        return Answer("image/jpeg", len(jpeg), (jpeg,))
+        found = photos.preview(self._ledger.objects, self._root(), key)
+        content_type, body = (TYPES[".txt"], found.encode()) if isinstance(found, str) else ("image/jpeg", found)
+        return Answer(content_type, len(body), (body,))
 
     def _root(self) -> Root:
         with self._lock:  # a ledger is made for one thread; its objects are for many

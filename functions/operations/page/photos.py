@@ -3,7 +3,6 @@
 Of a preview only the ranges are read in which it stands.
 """
 
-import re
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,33 +15,17 @@ from botocore.parsers import ResponseParserError
 from ledger.errors import NotFound, Unavailable
 from ledger.manifest import Root
 from ledger.objects import Objects
-from operations.page.preview import HEAD_BYTES, find_preview
+from operations.page.kinds import HEAD_BYTES as KIND_BYTES
+from operations.page.kinds import kind_of
+from operations.page.preview.find import HEAD_BYTES, find_preview
 from operations.rebuild.tree_reader import look_up, named_cells
 
 PIECE_BYTES = 1 << 18
 _MOST_RANGES = 32  # of one photo, for its preview
 _MOST_RANGE_BYTES = 4 << 20
+_FAR_BYTES = 1 << 16  # least of a range: a directory's values stand close to it, and are asked for one by one
 _EMPTY = {"InvalidRange", "416"}  # an object without bytes has no range
 _GONE = {"NoSuchKey", "NoSuchBucket", "404", "PreconditionFailed", "412"}
-
-# What a browser may show. The bytes decide (WHATWG, "MIME Sniffing", for the first ones): a name or a declared type
-# would let a stranger's file be anything. SVG has scripts in it, and is none of these.
-_HEAD_BYTES = 16
-_KINDS = tuple(
-    (re.compile(pattern, re.DOTALL), content_type)
-    for pattern, content_type in (
-        (rb"\xff\xd8\xff", "image/jpeg"),
-        (rb"\x89PNG\r\n\x1a\n", "image/png"),
-        (rb"GIF8[79]a", "image/gif"),
-        (rb"RIFF....WEBPVP", "image/webp"),
-        (rb"....ftypavi[fs]", "image/avif"),
-        (rb"....ftyp(?:hei[cfmsx]|hev[cmsx]|mif[12]|msf1)", "image/heif"),
-        (rb"II[*+]\0|MM\0[*+]", "image/tiff"),
-        (rb"\xff\x0a|\0\0\0\x0cJXL \r\n\x87\n", "image/jxl"),
-        (rb"\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"),
-        (rb"BM....\0\0\0\0", "image/bmp"),
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +83,15 @@ class PhotoReader:
         try:
             answer = self._s3.get_object(**pinned)
             body = answer["Body"]
-            head = body.read(_HEAD_BYTES)
+            head = body.read(KIND_BYTES)
         except (ClientError, BotoCoreError, ResponseParserError) as error:
             raise _named(error, name) from error
-        kind = next((kind for pattern, kind in _KINDS if pattern.match(head)), None)
-        return Photo(name, kind, answer["ContentLength"], _pieces(head, body, name), body.close)
+        kind = kind_of(head)
+        content_type = kind.content_type if kind else None
+        return Photo(name, content_type, answer["ContentLength"], _pieces(head, body, name), body.close)
 
-    def preview(self, objects: Objects, root: Root, key: bytes) -> bytes | None:
-        """Read the JPEG that is embedded in the photo of a row; None if there is none that a browser shows.
+    def preview(self, objects: Objects, root: Root, key: bytes) -> bytes | str:
+        """Read the JPEG that is embedded in the photo of a row, or say in words why there is none.
 
         Args and errors are those of `open`.
         """
@@ -126,6 +110,8 @@ class PhotoReader:
 class _Ranges:
     """Reads an object by ranges: its head at once, and beyond that not too many, nor too much.
 
+    The last range stays at hand, too.
+
     Attributes:
         size: bytes of the object.
     """
@@ -136,16 +122,19 @@ class _Ranges:
         self._ranges_left, self._bytes_left = _MOST_RANGES, _MOST_RANGE_BYTES
         self.size = 0
         self._head = self._get(0, HEAD_BYTES)
+        self._last = 0, b""
 
     def read(self, offset: int, count: int) -> bytes:
         """Read so many bytes; fewer where the object ends, none where too much was read."""
         end = min(offset + count, self.size)
-        if end <= len(self._head):
-            return self._head[offset:end]
-        count = end - offset
-        if count <= 0 or self._ranges_left <= 0 or count > self._bytes_left:
+        for start, piece in ((0, self._head), self._last):
+            if start <= offset and end <= start + len(piece):
+                return piece[offset - start : end - start]
+        count = min(max(end - offset, _FAR_BYTES), self.size - offset, self._bytes_left)
+        if count <= 0 or self._ranges_left <= 0 or offset + count < end:
             return b""
-        return self._get(offset, count)
+        self._last = offset, self._get(offset, count)
+        return self._last[1][: end - offset]
 
     def _get(self, offset: int, count: int) -> bytes:
         self._ranges_left -= 1

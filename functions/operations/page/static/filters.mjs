@@ -1,7 +1,8 @@
 // Which photos are shown: what the reader typed and chose, and the rectangle drawn on the map.
 import { inSlices } from "./slices.mjs";
 
-const SEARCHED = ["key", "make", "model", "drone_model", "title", "description", "author", "comment", "keywords", "captured_at", "etag", "warnings"];
+const SEARCHED = ["key", "make", "model", "drone_model", "title", "description", "author", "comment", "keywords", "captured_at", "etag", "warnings",
+  "copyright", "lens_model", "serial_number", "drone_serial_number"];
 export const TYPED = ["search", "camera", "from", "to"];
 
 export const hasPosition = (row) => row.gps_latitude_deg !== undefined && row.gps_longitude_deg !== undefined;
@@ -18,6 +19,13 @@ export async function filtered(rows, filter, signal) {
       (!area || isWithin(row, area)) && (!words.length || hasAll(row, words))) left.push(row);
   }, signal);
   return left;
+}
+
+// Gives the rows that have a position.
+export async function located(rows, signal) {
+  const placed = [];
+  await inSlices(rows, (row) => { if (hasPosition(row)) placed.push(row); }, signal);
+  return placed;
 }
 
 export async function camerasOf(rows, signal) {

@@ -1,5 +1,5 @@
 // The map: every photo with a position as a point, with an arrow where the heading is known, on the coasts of the world.
-import { LngLatBounds, Map as MapLibre, NavigationControl, ScaleControl } from "./vendor/maplibre-gl.mjs";
+import { Map as MapLibre, NavigationControl, ScaleControl } from "./vendor/maplibre-gl.mjs";
 import { paint } from "./colour.mjs";
 import { hasPosition } from "./filters.mjs";
 import { inSlices } from "./slices.mjs";
@@ -7,6 +7,7 @@ import { firstZooms } from "./thinning.mjs";
 
 // Above so many photos, those that would lie on one another are left out until one is near enough to tell them apart.
 const THINNED_FROM = 20_000;
+const BESIDE_PX = 14; // between the outermost photos and what lies on the map
 const NEAR_ZOOM = 13; // to which the map comes for one photo that was out of sight
 const NOTHING = { type: "FeatureCollection", features: [] };
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -18,8 +19,11 @@ const at = (row) => [row.gps_longitude_deg, row.gps_latitude_deg];
 
 export class PhotoMap {
   // `place` is [longitude, latitude, zoom] to begin with; null: the first photos say it.
-  constructor(container, place, { choose, move }) {
+  // `margins` gives how many pixels of the map, from above and from below, buttons and legend lie on.
+  constructor(container, place, { choose, move, margins }) {
     this.rows = [];
+    this.bounds = null; // [west, south, east, north] of all photos
+    this.margins = margins;
     this.zooms = null; // of few photos all are drawn
     this.drawing = new AbortController();
     this.fitted = Boolean(place);
@@ -44,11 +48,11 @@ export class PhotoMap {
     this.ready.then(() => this.map.addImage("arrow", arrow(), { sdf: true, pixelRatio: 2 }));
   }
 
+  // Shows these rows, which all have a position.
   async show(rows, colours, signal) {
     await this.ready;
-    const placed = rows.filter(hasPosition);
-    const zooms = placed.length < THINNED_FROM ? null : await firstZooms(placed, signal);
-    Object.assign(this, { rows: placed, zooms, colours });
+    const zooms = rows.length < THINNED_FROM ? null : await firstZooms(rows, signal);
+    Object.assign(this, { rows, zooms, colours, bounds: await boundsOf(rows, signal) });
     if (!this.fitted) this.fit();
     this.map.setPaintProperty("points", "circle-color", paint(colours));
     this.drawing.abort();
@@ -93,27 +97,33 @@ export class PhotoMap {
   fit() {
     if (!this.rows.length || this.held || this.map.isMoving()) return;
     this.map.resize();
-    const bounds = new LngLatBounds();
-    this.rows.forEach((row) => bounds.extend(at(row)));
     const { clientWidth, clientHeight } = this.map.getContainer();
-    const [beside, above] = [Math.min(60, clientWidth / 4), Math.min(64, clientHeight / 4)]; // where buttons and legend lie
-    this.map.fitBounds(bounds, { padding: { left: beside, right: beside, top: above, bottom: above }, maxZoom: 18, animate: false });
+    const beside = Math.min(60, clientWidth / 4);
+    const { above, below } = this.margins();
+    const room = Math.min(1, clientHeight / 2 / (above + below + 2 * BESIDE_PX)); // half of the map is the photos'
+    const padding = { left: beside, right: beside, top: (above + BESIDE_PX) * room, bottom: (below + BESIDE_PX) * room };
+    this.map.fitBounds(this.bounds, { padding, maxZoom: 18, animate: false });
     this.fitted = true;
   }
 
-  // Marks a photo, and brings it into sight if asked to: not into the part, so many pixels from below, on which a panel
+  // Marks a photo, and brings it into sight if asked to, nearer only if it was not in sight: not into the part, so many pixels from below, on which a panel
   // lies.
   async choose(row, { moves, covered }) {
     await this.ready;
     const place = row && hasPosition(row) ? at(row) : null;
     const features = place ? [{ type: "Feature", geometry: { type: "Point", coordinates: place }, properties: {} }] : [];
     this.map.getSource("chosen").setData({ type: "FeatureCollection", features });
+    const was = place && this.sees(place, 0);
     this.map.resize(); // the panel beside it came or went
-    if (!place || !moves) return;
+    if (!place || !moves || this.sees(place, covered)) return;
+    const zoom = was ? this.map.getZoom() : Math.max(this.map.getZoom(), NEAR_ZOOM);
+    this.map.easeTo({ center: place, zoom, offset: [0, -covered / 2], animate: false });
+  }
+
+  sees(place, covered) {
     const { x, y } = this.map.project(place);
-    const { clientWidth, clientHeight } = this.map.getContainer();
-    if (x > 0 && x < clientWidth && y > 0 && y < clientHeight - covered) return;
-    this.map.easeTo({ center: place, zoom: Math.max(this.map.getZoom(), NEAR_ZOOM), offset: [0, -covered / 2], animate: false });
+    const { clientWidth, clientHeight } = this.map.getCanvas();
+    return x > 0 && x < clientWidth && y > 0 && y < clientHeight - covered;
   }
 
   // Gives where it stands: [longitude, latitude, zoom].
@@ -121,6 +131,17 @@ export class PhotoMap {
     const { lng, lat } = this.map.getCenter().wrap();
     return [lng, lat, this.map.getZoom()];
   }
+}
+
+async function boundsOf(rows, signal) {
+  let [west, south, east, north] = [180, 90, -180, -90];
+  await inSlices(rows, ({ gps_longitude_deg: longitude, gps_latitude_deg: latitude }) => {
+    west = Math.min(west, longitude);
+    east = Math.max(east, longitude);
+    south = Math.min(south, latitude);
+    north = Math.max(north, latitude);
+  }, signal);
+  return [west, south, east, north];
 }
 
 function recolour(map) {

@@ -2,7 +2,7 @@
 import { readAddress, writeAddress } from "./address.mjs";
 import { Area } from "./area.mjs";
 import { Legend, colouring, numericColumns } from "./colour.mjs";
-import { TYPED, camerasOf, filtered, hasPosition } from "./filters.mjs";
+import { TYPED, camerasOf, filtered, located } from "./filters.mjs";
 import { PhotoMap } from "./map.mjs";
 import { PhotoPanel, unitOf } from "./panel.mjs";
 import { sorted } from "./slices.mjs";
@@ -19,7 +19,7 @@ const view = readAddress();
 const state = { rows: [], shown: [], columns: [], described: {}, total: 0, version: null, newest: "", lost: "", markers: 0, filtering: true, chosen: null, view };
 window.skyledger = state; // for whoever looks with the browser's tools
 
-const map = new PhotoMap(element("map"), view.map, { choose, move: remember });
+const map = new PhotoMap(element("map"), view.map, { choose, move: remember, margins });
 const table = new PhotoTable(element("table"), element("column-list"), { choose, sort, message: () => (state.version === null ? "" : state.rows.length ? "No photo matches." : "There are no photos yet.") });
 const legend = new Legend(element("legend"), (column) => { view.colour = column; show(); });
 const area = new Area(map.map, { draw: element("draw"), view: element("area-view") }, (found) => { view.area = found; show(); });
@@ -78,12 +78,12 @@ async function show({ renewed = false, fits = false } = {}) {
     const shown = await filtered(state.rows, view, signal);
     const ordered = view.sort ? await sorted(shown, byColumn(view.sort), signal) : shown;
     const colours = await colouring(shown, view.colour, signal);
-    state.shown = shown;
-    state.markers = shown.reduce((count, row) => count + hasPosition(row), 0);
+    const placed = await located(shown, signal);
+    Object.assign(state, { shown, markers: placed.length });
     count();
     table.show(ordered, view.sort);
     legend.show(colours, unitOf(state.described, colours.column));
-    await map.show(shown, colours, signal);
+    await map.show(placed, colours, signal);
     area.outline(view.area);
     if (fits) map.fit();
     if (renewed) await choose(again(), { moves: false });
@@ -157,6 +157,13 @@ async function choose(row, { moves = true } = {}) {
 function covered() {
   const [sheet, below] = [element("photo").getBoundingClientRect(), element("map").getBoundingClientRect()];
   return sheet.height && sheet.left < below.right - 1 ? Math.max(0, below.bottom - sheet.top) : 0;
+}
+
+// Gives how many pixels of the map buttons and legend lie on, from above and from below.
+function margins() {
+  const frame = (selector) => document.querySelector(selector).getBoundingClientRect();
+  const { top, bottom } = frame("#map");
+  return { above: Math.max(frame("#map-tools").bottom, frame("#tiles summary").bottom) - top, below: bottom - frame("#legend").top };
 }
 
 function close() {

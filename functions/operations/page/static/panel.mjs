@@ -34,7 +34,7 @@ export class PhotoPanel {
     return Object.assign(tag("a", "Open the photo"), { href: filled(this.links.photos, row), target: "_blank", rel: "noopener" });
   }
 
-  // Asks for the picture that is embedded in the photo; without one, or without the right to it, nothing is said.
+  // Asks for the picture that is embedded in the photo; what there is instead is said in words.
   async preview(row) {
     this.hide();
     if (!this.links.previews) return;
@@ -43,28 +43,42 @@ export class PhotoPanel {
       await new Promise((done) => setTimeout(done, WAIT_MS));
       signal.throwIfAborted();
       const answer = await fetch(filled(this.links.previews, row), { signal });
-      if (answer.status !== 200) return;
-      const image = element("photo-preview").querySelector("img");
-      image.src = URL.createObjectURL(new Blob([await answer.arrayBuffer()], { type: "image/jpeg" }));
-      await image.decode();
-      signal.throwIfAborted();
-      image.alt = `Preview of ${row.key}`;
-      image.style.transform = TURNS[row.orientation] || "none";
-      element("photo-preview").classList.toggle("lying", row.orientation >= 5);
-      element("photo-preview").hidden = false;
-    } catch {
-      // another photo was chosen, the server is gone, which the status says, or these bytes are no picture
+      if (answer.headers.get("content-type") === "image/jpeg") await this.picture(await answer.blob(), row, signal);
+      else this.say(answer.ok ? await answer.text() : `No preview: ${whyNot(await answer.text())}`, signal);
+    } catch (error) {
+      // Another photo was chosen, or the server is gone, which the status says; else these bytes are no picture.
+      if (error.name === "EncodingError") this.say("No preview: the embedded picture is damaged", signal);
     }
+  }
+
+  async picture(blob, row, signal) {
+    const image = element("photo-preview").querySelector("img");
+    image.src = URL.createObjectURL(blob);
+    await image.decode();
+    signal.throwIfAborted();
+    image.alt = `Preview of ${row.key}`;
+    image.style.transform = TURNS[row.orientation] || "none";
+    element("photo-preview").classList.toggle("lying", row.orientation >= 5);
+    element("photo-preview").hidden = false;
+  }
+
+  say(text, signal) {
+    signal.throwIfAborted();
+    element("photo-without").textContent = text;
   }
 
   hide() {
     this.asked.abort();
     const image = element("photo-preview").querySelector("img");
     element("photo-preview").hidden = true;
+    element("photo-without").textContent = "";
     if (image.src) URL.revokeObjectURL(image.src);
     image.removeAttribute("src");
   }
 }
+
+// Gives a refusal's words without the number and name that they begin with.
+const whyNot = (text) => text.trim().replace(/^\d{3} [^:]*: /, "");
 
 function filled(link, row) {
   return link.replace("{id}", encodeURIComponent(row.id)).replace("{bucket}", encodeURIComponent(row.bucket))

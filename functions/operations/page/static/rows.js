@@ -50,7 +50,7 @@ async function describe() {
 
 async function refresh() {
   const answer = await get("manifest.json", { cache: "no-cache" });
-  if (!answer.ok) throw new Error(`manifest.json: ${answer.status}`);
+  if (!answer.ok) throw refusal("manifest.json", answer);
   const tag = answer.headers.get("etag") || "";
   if (tag && tag === etag) return;
   const root = await answer.json();
@@ -153,9 +153,13 @@ function withBreaks(text) {
   return ESCAPES.reduce((rest, [written, meant]) => rest.replaceAll(written, meant), text);
 }
 
+function refusal(path, { status }) {
+  return new Error(`${path}: ${status}${status === 403 ? " (a server that was started anew has a new address)" : ""}`);
+}
+
 async function json(path) {
   const answer = await get(path);
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+  if (!answer.ok) throw refusal(path, answer);
   return answer.json();
 }
 

@@ -153,6 +153,7 @@ export class PhotoTable {
       const cell = Object.assign(part("gridcell", "grid-cell"), { textContent: row[name] === undefined ? "" : String(row[name]) });
       cell.dataset.field = name;
       if (typeof row[name] === "number") cell.classList.add("number");
+      else if (cell.textContent.length * CHARACTER_PX > MOST_PX) cell.title = cell.textContent; // it is cut
       return cell;
     }));
     return line;

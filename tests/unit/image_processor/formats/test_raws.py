@@ -21,6 +21,7 @@ from infra.doubles.image_files import (
     jpeg,
     packet,
     png,
+    psd,
     resource,
     riff_chunk,
     tiff,
@@ -336,9 +337,7 @@ READ = {
     "AVIF": heif(exif_item(EXIF), brand=b"avif"),
     "AVIF, mif3": mini(EXIF),
     "JPEG XL": jxl(brob(b"Exif", bytes(4) + EXIF)),
-    "PSD": b"8BPS"
-    + struct.pack(">H6xHIIHHII", 1, 3, 6, 8, 8, 3, 0, len(EXIF) + 12 + len(EXIF) % 2)
-    + resource(0x0422, EXIF),
+    "PSD": psd(resource(0x0422, EXIF)),
     "CR2": marked(b"CR\2\0", PHOTO),
     "CR3": canon(),
     "NEF": filter_array(ascii_value("NIKON CORPORATION")),

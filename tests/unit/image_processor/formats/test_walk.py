@@ -20,6 +20,7 @@ from infra.doubles.image_files import (
     jpeg,
     packet,
     png,
+    psd,
     resource,
     riff_chunk,
     segment,
@@ -172,10 +173,8 @@ def test_a_damaged_gif_ends_with_a_warning(tail):
 
 def test_a_photoshop_document_has_size_packet_exif_and_iptc():
     """Image resources 0x0424, 0x0422 and 0x0404 stand before the layers."""
-    resources = resource(0x0404, iptc_record()) + resource(0x0422, DJI) + resource(0x0424, packet(), b"name")
-    header = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 8, 3)
-    data = header + struct.pack(">I", 5) + bytes(5) + struct.pack(">I", len(resources)) + resources + bytes(1000)
-    container = container_of(data)
+    resources = resource(0x0404, iptc_record()), resource(0x0422, DJI), resource(0x0424, packet(), b"name")
+    container = container_of(psd(*resources, mode=bytes(5)) + bytes(1000))
     assert (container.content_type, container.width, container.height) == ("image/vnd.adobe.photoshop", 8, 6)
     assert [block.data for block in container.exif] == [DJI]
     assert [block.data for block in container.xmp] == [packet()]

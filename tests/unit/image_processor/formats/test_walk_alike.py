@@ -23,6 +23,7 @@ from infra.doubles.image_files import (
     jpeg,
     packet,
     png,
+    psd,
     raw_profile,
     resource,
     riff_chunk,
@@ -57,7 +58,6 @@ def tags(order: str = "<") -> dict:
 EXIF = tiff(tags())
 DRONE = packet('drone-dji:RelativeAltitude="+10.50" drone-dji:GimbalYawDegree="-90.0"')
 IMAGE = chunk(b"IDAT", b"x" * 50)
-PSD = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 6, 8, 8, 3) + bytes(4)
 RESOURCES = resource(0x0422, EXIF) + resource(0x0424, DRONE)
 JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
 
@@ -79,7 +79,7 @@ JXL = b"\0\0\0\x0cJXL \r\n\x87\n" + box(b"ftyp", b"jxl \0\0\0\0jxl ")
         pytest.param(heif(exif_item(EXIF, in_idat=True), Item(b"mime", DRONE, in_idat=True)), id="HEIC, in idat"),
         pytest.param(heif(exif_item(EXIF), Item(b"mime", DRONE), brand=b"avif", gap=400_000), id="AVIF, far items"),
         pytest.param(JXL + box(b"Exif", bytes(4) + EXIF) + box(b"xml ", DRONE), id="JPEG XL"),
-        pytest.param(PSD + struct.pack(">I", len(RESOURCES)) + RESOURCES, id="PSD"),
+        pytest.param(psd(RESOURCES), id="PSD"),
     ],
 )
 def test_every_container_gives_the_columns_that_jpeg_gives(data):

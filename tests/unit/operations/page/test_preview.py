@@ -1,125 +1,21 @@
-"""The preview of a photo: which embedded picture, by how few reads, and never what no browser should unfold."""
+"""The preview of a photo, read by ranges of its object: how many, how far, and of which object."""
 
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from infra.doubles.image_files import Raw, exif_segment, heif, jpeg, png, segment, tiff, webp
+from infra.doubles.image_files import exif_item, exif_segment, heif, jpeg, png
 from infra.doubles.memory_bucket import MemoryBucket
 from infra.doubles.memory_store import MemoryStore
-from infra.doubles.raw_files import short_value
 from infra.doubles.refusal import refusal
 from ledger.errors import NotFound, Unavailable
 from ledger.ledger import Ledger
 from operations.page.answers import Answers
 from operations.page.photos import PhotoReader
-from operations.page.preview import HEAD_BYTES, MOST_BYTES, find_preview
+from operations.page.preview.find import HEAD_BYTES
+from tests.support.embedded_jpegs import THUMBNAIL, in_strip, with_jpegs
 from tests.support.page_world import keep
-from tests.support.paths import PHOTOS
-
-THUMBNAIL = jpeg(width=160, height=120)
-LARGER = jpeg(width=1024, height=768, scan=bytes(5000))
-
-
-def with_jpegs(*embedded: bytes, order: str = "<", more: Callable[[int], dict[int, Any]] | None = None) -> bytes:
-    """Make a TIFF whose directories behind the first one each say where one of these JPEGs stands, behind them all.
-
-    Args:
-        embedded: the JPEGs.
-        order: byte order.
-        more: tags of the first directory, given where the JPEGs begin.
-    """
-    start = 0
-    for _ in range(2):  # the second time it is known where the directories end
-        offsets = [start + sum(map(len, embedded[:number])) for number in range(len(embedded))]
-        below = [
-            {513: Raw(4, 1, offset), 514: Raw(4, 1, len(one))} for offset, one in zip(offsets, embedded, strict=True)
-        ]
-        structure = tiff({271: (2, 4, b"DJI\0")} | (more(start) if more else {}), *below, order=order)
-        start = len(structure)
-    return structure + b"".join(embedded)
-
-
-def in_strip(kind: int, picture: bytes, gap: int = 0) -> bytes:
-    """Make a TIFF with a directory below the first one, whose one strip is this picture, as DNG has its previews."""
-
-    def below(start: int) -> dict[int, Any]:
-        offset = start + gap
-        return {330: {259: short_value(kind), 273: Raw(4, 1, offset), 279: Raw(4, 1, len(picture))}}
-
-    return with_jpegs(more=below) + bytes(gap) + picture
-
-
-def preview_of(body: bytes) -> tuple[bytes | None, list[tuple[int, int]]]:
-    """Find the preview of these bytes; give it and what was read."""
-    reads: list[tuple[int, int]] = []
-
-    def read(offset: int, count: int) -> bytes:
-        reads.append((offset, count))
-        return body[offset : offset + count]
-
-    return find_preview(read, len(body)), reads
-
-
-@pytest.mark.parametrize(
-    ("body", "preview"),
-    [
-        (jpeg(exif_segment(with_jpegs(THUMBNAIL)), width=4000), THUMBNAIL),
-        (jpeg(exif_segment(with_jpegs(THUMBNAIL, order=">")), width=4000), THUMBNAIL),
-        (jpeg(segment(0xE0, b"JFIF\0"), exif_segment(with_jpegs(THUMBNAIL))), THUMBNAIL),
-        (with_jpegs(THUMBNAIL, LARGER), LARGER),
-        (in_strip(7, THUMBNAIL), THUMBNAIL),
-        (in_strip(7, THUMBNAIL, gap=2 * HEAD_BYTES), THUMBNAIL),
-        (in_strip(1, THUMBNAIL), None),
-        (in_strip(7, THUMBNAIL.replace(b"\xff\xc0", b"\xff\xc3")), None),
-        (jpeg(), jpeg()),
-        (jpeg(scan=bytes(HEAD_BYTES)), None),
-        (jpeg(exif_segment(with_jpegs(jpeg(width=65000, height=65000))), scan=bytes(HEAD_BYTES)), None),
-        (jpeg(width=65000, height=65000), None),
-        (jpeg(exif_segment(with_jpegs(b"<svg>nothing but markup</svg>")), scan=bytes(HEAD_BYTES)), None),
-        (with_jpegs(LARGER)[:-20], None),
-        (heif(), None), (png(), None), (webp(), None), (b"<svg/>", None), (b"\xff\xd8", None), (b"II*\0", None),
-        (b"", None),
-    ],
-    ids=["the Exif thumbnail", "in the other byte order", "behind JFIF", "the largest of a raw's", "a DNG's in a strip",
-         "far behind the head", "a strip that is no JPEG", "a raw's own lossless data", "a small JPEG itself",
-         "none in a large one", "one that unfolds too far", "a small one that unfolds too far", "markup instead",
-         "one that is cut off", "HEIC", "PNG", "WebP", "SVG", "a mark alone", "a TIFF cut off", "nothing"],
-)  # fmt: skip
-def test_the_embedded_picture_is_found_if_a_browser_shows_it(body: bytes, preview: bytes | None) -> None:
-    """Of several the largest; only what begins as a JPEG that browsers show, and says a bounded size."""
-    if preview is not None and b"Exif" in body and preview is THUMBNAIL and len(body) < HEAD_BYTES:
-        body += bytes(HEAD_BYTES)  # too large to be shown itself
-    found, reads = preview_of(body)
-    assert found == preview
-    assert len(reads) < 20
-    assert max(count for _, count in reads) <= MOST_BYTES
-
-
-def test_directories_that_lead_in_a_circle_or_nowhere_end() -> None:
-    """A structure may claim anything."""
-    circle = tiff({271: (2, 4, b"DJI\0")}, last_next=8)
-    many = tiff({330: (4, 50_000, struct.pack("<12I", *range(8, 8 + 48, 4)))})
-    far = tiff({330: Raw(4, 1, 0xFFFFFFFF), 513: Raw(4, 1, 0xFFFFFFF0), 514: Raw(4, 1, 1000)})
-    huge = tiff({513: Raw(4, 1, 8), 514: Raw(4, 1, 0xFFFFFFFF)})
-    for body in (circle, many, far, huge, circle[:13], b"II*\0\xff\xff\xff\xff"):
-        for photo in (body, jpeg(exif_segment(body), scan=bytes(HEAD_BYTES))):
-            found, reads = preview_of(photo)
-            assert found is None
-            assert len(reads) < 100
-            assert max(count for _, count in reads) <= MOST_BYTES
-
-
-def test_real_photos_show_their_thumbnails() -> None:
-    """Of DJI drones, a Pixel phone and a thermal camera: pictures of their own, far smaller than the photo."""
-    for name in ("dji-fc220-0010.head.jpg", "dji-h20t-thermal.head.jpg", "pixel-tiny.head.jpg", "flir-e40.jpg"):
-        body = (PHOTOS / name).read_bytes()
-        found, _ = preview_of(body)
-        assert found is not None, name
-        assert found in body[1:], name
-        assert len(found) < len(body) / 3, name
 
 
 def asked(exports: MemoryStore, images: Any, path: str) -> Any:
@@ -146,6 +42,15 @@ def test_a_preview_is_read_by_ranges_of_the_object_that_the_row_names(
     far = keep(images, exports, 2, "b.dng", in_strip(7, THUMBNAIL, gap=2 * HEAD_BYTES))
     assert b"".join(asked(exports, images, far).body) == THUMBNAIL
     assert len(ranges) == 2
+    ranges.clear()
+    item = keep(images, exports, 4, "d.heic", heif(exif_item(with_jpegs(THUMBNAIL)), gap=2 * HEAD_BYTES))
+    assert b"".join(asked(exports, images, item).body) == THUMBNAIL
+    assert len(ranges) == 2, "directories are not asked for one by one"
+    directory, picture = 5 * HEAD_BYTES // 2, 3 * HEAD_BYTES // 2  # the second one is asked for after the first
+    entries = struct.pack("<HHHIIHHII", 2, 513, 4, 1, picture, 514, 4, 1, len(THUMBNAIL))
+    before = struct.pack("<2sHI", b"II", 42, directory).ljust(picture, b"\0") + THUMBNAIL
+    back = keep(images, exports, 5, "e.tif", before.ljust(directory, b"\0") + entries + bytes(4))
+    assert b"".join(asked(exports, images, back).body) == THUMBNAIL
     images.put("a.jpg", png())
     with pytest.raises(NotFound, match="PreconditionFailed"):
         asked(exports, images, path)
@@ -158,11 +63,19 @@ def test_a_preview_is_read_by_ranges_of_the_object_that_the_row_names(
     assert ranges == []
 
 
-def test_a_photo_without_a_preview_is_an_answer_without_a_body(exports: MemoryStore, images: MemoryBucket) -> None:
-    """And no error, which a browser would write down; an empty object is one of them (S3: InvalidRange)."""
-    for number, body in enumerate((png(), b"", heif())):
+def test_what_there_is_instead_of_a_preview_is_said_in_words(exports: MemoryStore, images: MemoryBucket) -> None:
+    """And is no error, which a browser would write down; an empty object is one of them (S3: InvalidRange)."""
+    for number, (body, words) in enumerate(
+        (
+            (png(), "PNG: no preview that browsers show"),
+            (heif(), "HEIC: no preview that browsers show"),
+            (b"", "No preview: this is no kind of image that is known here"),
+        )
+    ):
         answer = asked(exports, images, keep(images, exports, number, f"{number}.jpg", body))
-        assert (answer.status, [*answer.body]) == (204, [])
+        assert (answer.status, answer.content_type) == (200, "text/plain; charset=utf-8")
+        assert b"".join(answer.body).decode() == words
+        assert answer.size == len(words)
 
 
 @pytest.mark.parametrize("claim", [100_000, 1 << 20])
@@ -187,7 +100,7 @@ def test_directories_that_stand_far_apart_are_not_followed_for_ever(
         return get(**arguments)
 
     images.get_object = watch  # type: ignore[method-assign]
-    assert asked(exports, images, path).status == 204
+    assert asked(exports, images, path).content_type.startswith("text/plain")
     assert 10 < len(asked_for) <= 32
     assert sum(asked_for) <= 4 << 20
 
