@@ -26,7 +26,7 @@ def cells_of(metadata: Metadata) -> dict[str, Cell]:
     fed = metadata.sources
     if metadata.container.comments:
         fed.setdefault("comment", [])
-    values: dict[str, Cell | None] = {column: _READERS[column](metadata) for column in _READERS if column in fed}
+    values: dict[str, Cell | None] = {column: read(metadata) for column, read in _READERS.items() if column in fed}
     if "gps_latitude_deg" in fed or "gps_longitude_deg" in fed:
         values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
     values["width_px"] = _pixels(metadata, "width_px", metadata.container.width)

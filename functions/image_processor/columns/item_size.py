@@ -32,6 +32,7 @@ KEEP_WARNINGS = 0.125
 """Part of the room that warnings may take where a file is small; in the largest item they have theirs beside it."""
 
 _CUT_WARNING = 70  # bytes of a warning that `fit` gives
+_CHARACTER = 4  # bytes of one in UTF-8, at most
 _SMALL = 200  # bytes of a value that is not worth cutting
 
 
@@ -58,11 +59,12 @@ def fit(
         The documents as JSON, and warnings that say what was cut.
     """
     written = {name: orjson.dumps(document) for name, document in documents.items()}
+    fixed = other_bytes + sum(map(len, (*texts, *written, *written.values())))
+    if fixed + _CHARACTER * sum(map(len, texts.values())) <= room:  # as nearly always
+        return {name: json.decode() for name, json in written.items()}, []
     sizes = {name: len(name) + len(json) for name, json in written.items()}
     lengths = {name: len(name) + len(value.encode()) for name, value in texts.items()}
     excess = sum(sizes.values()) + sum(lengths.values()) + other_bytes - room
-    if excess <= 0:
-        return {name: json.decode() for name, json in written.items()}, []
     keep_document, keep_text = int(room * KEEP_DOCUMENT), int(room * KEEP_TEXT)
     warnings = []
     for name in sorted(sizes, key=lambda name: -sizes[name]):

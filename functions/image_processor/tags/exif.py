@@ -154,6 +154,9 @@ class Tag:
         return data[0] if len(data) == 1 else list(data)
 
 
+_NO_TAGS: dict[str, Tag] = {}
+
+
 @dataclass(slots=True)
 class Exif:
     """The Exif of one image.
@@ -176,7 +179,8 @@ class Exif:
 
     def find(self, name: str) -> list[Tag]:
         """Return the main image's tags of that name, that of the right directory first."""
-        return [tags[name] for place in places_of(name) if (tags := self.directories.get(place)) and name in tags]
+        directories = self.directories
+        return [tag for place in places_of(name) if (tag := directories.get(place, _NO_TAGS).get(name)) is not None]
 
     def beside(self, tag: Tag, name: str) -> Tag | None:
         """Return the tag of that name that stands in the same directory of the same block."""

@@ -206,7 +206,7 @@ def _directly(expat: Any, builder: Builder) -> Any:
 
 def _feed(expat: Any, data: bytes, budget: Budget) -> None:
     """Feed the parser step by step, and end it where it only gathers one endless tag."""
-    if len(data) <= MAX_TAG and data.count(b"=") <= budget.left(NODES):
+    if len(data) <= _STEP or (len(data) <= MAX_TAG and data.count(b"=") <= budget.left(NODES)):
         _parse_step(expat, data, 0, len(data))  # no tag of it can be too dear
         return
     silent = attributes = 0  # bytes, and about as many attributes, since the builder last heard of anything
