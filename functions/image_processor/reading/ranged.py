@@ -174,16 +174,17 @@ class BytesSource(CachedSource):
 
 
 class FileSource(CachedSource):
-    """A local file, opened for each fetch so that nothing has to be closed."""
+    """A local file, opened for each fetch so that nothing has to be closed; its size is learned by the first one."""
 
     def __init__(self, path: str | Path) -> None:
-        super().__init__(os.stat(path).st_size)
-        self._path = path
+        super().__init__(None)
+        self._path = os.fspath(path)
 
     def _fetch(self, offset: int, length: int) -> bytes:
         opened = os.open(self._path, os.O_RDONLY)
         try:
-            return os.pread(opened, length, offset)
+            self._size = os.fstat(opened).st_size
+            return os.pread(opened, min(length, self._size - offset), offset)
         finally:
             os.close(opened)
 
