@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import os
 import re
 import signal
 from collections.abc import Callable
@@ -136,7 +135,7 @@ def test_ctrl_c_at_a_question_is_no_answer(asked: Callable[..., Ran], monkeypatc
 
     def interrupted(question: str, **_: Any) -> bool:
         try:
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         except KeyboardInterrupt:
             raise consent.typer.Abort from None
         return True

@@ -21,7 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests t
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "typer":
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
 sys.meta_path.insert(0, Finder())
 from operations.cli.start import main
 main()
@@ -38,7 +38,7 @@ def heard() -> Iterator[None]:
 
 def press() -> None:
     """Press Ctrl-C."""
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_a_command_that_is_only_just_imported_ends_at_once() -> None:
