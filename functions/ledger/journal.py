@@ -7,7 +7,9 @@ Its name begins with the date and hour of its first event, so that the journal c
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -177,9 +179,25 @@ def unpack(key: str, body: bytes) -> list[bytes]:
     Raises:
         Damaged: they cannot be unpacked.
     """
-    try:
+    with _readable(key):
         content: bytes = igzip.decompress(body)  # type: ignore[no-untyped-call]
         return content.splitlines()
+
+
+def unpack_slowly(key: str, body: bytes) -> Iterator[bytes]:
+    """Unpack gzipped JSON lines one by one: memory holds some of them, however many there are.
+
+    Raises:
+        Damaged: they cannot be unpacked; the lines before that were given.
+    """
+    with _readable(key), igzip.open(BytesIO(body), "rb") as lines:  # type: ignore[no-untyped-call]
+        yield from lines
+
+
+@contextmanager
+def _readable(key: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, EOFError, ValueError, IsalError) as error:  # type: ignore[misc]
         raise Damaged(f"{key} is not readable") from error
 

@@ -15,7 +15,7 @@ import orjson
 
 from ledger.errors import Damaged, NotFound
 from ledger.event import time_text
-from ledger.journal import load_record, unpack
+from ledger.journal import load_record, unpack_slowly
 from ledger.store import Store
 
 Kind = Literal["full", "incremental"]
@@ -98,21 +98,24 @@ def _counted(summary_key: str, items: int, files: tuple[DataFile, ...]) -> int:
 def read_file(store: Store, file: DataFile) -> Iterator[dict[str, Any]]:
     """Read the records of a data file, checked against its MD5 and its count.
 
+    How large a file is, is AWS's choice: memory holds it as it is packed, and some of its records.
+
     Raises:
-        Damaged: it is gone, or not what the export's list says.
+        Damaged: it is gone, or not what the export's list says, which may turn out when all its records were given.
         Unavailable: the store did not answer.
     """
     body = _body(store, file.key)
     if base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode() != file.md5:
         raise Damaged(f"{file.key} does not have the MD5 that the export's list says")
-    lines = unpack(file.key, body)
-    if len(lines) != file.items:
-        raise Damaged(f"{file.key} has {len(lines):,} records, the export's list says {file.items:,}")
-    for line in lines:
+    count = 0
+    for line in unpack_slowly(file.key, body):
         record = load_record(file.key, line)
         if not isinstance(record, dict):
             raise Damaged(f"{file.key} has a line that is no record")
+        count += 1
         yield record
+    if count != file.items:
+        raise Damaged(f"{file.key} has {count:,} records, the export's list says {file.items:,}")
 
 
 def _body(store: Store, key: str) -> bytes:
