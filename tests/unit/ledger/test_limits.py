@@ -54,7 +54,7 @@ def test_the_largest_csv_that_readme_promises_is_published_in_one_invocation() -
 
 def test_copies_run_all_at_a_time_and_none_is_silent_for_long() -> None:
     """So README computes how old the file is; whoever has little time left can still wait for one copy."""
-    assert f"{layout.COPIES} copies or more of at most {layout.LARGEST_COPY // MIB} MB side by side" in README
+    assert f"{layout.COPIES} copies side by side, of at most {layout.LARGEST_COPY // MIB} MB" in README
     assert layout.FEW_COPIES < layout.COPIES <= stores.PARALLEL_REQUESTS
     assert (layout.COPIES - 1) * COPY_BYTES < ALL_COPIES_BYTES <= layout.COPIES * COPY_BYTES, "more gain nothing"
     assert pace.COPY_RATE == ALL_COPIES_BYTES

@@ -1,5 +1,8 @@
 """A small ledger, and the services that commands speak to."""
 
+import signal
+from collections.abc import Iterator
+
 import pytest
 
 from ledger.commit import commit
@@ -18,6 +21,14 @@ def filled(ledger: Ledger) -> Ledger:
     commit(ledger, [event("REMOVE", old=item(3), sequence=9, seconds=60)])
     publish(ledger)
     return ledger
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Ctrl-C is heard, which is ignored where tests are run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

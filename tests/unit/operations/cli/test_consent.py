@@ -130,6 +130,7 @@ def test_where_nobody_can_be_asked_no_work_is_done(
     assert (store.objects, services.started) == (before, [])
 
 
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_at_a_question_is_no_answer(asked: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends the command as it does everywhere; Typer makes Abort of it."""
 
