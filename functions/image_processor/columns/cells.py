@@ -24,8 +24,6 @@ _OTHER = {"EXIF:GPSLatitude": "EXIF:GPSLongitude", "EXIF:GPSLongitude": "EXIF:GP
 def cells_of(metadata: Metadata) -> dict[str, Cell]:
     """Return the values of the typed columns; what is unknown is absent."""
     fed = metadata.sources
-    if metadata.container.comments:
-        fed.setdefault("comment", [])
     values: dict[str, Cell | None] = {column: read(metadata) for column, read in _READERS.items() if column in fed}
     if "gps_latitude_deg" in fed or "gps_longitude_deg" in fed:
         values["gps_latitude_deg"], values["gps_longitude_deg"] = _position(metadata)
@@ -61,14 +59,12 @@ def _meaning(column: str, meanings: Mapping[int, str], metadata: Metadata) -> st
 
 def _numeric(column: str, read: Callable[[Raw], Any], metadata: Metadata) -> Any:
     """Return the first usable number."""
-    for source in metadata.sources[column]:
-        try:
-            value = metadata.value(source)
-            if value is not None and (found := read(value)) is not None:
-                return found
-        except Unusable as error:
-            metadata.warn(f"{column}: {error}")
-    return None
+
+    def read_first(source: str) -> Any:
+        value = metadata.value(source)
+        return None if value is None else read(value)
+
+    return metadata.first(column, metadata.sources[column], read_first)
 
 
 def _zoom(value: Raw) -> Decimal | None:

@@ -71,7 +71,7 @@ def fit(
         if excess > 0 and sizes[name] > keep_document:
             size = len(written[name])
             written[name] = orjson.dumps(_shorter(documents[name], size, excess, keep_document))
-            excess -= sizes[name] - len(name) - len(written[name])
+            excess -= size - len(written[name])
             warnings.append(f"{name}: cut to fit an item of {room} bytes: {sizes[name]} bytes")
     for name in sorted(lengths, key=lambda name: -lengths[name]):
         if excess > 0 and lengths[name] > keep_text:

@@ -196,6 +196,8 @@ def _sources(container: Container, exif: Exif, document: Document, iptc: Iptc) -
     for column, names in sources.items():
         if len(names) > 1:
             names.sort(key=precedence.SOURCES[column].index)
+    if container.comments:
+        sources.setdefault("comment", [])  # fed all the same: a comment has no name
     return sources
 
 

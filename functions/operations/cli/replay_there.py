@@ -42,7 +42,8 @@ def replay_there(
     except NotAgreed:
         output.note(f"the tree stays pinned: skyledger restore {name}, or skyledger snapshot {name} --remove")
         raise
-    root, undo = restore(ledger, wanted, until)
+    with output.progress() as progress:
+        root, undo = restore(ledger, wanted, until, progress)
     if not wishes["snapshot"]:
         remove(ledger, name)
         del built["snapshot"]
