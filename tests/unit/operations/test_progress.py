@@ -98,7 +98,7 @@ def test_a_csv_that_somebody_waits_for_is_copied_in_small_parts() -> None:
     """S3 says nothing while it copies; and one that nobody waits for takes as few requests as before."""
     copies, told = [], []
     watch = partial(publish_watched, progress=lambda *step: told.append(step))
-    for do in (watch, lambda ledger: publish(ledger)):
+    for do in (watch, lambda ledger: publish(ledger), publish_watched):
         store = MemoryStore()
         with scaled(SMALL_PARTS), mock.patch.object(publishing, "WATCHED_COPY", 800):
             commit(make_ledger(store), [insert(number) for number in range(30)])
@@ -110,6 +110,7 @@ def test_a_csv_that_somebody_waits_for_is_copied_in_small_parts() -> None:
         copies.append(calls.verbs(CSV_KEY).count("copy_part"))
     size = len(model_csv([item(number) for number in range(30)]))
     assert copies[0] >= size // 800 > copies[1] > 0
+    assert copies[2] == copies[1], "told to nobody, as in a function"
     whole = len(read_csv(store))
     assert told[-1] == ("publishing image-data.csv", whole, whole)
     assert len({done for step, done, _ in told if step == told[-1][0]}) > copies[0]
